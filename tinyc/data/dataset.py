@@ -1,0 +1,63 @@
+"""A dataset with its splits told apart: what trains, what validates, and what only the ledger may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tinyc.state import Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples with their labels and the ids that follow them through every pass.
+
+    Attributes:
+        x: raw examples, (examples, *input_shape), uint8 or float32, before `scale` and `offset`.
+        y: labels, (examples,), int64 in [0, classes).
+        ids: (examples,), int64, unique over the whole dataset; randomness is drawn from them.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[np.int64]
+    ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a pass may see: never the test split.
+
+    `calibration` is drawn from `train`, class by class in turn.
+    """
+
+    task: Task
+    train: Split
+    validation: Split
+    calibration: Split
+    digest: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A whole dataset; `test` is for the ledger alone.
+
+    `digest` is the SHA-256 of the data's bytes and enters every step's key.
+    """
+
+    name: str
+    task: Task
+    train: Split
+    validation: Split
+    calibration: Split
+    test: Split
+    digest: str
+
+    def for_training(self) -> TrainingData:
+        return TrainingData(self.task, self.train, self.validation, self.calibration, self.digest)

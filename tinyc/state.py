@@ -1,0 +1,63 @@
+"""What flows through the passes: a Keras network with its task, then a flat .tflite with the same task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Kind = Literal["net", "flat"]
+MetricName = Literal["accuracy", "f1", "auc"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the network is asked: `classes` in label order, the metric, and how raw inputs become its floats.
+
+    The network sees `raw * scale + offset` as float32; both numbers travel into the C header.
+    `input_shape` is one example's, without the batch.
+    """
+
+    classes: tuple[str, ...]
+    input_shape: tuple[int, ...]
+    metric: MetricName = "accuracy"
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
+class Net:
+    """A flat functional Keras network that maps (batch, *input_shape) floats to (batch, classes) logits."""
+
+    model: Any
+    task: Task
+    kind: Literal["net"] = "net"
+
+    def clone(self) -> Net:
+        """Copy architecture and weights; a pass works on the copy, since Keras networks are mutable."""
+        from tinyc import backend
+
+        model = backend.keras().models.clone_model(self.model)
+        model.set_weights(self.model.get_weights())
+        return replace(self, model=model)
+
+    def with_model(self, model: Any) -> Net:
+        return replace(self, model=model)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The bytes of a .tflite, and the bytes of every constant table that is generated beside it.
+
+    `tables` maps a table's name (labels, vocabulary, ...) to its size in flash; they count in flash_bytes.
+    `softmax` says that the artifact ends in probabilities instead of logits.
+    """
+
+    content: bytes = field(repr=False)
+    task: Task
+    tables: Mapping[str, int] = field(default_factory=dict)
+    softmax: bool = False
+    kind: Literal["flat"] = "flat"
+
+
+State = Net | Flat

@@ -1,0 +1,81 @@
+"""Quantities as people write and read them: "96 KiB", "90 %", "0.5 pp", "23.6 M".
+
+Code holds bytes, counts and fractions; this module is the only place that knows how they are spelled.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+Unit = Literal["bytes", "count", "fraction", "pp", "seconds"]
+
+BYTES = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
+COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000, "G": 1_000_000_000}
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0}
+SPELLINGS: dict[Unit, dict[str, float]] = {
+    "bytes": {**BYTES},
+    "count": {**COUNTS},
+    "fraction": {"%": 0.01, "": 1.0},
+    "pp": {"pp": 0.01},
+    "seconds": {**SECONDS},
+}
+QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)\s*")
+
+
+def parse(text: str, unit: Unit) -> float:
+    """Turn "96 KiB" or "90%" into bytes, counts, seconds or a fraction.
+
+    Raises:
+        ValueError: the text is no number, or its unit does not belong to `unit`.
+    """
+    match = QUANTITY.fullmatch(text)
+    spellings = SPELLINGS[unit]
+    known = ", ".join(repr(name) if name else "no unit" for name in spellings)
+    if not match:
+        raise ValueError(f"{text!r} is not a number with a unit ({known})")
+    number, name = match.groups()
+    if name not in spellings:
+        raise ValueError(f"unknown unit {name!r} in {text!r}; here it is one of {known}")
+    return float(number.replace("_", "")) * spellings[name]
+
+
+def show(value: float | None, unit: Unit) -> str:
+    """Write a measured value for people; what was not measured is a dash."""
+    if value is None:
+        return "-"
+    if unit == "bytes":
+        return show_bytes(value)
+    if unit == "count":
+        return show_count(value)
+    if unit == "seconds":
+        return show_seconds(value)
+    return f"{value * 100:.2f} {'pp' if unit == 'pp' else '%'}"
+
+
+def show_bytes(value: float) -> str:
+    """Write bytes as B, KiB, MiB or GiB with at most one decimal."""
+    for name, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
+        if abs(value) >= size:
+            return f"{value / size:,.1f} {name}"
+    return f"{value:,.0f} B"
+
+
+def show_count(value: float) -> str:
+    """Write a count as 23.6 M, 77.7 k or 512."""
+    for name, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:,.1f} {name}"
+    return f"{value:,.0f}"
+
+
+def show_seconds(value: float) -> str:
+    """Write a duration as 0.42 s, 38 s, 4 min 10 s or 1 h 05 min."""
+    if value < 10:
+        return f"{value:.2f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
