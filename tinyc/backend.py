@@ -7,6 +7,8 @@ import os
 import sys
 from typing import Any
 
+from tinyc.quiet import hushed
+
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
@@ -15,7 +17,8 @@ def tensorflow() -> Any:
     """Import TensorFlow quietly, on the CPU thread pools as they are, with deterministic kernels."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    import tensorflow as tf
+    with hushed():
+        import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()

@@ -132,5 +132,5 @@ def imported(path: Path) -> set[str]:
 def candidates(folder: Path, dotted: str) -> list[Path]:
     """The files below `folder` that an import of `dotted` would run."""
     stem = folder.joinpath(*dotted.split("."))
-    options = (stem.with_suffix(".py"), stem / "__init__.py", folder / dotted.split(".")[0] / "__init__.py")
+    options = (stem.with_suffix(".py"), stem / "__init__.py", folder / dotted.split(".", maxsplit=1)[0] / "__init__.py")
     return [file.resolve() for file in options if file.is_file()]

@@ -1,4 +1,4 @@
-"""Which layers an option speaks of: a name, a glob, `re:` or `type:`, matched against the names of the Net that enters."""
+"""Which layers an option speaks of: a name, a glob, `re:` or `type:`, matched in the Net that enters the pass."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def matches(selector: str, name: str, type_name: str, where: str = "selector") -
         try:
             return re.fullmatch(selector[3:], name) is not None
         except re.error as error:
-            raise UserError(where, f"{selector!r} is no regular expression: {error}", "see Python's re module") from error
+            raise UserError(
+                where, f"{selector!r} is no regular expression: {error}", "see Python's re module"
+            ) from error
     return fnmatch.fnmatchcase(name, selector)
 
 

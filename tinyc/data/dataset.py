@@ -48,7 +48,8 @@ class TrainingData:
 class Dataset:
     """A whole dataset; `test` is for the ledger alone.
 
-    `digest` is the SHA-256 of the data's bytes and enters every step's key.
+    `digest` is the SHA-256 of the data's bytes, and of the keys of `[data]` that shape its splits; it enters
+    every step's key. `warnings` say what was noticed and let pass, one line each.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Dataset:
     calibration: Split
     test: Split
     digest: str
+    warnings: tuple[str, ...] = ()
 
     def for_training(self) -> TrainingData:
         return TrainingData(self.task, self.train, self.validation, self.calibration, self.digest)

@@ -2,5 +2,18 @@
 
 from __future__ import annotations
 
-PASSES: dict[str, type] = {}
+from typing import Any
+
+from tinyc.passes.distill import Distill
+from tinyc.passes.prune import Prune
+from tinyc.passes.quantize import Quantize
+from tinyc.passes.verify import Verify
+
+# Each is a pydantic model and a `contract.Pass`, which no one type spells.
+PASSES: dict[str, Any] = {
+    "distill": Distill,
+    "prune": Prune,
+    "quantize": Quantize,
+    "verify": Verify,
+}
 PLANNED = ("preprocess", "factorize", "cluster", "federate", "compact")

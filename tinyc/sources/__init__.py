@@ -1,0 +1,8 @@
+"""Networks: built by a user's function or read from a file, and made flat, with logits out."""
+
+from tinyc.sources.build import network
+from tinyc.sources.checks import fit_to_task, opaque_layers
+from tinyc.sources.files import read
+from tinyc.sources.weights import load_weights
+
+__all__ = ["fit_to_task", "load_weights", "network", "opaque_layers", "read"]

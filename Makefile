@@ -1,0 +1,27 @@
+# Each target sets up all it needs in .venv by itself: one pip command, versions from constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+RECIPE ?= resnet50-tiny
+
+.PHONY: compress test lint clean
+.DEFAULT_GOAL := test
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "tinyc: $(PYTHON) is missing; install CPython 3.11 and its venv module"; exit 3; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+compress: $(READY)
+	@$(VENV)/bin/tinyc compress $(RECIPE) $(foreach pair,$(SET),--set '$(pair)') $(ARGS)
+
+test: $(READY)
+	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format . && $(VENV)/bin/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,52 @@
+"""The first operator where two runtimes part, found by giving out every tensor in turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tiny
+
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.parting import first_parting, steps_apart, with_output
+from tinyc.interpreters.pool import Pool, Run
+from tinyc.interpreters.runtimes import Runtime
+
+
+class Skewed:
+    """A pool whose TFLM is wrong from one operator on."""
+
+    def __init__(self, pool: Pool, tensor: int) -> None:
+        self.pool, self.tensor = pool, tensor
+
+    def run(self, content: bytes, inputs: Any, runtime: Runtime, where: str = "", advance: Any = lambda _: None) -> Run:
+        run = self.pool.run(content, inputs, runtime, where, advance)
+        wrong = runtime == "tflm" and describe(content).outputs[0].index >= self.tensor
+        return replace(run, raw=run.raw ^ 1) if wrong else run
+
+
+def test_any_tensor_can_be_the_output(pool: Pool) -> None:
+    content = tiny.plain()
+    for op in describe(content).ops:
+        cut = with_output(content, op.outputs[0])
+        assert describe(cut).outputs == (describe(content).tensors[op.outputs[0]],)
+        tflm, reference = (pool.run(cut, tiny.examples(2), runtime).raw for runtime in ("tflm", "reference"))
+        assert np.array_equal(tflm, reference)
+        assert tflm.shape[1:] == describe(cut).outputs[0].shape[1:]
+
+
+def test_the_first_operator_that_differs_is_found(pool: Pool) -> None:
+    content, x = tiny.mixed(), tiny.examples(3)
+    for op in describe(content).ops[2:]:
+        skewed: Any = Skewed(pool, op.outputs[0])
+        assert first_parting(content, x, skewed, "tflm", "reference", steps=0, where="x") == op
+        assert first_parting(content, x, skewed, "tflm", "reference", steps=1, where="x") is None
+    assert first_parting(content, x, pool, "tflm", "reference", steps=0, where="x") is None
+
+
+def test_steps_of_floats_are_relative_to_the_largest() -> None:
+    right = np.array([[100.0, 1.0]], np.float32)
+    assert steps_apart(right + np.float32(0.0005), right).max() == 0
+    assert steps_apart(right + np.float32(0.5), right).max() > 100
+    assert steps_apart(np.array([[-128]], np.int8), np.array([[127]], np.int8)).max() == 255

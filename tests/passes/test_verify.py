@@ -1,0 +1,69 @@
+"""The pass `verify`: the same artifact back, with what the runtimes made of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from tinyc import ledger
+from tinyc.contract import Context
+from tinyc.data.dataset import Dataset, Split
+from tinyc.errors import UserError
+from tinyc.interpreters.pool import Pool
+from tinyc.passes import PASSES
+from tinyc.passes.verify import Verify
+from tinyc.progress import Silent
+from tinyc.state import Flat, Task
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
+import tiny
+
+TASK = Task(tuple("abcde"), tiny.SHAPE)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2) as made:
+        yield made
+
+
+def context(pool: Pool, rehearse: Any = None) -> Context:
+    split = Split(tiny.examples(40), np.arange(40) % 5, np.arange(40))
+    dataset = Dataset("noise", TASK, split, split, split, split, "digest")
+
+    def compare(flat: Flat) -> Mapping[str, Any]:
+        return ledger.compare_runtimes(flat, dataset, pool)
+
+    nothing: Any = None
+    return Context(
+        seed=1, data=dataset.for_training(), source=nothing, source_key="", earlier=(), cache=Path(), find=nothing,
+        progress=Silent(), scratch=Path(), rehearse=rehearse, compare=compare,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rehearse", [None, "lower"])
+def test_the_artifact_comes_back_untouched_with_the_facts(pool: Pool, rehearse: Any) -> None:
+    flat = Flat(tiny.plain(), TASK, tables={"labels": 5})
+    outcome = Verify().apply(flat, context(pool, rehearse))
+    assert outcome.state == flat
+    assert outcome.facts["agreed"] is True
+    assert outcome.facts["examples"] == 40
+    assert set(outcome.facts["runtimes"]) == {"tflm", "reference", "fast"}
+
+
+def test_an_operator_that_tflm_lacks_is_an_error(pool: Pool) -> None:
+    with pytest.raises(UserError, match=r"no GELU.*layer bent"):
+        Verify().apply(Flat(tiny.with_gelu(), TASK), context(pool))
+
+
+def test_it_is_registered_and_takes_no_options() -> None:
+    assert PASSES["verify"] is Verify
+    assert (Verify.takes, Verify.gives) == ("flat", "flat")
+    with pytest.raises(ValidationError):
+        Verify.model_validate({"use": "verify", "examples": 10})

@@ -1,0 +1,208 @@
+"""The whole pipeline on a small network and real images: run, resumed, killed, shared, damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+
+from tinyc import cli
+
+ARTIFACTS = ("model.tflite", "model_data.cc", "model_data.h", "test_vectors.cc", "test_vectors.h", "model.hex")
+
+
+def run(recipe: Path, out: Path, *more: str) -> int:
+    return cli.invoke(["compress", str(recipe), "--out", str(out), *more])
+
+
+def report(out: Path, name: str = "small") -> dict:
+    return json.loads((out / name / "report.json").read_text())
+
+
+def hashes(out: Path, name: str = "small") -> dict[str, str]:
+    return {file: hashlib.sha256((out / name / file).read_bytes()).hexdigest() for file in ARTIFACTS}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished run, with its recipe and its cache beside it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYC_CACHE", str(folder / "cache"))
+        assert run(small.write(folder), folder / "runs") == 0
+    return folder
+
+
+@pytest.mark.slow
+def test_the_report_says_what_was_measured(undisturbed: Path) -> None:
+    found = report(undisturbed / "runs")
+    assert found["schema"] == 1
+    assert found["met"] is True
+    assert [step["pass"] for step in found["steps"]] == ["distill", "prune", "quantize", "export", "verify"]
+    assert found["source"]["runtime"] == "keras"
+    assert found["source"]["arena_bytes"] is None
+    assert found["final"]["runtime"] == "tflm"
+    assert found["final"]["arena_bytes"] > 0
+    assert found["final"]["examples"] == 200
+    content = (undisturbed / "runs" / "small" / "model.tflite").read_bytes()
+    assert found["final"]["file_bytes"] == len(content)
+    for artifact in found["artifacts"]:
+        data = (undisturbed / "runs" / "small" / artifact["path"]).read_bytes()
+        assert (artifact["bytes"], artifact["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
+    for step in found["steps"]:
+        for metric, change in step["delta"].items():
+            after, before = step["after"][metric], step["before"][metric]
+            assert change == (None if after is None or before is None else pytest.approx(after - before))
+    reduction = next(check for check in found["targets"] if check["metric"] == "params_reduction")
+    assert reduction["got"] == pytest.approx(1 - found["final"]["params"] / found["source"]["params"])
+    verify = found["steps"][-1]["facts"]
+    assert verify["agreed"] is True
+
+
+@pytest.mark.slow
+def test_nothing_is_done_twice(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    code = (
+        "import sys; from tinyc import cli\n"
+        f"code = cli.invoke(['compress', {str(undisturbed / 'small.toml')!r}, '--out', {str(undisturbed / 'runs')!r}])\n"
+        "sys.exit(9 if 'tensorflow' in sys.modules else code)"
+    )
+    before = hashes(undisturbed / "runs")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(step["cached"] for step in report(undisturbed / "runs")["steps"])
+    assert hashes(undisturbed / "runs") == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_after", ["distill", "quantize"])
+def test_a_killed_run_goes_on_to_the_same_bytes(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: str
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(tmp_path / "cache"))
+    recipe, out = small.write(tmp_path), tmp_path / "runs"
+    command = [sys.executable, "-c", "from tinyc.cli import main; main()", "compress", str(recipe), "--out", str(out)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while not list(out.glob(f"small/*-{kill_after}-*")) and process.poll() is None:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    assert not (out / "small" / "report.json").exists()
+    assert run(recipe, out) == 0
+    steps = report(out)["steps"]
+    assert steps[0]["cached"]
+    assert not steps[-1]["cached"]
+    assert hashes(out) == hashes(undisturbed / "runs")
+
+
+@pytest.mark.slow
+def test_a_changed_target_shares_the_steps_and_keeps_both_runs(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    before = report(undisturbed / "runs")
+    code = run(undisturbed / "small.toml", undisturbed / "runs", "--set", "targets.arena=<= 1 KiB")
+    assert code == 1
+    other = next(path for path in (undisturbed / "runs").glob("small-*"))
+    changed = report(undisturbed / "runs", other.name)
+    assert changed["met"] is False
+    assert all(step["cached"] for step in changed["steps"])
+    arena = next(check for check in changed["targets"] if check["metric"] == "arena")
+    assert (arena["met"], arena["got"]) == (False, before["final"]["arena_bytes"])
+    assert (other / "model.tflite").exists()
+    assert report(undisturbed / "runs") == before
+
+
+@pytest.mark.slow
+def test_a_damaged_step_is_set_aside_and_done_again(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    out = tmp_path / "runs"
+    (out / "small").mkdir(parents=True)
+    for step in (undisturbed / "runs" / "small").glob("0*"):
+        target = out / "small" / step.name
+        subprocess.run(["cp", "-r", str(step), str(target)], check=True)
+    victim = next((out / "small").glob("04-export-*")) / "model.tflite"
+    victim.write_bytes(victim.read_bytes()[:-100])
+    assert run(undisturbed / "small.toml", out) == 0
+    assert list((out / "small").glob("*.damaged-1"))
+    assert [step["cached"] for step in report(out)["steps"]] == [True, True, True, False, True]
+    assert hashes(out) == hashes(undisturbed / "runs")
+
+
+@pytest.mark.slow
+def test_from_does_a_step_and_all_after_it_again(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    before = hashes(undisturbed / "runs")
+    assert run(undisturbed / "small.toml", undisturbed / "runs", "--from", "export") == 0
+    assert [step["cached"] for step in report(undisturbed / "runs")["steps"]] == [True, True, True, False, False]
+    assert hashes(undisturbed / "runs") == before
+
+
+@pytest.mark.slow
+def test_plan_predicts_the_artifact(
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "nothing"))
+    assert cli.invoke(["plan", str(undisturbed / "small.toml"), "--json"]) == 0
+    planned = json.loads(capsys.readouterr().out)
+    truth = report(undisturbed / "runs")["final"]
+    for end in ("lower", "upper"):
+        last = planned[end]["states"][-1]
+        assert last["params"] == truth["params"]
+        assert last["file"] == pytest.approx(truth["file_bytes"], rel=0.05)
+        assert last["flash"] == pytest.approx(truth["flash_bytes"], rel=0.05)
+        assert last["macs"] == pytest.approx(truth["macs"], rel=0.05)
+        assert last["arena"] == pytest.approx(truth["arena_bytes"], rel=0.10)
+    assert not (undisturbed / "nothing").exists()
+
+
+@pytest.mark.slow
+def test_plan_gives_a_range_where_channels_are_ranked_globally(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    change = ("--set", "pass.prune.scope=global")
+    cli.invoke(["plan", str(undisturbed / "small.toml"), "--json", *change])
+    planned = json.loads(capsys.readouterr().out)
+    run(undisturbed / "small.toml", tmp_path / "runs", *change)
+    truth = report(tmp_path / "runs")["final"]
+    low, high = planned["lower"]["states"][-1], planned["upper"]["states"][-1]
+    assert low["params"] < high["params"]
+    assert low["params"] <= truth["params"] <= high["params"]
+
+
+def test_plan_warns_of_a_target_that_cannot_be_met(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = small.write(tmp_path, train=120, test=60)
+    assert cli.invoke(["plan", str(recipe), "--set", "targets.flash=<= 1 KiB"]) == 1
+    shown = capsys.readouterr()
+    assert "cannot be met: flash" in shown.err
+    assert "CONV_2D" in shown.out
+
+
+@pytest.mark.slow
+def test_the_test_split_reaches_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other test labels and images give the same artifact bytes."""
+    monkeypatch.setenv("TINYC_CACHE", str(tmp_path / "cache"))
+    found = []
+    for name, shift in (("a", 0), ("b", 1)):
+        recipe = small.write(tmp_path / name, train=120, test=80)
+        with np.load(recipe.parent / "images.npz") as arrays:
+            content = dict(arrays)
+        content["y_test"] = (content["y_test"] + shift) % 10
+        content["x_test"] = content["x_test"][:: 1 - 2 * shift]
+        np.savez(recipe.parent / "images.npz", **content)
+        run(recipe, tmp_path / name / "runs", "--set", "targets={}", "--set", "pass.distill.epochs=1")
+        found.append(hashes(tmp_path / name / "runs"))
+    assert found[0] == found[1]

@@ -1,0 +1,83 @@
+"""Networks that a user's function builds: what is taken, what is changed, what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyc import sources
+from tinyc.builders import Builder
+from tinyc.errors import UserError
+from tinyc.state import Task
+
+TASK = Task(("a", "b", "c"), (8, 8, 1))
+HEAD = "import tf_keras as k\nfrom tf_keras import layers as L\nimport tensorflow as tf\n\ndef net(shape, classes, **options):\n"
+FLAT = "    i = k.Input(shape)\n    x = L.Flatten(name='flat')(i)\n"
+IMAGES = np.random.default_rng(0).standard_normal((5, 8, 8, 1)).astype(np.float32)
+
+
+def network(folder: Path, body: str) -> Any:
+    (folder / "net.py").write_text(HEAD + body)
+    return sources.network(Builder(build="net.py:net"), TASK, lambda name: folder / name)
+
+
+def test_a_functional_network_is_taken_as_it_is(tmp_path: Path) -> None:
+    model = network(tmp_path, FLAT + "    return k.Model(i, L.Dense(classes, name='head')(x))")
+    assert [layer.name for layer in model.layers][1:] == ["flat", "head"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "L.Dense(classes, name='head', activation='softmax')(x)",
+        "L.Softmax()(L.Dense(classes, name='head')(x))",
+        "L.Activation('softmax')(L.Dense(classes, name='head')(x))",
+    ],
+    ids=["activation", "Softmax", "Activation"],
+)
+def test_a_final_softmax_is_cut(tmp_path: Path, end: str) -> None:
+    model = network(tmp_path, FLAT + f"    return k.Model(i, {end})")
+    assert model.layers[-1].name == "head"
+    logits = model(IMAGES, training=False).numpy()
+    kernel, bias = model.layers[-1].get_weights()
+    assert np.allclose(logits, IMAGES.reshape(5, -1) @ kernel + bias, atol=1e-5)
+
+
+def test_a_subclassed_model_is_one_opaque_layer(tmp_path: Path) -> None:
+    body = """    class Own(k.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = L.Dense(classes)
+        def call(self, x):
+            return self.head(tf.reshape(x, (-1, 64)))
+    return Own()"""
+    model = network(tmp_path, body)
+    assert sources.opaque_layers(model) == [model.layers[-1].name]
+    assert model.output_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("    pass", "gives nothing"),
+        ("    return 7", "a int instead of a Keras network"),
+        ("    return 1 / 0", r"net.py:6.*ZeroDivisionError"),
+        (FLAT + "    return k.Model(i, L.Dense(2)(x))", r"gives \(2,\), and the data has 3 classes"),
+        ("    i = k.Input((9, 8, 1))\n    return k.Model(i, L.Dense(3)(L.Flatten()(i)))", r"takes \(9, 8, 1\)"),
+        (FLAT + "    o = L.Dense(3)(x)\n    return k.Model(i, [o, o + 1.0])", "2 outputs"),
+        ("    i, j = k.Input(shape), k.Input(shape)\n    return k.Model([i, j], L.Dense(3)(L.Flatten()(i + j)))", "2 inputs"),
+        (FLAT + "    return k.Model(i, L.Dense(3)(L.Lambda(lambda t: t * 2, name='twice')(x)))", "'twice' is a Lambda"),
+        (FLAT + "    return k.Model(i, L.Dense(3, activation='sigmoid', name='s')(x))", "'s' ends in sigmoid"),
+        (FLAT + "    return k.Model(i, L.Reshape((3,))(L.Softmax()(L.Dense(3)(x))))", "gives probabilities"),
+        (FLAT + "    return k.Model(i, tf.nn.softmax(L.Dense(3)(x)))", "gives probabilities"),
+        ("    import keras\n    i = keras.Input(shape)\n    return keras.Model(i, keras.layers.Flatten()(i))", "a Keras 3 model"),
+    ],
+    ids=["none", "number", "raises", "classes", "input", "outputs", "inputs", "lambda", "sigmoid", "hidden softmax",
+         "op softmax", "keras 3"],
+)  # fmt: skip
+def test_what_is_refused(tmp_path: Path, body: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        network(tmp_path, body)

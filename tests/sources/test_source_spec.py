@@ -1,0 +1,44 @@
+"""The schema of `[source]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tinyc.sources.spec import SourceSpec
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"build": "net.py:net", "train": {"epochs": 2}},
+        {"build": {"build": "net.py:net", "width": 4}, "weights": "w.h5"},
+        {"build": "net.py:net", "weights": "w.h5", "train": {}},
+        {"file": "net.keras"},
+        {"file": "net.keras", "train": {"epochs": 1, "augment": ["flip"]}},
+    ],
+    ids=str,
+)
+def test_what_is_taken(table: dict[str, Any]) -> None:
+    SourceSpec.model_validate(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({}, "neither was given"),
+        ({"build": "net.py:net", "file": "a.h5", "train": {}}, "both was given|both were given"),
+        ({"checkpoint": "hf:org/name"}, "`checkpoint` is not built yet"),
+        ({"build": "net.py:net"}, "has no weights yet"),
+        ({"file": "a.h5", "weights": "w.h5"}, "brings its own"),
+        ({"build": "net.py"}, "not of the form"),
+        ({"build": "net.py:net", "train": {"epochs": 0}}, "greater than or equal to 1"),
+        ({"build": "net.py:net", "train": {"epoch": 2}}, "epoch"),
+        ({"build": "net.py:net", "train": {"augment": ["rotate"]}}, "unknown augmentation 'rotate'; known are crop"),
+    ],
+)
+def test_what_is_refused(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        SourceSpec.model_validate(table)

@@ -1,0 +1,69 @@
+"""Content keys: what changes the bytes of a step changes its key, and nothing else does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyc import keys
+from tinyc.builders import Find
+from tinyc.recipe import gallery, load
+
+TEXT = """
+name = "small"
+seed = 3
+[source]
+build = "net.py:net"
+train = { epochs = 1 }
+[data]
+name = "fashion-mnist"
+[targets]
+params_reduction = ">= 90 %"
+[[pass]]
+use = "prune"
+how = "channels"
+fraction = 0.5
+[[pass]]
+use = "quantize"
+"""
+
+
+def keys_of(folder: Path, text: str = TEXT, digest: str = "d", helper: str = "WIDTH = 4") -> list[str]:
+    folder.mkdir(exist_ok=True)
+    (folder / "r.toml").write_text(text)
+    (folder / "net.py").write_text("from parts import WIDTH\ndef net(shape, classes): ...")
+    (folder / "parts.py").write_text(helper)
+    recipe = load(str(folder / "r.toml"))
+
+    def find(path: str) -> Path:
+        return gallery.find(path, folder, "r.toml")
+
+    wanted: Find = find
+    source = keys.source_key(recipe, digest, wanted)
+    return [source, *keys.step_keys(recipe, source, wanted)]
+
+
+def test_the_same_recipe_in_another_folder_has_the_same_keys(tmp_path: Path) -> None:
+    assert keys_of(tmp_path / "a") == keys_of(tmp_path / "b")
+
+
+def test_name_and_targets_do_not_enter(tmp_path: Path) -> None:
+    changed = TEXT.replace('"small"', '"other"').replace("90 %", "95 %")
+    assert keys_of(tmp_path / "a") == keys_of(tmp_path / "b", changed)
+
+
+def test_a_change_of_a_pass_changes_it_and_what_follows(tmp_path: Path) -> None:
+    before = keys_of(tmp_path)
+    after = keys_of(tmp_path, TEXT.replace("fraction = 0.5", "fraction = 0.25"))
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, False]
+
+
+def test_what_the_source_is_made_of_changes_all(tmp_path: Path) -> None:
+    before = keys_of(tmp_path)
+    variants = [
+        keys_of(tmp_path, digest="e"),
+        keys_of(tmp_path, helper="WIDTH = 5"),
+        keys_of(tmp_path, TEXT.replace("seed = 3", "seed = 4")),
+        keys_of(tmp_path, TEXT.replace("epochs = 1", "epochs = 2")),
+    ]
+    for after in variants:
+        assert not set(before) & set(after)

@@ -1,0 +1,303 @@
+"""The ledger: figures against hand counts, intervals against published values, and states against each other."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from small import EMBEDDED
+
+from tinyc import backend, ledger
+from tinyc.data.dataset import Dataset, Split
+from tinyc.errors import UserError
+from tinyc.interpreters import runtimes
+from tinyc.interpreters.pool import Pool
+from tinyc.ledger import intervals
+from tinyc.ledger.metrics import probabilities, recalls, scorer
+from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
+from tinyc.state import Flat, Net, Task
+from tinyc.targets import METRICS
+
+TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
+EXAMPLES = 200
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    with Pool(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    with np.load(EMBEDDED) as arrays:
+        x, y = arrays["x_test"][:EXAMPLES], arrays["y_test"][:EXAMPLES].astype(np.int64)
+    split = Split(x.reshape(-1, 28, 28, 1), y, np.arange(EXAMPLES))
+    return Dataset("images", TASK, split, split, split, split, "digest")
+
+
+@pytest.fixture(scope="module")
+def net(dataset: Dataset) -> Net:
+    keras = backend.keras()
+    keras.utils.set_random_seed(1)
+    images = keras.Input((28, 28, 1))
+    x = keras.layers.Conv2D(6, 5, 3, name="first", use_bias=False)(images)
+    x = keras.layers.ReLU()(keras.layers.BatchNormalization(name="bn")(x))
+    model = keras.Model(images, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(x)), name="small")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(dataset.test.x / 255.0, dataset.test.y, epochs=8, batch_size=20, verbose=0)
+    return Net(model, TASK)
+
+
+@pytest.fixture(scope="module")
+def flat(net: Net, dataset: Dataset) -> Flat:
+    return Flat(to_int8_tflite(net.model, dataset.test.x[:50].astype(np.float32) / 255), TASK, tables={"labels": 90})
+
+
+CONV, BN, DENSE = 6 * 25, 4 * 6, 8 * 8 * 6 * 10 + 10
+
+
+def test_a_network_is_weighed_as_its_float_file(net: Net, dataset: Dataset) -> None:
+    measured = ledger.measure_net(net, dataset)
+    content, found = to_float_tflite(net.model), measured.ledger
+    assert found.params == CONV + BN + DENSE == net.model.count_params()
+    assert found.nonzero_params == found.params
+    assert found.macs == 8 * 8 * 6 * 25 + 3840
+    assert found.file_bytes == len(content) == found.weight_bytes + found.metadata_bytes
+    assert found.gzip_bytes == len(gzip.compress(content, 6))
+    assert found.flash_bytes == -(-len(content) // 16) * 16
+    assert found.arena_bytes is None
+    right = net.model.predict(dataset.test.x / np.float32(255), verbose=0).argmax(axis=1) == dataset.test.y
+    assert found.accuracy == pytest.approx(right.mean())
+    assert np.array_equal(measured.correct, right)
+    assert (found.runtime, found.metric, found.examples) == ("keras", "accuracy", EXAMPLES)
+    weighed = ledger.weigh_net(net)
+    assert weighed == {"params": found.params, "macs": found.macs, "file": found.file_bytes,
+                       "flash": found.flash_bytes, "arena": None}  # fmt: skip
+
+
+def test_what_tfmot_adds_is_not_counted(net: Net, dataset: Dataset) -> None:
+    tfmot = backend.tfmot()
+    pruned = tfmot.sparsity.keras.prune_low_magnitude(net.clone().model)
+    aware = tfmot.quantization.keras.quantize_model(net.clone().model)
+    for model in (pruned, aware):
+        assert ledger.weighing.count(model)[0] == net.model.count_params()
+
+
+def test_zeros_are_still_parameters(net: Net) -> None:
+    cut = net.clone()
+    kernel = cut.model.get_layer("logits").kernel
+    kernel.assign(np.where(np.arange(10) < 5, 0, kernel.numpy()))
+    params, nonzero = ledger.weighing.count(cut.model)
+    assert params == net.model.count_params()
+    assert nonzero == params - 3840 // 2
+
+
+@pytest.mark.parametrize("runtime", ["tflm", "fast", "reference"])
+def test_an_artifact_is_measured_on_itself(flat: Flat, net: Net, dataset: Dataset, pool: Pool, runtime: Any) -> None:
+    found = ledger.measure_flat(flat, dataset, pool, runtime).ledger
+    assert found.params == CONV + 6 + DENSE  # BatchNorm has become a bias
+    assert found.file_bytes == len(flat.content)
+    assert found.flash_bytes == -(-len(flat.content) // 16) * 16 + 90
+    assert found.accuracy == pytest.approx(ledger.measure_net(net, dataset).ledger.accuracy, abs=0.03)
+    assert found.accuracy_low < found.accuracy < found.accuracy_high
+    assert (found.arena_bytes is not None) == (runtime == "tflm")
+    assert found.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime")
+    assert ledger.Ledger.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_without_tflm_the_fast_kernels_measure_and_say_so(
+    flat: Flat, dataset: Dataset, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runtimes.PACKAGES, "tflm", ("no_such_package",))
+    found = ledger.measure_flat(flat, dataset, pool, "tflm").ledger
+    assert found.runtime == "tflite-runtime"
+    assert found.arena_bytes is None
+    assert found.accuracy is not None
+    facts = ledger.compare_runtimes(flat, dataset, pool)
+    assert facts["agreed"] is False
+    assert "unmeasured" in facts["why"]
+    assert facts["runtimes"]["tflm"] is None
+
+
+def test_measuring_twice_gives_the_same(flat: Flat, net: Net, dataset: Dataset, pool: Pool) -> None:
+    for metric in ("accuracy", "f1", "auc"):
+        asked = replace(dataset, task=replace(TASK, metric=metric))
+        one, two = (ledger.measure_flat(flat, asked, pool, "fast") for _ in range(2))
+        assert one.ledger == two.ledger
+        assert one.ledger.metric == metric
+        assert ledger.measure_net(net, asked).ledger == ledger.measure_net(net, asked).ledger
+
+
+def test_networks_with_other_classes_or_nan_are_refused(net: Net, dataset: Dataset) -> None:
+    with pytest.raises(UserError, match="gives 10 scores for 9 classes"):
+        ledger.measure_net(net, replace(dataset, task=replace(TASK, classes=TASK.classes[:9])))
+    broken = net.clone()
+    broken.model.get_layer("logits").bias.assign(np.full(10, np.nan))
+    with pytest.raises(UserError, match="NaN"):
+        ledger.measure_net(broken, dataset)
+
+
+def test_runtimes_are_compared(flat: Flat, dataset: Dataset, pool: Pool) -> None:
+    facts = ledger.compare_runtimes(flat, dataset, pool)
+    json.dumps(facts)
+    assert facts["agreed"] is True
+    assert facts["why"] is None
+    assert facts["examples"] == EXAMPLES
+    exact, close = facts["differences"]
+    assert (exact["left"], exact["right"], exact["examples"], exact["max_steps"]) == ("tflm", "reference", 0, 0)
+    assert close["max_steps"] <= 1
+    assert facts["ops"] == {"CONV_2D": 1, "RESHAPE": 1, "FULLY_CONNECTED": 1}
+    assert facts["runtimes"]["tflm"]["accuracy"] == facts["runtimes"]["reference"]["accuracy"]
+    assert facts["arena_bytes"] == ledger.measure_flat(flat, dataset, pool, "tflm").ledger.arena_bytes
+
+
+def test_a_disagreement_names_the_operator(flat: Flat, dataset: Dataset, pool: Pool) -> None:
+    class Wrong:
+        """A pool whose TFLM flips the lowest bit of everything."""
+
+        def run(self, content: bytes, inputs: Any, runtime: Any, *rest: Any) -> Any:
+            run = pool.run(content, inputs, runtime, *rest)
+            return replace(run, raw=run.raw ^ 1) if runtime == "tflm" else run
+
+    wrong: Any = Wrong()
+    facts = ledger.compare_runtimes(flat, dataset, wrong)
+    assert facts["agreed"] is False
+    assert "200 examples differ, by up to 1 steps, first after op 0 CONV_2D (layer first)" in facts["why"]
+    assert facts["differences"][0]["first_op"]["layer"] == "first"
+
+
+def test_wilson_against_published_values() -> None:
+    # Newcombe (1998), Statistics in Medicine 17:857, table I, method 3.
+    for successes, examples, low, high in [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)]:
+        assert intervals.wilson(successes, examples) == pytest.approx((low, high), abs=5e-5)
+
+
+def table(both: int, first: int, second: int, neither: int) -> tuple[Any, Any]:
+    cells = [(True, True)] * both + [(True, False)] * first + [(False, True)] * second + [(False, False)] * neither
+    left, right = np.array(cells, bool).T
+    return left, right
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((14, 5, 0, 22), 0.011, 0.226),  # Altman et al., Statistics with Confidence (2000), table 6.2
+        ((1, 1, 7, 12), -0.507, -0.026),  # Bentur et al. (2009), in Fagerland et al. (2014)
+    ],
+)
+def test_paired_differences_against_published_values(counts: tuple[int, ...], low: float, high: float) -> None:
+    assert intervals.paired(*table(*counts)) == pytest.approx((low, high), abs=6e-4)
+
+
+def test_the_paired_interval_covers_nineteen_times_in_twenty() -> None:
+    random, hits = np.random.default_rng(0), 0
+    for _ in range(400):
+        hard = random.random(300)
+        first, second = hard + random.normal(0, 0.1, 300) < 0.9, hard + random.normal(0, 0.1, 300) < 0.85
+        low, high = intervals.paired(first, second)
+        hits += low <= TRUE_DIFFERENCE <= high
+    assert 0.92 < hits / 400 < 0.99
+
+
+RANDOM = np.random.default_rng(1)
+DRAWN = RANDOM.random(2_000_000)
+TRUE_DIFFERENCE = float(
+    np.mean(DRAWN + RANDOM.normal(0, 0.1, len(DRAWN)) < 0.9) - np.mean(DRAWN + RANDOM.normal(0, 0.1, len(DRAWN)) < 0.85)
+)
+
+
+def test_the_bootstrap_of_a_share_is_near_wilson() -> None:
+    right = np.arange(400) < 300
+    low, high = intervals.bootstrap(lambda weights: weights[right].sum() / weights.sum(), 400)
+    assert (low, high) == pytest.approx(intervals.wilson(300, 400), abs=0.01)
+
+
+LABELS = np.array([0, 0, 0, 1, 1, 2])
+SCORES = np.log(np.array([[8, 1, 1], [6, 3, 1], [2, 7, 1], [1, 8, 1], [3, 6, 1], [2, 5, 3]]) / 10)
+ONES = np.ones(6)
+
+
+def test_metrics_by_hand() -> None:
+    assert scorer("accuracy", LABELS, SCORES)(ONES) == pytest.approx(4 / 6)
+    # class 0: 2 found of 3, 2 given: 0.8; class 1: 2 of 2, 4 given: 2/3; class 2: none: 0.
+    assert scorer("f1", LABELS, SCORES)(ONES) == pytest.approx((0.8 + 2 / 3 + 0) / 3)
+    # class 0: of 9 pairs one is lost (0.2 below 0.3) and one tied (0.2); class 1: of 8, one lost; class 2: all won.
+    assert scorer("auc", LABELS, SCORES)(ONES) == pytest.approx((7.5 / 9 + 7 / 8 + 1) / 3)
+    # An example drawn twice weighs as two.
+    twice = np.r_[np.arange(6), 5]
+    weights = np.bincount(twice, minlength=6)
+    for metric in ("accuracy", "f1", "auc"):
+        drawn = scorer(metric, LABELS[twice], SCORES[twice])(np.ones(7))
+        assert scorer(metric, LABELS, SCORES)(weights) == pytest.approx(drawn)
+
+
+def test_probabilities_stay_and_logits_become_them() -> None:
+    assert np.allclose(probabilities(SCORES), np.exp(SCORES))
+    assert np.allclose(probabilities(np.exp(SCORES)), np.exp(SCORES))
+
+
+def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **figures: Any) -> ledger.Measurement:
+    sizes = dict.fromkeys(
+        ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes",
+         "flash_bytes", "arena_bytes"), None,
+    )  # fmt: skip
+    rate = scorer(metric, labels, scores)(np.ones(len(labels)))
+    bare = ledger.Ledger(**(sizes | figures), accuracy=rate, accuracy_low=0.1, accuracy_high=0.9, per_class={},
+                         metric=metric, examples=len(labels), runtime="keras")  # fmt: skip
+    return ledger.Measurement(bare, np.asarray(scores, np.float32), np.asarray(labels))
+
+
+def test_confusion_and_recall() -> None:
+    found = measurement(SCORES)
+    assert found.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
+    assert recalls(found.confusion).tolist() == pytest.approx([2 / 3, 1, 0])
+    assert np.isnan(recalls(np.array([[1, 0], [0, 0]]))[1])
+
+
+def test_reductions_and_sizes() -> None:
+    source = measurement(SCORES, params=1000, macs=50, file_bytes=4000)
+    after = measurement(SCORES, params=4, macs=25, file_bytes=400, flash_bytes=416)
+    expected = {"params": 4, "params_reduction": 0.996, "macs": 25, "macs_reduction": 0.5, "file": 400,
+                "file_reduction": 0.9, "flash": 416, "arena": None}  # fmt: skip
+    for metric, value in expected.items():
+        assert ledger.measured(metric, after, source).value == (None if value is None else pytest.approx(value))
+    assert ledger.measured("params_reduction", measurement(SCORES), source).value is None
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_can_be_asked(metric: str) -> None:
+    ledger.measured(metric, measurement(SCORES), measurement(SCORES))
+
+
+def test_a_drop_is_paired_and_positive_when_worse() -> None:
+    random = np.random.default_rng(2)
+    labels = random.integers(0, 3, 900)
+    good = np.eye(3)[labels] + random.normal(0, 0.45, (900, 3))
+    worse = good.copy()
+    lost = np.flatnonzero((labels == 1) & (good.argmax(axis=1) == 1))[:60]
+    worse[lost] = [9, 0, 0]
+    for metric in ("accuracy", "f1", "auc"):
+        before, after = measurement(good, labels, metric), measurement(worse, labels, metric)
+        drop = ledger.measured("accuracy_drop", after, before)
+        assert drop.value == pytest.approx(before.ledger.accuracy - after.ledger.accuracy)
+        assert 0 < drop.low < drop.value < drop.high
+        # Pairing pays: the two intervals alone are much wider.
+        assert drop.high - drop.low < 0.06
+        gain = ledger.measured("accuracy_drop", before, after)
+        assert gain.value == -drop.value
+        assert (gain.low, gain.high) == pytest.approx((-drop.high, -drop.low), abs=0.01)
+    worst = ledger.measured("worst_class_drop", measurement(worse, labels), measurement(good, labels))
+    assert worst.value == pytest.approx(60 / (labels == 1).sum())
+    assert worst.low < worst.value < worst.high
+
+
+def test_other_examples_are_not_compared() -> None:
+    other = measurement(SCORES, LABELS[::-1])
+    assert ledger.measured("accuracy_drop", measurement(SCORES), other).value is None
+    assert ledger.measured("worst_class_drop", measurement(SCORES), other).value is None

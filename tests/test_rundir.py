@@ -1,0 +1,101 @@
+"""The run folder: whole steps or none, one writer, damage noticed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyc import rundir
+from tinyc.errors import MachineError
+from tinyc.rundir import RunFolder
+
+
+def test_a_step_is_stored_whole_and_read_back(tmp_path: Path) -> None:
+    step = tmp_path / "01-prune-abc"
+    rundir.store(step, {"key": "abc"}, {"a.bin": b"one", "files/b.bin": b"two"})
+    assert rundir.manifest(step) == {"key": "abc"}
+    assert (step / "files" / "b.bin").read_bytes() == b"two"
+    assert [path.name for path in tmp_path.iterdir()] == ["01-prune-abc"]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "missing", "manifest", "not json"])
+def test_a_damaged_step_is_none(tmp_path: Path, damage: str) -> None:
+    step = tmp_path / "01-prune-abc"
+    rundir.store(step, {"key": "abc"}, {"a.bin": b"one"})
+    if damage == "flip":
+        (step / "a.bin").write_bytes(b"onf")
+    elif damage == "truncate":
+        (step / "a.bin").write_bytes(b"")
+    elif damage == "missing":
+        (step / "a.bin").unlink()
+    elif damage == "manifest":
+        (step / rundir.MANIFEST).unlink()
+    else:
+        (step / rundir.MANIFEST).write_bytes(b"\xff[")
+    assert rundir.manifest(step) is None
+    aside = rundir.set_aside(step)
+    assert aside.exists()
+    assert not step.exists()
+
+
+def test_a_failed_write_leaves_the_old_step(tmp_path: Path) -> None:
+    step = tmp_path / "01-prune-abc"
+    rundir.store(step, {"key": "old"}, {"a.bin": b"one"})
+    with pytest.raises(TypeError):
+        rundir.store(step, {"key": "new"}, {"a.bin": b"two", "b.bin": "no bytes"})  # type: ignore[dict-item]
+    assert rundir.manifest(step) == {"key": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["01-prune-abc"]
+
+
+def test_a_second_writer_is_refused_by_its_process_number(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    code = (
+        "import sys, time; from pathlib import Path; from tinyc import rundir\n"
+        "with rundir.locked(rundir.RunFolder(Path(sys.argv[1]))):\n"
+        "    print('locked', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(MachineError, match=f"process {other.pid}"), rundir.locked(folder):
+            pass
+    finally:
+        other.communicate()
+    with rundir.locked(folder):
+        assert (folder.path / ".lock").read_text() == str(os.getpid())
+
+
+def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (tmp_path / ".writing-dead").mkdir()
+    (tmp_path / "mine.txt").write_text("kept")
+    with rundir.locked(folder):
+        assert not (tmp_path / ".writing-dead").exists()
+    assert (tmp_path / "mine.txt").read_text() == "kept"
+
+
+def test_another_recipes_report_gives_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r"
+    (tmp_path / "r").mkdir()
+    (tmp_path / "r" / "report.json").write_text('{"recipe_sha256": "%s"}' % ("a" * 64))
+    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r"
+    assert rundir.choose(tmp_path, "r", "b" * 64).path == tmp_path / "r-bbbbbbbb"
+    (tmp_path / "r" / "report.json").write_text("damaged")
+    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r-aaaaaaaa"
+
+
+def test_a_finished_step_is_shared_by_key(tmp_path: Path) -> None:
+    first, second = RunFolder(tmp_path / "r"), RunFolder(tmp_path / "r-bbbbbbbb")
+    second.path.mkdir()
+    first.path.mkdir()
+    rundir.store(first.step(1, "prune", "k" * 64), {"key": "k"}, {"a.bin": b"one"})
+    assert rundir.borrow(second, second.step(1, "prune", "k" * 64))
+    assert rundir.manifest(second.step(1, "prune", "k" * 64)) == {"key": "k"}
+    assert not rundir.borrow(second, second.step(1, "prune", "j" * 64))

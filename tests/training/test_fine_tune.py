@@ -1,0 +1,62 @@
+"""Fine-tuning takes up the latest distillation, and goes on after a kill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lessons import Lent, Notes, digest, network
+
+from tinyc.passes.distill import Distill
+from tinyc.training import fine_tune
+from tinyc.training.options import FitOptions
+
+OPTIONS = FitOptions(epochs=2, batch=32)
+
+
+@pytest.fixture
+def lent(tmp_path: Path) -> Lent:
+    return Lent(tmp_path / "cache", tmp_path)
+
+
+def distilled(**fields: object) -> Distill:
+    return Distill.model_validate({"student": "net.py:net", **fields})
+
+
+def test_labels_alone_where_nothing_was_distilled(lent: Lent) -> None:
+    assert fine_tune(network(), OPTIONS, lent, "tune")["objective"] == "labels"
+
+
+def test_the_latest_distillation_goes_on(lent: Lent) -> None:
+    lent.earlier = (distilled(views=1, alpha=0), distilled(views=2))
+    facts = fine_tune(network(seed=4), OPTIONS, lent, "tune")
+    assert facts["objective"] == "distillation"
+    assert facts["store"]["views"] == 2
+
+
+@pytest.mark.parametrize("alpha, loss", [(0.0, "auto"), (0.9, "labels")])
+def test_labels_on_request(lent: Lent, alpha: float, loss: str) -> None:
+    lent.earlier = (distilled(alpha=alpha),)
+    facts = fine_tune(network(), OPTIONS.model_copy(update={"loss": loss}), lent, "tune")
+    assert facts["objective"] == "labels"
+    assert not (lent.cache / "soft-labels").exists()
+
+
+def test_a_killed_tuning_goes_on_to_the_same_bytes_and_leaves_no_checkpoint(lent: Lent, tmp_path: Path) -> None:
+    undisturbed, resumed = network(), network()
+    expected = fine_tune(undisturbed, OPTIONS, Lent(tmp_path / "other", tmp_path), "tune")
+    lent.progress = Notes(fail_at=300)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(network(), OPTIONS, lent, "tune")
+    assert list((lent.cache / "trainings").glob("*/epoch-*.npz"))
+    lent.progress = Notes()
+    assert fine_tune(resumed, OPTIONS, lent, "tune") == expected
+    assert digest(resumed) == digest(undisturbed)
+    assert not list((lent.cache / "trainings").iterdir())
+
+
+def test_a_rehearsal_does_nothing(lent: Lent) -> None:
+    lent.rehearse = "lower"
+    lent.earlier = (distilled(),)
+    assert fine_tune(network(), OPTIONS, lent, "tune") == {}
+    assert not lent.cache.exists()

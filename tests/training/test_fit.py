@@ -1,0 +1,161 @@
+"""The loop learns, repeats itself to the byte, goes on after a kill, and stops at a loss that is no number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lessons import Lent, Notes, digest, lesson, network
+
+from tinyc import backend
+from tinyc.errors import UserError
+from tinyc.training.fit import fit
+from tinyc.training.objectives import labels
+from tinyc.training.options import FitOptions
+
+OPTIONS = FitOptions(epochs=3, batch=32, learning_rate=3e-3, augment=("crop", "flip"), warmup=0.1)
+
+
+def train(model: Any, context: Lent, options: FitOptions = OPTIONS, **more: Any) -> dict[str, Any]:
+    return fit(model, options, labels(context.seed, options.label_smoothing), context, "lesson", **more)
+
+
+@pytest.fixture
+def lent(tmp_path: Path) -> Lent:
+    return Lent(tmp_path / "cache", tmp_path)
+
+
+def test_it_learns(lent: Lent) -> None:
+    lent.data = lesson(600, 100)
+    facts = train(network(), lent, FitOptions(epochs=8, batch=32, learning_rate=5e-3))
+    assert facts["loss"][-1] < 0.6 * facts["loss"][0]
+    assert facts["validation_accuracy"][-1] > 0.5
+    assert facts["examples"] == 8 * (600 // 32) * 32
+    assert facts["best_validation_accuracy"] == max(facts["validation_accuracy"])
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(lent: Lent) -> None:
+    models = [network(dropout=0.3) for _ in range(3)]
+    facts = [train(models[0], lent), train(models[1], lent)]
+    lent.seed = 4
+    train(models[2], lent)
+    assert digest(models[0]) == digest(models[1])
+    assert facts[0] == facts[1]
+    assert digest(models[0]) != digest(models[2])
+
+
+@pytest.mark.parametrize("killed_after", [0.5, 1.5, 2.5], ids=["first epoch", "second epoch", "third epoch"])
+def test_a_killed_training_goes_on_to_the_same_bytes(lent: Lent, tmp_path: Path, killed_after: float) -> None:
+    undisturbed = network(dropout=0.3)
+    expected = train(undisturbed, lent)
+    folder = tmp_path / "checkpoints"
+    lent.progress = Notes(fail_at=int(killed_after * 192))
+    with pytest.raises(KeyboardInterrupt):
+        train(network(dropout=0.3), lent, checkpoints=folder)
+    lent.progress = Notes()
+    resumed = network(seed=99, dropout=0.3) if killed_after > 1 else network(dropout=0.3)
+    assert train(resumed, lent, checkpoints=folder) == expected
+    assert digest(resumed) == digest(undisturbed)
+
+
+def test_each_epoch_drops_other_units(lent: Lent) -> None:
+    lent.data = lesson(32)
+    seen = []
+    keras = backend.keras()
+
+    class Watch(keras.layers.Dropout):  # type: ignore[misc]
+        def call(self, inputs: Any, training: Any = None) -> Any:
+            out = super().call(inputs, training)
+            backend.tensorflow().py_function(lambda value: seen.append(value.numpy() == 0), [out], [])
+            return out
+
+    image = keras.Input((28, 28, 1))
+    flat = keras.layers.Flatten()(image)
+    model = keras.Model(image, keras.layers.Dense(10)(Watch(0.5)(flat + 1.0)))
+    lent.data = lesson(32, 0)
+    train(model, lent, FitOptions(epochs=2, batch=32))
+    assert len(seen) == 2
+    assert (seen[0] != seen[1]).mean() > 0.3
+
+
+def test_only_two_checkpoints_stay_and_a_corrupt_one_falls_back(lent: Lent, tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints"
+    undisturbed = network()
+    train(undisturbed, lent, checkpoints=folder)
+    kept = sorted(path.name for path in folder.iterdir())
+    assert kept == ["epoch-000002.npz", "epoch-000003.npz"]
+    last = folder / kept[1]
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    last.write_bytes(bytes(content))
+    lent.progress = Notes()
+    resumed = network(seed=50)
+    train(resumed, lent, checkpoints=folder)
+    assert any(kept[1] in text and "passed over" in text for text in lent.progress.said)
+    assert digest(resumed) == digest(undisturbed)
+
+
+def test_a_checkpoint_of_another_training_is_passed_over(lent: Lent, tmp_path: Path) -> None:
+    train(network(), lent, checkpoints=tmp_path / "c")
+    other = OPTIONS.model_copy(update={"learning_rate": 1e-3})
+    model, alone = network(), network()
+    train(model, lent, other, checkpoints=tmp_path / "c")
+    train(alone, lent, other)
+    assert any("another training" in text for text in lent.progress.said)
+    assert digest(model) == digest(alone)
+
+
+def test_a_loss_that_is_no_number_names_the_step_and_the_remedy(lent: Lent) -> None:
+    with pytest.raises(UserError, match=r"epoch 1, step \d+: the loss is .*nan|inf") as caught:
+        train(network(), lent, FitOptions(epochs=2, batch=32, learning_rate=100.0, optimizer="sgd"))
+    assert "learning rate of" in caught.value.problem
+    assert "lower `learning_rate`" in caught.value.remedy
+
+
+def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
+    lent.rehearse = "lower"
+    model = network()
+    before = digest(model)
+    assert train(model, lent)["epochs"] == 0
+    assert digest(model) == before
+    assert lent.progress.titles == []
+
+
+def test_an_empty_training_split_is_refused(lent: Lent) -> None:
+    lent.data = lesson(0)
+    with pytest.raises(UserError, match="training split is empty"):
+        train(network(), lent)
+
+
+def test_regularization_losses_and_weight_decay_shrink_the_kernels(lent: Lent) -> None:
+    def size(options: FitOptions, regularizer: Any = None) -> float:
+        model = network()
+        if regularizer:
+            model.get_layer("logits").kernel_regularizer = regularizer
+            model = backend.keras().models.clone_model(model)
+            model.set_weights(network().get_weights())
+        train(model, lent, options)
+        return float(np.abs(model.get_layer("logits").kernel.numpy()).mean())
+
+    plain = size(OPTIONS)
+    assert size(OPTIONS, backend.keras().regularizers.L2(0.1)) < 0.9 * plain
+    for optimizer in ("adam", "adamw", "sgd"):
+        pair = [
+            OPTIONS.model_copy(update={"optimizer": optimizer, "weight_decay": decay, "learning_rate": 1e-2})
+            for decay in (0.0, 1.0)
+        ]
+        assert size(pair[1]) < 0.97 * size(pair[0]), optimizer
+
+
+def test_tfmot_prunes_and_quantizes_under_the_loop(lent: Lent) -> None:
+    tfmot = backend.tfmot()
+    schedule = tfmot.sparsity.keras.ConstantSparsity(0.5, begin_step=0, frequency=1)
+    pruned = tfmot.sparsity.keras.prune_low_magnitude(network(), schedule)
+    train(pruned, lent, callbacks=[tfmot.sparsity.keras.UpdatePruningStep()])
+    kernel = tfmot.sparsity.keras.strip_pruning(pruned).get_layer("logits").kernel.numpy()
+    assert (kernel == 0).mean() == pytest.approx(0.5, abs=0.01)
+    aware = tfmot.quantization.keras.quantize_model(network())
+    facts = train(aware, lent)
+    assert facts["loss"][-1] < facts["loss"][0]

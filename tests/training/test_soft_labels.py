@@ -1,0 +1,127 @@
+"""The soft-label store: right, reused, resumed view by view, and made again where it is damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lessons import Lent, Notes, lesson, network
+
+from tinyc.data import floats
+from tinyc.data.augment import view
+from tinyc.errors import MachineError
+from tinyc.training.batches import Feed, batches
+from tinyc.training.distillation import objective
+from tinyc.training.options import FitOptions
+from tinyc.training.store import soft_labels
+from tinyc.training.teachers import Teacher
+
+AUGMENT = ("crop", "flip")
+
+
+@pytest.fixture
+def lent(tmp_path: Path) -> Lent:
+    return Lent(tmp_path / "cache", tmp_path)
+
+
+def teachers(*seeds: int) -> list[Teacher]:
+    return [Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds]
+
+
+def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Lent) -> None:
+    """The teacher, run on the images that the student gets, says what the batch carries."""
+    (teacher,) = teachers(1)
+
+    class Teaching:
+        temperature, alpha, views, teachers = 4.0, 0.9, 2, ("source",)
+
+    lent.source = lent.source.with_model(teacher.model)
+    options = FitOptions(epochs=3, batch=32, augment=AUGMENT)
+    goal, facts = objective(Teaching(), options, lent)
+    assert facts["store"]["views"] == 2
+    feed = Feed.of(lent.data, goal, options, lent.seed)
+    seen = []
+    for epoch in range(3):
+        images, _, (soft,) = next(batches(feed, epoch))
+        said = teacher.model(images, training=False).numpy()
+        assert np.allclose(soft, said - said.max(-1, keepdims=True), atol=2e-2)
+        seen.append(soft)
+    assert not np.allclose(np.sort(seen[0], axis=None), np.sort(seen[1], axis=None))
+
+
+def test_a_second_run_reads_what_the_first_stored(lent: Lent) -> None:
+    first = soft_labels(teachers(1), AUGMENT, 2, lent)
+    again = soft_labels(teachers(1), AUGMENT, 3, lent)
+    assert (first.built, again.built) == (2, 1)
+    assert first.key == again.key
+    assert all((a == b).all() for a, b in zip(first.logits, again.logits, strict=False))
+    assert again.facts(lent.data)["views_reused"] == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lent: (teachers(2), AUGMENT),
+        lambda lent: (teachers(1, 2), AUGMENT),
+        lambda lent: (teachers(1), ("flip",)),
+        lambda lent: (setattr(lent, "data", lesson(190)), (teachers(1), AUGMENT))[1],
+        lambda lent: (setattr(lent, "source_key", "other"), (teachers(1), AUGMENT))[1],
+    ],
+    ids=["teacher", "teachers", "augment", "data", "source"],
+)
+def test_what_a_label_depends_on_is_in_the_key(lent: Lent, change: Any) -> None:
+    key = soft_labels(teachers(1), AUGMENT, 1, lent).key
+    assert soft_labels(*change(lent), 1, lent).key != key
+
+
+def test_the_step_seed_is_not_in_the_key_so_that_steps_share_the_store(lent: Lent) -> None:
+    key = soft_labels(teachers(1), AUGMENT, 1, lent).key
+    lent.seed = 77
+    assert soft_labels(teachers(1), AUGMENT, 1, lent).key == key
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
+def test_a_damaged_view_is_made_again_and_said(lent: Lent, damage: str) -> None:
+    whole = soft_labels(teachers(1), AUGMENT, 2, lent)
+    path = lent.cache / "soft-labels" / whole.key / "view-01.npz"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 0xFF
+    damaged = {"cut": content[:700], "flipped": content, "empty": b"", "other": b"PK\x03\x04 nothing"}[damage]
+    path.write_bytes(bytes(damaged))
+    again = soft_labels(teachers(1), AUGMENT, 2, lent)
+    assert again.built == 1
+    assert (again.logits[1] == whole.logits[1]).all()
+    assert any("view-01.npz" in text and "made again" in text for text in lent.progress.said)
+
+
+def test_a_killed_build_goes_on_at_the_next_view(lent: Lent) -> None:
+    lent.progress = Notes(fail_at=2 * 200)
+    with pytest.raises(KeyboardInterrupt):
+        soft_labels(teachers(1), AUGMENT, 3, lent)
+    lent.progress = Notes()
+    assert soft_labels(teachers(1), AUGMENT, 3, lent).built == 2
+
+
+def test_several_teachers_are_averaged_in_their_logits(lent: Lent) -> None:
+    images = floats(view(lent.data.train.x, lent.data.train.ids, 0, 0, ()), lent.data.task)
+    mean = np.mean([teacher.model(images, training=False).numpy() for teacher in teachers(1, 2)], axis=0)
+    stored = soft_labels(teachers(1, 2), (), 1, lent).logits[0]
+    assert np.allclose(stored, mean - mean.max(-1, keepdims=True), atol=2e-2)
+
+
+def test_the_disk_is_said_and_checked_before(lent: Lent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
+    with pytest.raises(MachineError, match=r"needs .* of disk, and 100 B are free"):
+        soft_labels(teachers(1), AUGMENT, 2, lent)
+    assert any("soft labels of 2 views" in text for text in lent.progress.said)
+
+
+def test_alpha_zero_stores_nothing(lent: Lent) -> None:
+    class Teaching:
+        temperature, alpha, views, teachers = 4.0, 0.0, 2, ("source",)
+
+    goal, facts = objective(Teaching(), FitOptions(), lent)
+    assert (goal.name, facts) == ("labels", {})
+    assert not lent.cache.exists()

@@ -1,0 +1,5 @@
+"""`python -m tinyc`."""
+
+from tinyc.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""The commands that take a .tflite file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyc.cli.recipes import JSON
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command()
+@FILE
+@JSON
+def inspect(file: Path, as_json: bool) -> None:
+    """Weigh FILE.tflite: bytes, parameters, operators, arena under TensorFlow Lite Micro."""
+    from tinyc.cli.inspection import show
+
+    click.echo(show(file, as_json))
+
+
+@click.command()
+@FILE
+@click.option(
+    "--data", "source", metavar="NAME|PATH", help="Test data: a dataset's name, .npz, folder; random inputs without."
+)
+@click.option(
+    "--examples", default=64, show_default=True, type=click.IntRange(1, 100_000), help="How many random inputs."
+)
+@click.option("--scale", type=float, help="The network sees raw * scale + offset.")
+@click.option("--offset", type=float)
+@JSON
+def verify(
+    file: Path, source: str | None, examples: int, scale: float | None, offset: float | None, as_json: bool
+) -> int:
+    """Run FILE.tflite under TensorFlow Lite Micro and tflite-runtime, and compare every output."""
+    from tinyc.cli.verification import run
+
+    return run(file, source, examples, scale, offset, as_json)
+
+
+@click.command()
+@FILE
+@click.argument("example", type=click.Path(path_type=Path))
+@click.option("--scale", type=float, help="The network sees raw * scale + offset [default: the run's own].")
+@click.option("--offset", type=float)
+@JSON
+def predict(file: Path, example: Path, scale: float | None, offset: float | None, as_json: bool) -> None:
+    """Run one image, .npy array or CSV row through FILE.tflite under TensorFlow Lite Micro."""
+    from tinyc.cli.prediction import run
+
+    click.echo(run(file, example, scale, offset, as_json))

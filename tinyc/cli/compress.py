@@ -1,0 +1,64 @@
+"""`tinyc compress`: run a recipe, show each pass as it ends, end with the verdict."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from tinyc import cache
+from tinyc.pipeline.finish import finish
+from tinyc.pipeline.run import Settings, Started, open_run, start_index, steps
+from tinyc.recipe import load
+from tinyc.report import lines
+from tinyc.report.record import Report
+from tinyc.report.terminal import Screen, open_screen
+from tinyc.report.write import to_json
+
+
+def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
+    """Run a recipe to its end; give 0 where every bound was met, 1 where one was missed."""
+    began = time.monotonic()
+    loaded = load(recipe, sets)
+    settings = Settings(out, cache.folder(), start_index(loaded, start, fresh))
+    screen = open_screen(quiet=as_json)
+    screen.show(lines.title(loaded.name, loaded.description, loaded.seed))
+    with open_run(loaded, settings, screen) as opened:
+        records, dones = [], []
+        source = None
+        for event in steps(opened):
+            if isinstance(event, Started):
+                source = event.source
+                show_start(event, screen)
+            else:
+                records.append(event.record)
+                dones.append(event.done)
+                screen.show(lines.step(event.record, screen.width))
+        if source is None:
+            raise RuntimeError("the run gave no source")
+        report = finish(opened, source, records, dones, time.monotonic() - began)
+        folder = opened.bench.folder.path
+    screen.show(lines.end(report))
+    screen.say(f"report: {folder / 'report.html'}")
+    if as_json:
+        click.echo(to_json(report), nl=False)
+    return verdict(report)
+
+
+def show_start(event: Started, screen: Screen) -> None:
+    for warning in event.warnings:
+        screen.say(f"warning: {warning}")
+    screen.show(lines.source(event.source.ledger, screen.width))
+
+
+def verdict(report: Report) -> int:
+    """Say the exit code with its reason, and give it."""
+    missed = [f"target missed: {check.metric}" for check in report.targets if not check.met]
+    for step in report.steps:
+        missed += [f"expect missed: {step.use} {check.metric}" for check in step.checks if not check.met]
+        if step.use == "verify" and not step.facts.get("agreed", False):
+            missed.append("verify: the runtimes disagree")
+    code = 1 if missed else 0
+    click.echo(f"tinyc: exit {code} ({', '.join(missed) if missed else 'all targets met'})", err=True)
+    return code

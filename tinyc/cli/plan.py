@@ -1,0 +1,101 @@
+"""`tinyc plan`: what a recipe will end with, shown before anything trains."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyc import cache, data, units
+from tinyc.interpreters.pool import Pool
+from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.plan import Plan, Rehearsal, hopeless, plan
+from tinyc.recipe import gallery, load
+from tinyc.report.terminal import open_screen
+from tinyc.rundir import RunFolder
+from tinyc.targets import METRICS, Check
+
+UNITS = {"params": "count", "macs": "count", "file": "bytes", "flash": "bytes", "arena": "bytes"}
+LAYERS_SHOWN = 6
+
+
+def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
+    """Rehearse a recipe and show the prediction; 1 where a target cannot be met."""
+    loaded = load(recipe, sets)
+    screen = open_screen(quiet=as_json)
+
+    def find(path: str) -> Path:
+        return gallery.find(path, loaded.folder, str(loaded.path))
+
+    with tempfile.TemporaryDirectory() as folder, Pool(1) as pool:
+        dataset = data.load(loaded.data, find, cache.folder(), loaded.seed)
+        found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen))
+    lost = hopeless(found.checks)
+    if as_json:
+        click.echo(json.dumps(to_json(found), indent=2))
+    else:
+        click.echo("\n".join(text(found)))
+    reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "nothing stands against it"
+    click.echo(f"tinyc: exit {1 if lost else 0} ({reason})", err=True)
+    return 1 if lost else 0
+
+
+def text(found: Plan) -> list[str]:
+    """The plan for people."""
+    lines = [f"{'pass':12}" + "".join(f"{name:>22}" for name in ("params", "MACs", "file", "arena"))]
+    for low, high in zip(found.lower.states, found.upper.states, strict=True):
+        cells = [
+            spread(low.figures.get(name), high.figures.get(name), name) for name in ("params", "macs", "file", "arena")
+        ]
+        lines.append(f"{low.use:12}" + "".join(f"{cell:>22}" for cell in cells))
+    if found.lower.ops:
+        lines += [
+            "",
+            "ops, all run by TensorFlow Lite Micro: "
+            + ", ".join(f"{name} x{n}" for name, n in found.lower.ops.items()),
+        ]
+    lines += [line for match in found.lower.matches for line in [matched(match)]]
+    if found.checks:
+        lines += ["", "targets, predicted:", *map(shown, found.checks)]
+    return lines
+
+
+def spread(low: int | None, high: int | None, name: str) -> str:
+    """One figure, or its range."""
+    unit: Any = UNITS[name]
+    one, two = units.show(low, unit), units.show(high, unit)
+    return one if one == two else f"{one} .. {two}"
+
+
+def matched(match: Any) -> str:
+    names = ", ".join(match.layers[:LAYERS_SHOWN]) + (" ..." if len(match.layers) > LAYERS_SHOWN else "")
+    return f"{match.where}: {match.selector!r} names {len(match.layers)} layers: {names}"
+
+
+def shown(check: Check) -> str:
+    """One predicted target."""
+    if check.got is None:
+        return f"  {check.metric:18} {check.bound:12} {check.why}"
+    value = units.show(check.got, METRICS[check.metric])
+    return f"  {check.metric:18} {check.bound:12} {value:>14}  {'met' if check.met else 'MISSED'}"
+
+
+def to_json(found: Plan) -> dict[str, Any]:
+    """The plan as a table."""
+    return {
+        "lower": rehearsal(found.lower),
+        "upper": rehearsal(found.upper),
+        "targets": [check.to_json() for check in found.checks],
+        "matches": [
+            {"where": match.where, "selector": match.selector, "layers": list(match.layers)}
+            for match in found.lower.matches
+        ],
+    }
+
+
+def rehearsal(each: Rehearsal) -> dict[str, Any]:
+    states = [{"pass": state.use, **state.figures} for state in each.states]
+    return {"states": states, "ops": dict(each.ops), "artifacts": dict(each.artifacts)}

@@ -1,0 +1,136 @@
+"""Arrays by name, from an .npz or from a function of the user's."""
+
+from __future__ import annotations
+
+import difflib
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.builders import Builder, Find
+from tinyc.data.raw import Raw
+from tinyc.errors import MachineError, UserError
+
+SPLIT = ("x_train", "y_train", "x_test", "y_test")
+VALIDATION = ("x_val", "y_val")
+WHOLE = ("x", "y")
+KNOWN = (*SPLIT, *VALIDATION, *WHOLE, "class_names")
+LAYOUT = "give x_train, y_train, x_test, y_test (and x_val, y_val, class_names if you like), or x and y to be split"
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, KeyError, SyntaxError)
+
+
+def read_npz(path: Path) -> Raw:
+    """Read an .npz without pickles.
+
+    Raises:
+        UserError: the file is damaged, holds Python objects, or lacks arrays.
+    """
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            str(path), "is no .npz (a zip of arrays), or is damaged", "write it with numpy.savez_compressed"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = list(archive.files)
+            arrays = {name: read_member(path, archive, name) for name in names if name in KNOWN}
+    except DAMAGE as error:
+        raise UserError(str(path), f"is damaged: {error}", "write it again with numpy.savez_compressed") from error
+    return from_arrays(str(path), arrays, tuple(name for name in names if name not in KNOWN))
+
+
+def read_member(path: Path, archive: Any, name: str) -> NDArray[Any]:
+    """Read one array of an .npz."""
+    try:
+        array = archive[name]
+    except MemoryError as error:
+        raise MachineError(f"{path}: {name}", f"does not fit into memory ({error})", "give fewer examples") from error
+    except DAMAGE as error:
+        if "allow_pickle" in str(error):
+            raise UserError(
+                f"{path}: {name}",
+                "holds Python objects (a pickle), which can carry code and are not read",
+                "store plain numbers: all examples of one shape, labels as integers or fixed-width strings",
+            ) from error
+        raise UserError(f"{path}: {name}", f"is damaged: {error}", "write the .npz again") from error
+    if not isinstance(array, np.ndarray):
+        raise UserError(f"{path}: {name}", "is no array", "write the .npz with numpy.savez_compressed")
+    return array
+
+
+def from_function(builder: Builder, find: Find) -> Raw:
+    """Call `function(**options)`, which returns a dict with the names of an .npz.
+
+    Raises:
+        UserError: the user's code raised, or returned something else.
+    """
+    where = f"{find(builder.file)}:{builder.function}"
+    table = builder.call(find)
+    if not isinstance(table, Mapping):
+        raise UserError(where, f"returned {type(table).__name__}, not a dict of arrays", LAYOUT)
+    arrays = {str(name): as_array(where, str(name), value) for name, value in table.items() if name in KNOWN}
+    return from_arrays(where, arrays, tuple(str(name) for name in table if name not in KNOWN))
+
+
+def as_array(where: str, name: str, value: object) -> NDArray[Any]:
+    """Turn what a function returned into an array; ragged lists are refused."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{where}: {name}", f"is no array: {error}", "return numpy arrays of one shape") from error
+
+
+def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unknown: tuple[str, ...]) -> Raw:
+    """Sort arrays into parts.
+
+    Raises:
+        UserError: an array is missing, or both layouts are mixed.
+    """
+    has = ", ".join([*arrays, *unknown]) or "nothing"
+    whole = [name for name in WHOLE if name in arrays]
+    given = [name for name in (*SPLIT, *VALIDATION) if name in arrays]
+    if whole and given:
+        raise UserError(where, f"mixes {' and '.join(whole)} with {', '.join(given)}", LAYOUT)
+    needed = WHOLE if whole else (SPLIT + VALIDATION if set(VALIDATION) & set(given) else SPLIT)
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise UserError(where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, unknown) + LAYOUT)
+    parts = ("all",) if whole else tuple(name[2:] for name in needed if name.startswith("x_"))
+    suffix = {part: "" if part == "all" else f"_{part}" for part in parts}
+    return Raw(
+        where,
+        {part: arrays["x" + suffix[part]] for part in parts},
+        {part: arrays["y" + suffix[part]] for part in parts},
+        class_names(where, arrays.get("class_names")),
+        warnings=tuple(f"{where}: array {name!r} is not read" for name in unknown),
+    )
+
+
+def guess(missing: list[str], unknown: tuple[str, ...]) -> str:
+    """Offer the unknown array that a missing one may be."""
+    close = [(name, difflib.get_close_matches(name, unknown, n=1)) for name in missing]
+    return "".join(f"is {found[0]!r} meant as {name}? " for name, found in close if found)
+
+
+def class_names(where: str, names: NDArray[Any] | None) -> tuple[str, ...] | None:
+    """Read `class_names`, one string a class in label order."""
+    if names is None:
+        return None
+    if names.ndim != 1 or names.dtype.kind not in "USiu":
+        raise UserError(
+            f"{where}: class_names",
+            f"is {names.dtype} of shape {names.shape}",
+            "give one string a class, in label order",
+        )
+    return as_names(names)
+
+
+def as_names(values: NDArray[Any]) -> tuple[str, ...]:
+    """Strings of a string, bytes or integer array."""
+    return tuple(
+        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.tolist()
+    )

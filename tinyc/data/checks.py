@@ -1,0 +1,128 @@
+"""Whether arrays can be examples and labels; each refusal names the array, what it holds and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data.labels import named_labels
+from tinyc.data.raw import Raw, array_name
+from tinyc.errors import UserError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def clean(raw: Raw) -> Raw:
+    """Check everything that was read; give x as uint8 or float32 with a channel axis, y as int64, and class names.
+
+    Raises:
+        UserError: something cannot be an example or a label.
+    """
+    shapes_agree(raw)
+    x = {part: examples(f"{raw.where}: {array_name('x', part)}", raw.x[part]) for part in raw.x}
+    kinds_agree(raw.where, x, raw.x)
+    images, notes = with_channels(raw.where, x)
+    y, names = named_labels(raw)
+    return replace(raw, x=images, y=y, class_names=names, warnings=raw.warnings + notes)
+
+
+def shapes_agree(raw: Raw) -> None:
+    """Check that every example has a label, and that all parts hold examples of one shape."""
+    first = next(iter(raw.x))
+    for part, x in raw.x.items():
+        where, y = f"{raw.where}: {array_name('x', part)}", raw.y[part]
+        if x.ndim < 2 or not x.size:
+            remedy = (
+                "give at least one example" if x.ndim > 1 else "the first axis counts examples: (examples, features)"
+            )
+            raise UserError(where, f"has the shape {x.shape}", remedy)
+        if y.ndim == 0 or len(x) != len(y):
+            name = array_name("y", part)
+            raise UserError(where, f"has the shape {x.shape}, but {name} {y.shape}", "give one label an example")
+        if x.shape[1:] != raw.x[first].shape[1:]:
+            other = array_name("x", first)
+            problem = f"holds examples of shape {x.shape[1:]}, but {other} of {raw.x[first].shape[1:]}"
+            raise UserError(where, problem, "bring all examples to one shape")
+
+
+def examples(where: str, x: NDArray[Any]) -> NDArray[Any]:
+    """Check the dtype and that all values are finite; bytes stay bytes, everything else becomes float32."""
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype == object:
+        raise UserError(
+            where, "holds Python objects (ragged examples?)", "give plain numbers, all examples of one shape"
+        )
+    if x.dtype.kind not in "biuf":
+        raise UserError(where, f"holds {x.dtype}, not numbers", "give uint8 or float32")
+    if x.dtype.kind == "b":
+        return x.astype(np.uint8)
+    with np.errstate(over="ignore"):
+        floats = x.astype(np.float32)
+    bad = ~np.isfinite(floats)
+    if bad.any():
+        place = tuple(int(index) for index in np.argwhere(bad)[0])
+        count = int(bad.any(axis=tuple(range(1, x.ndim))).sum())
+        shown = ", ".join(map(str, place))
+        raise UserError(
+            where, f"is {x[place]} at [{shown}], and {count} examples hold such values", "remove or fill them first"
+        )
+    return floats
+
+
+def kinds_agree(where: str, x: Arrays, given: Arrays) -> None:
+    """Check that no part holds bytes where another holds floats: their units would differ."""
+    if len({array.dtype for array in x.values()}) > 1:
+        shown = ", ".join(f"{array_name('x', part)} {given[part].dtype}" for part in x)
+        raise UserError(where, f"mixes {shown}", "give all parts in the same dtype and units")
+
+
+def with_channels(where: str, x: Arrays) -> tuple[Arrays, tuple[str, ...]]:
+    """Give (examples, height, width) the channel axis of grey images."""
+    first = next(iter(x.values()))
+    if first.ndim != 3:
+        return x, ()
+    note = f"{where}: {first.dtype} examples of shape {first.shape[1:]} are read as grey images {(*first.shape[1:], 1)}"
+    return {part: array[..., None] for part, array in x.items()}, () if first.dtype == np.uint8 else (note,)
+
+
+def in_range(raw: Raw, scale: float, offset: float) -> tuple[str, ...]:
+    """Check what the network would see: not all the same, one order of size in all parts, not scaled twice, not huge.
+
+    Raises:
+        UserError: all values of a part are equal, one part spans a hundred times another, or data within
+            [-1, 1] would be divided again.
+    """
+    spans = {part: (float(x.min()), float(x.max())) for part, x in raw.x.items()}
+    for part, (low, high) in spans.items():
+        if low == high:
+            where = f"{raw.where}: {array_name('x', part)}"
+            raise UserError(where, f"holds nothing but {low:g}", "look at how it was written")
+    widths = [high - low for low, high in spans.values()]
+    if max(widths) >= 100 * min(widths):
+        shown = ", ".join(f"{array_name('x', part)} spans {low:g} to {high:g}" for part, (low, high) in spans.items())
+        raise UserError(raw.where, f"has parts in different units: {shown}", "bring all parts to the same units")
+    first = next(iter(raw.x))
+    return scaled_once(
+        f"{raw.where}: {array_name('x', first)}", raw.x[first].dtype == np.uint8, spans[first], scale, offset
+    )
+
+
+def scaled_once(where: str, is_bytes: bool, span: tuple[float, float], scale: float, offset: float) -> tuple[str, ...]:
+    """Check the scale against the span of the training examples."""
+    low, high = span
+    if not is_bytes and max(-low, high) <= 1 and abs(scale) <= 0.01:
+        raise UserError(
+            where,
+            f"lies within {low:g} to {high:g} already, and scale = {scale:g} would shrink that to nothing",
+            "leave scale out, or give the data as uint8",
+        )
+    seen = sorted((low * scale + offset, high * scale + offset))
+    if max(-seen[0], seen[1]) <= 100:
+        return ()
+    remedy = "for images write scale = 0.00392157 (1/255)" if is_bytes else "give a scale"
+    return (f"{where}: the network sees {seen[0]:g} to {seen[1]:g}, and trains best within about -1 to 1; {remedy}",)

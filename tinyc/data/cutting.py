@@ -1,0 +1,124 @@
+"""From checked arrays to splits: test first, then validation and calibration out of train."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data import checks, labels, overlap, split
+from tinyc.data.dataset import Dataset, Split
+from tinyc.data.raw import Raw
+from tinyc.data.spec import DataSpec
+from tinyc.errors import UserError
+from tinyc.state import Task
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Train (validation still within, unless the data has its own), test, and what was noticed."""
+
+    train: Split
+    test: Split
+    validation: Split | None
+    warnings: tuple[str, ...]
+
+
+def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str) -> Dataset:
+    """Check everything and make the splits.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    raw = checks.clean(raw)
+    scale = raw.scale if spec.scale is None else spec.scale
+    offset = raw.offset if spec.offset is None else spec.offset
+    notes = raw.warnings + checks.in_range(raw, scale, offset)
+    parts = whole(raw, seed) if "all" in raw.x else given(raw)
+    for part, known in (("train", parts.train), ("test", parts.test), ("val", parts.validation)):
+        if known is not None:
+            labels.every_class_present(raw.where, part, known.y, raw.class_names or ())
+    notes += parts.warnings if "all" in raw.x else overlaps(raw.where, parts)
+    train, validation = cut_validation(raw, spec, parts, seed)
+    calibration = take(train, split.in_turn(train.y, train.ids, spec.calibration, seed))
+    notes += few(raw.where, spec.calibration, len(train))
+    task = Task(raw.class_names or (), train.x.shape[1:], spec.metric, scale, offset)
+    return Dataset(name, task, train, validation, calibration, parts.test, digest, notes)
+
+
+def given(raw: Raw) -> Parts:
+    """Take the parts as they are; ids count through train, test, val."""
+    splits: dict[str, Split] = {}
+    first = 0
+    for part in [part for part in ("train", "test", "val") if part in raw.x]:
+        count = len(raw.y[part])
+        splits[part] = Split(raw.x[part], raw.y[part], np.arange(first, first + count))
+        first += count
+    return Parts(splits["train"], splits["test"], splits.get("val"), ())
+
+
+def overlaps(where: str, parts: Parts) -> tuple[str, ...]:
+    """Compare every two parts, the one that learns first."""
+    named = {"train": parts.train, "val": parts.validation, "test": parts.test}
+    prints = {part: overlap.fingerprints(known.x) for part, known in named.items() if known is not None}
+    pairs = itertools.combinations(prints, 2)
+    found = [overlap.check(where, (f"x_{a}", f"x_{b}"), prints[a], prints[b]) for a, b in pairs]
+    return tuple(note for notes in found for note in notes)
+
+
+def whole(raw: Raw, seed: int) -> Parts:
+    """Cut a fifth of every class off as test; copies of an example go where the first of them goes, so none leaks."""
+    x, y = raw.x["all"], raw.y["all"]
+    _, first, group = np.unique(overlap.fingerprints(x), return_index=True, return_inverse=True)
+    names = raw.class_names or ()
+    rare = [f"{names[index]!r} ({size})" for index, size in enumerate(np.bincount(y[first])) if size < 3]
+    if rare:
+        shown = ", ".join(rare[:8])
+        raise UserError(
+            raw.where,
+            f"has fewer than 3 different examples of {shown}",
+            "each split needs one; add some, or drop the class",
+        )
+    count = round(len(first) * split.TEST_FRACTION)
+    test = split.stratified(y[first], first, count, seed, split.TEST)[group]
+    everything = Split(x, y, np.arange(len(y)))
+    copies = len(y) - len(first)
+    note = f"{raw.where}: {copies} examples are copies of others; each was put into the split of its original"
+    notes = (note,) if copies else ()
+    return Parts(take(everything, np.flatnonzero(~test)), take(everything, np.flatnonzero(test)), None, notes)
+
+
+def cut_validation(raw: Raw, spec: DataSpec, parts: Parts, seed: int) -> tuple[Split, Split]:
+    """Cut validation from train, class by class, unless the data brings its own."""
+    train = parts.train
+    if parts.validation is not None:
+        if spec.validation is not None:
+            raise UserError(
+                raw.where, f"has a val part, and validation = {spec.validation} asks for another", "drop one"
+            )
+        return train, parts.validation
+    is_whole = "all" in raw.x
+    examples = len(raw.y["all"]) if is_whole and spec.validation is None else len(train)
+    count = split.validation_count(spec.validation, examples)
+    if count >= len(train):
+        raise UserError(
+            raw.where, f"validation = {spec.validation} would leave none of {len(train)} to train", "give less"
+        )
+    chosen = split.stratified(train.y, train.ids, max(1, count), seed, split.VALIDATION)
+    if not chosen.any():
+        raise UserError(raw.where, f"has only {len(train)} training examples, none for validation", "give more")
+    return take(train, np.flatnonzero(~chosen)), take(train, np.flatnonzero(chosen))
+
+
+def take(known: Split, indices: NDArray[Any]) -> Split:
+    return Split(known.x[indices], known.y[indices], known.ids[indices])
+
+
+def few(where: str, calibration: int, examples: int) -> tuple[str, ...]:
+    """Say that calibration got less than it asked for."""
+    if calibration <= examples:
+        return ()
+    return (f"{where}: calibration = {calibration}, but train has {examples} examples; all of them calibrate",)

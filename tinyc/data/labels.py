@@ -1,0 +1,113 @@
+"""Labels as integers in [0, classes), and the classes' names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data.arrays import as_names
+from tinyc.data.raw import Raw, array_name
+from tinyc.errors import UserError
+
+Labels = Mapping[str, NDArray[np.int64]]
+
+
+def named_labels(raw: Raw) -> tuple[Labels, tuple[str, ...]]:
+    """Read labels as integers or as class names.
+
+    Raises:
+        UserError: labels of another kind, out of range, of fewer than two classes, or unlike `class_names`.
+    """
+    names = raw.class_names
+    if names is not None and len(set(names)) != len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{raw.where}: class_names", f"names {doubled!r} twice", "give each class its own name")
+    columns = {part: column(f"{raw.where}: {array_name('y', part)}", y) for part, y in raw.y.items()}
+    if any(y.dtype.kind in "US" for y in columns.values()):
+        y, names = from_names(raw, columns)
+    else:
+        y = {part: array.astype(np.int64) for part, array in columns.items()}
+    highest = max(int(array.max()) for array in y.values())
+    if names is None:
+        names = tuple(map(str, range(bounded(raw, y, highest) + 1)))
+    in_range(raw, y, names)
+    if len(names) < 2:
+        raise UserError(raw.where, f"has one class, {names[0]!r}", "a classifier needs at least two")
+    return y, names
+
+
+def column(where: str, y: NDArray[Any]) -> NDArray[Any]:
+    """Check shape and dtype of labels; (examples, 1) is read as (examples,)."""
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise UserError(
+            where, f"has the shape {y.shape}, not one label an example", "one-hot labels: give y.argmax(axis=1)"
+        )
+    if y.dtype == object and all(isinstance(value, str) for value in y):
+        return y.astype(np.str_)
+    if y.dtype.kind == "f":
+        raise UserError(where, f"holds {y.dtype}, such as {y[0]}, not class numbers", "give y.astype(int)")
+    if y.dtype.kind not in "biuUS":
+        raise UserError(where, f"holds {y.dtype}, not labels", "give integers from 0, or class names")
+    return y
+
+
+def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, tuple[str, ...]]:
+    """Number labels that are class names, in the order of `class_names`, else in alphabetical order."""
+    mixed = [part for part, y in columns.items() if y.dtype.kind not in "US"]
+    if mixed:
+        name = array_name("y", mixed[0])
+        raise UserError(f"{raw.where}: {name}", "holds numbers where another part holds names", "give all as names")
+    texts = {part: as_names(y) for part, y in columns.items()}
+    names = raw.class_names
+    if names is None:
+        names = tuple(sorted({text for part in texts.values() for text in part}))
+    index = {name: number for number, name in enumerate(names)}
+    for part, values in texts.items():
+        strange = next((value for value in values if value not in index), None)
+        if strange is not None:
+            raise UserError(
+                f"{raw.where}: {array_name('y', part)}", f"holds {strange!r}, which class_names lacks", "add it there"
+            )
+    return {part: np.array([index[value] for value in values], np.int64) for part, values in texts.items()}, names
+
+
+def bounded(raw: Raw, y: Labels, highest: int) -> int:
+    """Refuse labels that count something else than classes (years, ids)."""
+    examples = sum(map(len, y.values()))
+    if highest >= examples:
+        raise UserError(raw.where, f"has the label {highest} among {examples} examples", "count classes from 0")
+    return highest
+
+
+def in_range(raw: Raw, y: Labels, names: tuple[str, ...]) -> None:
+    """Check that every label is one of the classes."""
+    for part, labels in y.items():
+        where = f"{raw.where}: {array_name('y', part)}"
+        low, high = int(labels.argmin()), int(labels.argmax())
+        if labels[low] < 0:
+            raise UserError(where, f"is {labels[low]} at [{low}]; labels are not negative", "count classes from 0")
+        if labels[high] >= len(names):
+            raise UserError(
+                where,
+                f"is {labels[high]} at [{high}], but class_names has {len(names)} names (0 to {len(names) - 1})",
+                "name every class, and count classes from 0",
+            )
+
+
+def every_class_present(where: str, part: str, y: NDArray[np.int64], names: tuple[str, ...]) -> None:
+    """Refuse a split without a single example of some class: nothing could be learnt or said of it.
+
+    Raises:
+        UserError: names the classes.
+    """
+    empty = [names[index] for index in np.flatnonzero(np.bincount(y, minlength=len(names)) == 0)]
+    if empty:
+        shown = ", ".join(map(repr, empty[:8])) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
+        raise UserError(
+            where, f"{part} has no example of {shown}", "add some, or drop the class; labels count from 0 without gaps"
+        )

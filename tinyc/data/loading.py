@@ -1,0 +1,142 @@
+"""From `[data]` to a Dataset, and its digest; importing this module imports no numpy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyc.builders import Find
+from tinyc.data import named
+from tinyc.data.dataset import Dataset
+from tinyc.data.raw import Raw
+from tinyc.data.spec import DataSpec
+from tinyc.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tinyc.state import Task
+
+KINDS = "give an .npz, a .csv, or a folder of images with a folder per class"
+
+
+def load(spec: DataSpec, find: Find, cache: Path, seed: int) -> Dataset:
+    """Read, check and cut a dataset.
+
+    Args:
+        spec: the recipe's `[data]`.
+        find: looks a path of the recipe up.
+        cache: the user cache folder, where `fashion-mnist-full` may lie.
+        seed: cuts validation and calibration from train, and test where the data has none of its own.
+
+    Raises:
+        UserError: the data cannot be used; names the file and the array, cell or image.
+        MachineError: a file is missing or cannot be read.
+    """
+    try:
+        raw = read(spec, find, cache)
+        content = content_digest(spec, find, cache, raw)
+    except OSError as error:
+        raise unreadable(spec, error) from error
+    from tinyc.data.cutting import cut
+
+    return cut(raw, spec, seed, title(spec), seal(spec, content))
+
+
+def digest(spec: DataSpec, find: Find, cache: Path) -> str:
+    """SHA-256 over the data's bytes, and over the keys of `[data]` that shape what is made of them.
+
+    Neither a file's place nor its name counts. A `load` function is called, since only its arrays tell.
+
+    Raises:
+        UserError: the data does not exist, or the user's function raised.
+        MachineError: a file is missing or cannot be read.
+    """
+    try:
+        raw = read(spec, find, cache) if spec.load else None
+        return seal(spec, content_digest(spec, find, cache, raw))
+    except OSError as error:
+        raise unreadable(spec, error) from error
+
+
+def floats(x: NDArray[Any], task: Task) -> NDArray[Any]:
+    """Turn raw examples into what networks and artifacts see: raw * scale + offset, float32."""
+    import numpy as np
+
+    return x.astype(np.float32) * np.float32(task.scale) + np.float32(task.offset)
+
+
+def title(spec: DataSpec) -> str:
+    """Name the dataset for people."""
+    if spec.load is not None:
+        return spec.load.build
+    return spec.name or Path(spec.path or "").name
+
+
+def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
+    """Read what `[data]` points at, unchecked."""
+    from tinyc.data import arrays, images, rows
+
+    if spec.name is not None:
+        return named.read(spec.name, cache)
+    if spec.load is not None:
+        return arrays.from_function(spec.load, find)
+    path = find(spec.path or "")
+    if path.is_dir():
+        return images.read(path)
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return rows.read(path, spec.label or "")
+    if suffix == ".npz":
+        return arrays.read_npz(path)
+    raise UserError(str(path), f"is a {suffix or 'nameless'} file, which is not read", KINDS)
+
+
+def content_digest(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> str:
+    """SHA-256 over the bytes of the files, or of the arrays that a function returned."""
+    total = hashlib.sha256()
+    for name, part in contents(spec, find, cache, raw):
+        total.update(f"{name}\0{part}\n".encode())
+    return total.hexdigest()
+
+
+def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterator[tuple[str, str]]:
+    """List (name, SHA-256) of everything that the data is made of."""
+    if spec.load is not None and raw is not None:
+        yield "function", spec.load.fingerprint(find)
+        yield "class_names", repr(raw.class_names)
+        for axis, table in (("x", raw.x), ("y", raw.y)):
+            for part, array in table.items():
+                yield f"{axis} {part} {array.dtype.str} {array.shape}", hashlib.sha256(array.tobytes()).hexdigest()
+        return
+    if spec.name is not None:
+        files = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}
+    else:
+        files = own_files(find(spec.path or ""))
+    for name, path in files.items():
+        with path.open("rb") as file:
+            yield name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def own_files(path: Path) -> dict[str, Path]:
+    """The file itself, or the images of a folder by their place in it."""
+    if not path.is_dir():
+        return {"": path}
+    from tinyc.data import images
+
+    return {file.relative_to(path).as_posix(): file for file in images.files(path)}
+
+
+def seal(spec: DataSpec, content: str) -> str:
+    """Join the data's digest with the keys that shape its splits and inputs."""
+    keys = spec.model_dump(mode="json", exclude={"name", "path", "load"})
+    return hashlib.sha256(f"{content}\n{json.dumps(keys, sort_keys=True)}".encode()).hexdigest()
+
+
+def unreadable(spec: DataSpec, error: OSError) -> MachineError:
+    """Say which file the machine would not read."""
+    where = str(error.filename or title(spec))
+    return MachineError(where, f"cannot be read: {error.strerror or error}", "check its permissions and the disk")

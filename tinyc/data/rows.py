@@ -1,0 +1,86 @@
+"""A .csv with a header: one column holds the label, all others are numbers."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyc.data.raw import Raw
+from tinyc.errors import UserError
+
+Row = tuple[int, list[str]]
+
+
+def read(path: Path, label: str) -> Raw:
+    """Read features as float32, (examples, features), and labels as class names.
+
+    Raises:
+        UserError: no such column, a ragged row, or a cell that is no finite number; names the line.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
+            header = [cell.strip() for cell in next(reader, [])]
+            column = label_column(path, header, label)
+            rows = [(reader.line_num, row) for row in reader if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(str(path), f"is no .csv in UTF-8: {error}", "save it as comma-separated UTF-8 text") from error
+    if not rows:
+        raise UserError(str(path), "has no rows below its header", "add some")
+    x = np.array(list(features(path, header, column, rows)), np.float64)
+    labels = [row[column].strip() for _, row in rows]
+    names = sorted(set(labels), key=order(labels))
+    index = {name: number for number, name in enumerate(names)}
+    return Raw(str(path), {"all": x}, {"all": np.array([index[name] for name in labels], np.int64)}, tuple(names))
+
+
+def label_column(path: Path, header: list[str], label: str) -> int:
+    """Find the label's column; all names must be different, and one more column must be there."""
+    doubled = [name for name in header if header.count(name) > 1]
+    if doubled:
+        raise UserError(f"{path}:1", f"has the column {doubled[0]!r} twice", "give each column its own name")
+    if label in header:
+        if len(header) == 1:
+            raise UserError(f"{path}:1", f"has no column beside {label!r}", "add the features")
+        return header.index(label)
+    close = difflib.get_close_matches(label, header, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "the columns are " + ", ".join(map(repr, header[:20]))
+    if len(header) <= 1 and any(mark in "".join(header) for mark in ";\t"):
+        hint = "the cells must be parted by commas"
+    raise UserError(f"{path}:1", f"has no column {label!r}", hint)
+
+
+def features(path: Path, header: list[str], column: int, rows: Sequence[Row]) -> Iterator[list[float]]:
+    """Turn each row without its label into numbers."""
+    for line, row in rows:
+        if len(row) != len(header):
+            raise UserError(
+                f"{path}:{line}", f"has {len(row)} cells, the header {len(header)}", "mend the row, or quote its commas"
+            )
+        if not row[column].strip():
+            raise UserError(f"{path}:{line}", f"has no label in {header[column]!r}", "fill the cell, or remove the row")
+        yield [number(path, line, header[i], cell) for i, cell in enumerate(row) if i != column]
+
+
+def number(path: Path, line: int, name: str, cell: str) -> float:
+    """Read one cell."""
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        shown = f"{cell.strip()!r}, not a finite number" if cell.strip() else "an empty cell"
+        raise UserError(
+            f"{path}:{line}", f"column {name!r} has {shown}", "encode words as numbers; fill or remove missing values"
+        )
+    return value
+
+
+def order(labels: list[str]) -> type[int] | None:
+    """Sort labels as numbers where all are integers of their own spelling, else as text."""
+    return int if all(label.lstrip("-").isdecimal() and str(int(label)) == label for label in labels) else None

@@ -1,0 +1,89 @@
+"""The recipe's `[data]`: where examples come from, and how they are cut."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from pathlib import PurePath
+
+from pydantic import BaseModel, Field, StrictFloat, StrictInt, field_validator, model_validator
+
+from tinyc.builders import Builder
+from tinyc.data.named import NAMED
+from tinyc.state import MetricName
+
+
+class DataSpec(BaseModel, frozen=True, extra="forbid"):
+    """Exactly one of `name`, `path` and `load`, and what is done with it before any pass."""
+
+    name: str | None = Field(default=None, description="a dataset that tinyc knows: " + ", ".join(NAMED))
+    path: str | None = Field(
+        default=None, min_length=1, description="an .npz, a .csv, or a folder of images with a folder per class"
+    )
+    load: Builder | None = Field(
+        default=None, description="'file.py:function' that returns a dict with x_train, y_train, x_test, y_test"
+    )
+    label: str | None = Field(default=None, description="the label's column of a .csv")
+    scale: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="the network sees raw * scale + offset; default the dataset's, or 1",
+    )
+    offset: float | None = Field(
+        default=None, allow_inf_nan=False, description="see scale; default the dataset's, or 0"
+    )
+    metric: MetricName = Field(default="accuracy", description="what accuracy means: accuracy, f1 (macro) or auc")
+    validation: StrictInt | StrictFloat | None = Field(
+        default=None,
+        description="training examples kept for validation, a count or a fraction; default 1000 of 5000 up, else 10 %",
+    )
+    calibration: StrictInt = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="training examples that calibrate quantization, class by class in turn",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def is_known(cls, name: str | None) -> str | None:
+        if name is None or name in NAMED:
+            return name
+        close = difflib.get_close_matches(name, NAMED, n=1)
+        hint = (
+            f"did you mean {close[0]!r}?" if close else f"known are {', '.join(NAMED)}; for your own use path or load"
+        )
+        raise ValueError(f"unknown dataset {name!r}; {hint}")
+
+    @field_validator("scale")
+    @classmethod
+    def is_not_zero(cls, scale: float | None) -> float | None:
+        if scale == 0:
+            raise ValueError("scale 0 would make all examples equal; leave it out for 1")
+        return scale
+
+    @field_validator("validation")
+    @classmethod
+    def is_count_or_fraction(cls, amount: float | None) -> float | None:
+        if isinstance(amount, float) and not (math.isfinite(amount) and 0 < amount < 1):
+            raise ValueError(f"{amount} is no fraction between 0 and 1; a count is written without a point")
+        if isinstance(amount, int) and amount < 1:
+            raise ValueError(f"{amount} examples cannot validate; give at least 1, or a fraction such as 0.1")
+        return amount
+
+    @model_validator(mode="after")
+    def has_one_source(self) -> DataSpec:
+        given = [key for key in ("name", "path", "load") if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = "none" if not given else " and ".join(given)
+            raise ValueError(f"exactly one of name, path and load says where the data is; {found} given")
+        return self
+
+    @model_validator(mode="after")
+    def has_label_for_csv(self) -> DataSpec:
+        is_csv = self.path is not None and PurePath(self.path).suffix.lower() == ".csv"
+        if is_csv and self.label is None:
+            raise ValueError(f'{self.path} is a .csv; say which column holds the label: label = "column"')
+        if self.label is not None and not is_csv:
+            raise ValueError(f"label = {self.label!r} speaks of a .csv's column, and the data is none")
+        return self

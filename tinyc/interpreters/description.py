@@ -1,0 +1,89 @@
+"""What a .tflite holds, as plain values: its tensors, its operators, and what they weigh."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+BITS = {
+    **dict.fromkeys(("int2",), 2),
+    **dict.fromkeys(("int4", "uint4"), 4),
+    **dict.fromkeys(("int8", "uint8", "bool", "float8_e4m3fn", "float8_e5m2"), 8),
+    **dict.fromkeys(("int16", "uint16", "float16", "bfloat16"), 16),
+    **dict.fromkeys(("int32", "uint32", "float32"), 32),
+    **dict.fromkeys(("int64", "uint64", "float64", "complex64"), 64),
+    **dict.fromkeys(("complex128",), 128),
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: `stored_bytes` is what the file holds of it (0 for activations), `buffer` where it is held.
+
+    `scales` and `zero_points` have one entry per tensor, or one per channel along `axis`; empty where not quantized.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    buffer: int
+    stored_bytes: int
+    scales: tuple[float, ...] = ()
+    zero_points: tuple[int, ...] = ()
+    axis: int = 0
+
+    @property
+    def elements(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """What the tensor takes in memory."""
+        return -(-self.elements * BITS.get(self.dtype, 8) // 8)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One operator in order of execution; tensors by index into `Description.tensors`, -1 for an absent input.
+
+    `layer` is read off the name of its output and empty where names were stripped; `weight_bytes` and `params` count
+    a constant that several operators share at the first of them. `graph` 0 is the main graph.
+    """
+
+    index: int
+    graph: int
+    name: str
+    layer: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    weight_bytes: int
+    params: int
+    macs: int
+
+    @property
+    def where(self) -> str:
+        """Name the operator for people."""
+        return f"op {self.index} {self.name}" + (f" (layer {self.layer})" if self.layer else "")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a .tflite holds.
+
+    `params` counts constant weights, biases, scales, shifts and embedding tables by logical shape, once for each
+    tensor however often it is used; `nonzero_params` those that differ from their zero point. `weight_bytes` is what
+    the file holds of them (tensors of equal bytes share a buffer), `metadata_bytes` all the rest of the file.
+    `macs` are of one inference.
+    """
+
+    file_bytes: int
+    params: int
+    nonzero_params: int
+    weight_bytes: int
+    metadata_bytes: int
+    macs: int
+    tensors: tuple[Tensor, ...] = field(repr=False)
+    ops: tuple[Op, ...] = field(repr=False)
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]

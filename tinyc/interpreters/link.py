@@ -1,0 +1,95 @@
+"""One worker process seen from outside: started, spoken to, and ended whatever state it is in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+# Kernels and numpy keep to one thread each: the pool has a worker for every core.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class LostError(Exception):
+    """The worker died, or did not take or give a message in time; `how` says it in words."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+class Link:
+    """A worker and the socket to it; `patience` is how long one transfer may stall, in seconds.
+
+    The worker gets its own session, so that ctrl-C reaches only this process, which then ends the worker.
+    """
+
+    def __init__(self, patience: float) -> None:
+        ours, theirs = socket.socketpair()
+        for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+            ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(patience), int(patience % 1 * 1e6)))
+        self.heard = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker; `end` closes it
+        paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "tinyc.interpreters.worker", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.heard,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,
+            )
+        self.connection = Connection(ours.detach())
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Hand a message over.
+
+        Raises:
+            LostError: the worker is dead or does not read.
+        """
+        try:
+            self.connection.send(message)
+        except BlockingIOError as error:
+            raise LostError("does not answer") from error
+        except OSError as error:
+            raise LostError(self.death()) from error
+
+    def receive(self) -> tuple[Any, ...]:
+        """Take a message that has begun to arrive.
+
+        Raises:
+            LostError: the worker died, or stopped in the middle.
+        """
+        try:
+            message: tuple[Any, ...] = self.connection.recv()
+        except BlockingIOError as error:
+            raise LostError("stopped in the middle of an answer") from error
+        except (EOFError, OSError) as error:
+            raise LostError(self.death()) from error
+        return message
+
+    def death(self) -> str:
+        """Say how the worker ended, with the last thing it said."""
+        try:
+            code = self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "closed its connection"
+        ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        lines = os.pread(self.heard.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
+        return ended + (f" ({lines[-1].strip()})" if lines else "")
+
+    def end(self) -> None:
+        """End the worker at once and reap it."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+        self.heard.close()

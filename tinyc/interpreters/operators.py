@@ -1,0 +1,75 @@
+"""What each operator's inputs mean: which slots hold weights, and how many multiplications it does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Shape = tuple[int, ...]
+
+# Input slots that hold weights, biases, slopes or tables, by operator.
+WEIGHT_SLOTS: dict[str, tuple[int, ...]] = {
+    "CONV_2D": (1, 2),
+    "DEPTHWISE_CONV_2D": (1, 2),
+    "FULLY_CONNECTED": (1, 2),
+    "TRANSPOSE_CONV": (1, 3),
+    "CONV_3D": (1, 2),
+    "CONV_3D_TRANSPOSE": (1, 3),
+    "BATCH_MATMUL": (0, 1),
+    "PRELU": (1,),
+    "SVDF": (1, 2, 3),
+    "RNN": (1, 2, 3),
+    "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 3),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 18), *range(20, 24)),
+    "LSTM": (*range(1, 18), *range(20, 24)),
+}
+# Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is no embedding.
+TABLE_SLOTS: dict[str, tuple[int, ...]] = {"GATHER": (0,), "EMBEDDING_LOOKUP": (1,)}
+# Scales and shifts; a single number (an epsilon, 1.702) is part of the formula, not a parameter.
+OPERAND_SLOTS: dict[str, tuple[int, ...]] = dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), (0, 1))
+OPERAND_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16"})
+# Operators that only decode a constant: a weight behind one of them is still a weight.
+DECODERS = frozenset({"DEQUANTIZE", "DENSIFY"})
+# Operators that take any number of examples at once, or refuse in good order. Others may hold the batch of 1 in a
+# constant: TRANSPOSE_CONV then reads one example alone, or crashes.
+BATCHABLE = frozenset({
+    "ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "ABS", "NEG", "EXP", "LOG", "SQRT",
+    "RSQRT", "SQUARE", "QUANTIZE", "DEQUANTIZE", "CAST", "RELU", "RELU6", "LEAKY_RELU", "PRELU", "ELU", "HARD_SWISH",
+    "LOGISTIC", "TANH", "SOFTMAX", "LOG_SOFTMAX", "L2_NORMALIZATION", "GELU", "CONV_2D", "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED", "BATCH_MATMUL", "AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "PAD", "PADV2",
+    "CONCATENATION", "RESHAPE", "SQUEEZE", "TRANSPOSE", "GATHER", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH",
+})  # fmt: skip
+
+
+def weight_slots(op: str) -> tuple[int, ...]:
+    """The input slots of an operator in which a constant may be a parameter."""
+    return WEIGHT_SLOTS.get(op, ()) or TABLE_SLOTS.get(op, ()) or OPERAND_SLOTS.get(op, ())
+
+
+def is_parameter(op: str, shape: Shape, dtype: str) -> bool:
+    """Say whether a constant of this shape, in one of the operator's weight slots, counts as parameters."""
+    if op in TABLE_SLOTS:
+        return len(shape) > 1 and math.prod(shape[1:]) > 1
+    if op in OPERAND_SLOTS:
+        return dtype in OPERAND_TYPES and math.prod(shape) > 1
+    return True
+
+
+def multiplications(op: str, inputs: Sequence[Shape | None], output: Shape, left_transposed: bool = False) -> int:
+    """Multiply-accumulates of one inference through one operator; 0 for operators that do none.
+
+    Filters are (out, height, width, in), for depthwise (1, height, width, out), for dense (out, in).
+    """
+    made = math.prod(output)
+    match op, inputs:
+        case "CONV_2D", [_, (_, height, width, channels), *_]:
+            return made * height * width * channels
+        case "DEPTHWISE_CONV_2D", [_, (_, height, width, _), *_]:
+            return made * height * width
+        case "FULLY_CONNECTED", [_, (_, features), *_]:
+            return made * features
+        case "TRANSPOSE_CONV", [_, (channels, height, width, _), read, *_] if read is not None:
+            return math.prod(read) * channels * height * width
+        case "BATCH_MATMUL", [(*_, rows, columns), *_]:
+            return made * (rows if left_transposed else columns)
+    return 0

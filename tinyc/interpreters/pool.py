@@ -1,0 +1,162 @@
+"""Worker processes that run an artifact's examples over all cores, without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.errors import MachineError, UserError
+from tinyc.interpreters import failures, runtimes
+from tinyc.interpreters.flatbuffer import Description, describe
+from tinyc.interpreters.link import Link, LostError
+from tinyc.interpreters.quantization import dequantize
+from tinyc.interpreters.runtimes import Runtime
+from tinyc.interpreters.spread import Job, Spread
+
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an artifact gave for each example.
+
+    Attributes:
+        outputs: (examples, ...) float32, dequantized.
+        raw: the same in the file's own type, int8 for an int8 artifact.
+        arena_bytes: what TFLM reported after a real invoke; None under the other runtimes.
+        seconds: wall clock from the first worker's opening of the file; the workers' own start is not in it.
+        runtime: the package and version that ran it.
+    """
+
+    outputs: NDArray[np.float32]
+    raw: NDArray[Any]
+    arena_bytes: int | None
+    seconds: float
+    runtime: str
+
+
+class Pool:
+    """Worker processes, one for each core, started when first needed and used again until the pool is closed.
+
+    Use it as a context manager. A run that fails ends all workers; the next run starts new ones.
+
+    Args:
+        processes: how many workers; the cores this process may use where None.
+        patience: how long a worker may be silent beyond its work, in seconds, before it counts as hung.
+    """
+
+    def __init__(self, processes: int | None = None, patience: float = PATIENCE) -> None:
+        self.processes = processes or cores()
+        self.patience = patience
+        self.links: list[Link] = []
+        self.lock = threading.Lock()
+        self.finalizer = weakref.finalize(self, end_all, self.links)
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all workers at once."""
+        end_all(self.links)
+
+    def start(self, count: int | None = None) -> None:
+        """Start workers up to `count` (all where None) and wait until they are ready.
+
+        Raises:
+            MachineError: a worker does not start.
+        """
+        wanted = min(self.processes, count or self.processes)
+        self.bury()
+        try:
+            fresh = [Link(self.patience) for _ in range(wanted - len(self.links))]
+            self.links.extend(fresh)
+            for link in fresh:
+                if not link.connection.poll(self.patience):
+                    raise LostError("did not start in time")
+                link.receive()
+        except (LostError, OSError) as error:
+            self.close()
+            remedy = "free memory or processes on this machine, and see that tinyc's dependencies are installed"
+            raise MachineError("the interpreters", f"a worker process did not start: {error}", remedy) from error
+
+    def bury(self) -> None:
+        """Forget workers that died while they had nothing to do; nothing was lost with them."""
+        for link in [link for link in self.links if link.process.poll() is not None]:
+            self.links.remove(link)
+            link.end()
+
+    def run(
+        self,
+        content: bytes,
+        inputs: NDArray[Any],
+        runtime: Runtime,
+        where: str = "the artifact",
+        advance: Callable[[int], None] = lambda _: None,
+    ) -> Run:
+        """Run examples through a .tflite of one input and one output.
+
+        Args:
+            content: the file's bytes.
+            inputs: (examples, *input shape without the batch) as the network sees them: float32, or token ids.
+            runtime: "tflm", "fast" or "reference".
+            where: the file's name, for messages.
+            advance: called with the number of examples that have just been done.
+
+        Raises:
+            UserError: the file is damaged, takes other inputs, or holds an operator that the runtime lacks.
+            MachineError: a worker crashed or hung, or the runtime is not installed.
+        """
+        name = runtimes.version(runtime)
+        if name is None:
+            raise failures.absent(runtime, where)
+        description = describe(content, where)
+        check(description, inputs, where)
+        job = Job(content, inputs, runtime, where, description, self.processes, advance)
+        with self.lock:
+            try:
+                needed = -(-len(inputs) // job.chunk)
+                self.start(needed)
+                began = time.perf_counter()
+                raw, arena = Spread(self.links[:needed], job, self.patience).run()
+                seconds = time.perf_counter() - began
+            except BaseException:
+                self.close()
+                raise
+        return Run(dequantize(raw, description.outputs[0]), raw, arena, seconds, name)
+
+
+def check(description: Description, inputs: NDArray[Any], where: str) -> None:
+    """Refuse files of several inputs or outputs, and examples of another shape than the file's."""
+    if len(description.inputs) != 1 or len(description.outputs) != 1:
+        problem = f"has {len(description.inputs)} inputs and {len(description.outputs)} outputs"
+        raise UserError(where, problem, "give a network of one input and one output")
+    wanted = description.inputs[0].shape
+    if not wanted or wanted[0] != 1:
+        raise UserError(where, f"takes inputs of shape {wanted}", "convert it with a batch of 1")
+    if not len(inputs):
+        raise UserError(where, "was given no examples", "give at least one")
+    if tuple(inputs.shape[1:]) != wanted[1:]:
+        problem = f"takes examples of shape {wanted[1:]} and was given {tuple(inputs.shape[1:])}"
+        raise UserError(where, problem, "give the data that the network was made for")
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def end_all(links: list[Link]) -> None:
+    """End workers and forget them."""
+    while links:
+        links.pop().end()

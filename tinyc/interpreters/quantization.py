@@ -1,0 +1,31 @@
+"""Floats to a tensor's integers and back, as its scale and zero point say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.interpreters.description import Tensor
+
+
+def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
+    """Give `values` as the tensor holds them: round(value / scale) + zero point, half to even, clipped.
+
+    Unquantized tensors (float32, token ids) only change the type.
+    """
+    dtype = np.dtype(tensor.dtype)
+    if not tensor.scales:
+        return np.ascontiguousarray(values, dtype)
+    limits = np.iinfo(dtype)
+    steps = np.rint(values / np.float32(tensor.scales[0])) + tensor.zero_points[0]
+    held: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
+    return held
+
+
+def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """Give a tensor's integers as float32: (value - zero point) * scale."""
+    if not tensor.scales:
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - tensor.zero_points[0]) * np.float32(tensor.scales[0])

@@ -1,0 +1,119 @@
+"""One job on its way through the workers: cut into chunks, given out, and put together in order."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.interpreters import failures, runtimes
+from tinyc.interpreters.description import Description
+from tinyc.interpreters.link import Link, LostError
+from tinyc.interpreters.operators import BATCHABLE
+from tinyc.interpreters.quantization import quantize
+from tinyc.interpreters.runtimes import Runtime
+
+# No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
+SLOWEST = 2e7
+CHUNKS_PER_WORKER = 32
+LARGEST_CHUNK = 256
+BATCH = 32
+BATCH_BYTES = 32 << 20
+FIRST_ARENA = 1 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file with its examples under one runtime."""
+
+    content: bytes
+    inputs: NDArray[Any]
+    runtime: Runtime
+    where: str
+    description: Description
+    workers: int
+    advance: Callable[[int], None]
+
+    @property
+    def chunk(self) -> int:
+        """Examples in a request: small enough to spread and to show progress, in whole batches where it matters."""
+        even = len(self.inputs) // (self.workers * CHUNKS_PER_WORKER)
+        return max(1, min(LARGEST_CHUNK, even) // self.batch) * self.batch
+
+    @property
+    def batch(self) -> int:
+        """Examples that the fast kernels take at once, bounded by the largest tensor's memory."""
+        if self.runtime != "fast" or any(op.name not in BATCHABLE for op in self.description.ops):
+            return 1
+        largest = max(tensor.bytes for tensor in self.description.tensors if not tensor.stored_bytes)
+        return max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
+
+    @property
+    def arena_bytes(self) -> int:
+        """The first arena to offer TFLM: generous, since untouched memory costs nothing."""
+        activations = sum(tensor.bytes for tensor in self.description.tensors if not tensor.stored_bytes)
+        return min(runtimes.ARENA_LIMIT, max(FIRST_ARENA, 10 * len(self.content), 2 * activations))
+
+
+class Spread:
+    """One job on its way through the workers: each takes the next chunk as it finishes one."""
+
+    def __init__(self, links: Sequence[Link], job: Job, patience: float) -> None:
+        self.links: dict[Any, Link] = {link.connection: link for link in links}
+        self.job, self.patience = job, patience
+        self.waiting = deque(range(0, len(job.inputs), job.chunk))
+        self.busy: dict[Any, tuple[int | None, float]] = {}
+        self.done: dict[int, NDArray[Any]] = {}
+        self.arena: int | None = None
+
+    def run(self) -> tuple[NDArray[Any], int | None]:
+        """Give the raw outputs in the order of the examples, and the arena."""
+        job = self.job
+        for connection in self.links:
+            self.send(connection, ("open", job.runtime, job.content, job.batch, job.arena_bytes), None, 0)
+        while self.busy:
+            overdue = min(deadline for _, deadline in self.busy.values())
+            ready = wait(list(self.busy), max(0.0, overdue - time.monotonic()))
+            if not ready:
+                raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
+            for connection in ready:
+                self.take(connection)
+        return np.concatenate([self.done[start] for start in sorted(self.done)]), self.arena
+
+    def send(self, connection: Any, message: tuple[Any, ...], start: int | None, examples: int) -> None:
+        try:
+            self.links[connection].send(message)
+        except LostError as error:
+            raise failures.lost(self.job.runtime, self.job.where, error.how) from error
+        work = examples * self.job.description.macs / SLOWEST
+        self.busy[connection] = (start, time.monotonic() + self.patience + work)
+
+    def take(self, connection: Any) -> None:
+        """Take one answer, and give the worker its next chunk."""
+        start, _ = self.busy.pop(connection)
+        try:
+            answer = self.links[connection].receive()
+        except LostError as error:
+            raise failures.lost(self.job.runtime, self.job.where, error.how) from error
+        if answer[0] == "failed":
+            raise self.failure(*answer[1:])
+        if start is not None:
+            self.done[start] = answer[1]
+            self.arena = answer[2]
+            self.job.advance(len(answer[1]))
+        if self.waiting:
+            start = self.waiting.popleft()
+            chunk = quantize(self.job.inputs[start : start + self.job.chunk], self.job.description.inputs[0])
+            self.send(connection, ("run", chunk), start, len(chunk))
+
+    def failure(self, kind: str, message: str, said: str) -> Exception:
+        job = self.job
+        if kind == "file":
+            return failures.refused(job.runtime, job.where, job.description.ops, message, said)
+        return failures.broken(job.runtime, job.where, message)

@@ -1,0 +1,55 @@
+"""The worker process: opens a .tflite in one interpreter and runs examples through it, without TensorFlow.
+
+Started by `tinyc.interpreters.link` as `python -m tinyc.interpreters.worker FD`, where FD is a socket on which pickled
+tuples travel: ("open", runtime, content, batch, arena_bytes) and ("run", inputs) come in; ("ready",), ("opened",),
+("done", outputs, arena_bytes) and ("failed", kind, message, stderr) go out. The end of the socket ends the process.
+"""
+
+from __future__ import annotations
+
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+from tinyc.interpreters import heard, runtimes
+
+# What a file or a kernel can cause; anything else is a fault of this machine or of ours.
+FILE_ERRORS = (RuntimeError, ValueError, UnicodeDecodeError)
+
+
+def main() -> None:
+    """Answer requests until the other side closes the socket."""
+    connection = Connection(int(sys.argv[1]))
+    session: runtimes.Session | None = None
+    connection.send(("ready",))
+    while True:
+        try:
+            request = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        heard.forget()
+        try:
+            if request[0] == "open":
+                session = runtimes.open_session(*request[1:])
+                reply: tuple[Any, ...] = ("opened",)
+            else:
+                reply = answer(session, request[1])
+        except Exception as error:
+            kind = "file" if isinstance(error, FILE_ERRORS) else "machine"
+            reply = ("failed", kind, f"{type(error).__name__}: {error}", heard.text())
+        try:
+            connection.send(reply)
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def answer(session: runtimes.Session | None, inputs: Any) -> tuple[Any, ...]:
+    """Run one chunk of examples."""
+    if session is None:
+        raise KeyError("no file is open")
+    outputs = session.run(inputs)
+    return "done", outputs, session.arena_bytes()
+
+
+if __name__ == "__main__":
+    main()

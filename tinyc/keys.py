@@ -1,0 +1,98 @@
+"""Content keys of the source and of every step: equal keys, equal bytes. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+import tinyc
+from tinyc.builders import Builder, Find
+from tinyc.recipe import Recipe
+
+VERSIONED = ("tensorflow", "tensorflow-model-optimization")
+FILES = (".h5", ".hdf5", ".keras", ".npz", ".npy")
+
+
+def source_key(recipe: Recipe, data_digest: str, find: Find) -> str:
+    """Key of the trained source: data, network, training, seed and versions."""
+    data = recipe.data.model_dump(mode="json", exclude={"metric"})
+    parts = [versions(), data_digest, data, recipe.seed, *contents(recipe.source, find)]
+    return digest(parts)
+
+
+def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
+    """Key of each step: the step before, the pass's resolved fields, and the files that it names."""
+    keys: list[str] = []
+    before = digest([source, recipe.data.metric])
+    for step in recipe.steps:
+        before = digest([before, step.transform.use, *contents(step.transform, find)])
+        keys.append(before)
+    return keys
+
+
+def contents(model: Any, find: Find) -> list[Any]:
+    """The fields of a schema, with a hash in place of each file that they name."""
+    return [model.model_dump(mode="json"), *(file_hash(value, find) for value in references(model))]
+
+
+def references(value: Any) -> Iterator[Builder | str]:
+    """Every builder and every weights file below a value."""
+    if isinstance(value, Builder):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            item = getattr(value, name)
+            # A SavedModel is a folder, which no suffix gives away.
+            yield from [item] if name == "file" and isinstance(item, str) else references(item)
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, str) and value.endswith(FILES):
+        yield value
+
+
+def file_hash(value: Builder | str, find: Find) -> str:
+    """SHA-256 of what a reference leads to."""
+    if isinstance(value, Builder):
+        return value.fingerprint(find)
+    return path_hash(find(value))
+
+
+def path_hash(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names."""
+    total = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            total.update(str(file.relative_to(path)).encode() + b"\0")
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The versions that the bytes of a step depend on."""
+    return {"tinyc": tinyc.__version__, **{name: metadata.version(name) for name in VERSIONED}}
+
+
+def digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def all_versions() -> dict[str, str]:
+    """The versions of everything that a figure of the report may depend on."""
+    names = (*VERSIONED, "tf_keras", "numpy", "tflite-runtime", "ai-edge-litert", "tflite-micro")
+    found = {name: installed(name) for name in names}
+    return {"tinyc": tinyc.__version__, **{name: version for name, version in found.items() if version}}
+
+
+def installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,78 @@
+"""What a state weighs and how accurate it is, as plain values; and the scores behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Runtime = Literal["keras", "tflite-runtime", "tflm"]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The figures of one state; bytes and counts as integers, accuracies as fractions, None where unmeasured.
+
+    `per_class` is the recall of each class by its name. `predicted` names the fields that were
+    computed from a formula instead of measured.
+    """
+
+    params: int | None
+    nonzero_params: int | None
+    macs: int | None
+    weight_bytes: int | None
+    metadata_bytes: int | None
+    file_bytes: int | None
+    gzip_bytes: int | None
+    flash_bytes: int | None
+    arena_bytes: int | None
+    accuracy: float | None
+    accuracy_low: float | None
+    accuracy_high: float | None
+    per_class: Mapping[str, float]
+    metric: str
+    examples: int
+    runtime: Runtime
+    predicted: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "predicted": list(self.predicted)}
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any]) -> Ledger:
+        return cls(**{**table, "predicted": tuple(table["predicted"])})
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A state's ledger with what it was read from, so that two states can be compared example by example.
+
+    Attributes:
+        ledger: the figures.
+        scores: what the network gave for each test example, (examples, classes) float32: logits, or probabilities.
+        labels: the true classes, (examples,) int64.
+    """
+
+    ledger: Ledger
+    scores: NDArray[Any]
+    labels: NDArray[np.int64]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The class with the highest score, the first of equals, (examples,)."""
+        return np.asarray(self.scores.argmax(axis=1), np.int64)
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each example was classified right, (examples,)."""
+        return np.asarray(self.predicted == self.labels)
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """How often each true class (row) was taken for each class (column)."""
+        classes = self.scores.shape[1]
+        counts = np.bincount(self.labels * classes + self.predicted, minlength=classes * classes)
+        return counts.reshape(classes, classes).astype(np.int64)

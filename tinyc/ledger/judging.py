@@ -1,0 +1,71 @@
+"""The figures that targets and expects bound, read from measured states, with paired intervals for what was lost."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from tinyc.ledger import intervals
+from tinyc.ledger.figures import Ledger, Measurement
+from tinyc.ledger.metrics import recalls, scorer
+from tinyc.state import MetricName
+from tinyc.targets import Measured
+
+FIELDS = {"params": "params", "macs": "macs", "file": "file_bytes", "flash": "flash_bytes", "arena": "arena_bytes"}
+UNMEASURED = Measured(None)
+
+
+def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
+    """Read one metric of `targets.METRICS` off a state.
+
+    Args:
+        metric: its name.
+        state: the state that is judged.
+        against: the source (for targets), or the state before (for expects), measured on the same examples.
+
+    Returns:
+        The value with its 95 % interval where it has one; a drop is positive where `state` is worse. All None where
+        it was not measured, or where the two states were not measured on the same examples.
+    """
+    if metric == "accuracy":
+        ledger = state.ledger
+        return Measured(ledger.accuracy, ledger.accuracy_low, ledger.accuracy_high)
+    if metric == "accuracy_drop":
+        return accuracy_drop(state, against)
+    if metric == "worst_class_drop":
+        return worst_class_drop(state, against)
+    name = FIELDS[metric.removesuffix("_reduction")]
+    if not metric.endswith("_reduction"):
+        return Measured(figure(state.ledger, name))
+    value, before = figure(state.ledger, name), figure(against.ledger, name)
+    return Measured(1 - value / before) if value is not None and before else UNMEASURED
+
+
+def figure(ledger: Ledger, name: str) -> float | None:
+    """One size or count of a ledger."""
+    found: int | None = getattr(ledger, name)
+    return None if found is None else float(found)
+
+
+def accuracy_drop(state: Measurement, against: Measurement) -> Measured:
+    """The metric of `against` minus that of `state`, with the interval of the difference on the same examples."""
+    now, then = state.ledger.accuracy, against.ledger.accuracy
+    if now is None or then is None or not np.array_equal(state.labels, against.labels):
+        return UNMEASURED
+    if state.ledger.metric == "accuracy":
+        return Measured(then - now, *intervals.paired(against.correct, state.correct))
+    metric = cast(MetricName, state.ledger.metric)
+    before, after = scorer(metric, against.labels, against.scores), scorer(metric, state.labels, state.scores)
+    limits = intervals.bootstrap(lambda weights: before(weights) - after(weights), len(state.labels))
+    return Measured(then - now, *limits)
+
+
+def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
+    """The largest drop of a class's recall, with that class's paired interval."""
+    if not len(state.labels) or not np.array_equal(state.labels, against.labels):
+        return UNMEASURED
+    drops = recalls(against.confusion) - recalls(state.confusion)
+    worst = int(np.nanargmax(drops))
+    members = state.labels == worst
+    return Measured(float(drops[worst]), *intervals.paired(against.correct[members], state.correct[members]))

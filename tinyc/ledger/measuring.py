@@ -1,0 +1,129 @@
+"""Measure a state on the test split: a Keras network by Keras, an artifact by the interpreters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc import data, progress
+from tinyc.data.dataset import Dataset
+from tinyc.errors import UserError
+from tinyc.interpreters import runtimes
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.pool import Pool
+from tinyc.ledger import intervals, weighing
+from tinyc.ledger.figures import Ledger, Measurement, Runtime
+from tinyc.ledger.metrics import recalls, scorer
+from tinyc.progress import Progress, Silent
+from tinyc.state import Flat, MetricName, Net, Task
+
+BATCH = 256
+
+
+def measure_net(net: Net, dataset: Dataset, shown: Progress | None = None) -> Measurement:
+    """Weigh a Keras network and run it over the test split; its bytes are those of its float32 .tflite.
+
+    Raises:
+        UserError: the network has no TensorFlow Lite form, or its outputs are not one score a class.
+    """
+    content, described = weighing.lowered(net)
+    params, nonzero = weighing.count(net.model)
+    sizes = {
+        "params": params,
+        "nonzero_params": nonzero,
+        "macs": described.macs,
+        "weight_bytes": described.weight_bytes,
+        "metadata_bytes": described.metadata_bytes,
+        "file_bytes": len(content),
+        "gzip_bytes": weighing.gzip_bytes(content),
+        "flash_bytes": weighing.aligned(len(content)),
+        "arena_bytes": None,
+    }
+    return measurement(sizes, predict(net, dataset, shown or Silent()), dataset, "keras")
+
+
+def predict(net: Net, dataset: Dataset, shown: Progress) -> NDArray[np.float32]:
+    """Run the test split through a Keras network in batches of 256."""
+    x, task = dataset.test.x, dataset.task
+    with progress.task(shown, "measure", len(x)):
+        parts = []
+        for start in range(0, len(x), BATCH):
+            parts.append(net.model.predict_on_batch(data.floats(x[start : start + BATCH], task)))
+            shown.advance(len(parts[-1]))
+    return np.asarray(np.concatenate(parts), np.float32)
+
+
+def measure_flat(
+    flat: Flat, dataset: Dataset, pool: Pool, runtime: runtimes.Runtime, shown: Progress | None = None
+) -> Measurement:
+    """Weigh an artifact and run it over the test split in worker processes.
+
+    Where TFLM is asked for and not installed, the fast kernels measure the accuracy; the ledger's `runtime` says so
+    and the arena stays unmeasured.
+
+    Raises:
+        UserError: the file is damaged, or holds an operator that the runtime lacks.
+        MachineError: a worker crashed or hung.
+    """
+    chosen = runtime if runtimes.package(runtime) else "fast"
+    described = describe(flat.content)
+    shown = shown or Silent()
+    with progress.task(shown, f"measure ({chosen})", len(dataset.test)):
+        examples = data.floats(dataset.test.x, dataset.task)
+        run = pool.run(flat.content, examples, chosen, advance=shown.advance)
+    sizes = {
+        "params": described.params,
+        "nonzero_params": described.nonzero_params,
+        "macs": described.macs,
+        "weight_bytes": described.weight_bytes,
+        "metadata_bytes": described.metadata_bytes,
+        "file_bytes": len(flat.content),
+        "gzip_bytes": weighing.gzip_bytes(flat.content),
+        "flash_bytes": weighing.flash_bytes(flat),
+        "arena_bytes": run.arena_bytes,
+    }
+    return measurement(sizes, run.outputs, dataset, "tflm" if chosen == "tflm" else "tflite-runtime")
+
+
+def measurement(
+    sizes: dict[str, int | None], scores: NDArray[np.float32], dataset: Dataset, runtime: Runtime
+) -> Measurement:
+    """Put sizes and scores together to a ledger with the task's metric and its interval."""
+    task, labels = dataset.task, dataset.test.y
+    scores = scores.reshape(len(scores), -1)
+    require_scores(scores, task, dataset.name)
+    value, low, high = rate(task.metric, labels, scores)
+    bare = Ledger(
+        **cast(dict[str, Any], sizes),
+        accuracy=value,
+        accuracy_low=low,
+        accuracy_high=high,
+        per_class={},
+        metric=task.metric,
+        examples=len(labels),
+        runtime=runtime,
+    )
+    found = recalls(Measurement(bare, scores, labels).confusion)
+    recalled = {name: float(recall) for name, recall in zip(task.classes, found, strict=True) if not np.isnan(recall)}
+    return Measurement(replace(bare, per_class=recalled), scores, labels)
+
+
+def rate(metric: MetricName, labels: NDArray[np.int64], scores: NDArray[Any]) -> tuple[float, float, float]:
+    """The metric with its 95 % interval: Wilson's for accuracy, the bootstrap's for the others."""
+    if metric == "accuracy":
+        right = int((scores.argmax(axis=1) == labels).sum())
+        return right / len(labels), *intervals.wilson(right, len(labels))
+    score = scorer(metric, labels, scores)
+    return score(np.ones(len(labels))), *intervals.bootstrap(score, len(labels))
+
+
+def require_scores(scores: NDArray[Any], task: Task, name: str) -> None:
+    """Refuse outputs that are not one finite score for each class."""
+    if scores.shape[1] != len(task.classes):
+        problem = f"the network gives {scores.shape[1]} scores for {len(task.classes)} classes"
+        raise UserError(name, problem, "give a network with one output for each class of the data")
+    if not np.isfinite(scores).all():
+        raise UserError(name, "the network gives NaN or infinite scores", "lower the learning rate; check the inputs")

@@ -1,0 +1,142 @@
+"""Keras networks to .tflite bytes: float32, or int8 throughout; one example at a time, the same bytes every time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc import backend
+from tinyc.errors import UserError
+from tinyc.lowering.integer import require_integer
+from tinyc.quiet import hushed, thrifty
+
+UNSUPPORTED = re.compile(r"[Qq]uantization not yet supported for op: '([^']*)'")
+CUSTOM = re.compile(r"(?:Custom|Flex|Select TF) ops?: ([\w, ]+)")
+FORMLESS = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+REMEDY = "replace the layer by one that has, or write it from elementary operations"
+BRANCHES = frozenset({"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase"})
+
+
+def to_float_tflite(model: Any) -> bytes:
+    """Convert a network to a float32 .tflite with a static batch of 1.
+
+    Raises:
+        UserError: an operation has no TensorFlow Lite counterpart.
+    """
+    return run(converter(inference(model)), model.name)
+
+
+def to_int8_tflite(model: Any, samples: NDArray[np.float32], per_channel_dense: bool = True) -> bytes:
+    """Convert a network to int8 weights, activations, input and output, with a static batch of 1.
+
+    Args:
+        model: a Keras network, plain or with TFMOT's quantization wrappers (whose ranges are then used).
+        samples: (examples, *input_shape) as the network sees them; they set the ranges of what has none.
+        per_channel_dense: False gives Dense weights one scale each, for firmware older than September 2024.
+
+    Raises:
+        UserError: an operation has no int8 form or would stay in float; names it.
+    """
+    tf = backend.tensorflow()
+    function = inference(model)
+    refuse_branches(function.graph, model.name)
+    lowered = converter(function)
+    lowered.optimizations = [tf.lite.Optimize.DEFAULT]
+    lowered.representative_dataset = lambda: one_by_one(samples, function)
+    lowered.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    lowered.inference_input_type = lowered.inference_output_type = tf.int8
+    lowered._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel_dense
+    content = run(lowered, model.name)
+    require_integer(content, model.name)
+    return content
+
+
+def inference(model: Any) -> Any:
+    """Trace what the network computes for one example, training set aside, as a concrete function.
+
+    A static batch keeps SHAPE, STRIDED_SLICE and PACK out. The function is pruned to the network's own last tensor,
+    so that every operation's output is named after its layer; a `tf.function` would call it "Identity".
+    """
+    tf = backend.tensorflow()
+    spec = input_spec(model)
+    with hushed():
+        whole = tf.compat.v1.wrap_function(lambda x: model(x, training=False), [spec])
+        output = whole.outputs[0]
+        while output.op.type == "Identity":
+            output = output.op.inputs[0]
+        return whole.prune(whole.inputs[0], output)
+
+
+def input_spec(model: Any) -> Any:
+    """One example of what the network takes; a subclassed network must have been called or built before."""
+    tf = backend.tensorflow()
+    if model.inputs:
+        return tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype, name=model.input_names[0])
+    saved = model.save_spec(dynamic_batch=True)
+    if saved is None:
+        raise UserError(model.name, "has never been called, so that its input is unknown", "call it on one example")
+    given = tf.nest.flatten(saved)[0]
+    return tf.TensorSpec((1, *given.shape[1:]), given.dtype, name="input")
+
+
+def converter(function: Any) -> Any:
+    """Set up a converter over a concrete function; frozen, it is 20 times quicker to convert than a SavedModel."""
+    tf = backend.tensorflow()
+    with hushed():
+        lowered = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    lowered.exclude_conversion_metadata = True
+    return lowered
+
+
+def refuse_branches(graph: Any, network: str) -> None:
+    """Refuse loops and conditions: the converter's calibration crashes the whole process on them.
+
+    Raises:
+        UserError: names the layer that loops or branches, such as a recurrent one that is not unrolled.
+    """
+    definition = graph.as_graph_def()
+    branching = {
+        function.signature.name
+        for function in definition.library.function
+        if any(node.op in BRANCHES for node in function.node_def)
+    }
+    for node in definition.node:
+        if node.op in BRANCHES or (node.op.endswith("PartitionedCall") and node.attr["f"].func.name in branching):
+            raise UserError(
+                f"{network}, layer {node.name}",
+                "loops or branches, which has no int8 form",
+                "unroll it (recurrent layers: unroll=True), or write it from elementary operations",
+            )
+
+
+def one_by_one(samples: NDArray[np.float32], function: Any) -> Iterator[list[Any]]:
+    """Feed calibration samples as batches of one, in the network's input type."""
+    kind = function.inputs[0].dtype.as_numpy_dtype
+    for sample in samples:
+        yield [sample[None].astype(kind)]
+
+
+def run(lowered: Any, network: str) -> bytes:
+    """Convert in silence; what the converter refuses is the network's affair."""
+    try:
+        with thrifty(), hushed():
+            return bytes(lowered.convert())
+    except Exception as error:
+        # ConverterError derives from Exception alone, and TensorFlow does not export it.
+        if isinstance(error, (RuntimeError, ValueError)) or type(error).__name__ == "ConverterError":
+            raise refused(network, str(error)) from error
+        raise
+
+
+def refused(network: str, message: str) -> UserError:
+    """Name the operation that the converter stopped at."""
+    for pattern, form in ((UNSUPPORTED, "int8"), (CUSTOM, "TensorFlow Lite"), (FORMLESS, "TensorFlow Lite")):
+        found = pattern.search(message)
+        if found:
+            return UserError(network, f"{found[1].strip()} has no {form} form", REMEDY)
+    first = next((line.strip() for line in message.splitlines() if line.strip()), "no reason given")
+    return UserError(network, f"the converter refuses the network: {first[:300]}", REMEDY)

@@ -1,0 +1,41 @@
+"""Intel HEX: an artifact at an address of a device's flash."""
+
+from __future__ import annotations
+
+import io
+
+from intelhex import IntelHex
+
+ALIGNMENT = 16
+SPAN = 1 << 32
+
+
+def fits(base_address: int, size: int) -> str | None:
+    """Say why `size` bytes cannot lie at an address; None where they can."""
+    if base_address < 0 or base_address % ALIGNMENT:
+        return f"{base_address:#x} is not a multiple of {ALIGNMENT}, which TensorFlow Lite Micro needs"
+    if base_address + size > SPAN:
+        return f"{size} bytes at {base_address:#x} end beyond 32 bits"
+    return None
+
+
+def to_hex(content: bytes, base_address: int) -> bytes:
+    """Write bytes as Intel HEX records that begin at a base address.
+
+    Raises:
+        ValueError: the address is not a multiple of 16, or the end lies beyond 32 bits.
+    """
+    problem = fits(base_address, len(content))
+    if problem:
+        raise ValueError(problem)
+    image, text = IntelHex(), io.StringIO()
+    image.frombytes(content, offset=base_address)
+    image.write_hex_file(text, eolstyle="native")
+    return text.getvalue().replace("\r\n", "\n").encode("ascii")
+
+
+def from_hex(text: bytes) -> tuple[bytes, int]:
+    """Read Intel HEX back: the bytes, and the address of the first."""
+    image = IntelHex(io.StringIO(text.decode("ascii")))
+    lowest = image.minaddr()
+    return image.tobinstr(), 0 if lowest is None else int(lowest)

@@ -1,0 +1,101 @@
+"""Distillation: a small network learns what the source says of each image, not only the label."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from tinyc import backend, sources
+from tinyc.builders import Builder
+from tinyc.contract import Context, Outcome
+from tinyc.state import Kind, Net
+from tinyc.training import distillation, hints
+from tinyc.training.options import (
+    Augment,
+    Batch,
+    Epochs,
+    FitOptions,
+    LabelSmoothing,
+    LearningRate,
+    Optimizer,
+    Schedule,
+    Warmup,
+    WeightDecay,
+    fit_options,
+)
+from tinyc.training.resume import resumable_fit
+from tinyc.training.teachers import find_teacher
+
+
+class Hint(BaseModel, frozen=True, extra="forbid"):
+    """A layer of the student that learns to resemble a layer of the first teacher."""
+
+    student: str = Field(description="selector of one layer of the student")
+    teacher: str = Field(description="selector of one layer of the teacher")
+    weight: float = Field(1.0, gt=0, le=1e6, description="factor of this pair in the loss of the hint stage")
+
+
+class Distill(BaseModel, frozen=True, extra="forbid"):
+    """Train a smaller network, the student, to imitate the source (Hinton et al. 2015).
+
+    The teachers run once over `views` augmented views of the training split; what they say is kept in the user
+    cache, and epoch e trains on view e mod `views`.
+    """
+
+    takes: ClassVar[Kind] = "net"
+    gives: ClassVar[Kind] = "net"
+
+    use: Literal["distill"] = "distill"
+    student: Builder = Field(description="the small network: 'file.py:function' or { build = ..., option = value }")
+    temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions; 1 leaves them as they are")
+    alpha: float = Field(
+        0.9, ge=0, le=1, description="share of the teachers in the loss; 0 is labels alone, a new view in each epoch"
+    )
+    views: Annotated[int, Field(ge=1, le=64)] | Literal["fresh"] = Field(
+        4, description="stored views of each image, 1 to 64; or 'fresh': a new one in each epoch, teachers in the loop"
+    )
+    teachers: tuple[str, ...] = Field(
+        ("source",), min_length=1, description="'source' or saved networks; the logits of several are averaged"
+    )
+    hints: tuple[Hint, ...] = Field((), description="pairs of layers for a stage before, { student = , teacher = }")
+    hint_epochs: int = Field(2, ge=1, le=1000, description="epochs of the hint stage, with the teacher in the loop")
+    epochs: Epochs = 30
+    batch: Batch = 64
+    optimizer: Optimizer = "adam"
+    learning_rate: LearningRate = 2e-3
+    schedule: Schedule = "cosine"
+    warmup: Warmup = 0.05
+    weight_decay: WeightDecay = 0.0
+    augment: Augment = ()
+    label_smoothing: LabelSmoothing = 0.0
+
+    def apply(self, state: Net, context: Context) -> Outcome:
+        """Build the student, train it, and give it in the network's place.
+
+        Raises:
+            UserError: the student cannot be built or taught, or its training diverges.
+            MachineError: the cache cannot hold the soft labels or the checkpoints.
+        """
+        backend.seed_everything(context.seed)
+        student = state.with_model(sources.network(self.student, state.task, context.find))
+        options = fit_options(self)
+        facts: dict[str, Any] = {"student": self.student.build, "student_options": self.student.options}
+        if self.hints:
+            facts["hints"] = self.take_hints(student, options, context)
+            student = student.clone()
+        if context.rehearse is None:
+            objective, taught = distillation.objective(self, options, context)
+            details = [self.model_dump(mode="json"), context.source_key]
+            facts |= taught
+            facts |= resumable_fit(student.model, options, objective, context, "distill", details=details)
+        return Outcome(student, facts)
+
+    def take_hints(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
+        """Match the hint layers, and train the student up to them."""
+        teacher = find_teacher(self.teachers[0], context).model
+        pairs = hints.pair_layers(self.hints, student.model, teacher)
+        shorter = options.model_copy(update={"epochs": self.hint_epochs})
+        trained = hints.train_hints(pairs, student.model, teacher, shorter, context)
+        layers = [{"student": pair.student.name, "teacher": pair.teacher.name} for pair in pairs]
+        return {"layers": layers, "epochs": trained["epochs"], "loss": trained["loss"]}

@@ -1,0 +1,33 @@
+"""The pass `verify`: the artifact under TensorFlow Lite Micro against tflite-runtime, on the whole test set."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from tinyc.contract import Context, Outcome
+from tinyc.state import Flat, Kind
+
+
+class Verify(BaseModel, frozen=True, extra="forbid"):
+    """Run the artifact on the whole test set under TFLM, tflite-runtime's reference kernels and its fast kernels.
+
+    TFLM is expected to equal the reference kernels to the bit: where it does not, the command exits with 1. The fast
+    kernels are expected within one step. More than that is said with the first operator after which the tensors part.
+    An operator that TFLM lacks is an error that names its layers and what to write instead. The artifact stays as it is.
+    """
+
+    takes: ClassVar[Kind] = "flat"
+    gives: ClassVar[Kind] = "flat"
+
+    use: Literal["verify"] = Field("verify", description="compare TFLM with tflite-runtime on the test set")
+
+    def apply(self, state: Flat, context: Context) -> Outcome:
+        """Give the artifact back with the comparison as facts.
+
+        Raises:
+            UserError: TFLM lacks an operator, or the file is damaged.
+            MachineError: a worker process crashed or hung.
+        """
+        return Outcome(state, facts=dict(context.compare(state)))

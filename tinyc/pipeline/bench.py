@@ -1,0 +1,60 @@
+"""What a run has at hand, and what it lends to its passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tinyc import ledger
+from tinyc.contract import Context, Pass
+from tinyc.data.dataset import Dataset
+from tinyc.interpreters.pool import Pool
+from tinyc.progress import Progress
+from tinyc.recipe import Recipe, gallery
+from tinyc.rundir import RunFolder
+from tinyc.state import Flat, Net
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One run's recipe, data, interpreters and folders."""
+
+    recipe: Recipe
+    folder: RunFolder
+    cache: Path
+    dataset: Dataset
+    pool: Pool
+    progress: Progress
+
+    def find(self, path: str) -> Path:
+        return gallery.find(path, self.recipe.folder, str(self.recipe.path))
+
+    def context(
+        self,
+        index: int,
+        source: Net,
+        source_key: str,
+        earlier: tuple[Pass, ...],
+        scratch: Path,
+        rehearse: Literal["lower", "upper"] | None = None,
+    ) -> Context:
+        """What pass `index` may use; the test split is not in it."""
+        return Context(
+            seed=self.recipe.seed * 1000 + index,
+            data=self.dataset.for_training(),
+            source=source,
+            source_key=source_key,
+            earlier=earlier,
+            cache=self.cache,
+            find=self.find,
+            progress=self.progress,
+            scratch=scratch,
+            rehearse=rehearse,
+            compare=self.compare,
+        )
+
+    def compare(self, flat: Flat) -> Mapping[str, Any]:
+        """Run an artifact under every runtime over the test split."""
+        return ledger.compare_runtimes(flat, self.dataset, self.pool, self.progress)

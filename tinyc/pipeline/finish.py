@@ -1,0 +1,111 @@
+"""The end of a run: targets judged on the last state, artifacts put in place, the report written."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from numpy.typing import NDArray
+
+from tinyc import __version__, keys
+from tinyc.pipeline import judge
+from tinyc.pipeline.run import Run
+from tinyc.pipeline.stored import FILES, Done
+from tinyc.report import samples
+from tinyc.report.record import Artifact, Report, StepRecord
+from tinyc.report.views import Views
+from tinyc.report.write import write_all
+from tinyc.rundir import replace
+
+
+def finish(run: Run, source: Done, records: Sequence[StepRecord], dones: Sequence[Done], seconds: float) -> Report:
+    """Judge the targets, copy the artifacts, write the report in every form."""
+    recipe, data = run.recipe, run.bench.dataset
+    final = dones[-1]
+    targets = judge.checks(recipe.targets, final, source, data)
+    expects = [check for record in records for check in record.checks]
+    artifacts = publish(run, dones)
+    report = Report(
+        recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
+        versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
+        met=all(check.met for check in (*targets, *expects)) and agreed(records),
+        seconds=seconds, steps=tuple(records), targets=targets, artifacts=artifacts,
+    )  # fmt: skip
+    write_all(report, views(run, source, dones), run.bench.folder.path)
+    return report
+
+
+def agreed(records: Sequence[StepRecord]) -> bool:
+    """Say whether every `verify` found the runtimes in agreement."""
+    return all(record.facts.get("agreed", False) for record in records if record.use == "verify")
+
+
+def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
+    """Put the files of the steps, and the resolved recipe, at the top of the run folder."""
+    folder = run.bench.folder.path
+    text = tomli_w.dumps(dict(run.recipe.table)).encode()
+    replace(folder / "recipe.toml", text)
+    found: dict[str, Artifact] = {}
+    for done in dones:
+        for name in done.files:
+            content = (done.folder / FILES / name).read_bytes()
+            replace(folder / name, content)
+            found[name] = Artifact(name, len(content), hashlib.sha256(content).hexdigest())
+    return tuple(found.values())
+
+
+def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
+    """What the pages show beside the report."""
+    data, final = run.bench.dataset, dones[-1]
+    states = [source, *dones]
+    labels, classes = data.test.y, len(data.task.classes)
+    first, last = odds(source), odds(final)
+    return Views(
+        description=run.recipe.description,
+        recipe_toml=tomli_w.dumps(dict(run.recipe.table)),
+        classes=data.task.classes,
+        scale=data.task.scale,
+        offset=data.task.offset,
+        source_layers=source.layers,
+        final_layers=final.layers,
+        source_confusion=samples.confusion(labels, first.argmax(axis=1), classes),
+        final_confusion=samples.confusion(labels, last.argmax(axis=1), classes),
+        samples=samples.samples(data.test.x, labels, first, last),
+        paired=tuple(
+            judge.paired(index, done, before, source, data)
+            for index, (before, done) in enumerate(zip(states, dones, strict=False), start=1)
+        ),
+    )
+
+
+def odds(done: Done) -> NDArray[Any]:
+    """The probabilities that a state gave the test examples; an artifact's may be probabilities already."""
+    sums = done.scores.sum(axis=1)
+    given = bool((done.scores >= 0).all() and (abs(sums - 1) < 0.05).all())
+    return done.scores if given else samples.probabilities(done.scores)
+
+
+def machine() -> dict[str, Any]:
+    """The machine as a reader must know it to judge the seconds."""
+    return {
+        "system": platform.platform(terse=True),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+    }
+
+
+def processor() -> str:
+    """The processor's name as the kernel gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

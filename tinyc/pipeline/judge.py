@@ -1,0 +1,50 @@
+"""Finished steps to records: deltas, bounds, and what the pages show."""
+
+from __future__ import annotations
+
+from tinyc import ledger
+from tinyc.data.dataset import Dataset
+from tinyc.pipeline.stored import Done
+from tinyc.recipe import Step
+from tinyc.report.record import StepRecord, difference
+from tinyc.report.views import PairedDrop
+from tinyc.targets import Bound, Check
+
+
+def record(index: int, step: Step, done: Done, before: Done, source: Done, data: Dataset) -> StepRecord:
+    """Judge one step against the step before it and put it beside the source."""
+    return StepRecord(
+        index=index,
+        use=step.transform.use,
+        key=done.key,
+        cached=done.cached,
+        seconds=done.seconds,
+        before=before.ledger,
+        after=done.ledger,
+        delta=difference(done.ledger, before.ledger),
+        delta_source=difference(done.ledger, source.ledger),
+        checks=checks(step.expects, done, before, data),
+        facts=done.facts,
+        skipped=done.skipped,
+    )
+
+
+def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset) -> tuple[Check, ...]:
+    """Judge bounds on one state against another, on the same examples."""
+    now, then = measurement(after, data), measurement(against, data)
+    return tuple(bound.judge(ledger.measured(bound.metric, now, then)) for bound in bounds)
+
+
+def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) -> PairedDrop:
+    """The accuracy drop of a step with its interval, against the step before and the source."""
+    now = measurement(done, data)
+    return PairedDrop(
+        index,
+        ledger.measured("accuracy_drop", now, measurement(before, data)),
+        ledger.measured("accuracy_drop", now, measurement(source, data)),
+    )
+
+
+def measurement(done: Done, data: Dataset) -> ledger.Measurement:
+    """A stored step's figures with its scores, as the ledger made them."""
+    return ledger.Measurement(done.ledger, done.scores, data.test.y)

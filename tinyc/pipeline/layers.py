@@ -1,0 +1,33 @@
+"""What each layer of a state weighs, for the report."""
+
+from __future__ import annotations
+
+from math import prod
+
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.report.views import Layer
+from tinyc.state import Net, State
+
+FLOAT_BYTES = 4
+
+
+def of_state(state: State) -> tuple[Layer, ...]:
+    """The layers that hold constants."""
+    return of_net(state) if isinstance(state, Net) else of_flat(state.content)
+
+
+def of_net(net: Net) -> tuple[Layer, ...]:
+    """The layers of a Keras network; `bytes` as float32, BatchNorm still on its own."""
+    counts = [(layer, sum(prod(weight.shape) for weight in layer.weights)) for layer in net.model.layers]
+    return tuple(
+        Layer(layer.name, type(layer).__name__, count * FLOAT_BYTES, count, None) for layer, count in counts if count
+    )
+
+
+def of_flat(content: bytes) -> tuple[Layer, ...]:
+    """The operators of a .tflite that hold constants; stripped of names they are called by their place."""
+    return tuple(
+        Layer(op.layer or f"op {op.index}", op.name, op.weight_bytes, op.params, op.macs)
+        for op in describe(content).ops
+        if op.weight_bytes
+    )

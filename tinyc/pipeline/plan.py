@@ -1,0 +1,191 @@
+"""`plan`: rehearse a recipe without training, and measure what comes out instead of guessing it.
+
+The passes run as they will, on the untrained network: students are built, channels are cut, the network is lowered,
+stripped and invoked. Weights do not decide sizes, so the bytes, MACs, arena and ops are those of the finished
+artifact to within alignment and the converter's constant folding. Where a ranking decides the shape (global channel
+pruning), both ends of the range are rehearsed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tinyc import data, ledger, selectors
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.pipeline import source
+from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.run import named
+from tinyc.recipe import Step
+from tinyc.state import Flat, Net, State
+from tinyc.targets import Bound, Check, Measured
+
+End = Literal["lower", "upper"]
+PREDICTABLE = ("params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena")
+
+
+@dataclass(frozen=True)
+class Match:
+    """The layers that one selector of a pass names."""
+
+    where: str
+    selector: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """One state of a rehearsal: its pass and its sizes (bytes, counts)."""
+
+    use: str
+    figures: Mapping[str, int | None]
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One rehearsal from the source to the last pass; `ops` counts the operators of the artifact."""
+
+    states: tuple[Weighed, ...]
+    ops: Mapping[str, int]
+    matches: tuple[Match, ...]
+    artifacts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Both ends of what a recipe will give, equal where no ranking decides; `checks` are the targets predicted."""
+
+    lower: Rehearsal
+    upper: Rehearsal
+    checks: tuple[Check, ...]
+
+
+def plan(bench: Bench) -> Plan:
+    """Rehearse a recipe.
+
+    Raises:
+        UserError: as the run would: a selector that matches nothing, an op that TensorFlow Lite Micro lacks.
+    """
+    lower = rehearse(bench, "lower")
+    upper = rehearse(bench, "upper") if ranked(bench) else lower
+    checks = tuple(predict(bound, lower, upper) for bound in bench.recipe.targets)
+    return Plan(lower, upper, checks)
+
+
+def ranked(bench: Bench) -> bool:
+    """Say whether a ranking of trained weights will decide a shape."""
+    return any(getattr(step.transform, "scope", None) == "global" for step in bench.recipe.steps)
+
+
+def rehearse(bench: Bench, end: End) -> Rehearsal:
+    """Run every pass on the untrained network."""
+    net = unsettle(source.untrained(bench), bench.recipe.seed)
+    states = [Weighed("source", weigh(net, bench))]
+    matches: list[Match] = []
+    state: State = net
+    files: dict[str, int] = {}
+    earlier: list[Any] = []
+    for index, step in enumerate(bench.recipe.steps, start=1):
+        with tempfile.TemporaryDirectory() as scratch, named(f"pass {index} ({step.transform.use})"):
+            if isinstance(state, Net):
+                matches += matched(step, state)
+            context = bench.context(index, net, "", tuple(earlier), Path(scratch), end)
+            if step.transform.use != "verify":
+                outcome = step.transform.apply(state, context)
+                state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
+                files |= {name: len(content) for name, content in outcome.files.items()}
+                states.append(Weighed(step.transform.use, weigh(state, bench)))
+        earlier.append(step.transform)
+    return Rehearsal(tuple(states), operators(state), tuple(matches), files)
+
+
+def unsettle(net: Net, seed: int) -> Net:
+    """Give every weight a value of its own: the converter would merge what an untrained network has equal."""
+    random = np.random.default_rng(seed)
+    for weight in net.model.weights:
+        value = weight.numpy()
+        if np.issubdtype(value.dtype, np.floating):
+            noise = random.uniform(0.5, 1.5, value.shape)
+            weight.assign(np.where(value == 0, 0.01 * noise, value * noise).astype(value.dtype))
+    return net
+
+
+def weigh(state: State, bench: Bench) -> dict[str, int | None]:
+    """The sizes of one state; the arena by a real invoke."""
+    if isinstance(state, Net):
+        return ledger.weigh_net(state)
+    content = state.content
+    described = describe(content)
+    example = data.floats(bench.dataset.calibration.x[:1], bench.dataset.task)
+    run = bench.pool.run(content, example, "tflm")
+    flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
+    return {
+        "params": described.params,
+        "macs": described.macs,
+        "file": len(content),
+        "flash": flash,
+        "arena": run.arena_bytes,
+    }
+
+
+def operators(state: State) -> dict[str, int]:
+    """How often each operator stands in the artifact."""
+    if not isinstance(state, Flat):
+        return {}
+    names = [op.name for op in describe(state.content).ops]
+    return {name: names.count(name) for name in dict.fromkeys(names)}
+
+
+def matched(step: Step, net: Net) -> Iterator[Match]:
+    """What each selector of a pass names in the network that enters it."""
+    for key, selector in selectors_of(step.transform):
+        where = f"{step.where}.{key}"
+        layers = selectors.select(net.model, [selector], where)
+        yield Match(where, selector, tuple(layer.name for layer in layers))
+
+
+def selectors_of(transform: Any) -> Iterator[tuple[str, str]]:
+    """The selectors among a pass's fields."""
+    for key in ("only", "skip"):
+        for item in getattr(transform, key, None) or ():
+            text = item if isinstance(item, str) else getattr(item, "match", None)
+            if isinstance(text, str):
+                yield key, text
+
+
+def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal) -> Check:
+    """Judge a target on the worse end of the prediction; accuracy has to be trained."""
+    ends = [figure(bound.metric, lower), figure(bound.metric, upper)]
+    known = [value for value in ends if value is not None]
+    if bound.metric not in PREDICTABLE or len(known) < len(ends):
+        return Check(bound.metric, bound.text, None, None, None, met=False, why="has to be trained and measured")
+    worst = max(known) if bound.sign == "<=" else min(known)
+    return bound.judge(Measured(worst, min(known), max(known)))
+
+
+def figure(metric: str, rehearsal: Rehearsal) -> float | None:
+    """One metric of the end of a rehearsal against its source."""
+    first, last = rehearsal.states[0].figures, rehearsal.states[-1].figures
+    name = metric.removesuffix("_reduction")
+    value, before = last.get(name), first.get(name)
+    if not metric.endswith("_reduction"):
+        return value
+    return 1 - value / before if value is not None and before else None
+
+
+def hopeless(checks: tuple[Check, ...]) -> list[Check]:
+    """The targets that cannot be met however the training goes: both ends of the prediction miss."""
+    missed = []
+    for check in checks:
+        if check.got is None or check.low is None or check.high is None:
+            continue
+        bound = Bound.parse(check.metric, check.bound)
+        best = check.low if bound.sign == "<=" else check.high
+        if not bound.judge(Measured(best)).met:
+            missed.append(check)
+    return missed

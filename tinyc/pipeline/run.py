@@ -1,0 +1,222 @@
+"""The run: source, then pass after pass; each is measured, judged, stored, and shown as it ends."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tinyc import data, keys, ledger, rundir
+from tinyc.errors import TinycError, UserError
+from tinyc.interpreters.pool import Pool
+from tinyc.pipeline import judge, layers, stored
+from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.source import open_source
+from tinyc.pipeline.stored import Done
+from tinyc.progress import Progress
+from tinyc.recipe import Recipe, gallery
+from tinyc.report.record import StepRecord
+from tinyc.state import Flat, Net, State
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run goes: where run folders and the cache are, and which finished steps not to take up.
+
+    `start` is the number (from 1) of the first step to do again, None for none.
+    """
+
+    out: Path
+    cache: Path
+    start: int | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """The source has been measured."""
+
+    source: Done
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """One pass has ended."""
+
+    record: StepRecord
+    done: Done
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's place: its recipe, its folder and what it has at hand."""
+
+    bench: Bench
+    settings: Settings
+    keys: tuple[str, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.bench.recipe
+
+
+@contextmanager
+def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator[Run]:
+    """Lock the run folder, load the data, compute the keys and start the interpreters' pool."""
+    folder = rundir.choose(settings.out, recipe.name, recipe.sha256)
+
+    def find(path: str) -> Path:
+        return gallery.find(path, recipe.folder, str(recipe.path))
+
+    with rundir.locked(folder), Pool() as pool:
+        dataset = data.load(recipe.data, find, settings.cache, recipe.seed)
+        source = keys.source_key(recipe, dataset.digest, find)
+        bench = Bench(recipe, folder, settings.cache, dataset, pool, progress)
+        yield Run(bench, settings, (source, *keys.step_keys(recipe, source, find)))
+
+
+def steps(run: Run) -> Iterator[Started | Stepped]:
+    """Do every step that is not done yet, from the first; give each as it ends.
+
+    Raises:
+        UserError, MachineError: a pass failed; the message names it, and what was finished stays.
+    """
+    house = Workshop(run)
+    source = house.source_done()
+    yield Started(source, run.bench.dataset.warnings)
+    before = source
+    for index, step in enumerate(run.recipe.steps, start=1):
+        done = house.finished(index) or house.perform(index, before)
+        yield Stepped(judge.record(index, step, done, before, source, run.bench.dataset), done)
+        before = done
+
+
+class Workshop:
+    """Where steps are done; holds the source network once it is needed, since loading it costs seconds."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.bench = run.bench
+        self._source: Net | None = None
+
+    def source(self) -> Net:
+        """The source network, loaded or trained at the first call."""
+        if self._source is None:
+            with scratch_folder(self.bench.folder.path) as scratch:
+                nothing = Net(None, self.bench.dataset.task)
+                context = self.bench.context(0, nothing, self.run.keys[0], (), scratch)
+                self._source = open_source(self.bench, self.run.keys[0], context)
+        return self._source
+
+    def source_done(self) -> Done:
+        """The source's figures, measured once for each content key."""
+        known = self.finished(0)
+        if known:
+            return known
+        began = time.monotonic()
+        net = self.source()
+        with scratch_folder(self.bench.folder.path) as scratch:
+            measured = ledger.measure_net(net, self.bench.dataset, self.bench.progress)
+            done = Done(self.folder(0), self.run.keys[0], measured.ledger, measured.scores, {}, (),
+                        layers.of_net(net), time.monotonic() - began, cached=False)  # fmt: skip
+            return stored.save(done, None, {}, scratch)
+
+    def folder(self, index: int) -> Path:
+        use = self.run.recipe.steps[index - 1].transform.use if index else "source"
+        return self.bench.folder.step(index, use, self.run.keys[index])
+
+    def finished(self, index: int) -> Done | None:
+        """A step that an earlier run finished; a damaged one is set aside and done again."""
+        start = self.run.settings.start
+        if start is not None and index >= max(start, 1):
+            return None
+        folder = self.folder(index)
+        done = stored.load(folder)
+        if done is None and folder.exists():
+            aside = rundir.set_aside(folder)
+            self.bench.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
+        if done is None and rundir.borrow(self.bench.folder, folder):
+            done = stored.load(folder)
+        return done
+
+    def perform(self, index: int, before: Done) -> Done:
+        """Apply one pass to the state on disk, measure what it gave, and store both."""
+        with scratch_folder(self.bench.folder.path) as scratch:
+            return self.apply(index, before, scratch)
+
+    def apply(self, index: int, before: Done, scratch: Path) -> Done:
+        began = time.monotonic()
+        transform = self.run.recipe.steps[index - 1].transform
+        earlier = tuple(step.transform for step in self.run.recipe.steps[: index - 1])
+        # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
+        source = self.source() if transform.takes == "net" else Net(None, self.bench.dataset.task)
+        state = self.state_before(index, before)
+        context = self.bench.context(index, source, self.run.keys[0], earlier, scratch)
+        with named(f"pass {index} ({transform.use})"):
+            outcome = transform.apply(state, context)
+            measured = self.measure(index, outcome.state, state, before)
+        done = Done(self.folder(index), self.run.keys[index], measured.ledger, measured.scores, outcome.facts,
+                    outcome.skipped, layers.of_state(outcome.state), time.monotonic() - began, cached=False)  # fmt: skip
+        done = stored.save(done, outcome.state, outcome.files, scratch)
+        del state, outcome
+        gc.collect()
+        return done
+
+    def state_before(self, index: int, before: Done) -> State:
+        """What the pass takes: the source, or the state that the step before left on disk."""
+        if index == 1:
+            return self.source()
+        return stored.load_state(before.folder, self.bench.dataset.task)
+
+    def measure(self, index: int, state: State, taken: State, before: Done) -> ledger.Measurement:
+        """Weigh a state; the artifact as it will be flashed under TFLM, one in the middle by the fast kernels."""
+        if isinstance(state, Net):
+            return ledger.measure_net(state, self.bench.dataset, self.bench.progress)
+        following = [step.transform.use for step in self.run.recipe.steps[index:]]
+        runtime: Literal["tflm", "fast"] = "tflm" if set(following) <= {"verify"} else "fast"
+        same = isinstance(taken, Flat) and taken == state
+        if same and before.ledger.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime"):
+            return judge.measurement(before, self.bench.dataset)
+        return ledger.measure_flat(state, self.bench.dataset, self.bench.pool, runtime, self.bench.progress)
+
+
+@contextmanager
+def named(step: str) -> Iterator[None]:
+    """Say in which pass a failure happened."""
+    try:
+        yield
+    except TinycError as error:
+        raise type(error)(f"{step}: {error.where}", error.problem, error.remedy) from error
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder that is thrown away."""
+    path = Path(tempfile.mkdtemp(prefix=".writing-scratch-", dir=parent))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def start_index(recipe: Recipe, text: str | None, fresh: bool) -> int | None:
+    """Read --from: a step's number or the name of a pass that stands there once.
+
+    Raises:
+        UserError: there is no such step.
+    """
+    if text is None:
+        return 0 if fresh else None
+    uses = [step.transform.use for step in recipe.steps]
+    if text.isdecimal() and 1 <= int(text) <= len(uses):
+        return int(text)
+    if uses.count(text) == 1:
+        return uses.index(text) + 1
+    listed = ", ".join(f"{number} {use}" for number, use in enumerate(uses, start=1))
+    raise UserError(f"--from {text}", "names no single step", f"steps are {listed}")

@@ -1,0 +1,40 @@
+"""State 0: the network to compress, built or read, with its weights, trained where the recipe says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinyc import backend, sources
+from tinyc.contract import Context
+from tinyc.errors import UserError
+from tinyc.pipeline.bench import Bench
+from tinyc.state import Net
+from tinyc.training import source as training
+
+
+def open_source(bench: Bench, key: str, context: Context) -> Net:
+    """Give the source network with its weights; training it is done once for each content key.
+
+    Raises:
+        UserError: the network is none, or does not fit the data.
+    """
+    net = untrained(bench)
+    spec = bench.recipe.source
+    if spec.weights:
+        sources.load_weights(net.model, bench.find(spec.weights), str(bench.recipe.path))
+    if spec.train:
+        training.train(net, spec.train, replace(context, source=net), bench.cache, key)
+    return net
+
+
+def untrained(bench: Bench) -> Net:
+    """Build or read the network, and check it against the data."""
+    spec = bench.recipe.source
+    task = bench.dataset.task
+    where = f"{bench.recipe.path}: source"
+    backend.seed_everything(bench.recipe.seed)
+    if spec.build:
+        return Net(sources.network(spec.build, task, bench.find), task)
+    if spec.file is None:
+        raise UserError(where, "names no network", "give build or file")
+    return Net(sources.fit_to_task(sources.read(bench.find(spec.file), where), task, where), task)

@@ -1,0 +1,107 @@
+"""A finished step on disk: its state, its figures, its files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc import rundir, sources
+from tinyc.contract import Skipped
+from tinyc.ledger import Ledger
+from tinyc.quiet import hushed
+from tinyc.report.views import Layer
+from tinyc.state import Flat, Net, State, Task
+
+NET, FLAT, SCORES = "net.h5", "model.tflite", "scores.npy"
+FILES = "files/"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a finished step leaves for the report and for the steps after it.
+
+    `scores` are the outputs for the test examples, (examples, classes), float32; `files` the names of its artifacts.
+    """
+
+    folder: Path
+    key: str
+    ledger: Ledger
+    scores: NDArray[Any]
+    facts: Mapping[str, Any]
+    skipped: tuple[Skipped, ...]
+    layers: tuple[Layer, ...]
+    seconds: float
+    cached: bool
+    files: tuple[str, ...] = ()
+
+
+def save(done: Done, state: State | None, files: Mapping[str, bytes], scratch: Path) -> Done:
+    """Write a step whole; `state` is None for the source, whose weights live in the user cache."""
+    manifest = {
+        "key": done.key,
+        "seconds": done.seconds,
+        "ledger": done.ledger.to_json(),
+        "facts": dict(done.facts),
+        "skipped": [vars(skip) for skip in done.skipped],
+        "layers": [vars(layer) for layer in done.layers],
+        "files": sorted(files),
+        "state": describe(state),
+    }
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(done.scores, np.float32))
+    contents = {SCORES: stream.getvalue(), **state_files(state, scratch)}
+    contents |= {FILES + name: content for name, content in files.items()}
+    rundir.store(done.folder, manifest, contents)
+    return replace(done, files=tuple(sorted(files)))
+
+
+def describe(state: State | None) -> dict[str, Any] | None:
+    if isinstance(state, Flat):
+        return {"kind": "flat", "tables": dict(state.tables), "softmax": state.softmax}
+    return {"kind": "net"} if state else None
+
+
+def state_files(state: State | None, scratch: Path) -> dict[str, bytes]:
+    """The state as the bytes of one file."""
+    if state is None:
+        return {}
+    if isinstance(state, Flat):
+        return {FLAT: state.content}
+    path = scratch / NET
+    with hushed():
+        state.model.save(path, save_format="h5", include_optimizer=False)
+    return {NET: path.read_bytes()}
+
+
+def load(folder: Path, cached: bool = True) -> Done | None:
+    """Read a finished step, None where there is none or it is damaged."""
+    table = rundir.manifest(folder)
+    if table is None:
+        return None
+    return Done(
+        folder=folder,
+        key=table["key"],
+        ledger=Ledger.from_json(table["ledger"]),
+        scores=np.load(folder / SCORES, allow_pickle=False),
+        facts=table["facts"],
+        skipped=tuple(Skipped(**skip) for skip in table["skipped"]),
+        layers=tuple(Layer(**layer) for layer in table["layers"]),
+        seconds=table["seconds"],
+        cached=cached,
+        files=tuple(table["files"]),
+    )
+
+
+def load_state(folder: Path, task: Task) -> State:
+    """Read the state that a finished step left."""
+    table = rundir.manifest(folder) or {}
+    described = table["state"]
+    if described["kind"] == "flat":
+        return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
+    return Net(sources.read(folder / NET, str(folder)), task)

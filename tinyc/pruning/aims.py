@@ -1,0 +1,39 @@
+"""How much to prune at which layer: `only` and `skip` resolved to one fraction a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyc import selectors
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One entry of `only`: the layers it matches, and their own fraction to prune (None: the pass's)."""
+
+    match: str
+    fraction: float | None = None
+
+
+@dataclass(frozen=True)
+class Aims:
+    """The fraction to prune of each selected layer, and the names that `skip` took out."""
+
+    fractions: Mapping[str, float]
+    skipped: frozenset[str]
+
+
+def resolve(model: Any, fraction: float, only: Sequence[Aim], skip: Sequence[str], where: str) -> Aims:
+    """Give each layer its fraction: all layers where `only` is empty; the last match wins; `skip` wins over all.
+
+    Raises:
+        UserError: a selector matches no layer.
+    """
+    chosen = {} if only else {layer.name: fraction for layer in model.layers}
+    for aim in only:
+        own = fraction if aim.fraction is None else aim.fraction
+        chosen.update({layer.name: own for layer in selectors.select(model, [aim.match], f"{where}.only")})
+    left_out = frozenset(layer.name for layer in selectors.select(model, skip, f"{where}.skip"))
+    return Aims({name: own for name, own in chosen.items() if name not in left_out}, left_out)

@@ -1,0 +1,89 @@
+"""How many channels each group loses, and which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.contract import Skipped
+from tinyc.pruning.aims import Aims
+from tinyc.pruning.graph import ChannelGraph, Group
+from tinyc.pruning.importance import Scores
+
+Removals = NDArray[np.int64]
+
+
+def selected(group: Group, aims: Aims) -> Group:
+    """Block a group of which `skip` or `only` leaves a layer out: cutting the others would cut that one too."""
+    left_out = [name for name in group.layers if name not in aims.fractions]
+    if group.blocked or not left_out:
+        return group
+    option = "skip" if left_out[0] in aims.skipped else "only"
+    why = "`skip` names it" if option == "skip" else "`only` does not name it"
+    return replace(group, blocked=Skipped(left_out[0], why))
+
+
+def rankable(group: Group, scores: Scores) -> Group:
+    """Block a group that its importance cannot rank."""
+    if group.blocked or not np.isnan(scores[group.channels]).any():
+        return group
+    return replace(group, blocked=Skipped(group.layers[0], "no BatchNormalization with a scale follows, to rank it by"))
+
+
+def removable(group: Group, round_to: int) -> int:
+    """Count the channels that may go: at least one, and at least one multiple of `round_to`, stays."""
+    return 0 if group.blocked else max(0, len(group.channels) - round_to)
+
+
+def rounded(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
+    """Lessen each group's removals until a multiple of `round_to` stays, or all."""
+    sizes = np.array([len(group.channels) for group in graph.groups])
+    kept = np.minimum(sizes, -(-(sizes - removals) // round_to) * round_to)
+    return np.asarray(sizes - kept)
+
+
+def by_group(graph: ChannelGraph, fractions: Mapping[str, float], round_to: int) -> Removals:
+    """Take a fraction of each group, rounded down; the least of its layers' fractions where they differ."""
+    counts = np.zeros(len(graph.groups), dtype=np.int64)
+    for place, group in enumerate(graph.groups):
+        if not group.blocked:
+            own = min(fractions[name] for name in group.layers)
+            counts[place] = min(floor(own * len(group.channels)), removable(group, round_to))
+    return rounded(counts, graph, round_to)
+
+
+def budget(graph: ChannelGraph, fraction: float) -> int:
+    """Count the channels that a global ranking removes: a fraction of all in open groups, rounded down."""
+    return floor(fraction * sum(len(group.channels) for group in graph.groups if not group.blocked))
+
+
+def floor(amount: float) -> int:
+    """Round down, forgiving the last bit: 0.29 * 100 is 29."""
+    return math.floor(amount + 1e-9)
+
+
+def by_rank(graph: ChannelGraph, fraction: float, scores: Scores, round_to: int) -> Removals:
+    """Rank the channels of all groups together and remove the lowest, as long as their group may lose one."""
+    caps = [removable(group, round_to) for group in graph.groups]
+    candidates = [(scores[channel], channel, place) for place, group in enumerate(graph.groups)
+                  if not group.blocked for channel in group.channels]  # fmt: skip
+    counts = np.zeros(len(graph.groups), dtype=np.int64)
+    left = budget(graph, fraction)
+    for _, _, place in sorted(candidates):
+        if left and counts[place] < caps[place]:
+            counts[place] += 1
+            left -= 1
+    return rounded(counts, graph, round_to)
+
+
+def keep_highest(graph: ChannelGraph, removals: Removals, scores: Scores) -> NDArray[np.bool_]:
+    """Mark the channels that stay, (graph.count,): each group loses its lowest scores, the first of equals."""
+    keep = np.ones(graph.count, dtype=bool)
+    for group, count in zip(graph.groups, removals, strict=True):
+        order = np.argsort(scores[group.channels], kind="stable")
+        keep[group.channels[order[:count]]] = False
+    return keep

@@ -1,0 +1,192 @@
+"""A recipe file to a checked `Recipe`; the way in for every command. Imports no TensorFlow."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from tinyc.errors import UserError
+from tinyc.passes import PASSES, PLANNED
+from tinyc.recipe import document, gallery
+from tinyc.recipe.document import Document
+from tinyc.recipe.schema import Recipe, Sections, Step
+from tinyc.targets import Bound
+
+Keys = tuple[str | int, ...]
+PIPELINE_KEYS = ("pass", "targets", "device")
+
+
+def load(recipe: str, sets: Iterable[str] = ()) -> Recipe:
+    """Read, resolve and check a recipe by file or gallery name.
+
+    Raises:
+        UserError: anything that the writer of the recipe must change, with file, line and key path.
+    """
+    return check(document.read(gallery.locate(recipe), sets))
+
+
+def check(doc: Document) -> Recipe:
+    """Turn a resolved document into a recipe."""
+    table = doc.table
+    if "device" in table:
+        remedy = 'remove [device] and bound the artifact by [targets] flash = "<= 96 KiB", arena = "<= 64 KiB"'
+        raise UserError(doc.where(("device",)), "boards are not built yet", remedy)
+    for section in ("pass", "targets"):
+        if section in table and not isinstance(table[section], list if section == "pass" else dict):
+            raise UserError(doc.where((section,)), "is not of the right kind", "write [[pass]] and [targets]")
+    sections = {key: value for key, value in table.items() if key not in PIPELINE_KEYS}
+    for key in sections:
+        if key not in Sections.model_fields:
+            raise unknown_key(doc, (key,), [*Sections.model_fields, "pass", "targets", "extends", "vars"])
+    top = validate(Sections, sections, doc, ())
+    steps = tuple(step(doc, index, entry) for index, entry in enumerate(table.get("pass", [])))
+    if not steps:
+        raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
+    check_order(steps)
+    check_names(steps)
+    text = json.dumps(table, sort_keys=True)
+    return Recipe(
+        path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
+        steps=steps, targets=bounds(doc, ("targets",), table.get("targets", {})), table=table,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+    )  # fmt: skip
+
+
+def step(doc: Document, index: int, entry: Any) -> Step:
+    """Read one [[pass]]."""
+    keys: Keys = ("pass", index)
+    if not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
+        raise UserError(doc.where(keys), 'a pass needs use = "..."', f"passes are {', '.join(PASSES)}")
+    use = entry["use"]
+    if use in PLANNED:
+        raise UserError(
+            doc.where((*keys, "use")), f"the pass {use!r} is not built yet", f"passes are {', '.join(PASSES)}"
+        )
+    if use not in PASSES:
+        raise unknown_value(doc.where((*keys, "use")), "pass", use, PASSES)
+    options = {key: value for key, value in entry.items() if key != "expect"}
+    transform = validate(PASSES[use], options, doc, keys)
+    return Step(transform, bounds(doc, (*keys, "expect"), entry.get("expect", {})), doc.where(keys))
+
+
+def bounds(doc: Document, keys: Keys, table: Any) -> tuple[Bound, ...]:
+    """Read a table of bounds: `params_reduction = ">= 90 %"`."""
+    if not isinstance(table, dict):
+        raise UserError(doc.where(keys), f"{table!r} is no table of bounds", 'write { accuracy_drop = "<= 2 pp" }')
+    return tuple(bound(doc, (*keys, metric), metric, text) for metric, text in table.items())
+
+
+def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
+    """Read one bound."""
+    if not isinstance(text, str):
+        raise UserError(doc.where(keys), f"{text!r} is no bound", 'write a string, for example "<= 96 KiB"')
+    try:
+        return Bound.parse(metric, text)
+    except ValueError as error:
+        raise UserError(doc.where(keys), str(error)) from error
+
+
+def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Keys) -> Any:
+    """Check a table against a schema, strictly: a string is no number, `no` is not False."""
+    try:
+        text = json.dumps(table, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(doc.where(keys), f"a value is neither text, number, switch, list nor table: {error}",
+                        "dates and nan have no place in a recipe") from error  # fmt: skip
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise first_error(error, model, doc, keys) from error
+
+
+def first_error(error: ValidationError, model: type[BaseModel], doc: Document, keys: Keys) -> UserError:
+    """Make one message of pydantic's first complaint."""
+    detail = error.errors()[0]
+    path: Keys = (
+        *keys,
+        *(part for part in detail["loc"] if present(doc.table, (*keys, part)) or part in fields(model)),
+    )
+    if detail["type"] == "extra_forbidden":
+        full: Keys = (*keys, *detail["loc"])
+        owner = owner_of(model, detail["loc"][:-1])
+        return unknown_key(doc, full, sorted(owner.model_fields) if owner else [])
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":
+        return UserError(doc.where((*keys, *detail["loc"])), "is missing", "add it")
+    given = detail.get("input")
+    shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
+    return UserError(doc.where(path), f"{message[:1].lower()}{message[1:]}{shown}")
+
+
+def present(table: Any, keys: Keys) -> bool:
+    """Say whether a key path leads somewhere in the table (pydantic's own path has union tags in it)."""
+    for key in keys:
+        inside = key in table if isinstance(table, dict) else isinstance(table, list) and isinstance(key, int)
+        if not inside or (isinstance(table, list) and isinstance(key, int) and key >= len(table)):
+            return False
+        table = table[key]
+    return True
+
+
+def fields(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The schema that a nested location belongs to."""
+    current: Any = model
+    for part in location:
+        if isinstance(part, int) or part not in getattr(current, "model_fields", {}):
+            continue
+        annotation = current.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        found = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
+        current = found[0] if found else None
+    return current if isinstance(current, type) else None
+
+
+def unknown_key(doc: Document, keys: Keys, known: Iterable[str]) -> UserError:
+    return unknown_value(doc.where(keys), "key", str(keys[-1]), known)
+
+
+def unknown_value(where: str, kind: str, given: str, known: Iterable[str]) -> UserError:
+    """Refuse a word, and offer the nearest that is known."""
+    names = list(known)
+    close = difflib.get_close_matches(given, names, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    return UserError(where, f"unknown {kind} {given!r}", hint)
+
+
+def check_order(steps: tuple[Step, ...]) -> None:
+    """Refuse passes whose input kind is not what the pass before gives, and any change after `export`."""
+    kind, giver = "net", "the source"
+    exported = False
+    names = {"net": "a Keras network", "flat": "a .tflite"}
+    for entry in steps:
+        current = entry.transform
+        if current.takes != kind:
+            remedy = "move it before quantize" if current.takes == "net" else "put a quantize pass before it"
+            raise UserError(
+                entry.where, f"{current.use} takes {names[current.takes]}, but {giver} gives {names[kind]}", remedy
+            )
+        if exported and current.use != "verify":
+            raise UserError(
+                entry.where, f"{current.use} stands after export, which writes the last bytes", "move it before export"
+            )
+        exported = exported or current.use == "export"
+        kind, giver = current.gives, current.use
+
+
+def check_names(steps: tuple[Step, ...]) -> None:
+    """Refuse `verify` before `export`: it would check bytes that are not the ones exported."""
+    uses = [entry.transform.use for entry in steps]
+    if "verify" in uses and "export" in uses and uses.index("verify") < uses.index("export"):
+        entry = steps[uses.index("verify")]
+        raise UserError(
+            entry.where, "verify stands before export", "move it after export, so that it checks the exported file"
+        )

@@ -1,0 +1,59 @@
+"""The recipe: what its sections are, and in which order its passes may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from tinyc.contract import Pass
+from tinyc.data.spec import DataSpec
+from tinyc.sources.spec import SourceSpec
+from tinyc.targets import Bound
+
+
+class Sections(BaseModel, frozen=True, extra="forbid"):
+    """Everything of a recipe but its passes and bounds, which are read one by one."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)] = Field(
+        description="names the run folder and the artifact"
+    )
+    description: str = Field("", description="one line that heads the report")
+    seed: int = Field(0, ge=0, lt=2**31, description="all randomness comes from it")
+    source: SourceSpec = Field(description="the network to compress")
+    data: DataSpec = Field(description="what it is trained and measured on")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One pass of a recipe, with the bounds on this pass alone and where it stands in the file."""
+
+    transform: Pass
+    expects: tuple[Bound, ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe, checked and resolved.
+
+    `table` is the resolved flat recipe as plain TOML values; `path` the file that it was read from.
+    """
+
+    path: Path
+    name: str
+    description: str
+    seed: int
+    source: SourceSpec
+    data: DataSpec
+    steps: tuple[Step, ...]
+    targets: tuple[Bound, ...]
+    table: Mapping[str, Any]
+    sha256: str
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent

@@ -1,0 +1,83 @@
+"""Spell what a pass found out: any JSON value, as rows of names and values and as small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tinyc import units
+from tinyc.report.tables import Cells
+
+VALUES_SHOWN = 12
+ROWS_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts of one pass: `single` holds names and values, `tables` the lists of records by their name."""
+
+    single: Cells
+    tables: tuple[tuple[str, Cells], ...]
+
+
+def spelled(facts: Mapping[str, Any]) -> Facts:
+    """Sort facts into single values and tables; nested names are joined by a dot."""
+    single, tables = [], []
+    for name, value in _leaves(facts):
+        if _is_records(value):
+            tables.append((name, _records(value)))
+        else:
+            single.append((name, spell(name, value)))
+    return Facts(Cells(("fact", "value"), tuple(single)), tuple(tables))
+
+
+def spell(name: str, value: Any) -> str:
+    """Write one value; the end of its name tells bytes, seconds and fractions."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return _number(name, value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {spell(str(key), item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        shown = ", ".join(spell(name, item) for item in value[:VALUES_SHOWN])
+        return shown if len(value) <= VALUES_SHOWN else f"{shown}, ... ({len(value)} values, all in report.json)"
+    return str(value)
+
+
+def _number(name: str, value: float) -> str:
+    if name.endswith("bytes"):
+        return units.show_bytes(value)
+    if name.endswith("seconds"):
+        return units.show_seconds(value)
+    if name.endswith(("accuracy", "fraction", "sparsity")) and abs(value) <= 1:
+        return units.show(value, "fraction")
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _leaves(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _is_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _records(records: Sequence[Mapping[str, Any]]) -> Cells:
+    names = tuple(dict.fromkeys(str(name) for record in records for name in record))
+    shown = records[:ROWS_SHOWN]
+    rows = tuple(tuple(spell(name, record.get(name)) for name in names) for record in shown)
+    numeric = (place for place, name in enumerate(names) if all(_is_number(record.get(name)) for record in records))
+    note = f"{len(records) - ROWS_SHOWN} more are in report.json." if len(records) > ROWS_SHOWN else ""
+    return Cells(names, rows, frozenset(numeric), note)
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

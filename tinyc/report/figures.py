@@ -1,0 +1,117 @@
+"""How a report spells its figures: labels, signs, intervals, factors and verdicts, for every medium alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinyc import units
+from tinyc.ledger import Ledger
+from tinyc.report.record import Report
+from tinyc.targets import METRICS, Check, Measured
+from tinyc.units import Unit
+
+FIELDS: Mapping[str, tuple[str, Unit]] = {
+    "params": ("parameters", "count"),
+    "nonzero_params": ("parameters that are not zero", "count"),
+    "macs": ("MACs per inference", "count"),
+    "weight_bytes": ("weights in the file", "bytes"),
+    "metadata_bytes": ("metadata in the file", "bytes"),
+    "file_bytes": (".tflite file", "bytes"),
+    "gzip_bytes": ("the file after gzip", "bytes"),
+    "flash_bytes": ("flash", "bytes"),
+    "arena_bytes": ("arena (RAM)", "bytes"),
+    "accuracy": ("accuracy", "fraction"),
+}
+
+
+def unit_of(metric: str) -> Unit:
+    """Give the unit of a target metric or a ledger field; a name nobody knows is a count."""
+    return METRICS[metric] if metric in METRICS else FIELDS.get(metric, ("", "count"))[1]
+
+
+def signed(value: float | None, unit: Unit) -> str:
+    """Write a difference with its sign; what rounds to nothing has none."""
+    if value is None:
+        return "-"
+    text = units.show(abs(value), unit)
+    if not any(digit in text for digit in "123456789"):
+        return text
+    return ("+" if value > 0 else "-") + text
+
+
+def interval(low: float | None, high: float | None, unit: Unit) -> str:
+    """Write "85.02 % to 87.16 %", or nothing where there is no interval."""
+    if low is None or high is None:
+        return ""
+    show = signed if unit == "pp" else units.show
+    return f"{show(low, unit)} to {show(high, unit)}"
+
+
+def with_interval(measured: Measured, unit: Unit) -> str:
+    """Write "-1.18 pp (-1.90 pp to -0.45 pp)"; differences carry their sign."""
+    show = signed if unit == "pp" else units.show
+    span = interval(measured.low, measured.high, unit)
+    return show(measured.value, unit) + (f" ({span})" if span else "")
+
+
+def got(check: Check) -> str:
+    """Write what a bound was judged on."""
+    if check.got is None:
+        return "not measured"
+    return with_interval(Measured(check.got, check.low, check.high), unit_of(check.metric))
+
+
+def gain(drop: Measured | None) -> Measured | None:
+    """Turn a drop (positive is worse) into a change (positive is better); the interval's ends change places."""
+    if drop is None or drop.value is None:
+        return None
+    low = None if drop.high is None else -drop.high
+    high = None if drop.low is None else -drop.low
+    return Measured(-drop.value, low, high)
+
+
+def factor(before: float | None, after: float | None) -> str:
+    """Write how much smaller or larger `after` is: "4.1x smaller", "unchanged", or nothing where unmeasured."""
+    if not before or not after:
+        return ""
+    if before == after:
+        return "unchanged"
+    ratio, word = (before / after, "smaller") if after < before else (after / before, "larger")
+    if ratio < 1.01:
+        return f"under 1 % {word}"
+    return f"{ratio:,.0f}x {word}" if ratio >= 99.5 else f"{ratio:.3g}x {word}"
+
+
+def accuracy_of(ledger: Ledger) -> str:
+    """Write the metric with its interval."""
+    return with_interval(Measured(ledger.accuracy, ledger.accuracy_low, ledger.accuracy_high), "fraction")
+
+
+def cell(ledger: Ledger, name: str) -> str:
+    """Write one figure of a ledger; a figure from a formula is marked "(predicted)"."""
+    text = units.show(getattr(ledger, name), FIELDS[name][1])
+    return f"{text} (predicted)" if name in ledger.predicted else text
+
+
+def missed(report: Report) -> list[str]:
+    """Name every bound that was missed: the run's targets, then each step's own expects."""
+    names = [check.metric for check in report.targets if not check.met]
+    expects = [f"{step.use} {check.metric}" for step in report.steps for check in step.checks if not check.met]
+    return names + expects
+
+
+def verdict(report: Report) -> str:
+    """Say in one phrase how the run ended, as in "target missed: arena"."""
+    names = missed(report)
+    if names:
+        return f"{'target' if len(names) == 1 else 'targets'} missed: {', '.join(names)}"
+    if not report.met:
+        return "verify found a difference between the runtimes"
+    judged = report.targets or any(step.checks for step in report.steps)
+    return "all targets met" if judged else "no targets set"
+
+
+def plain(value: Any) -> str:
+    """Keep user text on one line and free of control characters (a terminal would obey them)."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(value))

@@ -1,0 +1,138 @@
+"""The lines of a run in a terminal: title, source, one line a pass, targets, artifacts; 80 columns are enough."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from tinyc import units
+from tinyc.ledger import Ledger
+from tinyc.report.figures import accuracy_of, got, plain, signed
+from tinyc.report.record import Artifact, Report, StepRecord
+from tinyc.targets import Check
+
+WIDE = 110
+SKIPS_SHOWN = 3
+GOOD, BAD, QUIET = "green", "bold red", "dim"
+Column = tuple[str, int, bool]
+NARROW_COLUMNS: tuple[Column, ...] = (
+    ("#", 2, True), ("pass", 10, False), ("params", 7, True), ("file", 9, True), ("gzip", 9, True),
+    ("accuracy", 8, True), ("change", 9, True), ("checks", 6, False), ("time", 11, True),
+)  # fmt: skip
+WIDE_COLUMNS: tuple[Column, ...] = (
+    ("#", 2, True), ("pass", 10, False), ("params", 7, True), ("MACs", 7, True), ("file", 9, True), ("gzip", 9, True),
+    ("flash", 9, True), ("arena", 9, True), ("accuracy", 8, True), ("change", 9, True), ("checks", 6, False),
+    ("time", 11, True),
+)  # fmt: skip
+STYLES = {"met": GOOD, "missed": BAD, "yes": GOOD, "NO": BAD}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A small table's header and rows, already spelled."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def title(recipe: str, description: str, seed: int) -> Iterator[Text]:
+    """Say what runs."""
+    yield Text(f"{plain(recipe)}, seed {seed}", style="bold")
+    if description:
+        yield Text(plain(description))
+
+
+def source(ledger: Ledger, width: int) -> Iterator[Text]:
+    """Show what the run begins with, and the header of the lines that follow."""
+    judged = f"{plain(ledger.metric)} {accuracy_of(ledger)} on {ledger.examples:,} test examples"
+    yield Text(f"source: {judged}")
+    yield Text("")
+    columns = _columns(width)
+    yield _row(columns, [name for name, _, _ in columns], style="bold")
+    yield _row(columns, _figures(columns, {"#": "0", "pass": "source"}, ledger))
+
+
+def step(record: StepRecord, width: int) -> Iterator[Text]:
+    """Show one pass that has ended: its figures in one line, then what was missed and what was left alone."""
+    columns = _columns(width)
+    known = {
+        "#": str(record.index),
+        "pass": plain(record.use),
+        "change": signed(record.delta.get("accuracy"), "pp"),
+        "checks": _checks(record.checks),
+        "time": "cached" if record.cached else units.show_seconds(record.seconds),
+    }
+    yield _row(columns, _figures(columns, known, record.after))
+    for check in record.checks:
+        if not check.met:
+            yield Text(f"    missed: {check.metric} {check.bound}: got {got(check)}", style=BAD)
+    for skip in record.skipped[:SKIPS_SHOWN]:
+        yield Text(f"    left alone: {plain(skip.layer)}: {plain(skip.why)}", style=QUIET)
+    if len(record.skipped) > SKIPS_SHOWN:
+        yield Text(f"    left alone: {len(record.skipped) - SKIPS_SHOWN} more, listed in the report", style=QUIET)
+
+
+def end(report: Report) -> Iterator[Text]:
+    """Show the verdict on every target and the files that the run leaves."""
+    if report.targets:
+        rows = tuple((c.metric, plain(c.bound), got(c), "yes" if c.met else "NO") for c in report.targets)
+        yield Text("")
+        yield from _table(Cells(("target", "bound", "got (95 % interval)", "met"), rows))
+    if report.artifacts:
+        yield Text("")
+        yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")
+    yield Text("")
+    yield Text(f"took {units.show_seconds(report.seconds)}")
+
+
+def _artifact(artifact: Artifact) -> tuple[str, ...]:
+    return plain(artifact.path), f"{artifact.bytes:,}", units.show_bytes(artifact.bytes), artifact.sha256[:12]
+
+
+def _columns(width: int) -> tuple[Column, ...]:
+    return WIDE_COLUMNS if width >= WIDE else NARROW_COLUMNS
+
+
+def _figures(columns: Sequence[Column], known: dict[str, str], ledger: Ledger) -> list[str]:
+    shown = {
+        "params": units.show(ledger.params, "count"),
+        "MACs": units.show(ledger.macs, "count"),
+        "file": units.show(ledger.file_bytes, "bytes"),
+        "gzip": units.show(ledger.gzip_bytes, "bytes"),
+        "flash": units.show(ledger.flash_bytes, "bytes"),
+        "arena": units.show(ledger.arena_bytes, "bytes"),
+        "accuracy": units.show(ledger.accuracy, "fraction"),
+        **known,
+    }
+    return [shown.get(name, "") for name, _, _ in columns]
+
+
+def _row(columns: Sequence[Column], cells: Sequence[str], style: str = "") -> Text:
+    line = Text(style=style)
+    for place, ((_, width, right), cell) in enumerate(zip(columns, cells, strict=True)):
+        # "1,023.9 KiB" is the one kind of figure that its column does not hold; its decimal says least.
+        text = cell if len(cell) <= width else re.sub(r"\.\d+(?= )", "", cell)
+        line.append(" " if place else "")
+        line.append(text.rjust(width) if right else text.ljust(width), style=STYLES.get(cell, ""))
+    line.rstrip()
+    return line
+
+
+def _checks(checks: Sequence[Check]) -> str:
+    if not checks:
+        return "-"
+    return "met" if all(check.met for check in checks) else "missed"
+
+
+def _table(cells: Cells, align: str = "llll") -> Iterator[Text]:
+    widths = [max(map(len, column)) for column in zip(cells.header, *cells.rows, strict=True)]
+    for number, row in enumerate((cells.header, *cells.rows)):
+        line = Text(style="bold" if number == 0 else "")
+        for place, (text, width, side) in enumerate(zip(row, widths, align, strict=True)):
+            line.append("  " if place else "")
+            line.append(text.rjust(width) if side == "r" else text.ljust(width), style=STYLES.get(text, ""))
+        line.rstrip()
+        yield line

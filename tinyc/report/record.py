@@ -1,0 +1,126 @@
+"""What report.json holds (schema 1): a run's steps, its verdicts and its artifacts, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from tinyc.contract import Skipped
+from tinyc.ledger import Ledger
+from tinyc.report.schema import STRICT, validated
+from tinyc.targets import Check
+
+SCHEMA = 1
+COMPARED = (
+    "params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
+    "arena_bytes", "accuracy",
+)  # fmt: skip
+
+
+def difference(after: Ledger, before: Ledger) -> dict[str, float | None]:
+    """Subtract one ledger from another, figure by figure; None where either was not measured.
+
+    Bytes and counts stay integers, accuracy is a fraction. The ends of the accuracy intervals are left out:
+    their difference is no interval of the difference, which has to be paired.
+    """
+    changes: dict[str, float | None] = {}
+    for name in COMPARED:
+        new, old = getattr(after, name), getattr(before, name)
+        changes[name] = None if new is None or old is None else new - old
+    return changes
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One pass as it ran; `use` is the pass's name and is called "pass" in JSON.
+
+    `delta` is after minus before, `delta_source` after minus source (see `difference`); `checks` are the verdicts
+    on the pass's own `expect`; `facts` holds JSON values only. `seconds` is what the pass took when it really ran.
+    """
+
+    index: int
+    use: str
+    key: str
+    cached: bool
+    seconds: float
+    before: Ledger
+    after: Ledger
+    delta: Mapping[str, float | None]
+    delta_source: Mapping[str, float | None]
+    checks: tuple[Check, ...]
+    facts: Mapping[str, Any]
+    skipped: tuple[Skipped, ...]
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    def to_json(self) -> dict[str, Any]:
+        return {("pass" if name == "use" else name): value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any], where: str) -> StepRecord:
+        """Read one step strictly.
+
+        Raises:
+            UserError: a key is missing, unknown or of another type; names `where` and the key path.
+        """
+        return validated(cls, _renamed(table), where)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file that the run leaves; `path` is relative to the run folder."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """One finished run: `source` and `final` ledgers, every step, the verdict on every target, every artifact.
+
+    `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time.
+    """
+
+    recipe: str
+    recipe_sha256: str
+    seed: int
+    tinyc: str
+    versions: Mapping[str, str]
+    machine: Mapping[str, Any]
+    source: Ledger
+    final: Ledger
+    met: bool
+    seconds: float
+    steps: tuple[StepRecord, ...]
+    targets: tuple[Check, ...]
+    artifacts: tuple[Artifact, ...]
+    schema: Literal[1] = SCHEMA
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    def to_json(self) -> dict[str, Any]:
+        fields = asdict(self)
+        return {"schema": fields.pop("schema"), **fields, "steps": [step.to_json() for step in self.steps]}
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any], where: str) -> Report:
+        """Read report.json's table strictly, without its "views".
+
+        Raises:
+            UserError: a key is missing, unknown or of another type; names `where` and the key path.
+        """
+        steps = table.get("steps")
+        renamed = [_renamed(step) for step in steps] if isinstance(steps, list) else steps
+        return validated(cls, {**table, "steps": renamed}, where)
+
+
+def _renamed(step: Any) -> Any:
+    if not isinstance(step, Mapping):
+        return step
+    return {
+        {"pass": "use", "use": "use (the key is called pass)"}.get(name, name): value for name, value in step.items()
+    }

@@ -1,0 +1,115 @@
+"""What the pages show and the schema of report.json lacks: layers, confusions, samples, paired changes.
+
+It is stored in report.json as one extra table, "views":
+
+    { "description": str, "recipe_toml": str, "classes": [label, ..],
+      "scale": float, "offset": float                       (the network sees raw * scale + offset)
+      "source_layers", "final_layers": [ { "name": str, "kind": str, "bytes": int, "params": int, "macs": int|null } ],
+      "source_confusion", "final_confusion": [[int, ..], ..]      (row: true label, column: predicted; test examples)
+      "samples": [ { "index": int, "label": int, "source": int, "source_confidence": float,
+                     "final": int, "final_confidence": float, "image": "data:image/png;base64,.."|null } ],
+      "paired": [ { "index": int, "before": Measured|null, "source": Measured|null } ] }
+
+Measured is { "value", "low", "high" }: a drop of the metric in fractions with its 95 % interval, positive is worse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from tinyc.errors import UserError
+from tinyc.report.schema import STRICT, validated
+from tinyc.targets import Measured
+
+Confusion = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the first or the last state: `bytes` of its constants, `macs` for one inference."""
+
+    name: str
+    kind: str
+    bytes: int
+    params: int
+    macs: int | None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One test example with what the source and the artifact say of it; labels are places in `classes`.
+
+    `confidence` is the softmax probability of the predicted class; `image` is a PNG data URI, or None for what
+    is no picture.
+    """
+
+    index: int
+    label: int
+    source: int
+    source_confidence: float
+    final: int
+    final_confidence: float
+    image: str | None
+
+
+@dataclass(frozen=True)
+class PairedDrop:
+    """How much of the metric step `index` lost, on the same examples: against the state before it, and the source."""
+
+    index: int
+    before: Measured | None
+    source: Measured | None
+
+
+@dataclass(frozen=True)
+class Views:
+    """All that the pages show beside the report; every part may be empty, and its section then is left out.
+
+    Confusions have one row a true label and one column a predicted label, in the order of `classes`.
+    """
+
+    description: str = ""
+    recipe_toml: str = ""
+    classes: tuple[str, ...] = ()
+    scale: float = 1.0
+    offset: float = 0.0
+    source_layers: tuple[Layer, ...] = ()
+    final_layers: tuple[Layer, ...] = ()
+    source_confusion: Confusion = ()
+    final_confusion: Confusion = ()
+    samples: tuple[Sample, ...] = ()
+    paired: tuple[PairedDrop, ...] = ()
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, table: Mapping[str, Any], where: str) -> Views:
+        """Read the "views" of report.json strictly.
+
+        Raises:
+            UserError: a key is unknown or of another type, or a label lies outside `classes`.
+        """
+        views = validated(cls, table, where)
+        views.check(where)
+        return views
+
+    def check(self, where: str) -> None:
+        """Refuse labels and confusions that do not fit `classes`.
+
+        Raises:
+            UserError: names `where` and the part.
+        """
+        count = len(self.classes)
+        for name, confusion in (("source", self.source_confusion), ("final", self.final_confusion)):
+            if confusion and {count} != {len(confusion), *map(len, confusion)}:
+                raise UserError(where, f"views.{name}_confusion is not {count} x {count}, one row and column a class")
+        for sample in self.samples:
+            if not all(0 <= label < count for label in (sample.label, sample.source, sample.final)):
+                raise UserError(where, f"views.samples: example {sample.index} has a label outside 0..{count - 1}")

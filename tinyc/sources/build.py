@@ -1,0 +1,47 @@
+"""The network that a user's function builds, made fit for its task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyc import backend
+from tinyc.builders import Builder, Find
+from tinyc.errors import UserError
+from tinyc.sources import checks
+from tinyc.sources.flatten import flat
+from tinyc.sources.logits import cut_softmax, refuse_probabilities
+from tinyc.state import Task
+
+
+def network(builder: Builder, task: Task, find: Find) -> Any:
+    """Call a builder with (input_shape, classes) and its options, and make what it gives a flat network of logits.
+
+    A subclassed model is taken as one opaque layer (`opaque_layers` tells), which post-training quantization alone
+    can use.
+
+    Raises:
+        UserError: the builder raises, or gives no Keras 2 network that maps one input of the task to its classes.
+    """
+    where = builder.build
+    built = builder.call(find, tuple(task.input_shape), len(task.classes))
+    model = as_functional(built, task, where)
+    checks.refuse_code(model, where)
+    checks.fit_to_task(model, task, where)
+    model = cut_softmax(flat(model, where), where)
+    refuse_probabilities(model, where)
+    return model
+
+
+def as_functional(built: Any, task: Task, where: str) -> Any:
+    """Accept functional and sequential networks as they are, and wrap a subclassed one."""
+    checks.is_network(built, where)
+    if checks.has_graph(built):
+        return built
+    keras = backend.keras()
+    try:
+        image = keras.Input(tuple(task.input_shape), name="input")
+        return keras.Model(image, built(image), name=built.name)
+    except Exception as error:
+        raise UserError(
+            where, f"its model cannot be called on {task.input_shape}: {error}", "build it for the data's shape"
+        ) from error

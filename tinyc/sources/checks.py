@@ -1,0 +1,74 @@
+"""What a network must be before anything is done with it; every refusal says what to do instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyc import backend
+from tinyc.errors import UserError
+from tinyc.state import Task
+
+CODE = ("Lambda",)
+"""Layers whose configuration is Python bytecode, or runs some."""
+
+
+def is_network(built: Any, where: str) -> None:
+    """Refuse what is no Keras 2 network."""
+    if isinstance(built, backend.keras().Model):
+        return
+    classes = [f"{kind.__module__}.{kind.__name__}" for kind in type(built).__mro__]
+    if any(name.startswith(("keras.", "keras_core.")) for name in classes):
+        raise UserError(
+            where,
+            "it gives a Keras 3 model, which the passes cannot change",
+            "write `import tf_keras as keras` in the file",
+        )
+    given = "nothing (a `return` is missing?)" if built is None else f"a {type(built).__name__}"
+    raise UserError(where, f"it gives {given} instead of a Keras network", "return a tf_keras.Model")
+
+
+def has_graph(model: Any) -> bool:
+    """Say whether a network is functional or sequential, so that its layers can be told apart."""
+    # A subclass of Model whose __init__ calls super().__init__(inputs, outputs) has a graph as well.
+    return bool(getattr(model, "_is_graph_network", False)) and bool(getattr(model, "inputs", None))
+
+
+def opaque_layers(model: Any) -> list[str]:
+    """Name the layers that hide a whole network in their code: they can be quantized after training, no more."""
+    networks = backend.keras().Model
+    return [layer.name for layer in model.layers if isinstance(layer, networks) and not has_graph(layer)]
+
+
+def fit_to_task(model: Any, task: Task, where: str) -> Any:
+    """Give the network back, or refuse it: its input must be one example's shape, its output one number a class."""
+    for tensors, what in ((model.inputs, "inputs"), (model.outputs, "outputs")):
+        if len(tensors) != 1:
+            raise UserError(where, f"the network has {len(tensors)} {what}", "give it one input and one output")
+    taken, given = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
+    example, classes = tuple(task.input_shape), len(task.classes)
+    if len(taken) != len(example) or any(
+        side not in (None, wanted) for side, wanted in zip(taken, example, strict=True)
+    ):
+        raise UserError(
+            where, f"the network takes {taken}, and an example is {example}", "resize the data, or build anew"
+        )
+    if given != (classes,):
+        raise UserError(
+            where, f"the network gives {given}, and the data has {classes} classes", "give (batch, classes) logits"
+        )
+    return model
+
+
+def refuse_code(model: Any, where: str) -> None:
+    """Refuse layers that carry code: they can be neither copied nor stored safely."""
+    for module in [model, *model.submodules]:
+        if type(module).__name__ in CODE:
+            raise code_error(where, str(module.name))
+
+
+def code_error(where: str, layer: str) -> UserError:
+    return UserError(
+        where,
+        f"layer {layer!r} is a Lambda, which carries code",
+        "write it with Keras layers (Rescaling, Reshape, Activation, ...), or as a Layer class in the builder's file",
+    )

@@ -1,0 +1,73 @@
+"""Networks that end in probabilities, cut back to their logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinyc import backend
+from tinyc.errors import UserError
+
+
+def cut_softmax(model: Any, where: str) -> Any:
+    """Take a final softmax off a flat network: a layer of its own, or the last layer's activation.
+
+    Raises:
+        UserError: the last layer has another activation that gives no logits.
+    """
+    keras = backend.keras()
+    last = model.outputs[0].node.layer
+    if is_softmax_layer(last):
+        return keras.Model(model.inputs, last.input, name=model.name)
+    activation = getattr(getattr(last, "activation", None), "__name__", "linear")
+    if activation == "softmax":
+        return without_activation(model, last)
+    if activation in ("sigmoid", "log_softmax", "hard_sigmoid"):
+        raise UserError(
+            where,
+            f"the last layer {last.name!r} ends in {activation}",
+            "end in logits (no activation) or in a softmax over the classes",
+        )
+    return model
+
+
+def is_softmax_layer(layer: Any) -> bool:
+    """Say whether a layer is nothing but a softmax."""
+    if isinstance(layer, backend.keras().layers.Softmax):
+        return True
+    plain = isinstance(layer, backend.keras().layers.Activation)
+    return plain and getattr(layer.activation, "__name__", "") == "softmax"
+
+
+def without_activation(model: Any, last: Any) -> Any:
+    """Copy the network with a linear last layer."""
+    keras = backend.keras()
+
+    def copy(layer: Any) -> Any:
+        config = layer.get_config()
+        if layer is last:
+            config["activation"] = "linear"
+        return type(layer).from_config(config)
+
+    linear = keras.models.clone_model(model, clone_function=copy)
+    linear.set_weights(model.get_weights())
+    return linear
+
+
+def refuse_probabilities(model: Any, where: str) -> None:
+    """Refuse a network that still gives probabilities: softmax somewhere that cannot be cut.
+
+    Raises:
+        UserError: on random images all outputs are in [0, 1], and each row adds up to 1.
+    """
+    import numpy as np
+
+    shape = [side or 8 for side in model.inputs[0].shape[1:]]
+    images = np.random.default_rng(0).standard_normal((4, *shape)).astype(np.float32)
+    outputs = model(images, training=False).numpy()
+    if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1.0, atol=1e-3) and outputs.shape[-1] > 1:
+        last = model.outputs[0].node.layer.name
+        raise UserError(
+            where,
+            f"the network gives probabilities, from a softmax before {last!r}",
+            "end in logits, or in the softmax",
+        )

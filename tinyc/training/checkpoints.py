@@ -1,0 +1,93 @@
+"""Checkpoints of a training: everything that the next epoch depends on, so that going on gives the same bytes.
+
+    <folder>/epoch-0003.npz     weight-0000 ..., optimizer-0000 ..., meta (JSON: fingerprint, epoch, history)
+
+The last two are kept: where the latest is corrupt, the one before takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tinyc import cache
+
+KEPT = 2
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+History = dict[str, list[float]]
+
+
+def variables(model: Any, optimizer: Any) -> dict[str, Any]:
+    """All variables of a training by name: weights with masks, ranges and statistics, and the optimizer's."""
+    named = {f"weight-{index:04d}": variable for index, variable in enumerate(model.weights)}
+    return named | {f"optimizer-{index:04d}": variable for index, variable in enumerate(optimizer.variables)}
+
+
+def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
+    """Write the checkpoint after `epoch` epochs, and delete those that are older than the one before.
+
+    Raises:
+        MachineError: the disk is full or the folder cannot be written to.
+    """
+    arrays = {name: variable.numpy() for name, variable in state.items()}
+    meta = json.dumps({"fingerprint": fingerprint, "epoch": epoch, "history": history})
+    write_arrays(place(folder, epoch), arrays, meta)
+    for path in sorted(folder.glob("epoch-*.npz"))[:-KEPT]:
+        with suppress(OSError):
+            path.unlink()
+
+
+def place(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:06d}.npz"
+
+
+def restore(
+    folder: Path, fingerprint: str, state: Mapping[str, Any], say: Callable[[str], None]
+) -> tuple[int, History]:
+    """Load the latest whole checkpoint into the variables; gives the epochs done and the history, or (0, {}).
+
+    A file that is corrupt or belongs to another training is passed over, and said.
+    """
+    for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
+        try:
+            arrays, text = read_arrays(path)
+            meta = json.loads(text)
+            if meta["fingerprint"] != fingerprint:
+                raise ValueError("it belongs to another training")
+            found = [(variable, fitting(arrays[name], variable)) for name, variable in state.items()]
+        except UNREADABLE as error:
+            say(f"{path}: passed over, {error}")
+            continue
+        for variable, array in found:
+            variable.assign(array)
+        return int(meta["epoch"]), meta["history"]
+    return 0, {}
+
+
+def fitting(array: Any, variable: Any) -> Any:
+    """Refuse an array that is not of the variable's shape."""
+    if tuple(array.shape) != tuple(variable.shape):
+        raise ValueError(f"an array of shape {array.shape} for a variable of shape {tuple(variable.shape)}")
+    return array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], meta: str) -> None:
+    """Write arrays and a text as one uncompressed .npz, which carries a checksum of each array."""
+    import numpy as np
+
+    text = np.frombuffer(meta.encode(), np.uint8)
+    cache.write(path, lambda stream: np.savez(stream, meta=text, **arrays))
+
+
+def read_arrays(path: Path) -> tuple[dict[str, Any], str]:
+    """Read what `write_arrays` wrote; a truncated or altered file raises one of UNREADABLE."""
+    import numpy as np
+
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    return arrays, arrays.pop("meta").tobytes().decode()

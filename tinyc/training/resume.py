@@ -1,0 +1,75 @@
+"""A place in the user cache for the checkpoints of a pass's training, so that a killed pass goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tinyc
+from tinyc import cache, units
+from tinyc.training.fit import fit
+from tinyc.training.objectives import Objective
+
+if TYPE_CHECKING:
+    from tinyc.contract import Context
+    from tinyc.training.options import FitOptions
+
+WORTH_SAYING = 64 * 1024**2
+"""Bytes of disk from which a pass says what its checkpoints need."""
+
+
+def resumable_fit(
+    model: Any,
+    options: FitOptions,
+    objective: Objective,
+    context: Context,
+    title: str,
+    *,
+    callbacks: Sequence[Any] = (),
+    details: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """Fit with epoch checkpoints in the cache, which are deleted at the end.
+
+    The key holds the weights that the training begins with, so that no other training can meet its checkpoints;
+    `details` are the objective's own parameters (temperature, store key, ...).
+
+    Raises:
+        MachineError: the disk has no room for two checkpoints.
+    """
+    if context.rehearse is not None or options.epochs == 0:
+        return fit(model, options, objective, context, title)
+    folder = context.cache / "trainings" / training_key(model, options, context, [objective.name, title, *details])
+    reserve(folder, checkpoint_bytes(model, options.optimizer), context)
+    facts = fit(model, options, objective, context, title, callbacks=callbacks, checkpoints=folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    return facts
+
+
+def training_key(model: Any, options: FitOptions, context: Context, details: Sequence[Any]) -> str:
+    """Key of a training: the weights at its begin, its options, its data and its seed."""
+    total = hashlib.sha256()
+    parts = [tinyc.__version__, options.model_dump(mode="json"), context.data.digest, context.seed, *details]
+    total.update(json.dumps(parts).encode())
+    for weight in model.get_weights():
+        total.update(str(weight.shape).encode() + weight.tobytes())
+    return total.hexdigest()
+
+
+def checkpoint_bytes(model: Any, optimizer: str) -> int:
+    """Bytes of one checkpoint: the weights, and one (sgd) or two (adam) slots for each trainable one."""
+    slots = 1 if optimizer == "sgd" else 2
+    weights = sum(4 * int(weight.shape.num_elements()) for weight in model.weights)
+    trained = sum(4 * int(weight.shape.num_elements()) for weight in model.trainable_weights)
+    return weights + slots * trained
+
+
+def reserve(folder: Path, checkpoint: int, context: Context) -> None:
+    """Check that two checkpoints and one in the making fit on the disk; a large need is said."""
+    needed = 3 * checkpoint
+    if needed > WORTH_SAYING:
+        context.progress.say(f"checkpoints: up to {units.show_bytes(needed)} in {folder}, deleted at the end")
+    cache.require(folder, needed)

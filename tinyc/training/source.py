@@ -1,0 +1,93 @@
+"""The source, trained by the recipe and kept in the user cache by its content key.
+
+<cache>/sources/<key>/weights.npz        weight-0000 ..., meta (JSON: the facts of the training)
+<cache>/sources/<key>/checkpoints/       the last two epochs, while it trains
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyc import cache, units
+from tinyc.training.checkpoints import UNREADABLE, fitting, read_arrays, write_arrays
+from tinyc.training.fit import FitContext, fit
+from tinyc.training.objectives import labels
+from tinyc.training.options import fit_options
+from tinyc.training.resume import checkpoint_bytes
+
+if TYPE_CHECKING:
+    from tinyc.progress import Progress
+    from tinyc.sources.spec import TrainSpec
+    from tinyc.state import Net
+
+
+def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str) -> dict[str, Any]:
+    """Train the source's network in place on the labels, or take its trained weights from the cache.
+
+    A second run with the same key waits for the first and takes its weights; one that was killed goes on from the
+    last epoch. In a rehearsal nothing is trained, read or written.
+
+    Args:
+        folder: the user cache.
+        key: the content key of all that the weights depend on.
+
+    Returns:
+        The facts of the training, the same whether it ran now or before, and `cached`.
+
+    Raises:
+        UserError: the loss is not a number.
+        MachineError: there is no room on the disk, or the cache cannot be written to.
+    """
+    if context.rehearse is not None:
+        return {"cached": False}
+    entry = folder / "sources" / key
+    with cache.locked(entry, context.progress.say):
+        facts = load(net.model, entry / "weights.npz", context.progress)
+        if facts is not None:
+            return facts | {"cached": True}
+        return train_now(net.model, spec, context, entry) | {"cached": False}
+
+
+def load(model: Any, path: Path, shown: Progress) -> dict[str, Any] | None:
+    """Take the weights from the cache; None where there are none, or where the file is corrupt, which is said."""
+    if not path.exists():
+        return None
+    try:
+        arrays, text = read_arrays(path)
+        found = [fitting(arrays[name(index)], weight) for index, weight in enumerate(model.weights)]
+        facts: dict[str, Any] = json.loads(text)
+    except UNREADABLE as error:
+        shown.say(f"{path}: discarded and trained again, {error}")
+        return None
+    model.set_weights(found)
+    return facts
+
+
+def train_now(model: Any, spec: TrainSpec, context: FitContext, entry: Path) -> dict[str, Any]:
+    """Train with epoch checkpoints, and store the weights."""
+    options = fit_options(spec)
+    reserve(model, options.optimizer, entry, context.progress)
+    objective = labels(context.seed, options.label_smoothing)
+    facts = fit(model, options, objective, context, "train the source", checkpoints=entry / "checkpoints")
+    arrays = {name(index): array for index, array in enumerate(model.get_weights())}
+    write_arrays(entry / "weights.npz", arrays, json.dumps(facts))
+    shutil.rmtree(entry / "checkpoints", ignore_errors=True)
+    return facts
+
+
+def reserve(model: Any, optimizer: str, entry: Path, shown: Progress) -> None:
+    """Say the disk that the training needs, and check that it is there: two checkpoints and one in the making."""
+    weights = sum(4 * int(weight.shape.num_elements()) for weight in model.weights)
+    needed = 3 * checkpoint_bytes(model, optimizer) + weights
+    shown.say(
+        f"training the source needs up to {units.show_bytes(needed)} of disk in {entry}, "
+        f"and leaves {units.show_bytes(weights)} there"
+    )
+    cache.require(entry, needed)
+
+
+def name(index: int) -> str:
+    return f"weight-{index:04d}"

@@ -1,0 +1,158 @@
+"""The soft-label store: the teachers run once over each view of the training split; students read what they said.
+
+    <cache>/soft-labels/<key>/view-00.npz    logits, float16, (examples, classes), in the order of the split
+
+Each file is whole or absent, so that a build that was stopped goes on at the next view. The logits of an example are
+shifted to a largest of zero, which no softmax sees and which spends float16's precision where it counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tinyc
+from tinyc import cache, progress, units
+from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
+from tinyc.training.teachers import Teacher, mean_logits
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tinyc.contract import Context
+    from tinyc.data.dataset import TrainingData
+    from tinyc.progress import Progress
+
+CHUNK = 2048
+"""Examples augmented and labelled between two signs of progress."""
+HEADER = 1024
+"""Bytes that a file needs beside its logits, at most."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Soft labels of the training split; `logits[view]` is (examples, classes) float16, `built` were made just now."""
+
+    key: str
+    seed: int
+    logits: list[NDArray[np.float16]] = field(repr=False)
+    built: int
+
+    def view(self, epoch: int) -> tuple[int, int]:
+        """The (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
+        return self.seed, epoch % len(self.logits)
+
+    def targets(self, _: Any, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.float32]]:
+        """The teachers' logits for rows of the training split."""
+        return (self.logits[epoch % len(self.logits)][rows].astype("float32"),)
+
+    def facts(self, data: TrainingData) -> dict[str, Any]:
+        """What is stored, how much of it was there already, and how often the teachers are right on each view."""
+        right = [float((logits.argmax(-1) == data.train.y).mean()) for logits in self.logits]
+        return {
+            "key": self.key,
+            "bytes": sum(logits.nbytes for logits in self.logits),
+            "views": len(self.logits),
+            "views_reused": len(self.logits) - self.built,
+            "teacher_train_accuracy": [round(value, 6) for value in right],
+        }
+
+
+def soft_labels(teachers: Sequence[Teacher], augment: tuple[str, ...], views: int, context: Context) -> Store:
+    """Read `views` views from the store; what is missing or corrupt is made first.
+
+    The views are drawn from the source's key, not from the step's seed: all steps of a recipe share one store.
+
+    Raises:
+        MachineError: there is no room for it, or the cache cannot be written to.
+    """
+    seed = int(hashlib.sha256(context.source_key.encode()).hexdigest()[:7], 16)
+    key = store_key(teachers, augment, seed, context.data)
+    folder = context.cache / "soft-labels" / key
+    with cache.locked(folder, context.progress.say):
+        logits = {view: load(place(folder, view), context) for view in range(views)}
+        missing = [view for view in range(views) if logits[view] is None]
+        if missing:
+            announce(folder, len(missing), context)
+            logits |= build(folder, missing, Labeller(teachers, context.data, augment, seed), context.progress)
+    return Store(key, seed, [array for array in logits.values() if array is not None], len(missing))
+
+
+def store_key(teachers: Sequence[Teacher], augment: tuple[str, ...], seed: int, data: TrainingData) -> str:
+    """Key of everything that a soft label depends on but its view."""
+    ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
+    scaling = [data.task.scale, data.task.offset]
+    parts = [tinyc.__version__, [teacher.key for teacher in teachers], data.digest, ids, scaling, augment, seed]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def place(folder: Path, view: int) -> Path:
+    return folder / f"view-{view:02d}.npz"
+
+
+def load(path: Path, context: Context) -> NDArray[np.float16] | None:
+    """Read one view, or None where it is missing or corrupt; the latter is said."""
+    if not path.exists():
+        return None
+    try:
+        logits: NDArray[np.float16] = read_arrays(path)[0]["logits"]
+        if logits.shape != (len(context.data.train), len(context.data.task.classes)):
+            raise ValueError(f"it holds an array of shape {logits.shape}")
+    except UNREADABLE as error:
+        context.progress.say(f"{path}: made again, {error}")
+        return None
+    return logits
+
+
+def announce(folder: Path, views: int, context: Context) -> None:
+    """Say the disk that the store needs, and check that it is there."""
+    needed = views * (len(context.data.train) * len(context.data.task.classes) * 2 + HEADER)
+    context.progress.say(f"soft labels of {views} views: {units.show_bytes(needed)} in {folder}")
+    cache.require(folder, needed)
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """What says which soft labels: the teachers over views of the training split."""
+
+    teachers: Sequence[Teacher]
+    data: TrainingData
+    augment: tuple[str, ...]
+    seed: int
+
+
+def build(
+    folder: Path, views: Sequence[int], labeller: Labeller, shown: Progress
+) -> dict[int, NDArray[np.float16] | None]:
+    """Run the teachers over the given views and store what they say, view by view."""
+    predict = mean_logits(labeller.teachers)
+    made: dict[int, NDArray[np.float16] | None] = {}
+    with progress.task(shown, "soft labels", len(views) * len(labeller.data.train)):
+        for view in views:
+            made[view] = label_view(labeller, view, lambda images: predict(images)[0], shown.advance)
+            write_arrays(place(folder, view), {"logits": made[view]}, json.dumps({"view": view}))
+    return made
+
+
+def label_view(
+    labeller: Labeller, number: int, predict: Callable[[Any], Any], advance: Callable[[int], None]
+) -> NDArray[np.float16]:
+    """Label one view of the whole training split."""
+    import numpy as np
+
+    from tinyc.data import floats
+    from tinyc.data.augment import view
+
+    train, parts = labeller.data.train, []
+    for start in range(0, len(train), CHUNK):
+        rows = slice(start, start + CHUNK)
+        images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment)
+        logits = predict(floats(images, labeller.data.task))
+        parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
+        advance(len(images))
+    return np.concatenate(parts)

@@ -1,0 +1,78 @@
+"""The networks that teach: the source, or saved networks, and what they say of a batch of images.
+
+The logits of several teachers are averaged. At every temperature that is the normalized geometric mean of their
+softened distributions, one of the two means of Hinton et al. 2015, section 2; and one set of logits then serves
+all temperatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tinyc import cache, sources
+from tinyc.errors import UserError
+from tinyc.training.predict import predictor
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tinyc.contract import Context
+    from tinyc.state import Task
+    from tinyc.training.predict import Predict
+
+SOURCE = "source"
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """One network with the key of its content."""
+
+    name: str
+    key: str
+    model: Any
+
+
+def find_teachers(names: Sequence[str], context: Context) -> list[Teacher]:
+    """Find the networks that `teachers` names.
+
+    Raises:
+        UserError: a file cannot be read, or its network is for another task.
+    """
+    return [find_teacher(name, context) for name in names]
+
+
+def find_teacher(name: str, context: Context) -> Teacher:
+    if name == SOURCE:
+        return Teacher(name, context.source_key, context.source.model)
+    path = context.find(name)
+    model = sources.read(path, f"teachers {name!r}")
+    check_task(model, context.source.task, name)
+    return Teacher(name, cache.content_key(path), model)
+
+
+def check_task(model: Any, task: Task, name: str) -> None:
+    """Refuse a teacher whose input or output does not fit the student's."""
+    got = (tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
+    wanted = (tuple(task.input_shape), (len(task.classes),))
+    if got != wanted:
+        raise UserError(
+            f"teachers {name!r}",
+            f"it maps {got[0]} to {got[1]}, and the task maps {wanted[0]} to {wanted[1]}",
+            "give a network that was trained on the same data",
+        )
+
+
+def mean_logits(teachers: Sequence[Teacher]) -> Predict:
+    """Compile the teachers once; the function lists one array, their mean logits (examples, classes)."""
+    import numpy as np
+
+    predicts = [predictor(teacher.model) for teacher in teachers]
+
+    def predict(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        said = [each(images)[0] for each in predicts]
+        return [np.mean(said, axis=0, dtype=np.float32)]
+
+    return predict
