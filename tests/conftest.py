@@ -10,6 +10,20 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it."""
+    import small
+
+    from tinyc import cli
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYC_CACHE", str(folder / "cache"))
+        assert cli.invoke(["compress", str(small.write(folder)), "--out", str(folder / "runs")]) == 0
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("cache")

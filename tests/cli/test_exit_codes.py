@@ -78,26 +78,27 @@ def net(function: str) -> Callable[[Path], None]:
     return in_turn(rewrite("net.py", NAN_NET.encode()), replace('build = "net.py:net"', f'build = "net.py:{function}"'))
 
 
+PRUNE = 'use = "prune"\nhow = "channels"\nfraction = 0.1'
 BAD = {
     "broken TOML": (rewrite("small.toml", b"name = = 3"), "small.toml:1: broken TOML", 2),
     "not UTF-8": (rewrite("small.toml", b"name = '\xff'"), "is not UTF-8", 2),
     "unknown key": (replace("views = 2", "veiws = 2"), "did you mean 'views'", 2),
     "wrong type": (replace("views = 2", 'views = "two"'), "views", 2),
-    "impossible order": (replace('use = "export"', 'use = "prune"\nhow = "channels"\nfraction = 0.1'), "takes a Keras network", 2),
-    "selector that matches nothing": (replace("fraction = 0.34", 'fraction = 0.34\nskip = ["steam"]'), "'steam' matches no layer", 2),
+    "impossible order": (replace('use = "verify"', PRUNE), "takes a Keras network", 2),
+    "selector that matches nothing": (replace("= 0.34", '= 0.34\nskip = ["steam"]'), "'steam' matches no", 2),
     "builder that raises": (net("raises"), "raises raised ValueError: no such width", 2),
     "builder that returns nothing": (net("nothing"), "nothing", 2),
     "builder of other classes": (net("wrong_classes"), "classes", 2),
     "no such function": (replace("net.py:net", "net.py:not"), "has no function 'not'", 2),
     "no such file": (replace("net.py:net", "nit.py:net"), "'nit.py' does not exist", 2),
     "syntax error": (rewrite("net.py", b"def net(:"), "net.py:1", 2),
-    "NaN loss": (net("nan_net"), "not a number", 2),
+    "NaN loss": (net("nan_net"), "the loss is nan", 2),
     "no data": (lambda folder: (folder / "images.npz").unlink(), "'images.npz' does not exist", 2),
     "damaged data": (rewrite("images.npz", b"PK\x03\x04 nothing"), "images.npz", 2),
     "labels missing": (change_data(y_test=lambda a: a["y_test"][:-1]), "y_test", 2),
     "labels out of range": (change_data(y_train=lambda a: a["y_train"].astype(np.int64) - 1), "label", 2),
     "other shapes": (change_data(x_test=lambda a: a["x_test"][:, :20]), "x_test", 2),
-    "test images in train": (change_data(x_test=lambda a: a["x_train"][:200]), "train", 2),
+    "test images in train": (change_data(x_test=lambda a: a["x_train"][:60]), "train", 2),
     "NaN in data": (change_data(x_train=lambda a: np.full_like(a["x_train"], np.nan, np.float32)), "x_train", 2),
 }  # fmt: skip
 

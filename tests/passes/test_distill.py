@@ -19,7 +19,7 @@ from tinyc.state import Net
 from tinyc.training.options import FitOptions
 from tinyc.training.source import train as train_source
 
-NET = '''
+NET = """
 import tf_keras
 from tf_keras import layers
 
@@ -28,7 +28,7 @@ def net(input_shape, classes, width=6):
     x = layers.Conv2D(width, 5, 4, activation="relu", name="low")(image)
     x = layers.Dropout(0.1)(layers.Flatten()(x))
     return tf_keras.Model(image, layers.Dense(classes, name="logits")(x))
-'''
+"""
 
 
 @pytest.fixture

@@ -32,16 +32,6 @@ def hashes(out: Path, name: str = "small") -> dict[str, str]:
     return {file: hashlib.sha256((out / name / file).read_bytes()).hexdigest() for file in ARTIFACTS}
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One finished run, with its recipe and its cache beside it."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYC_CACHE", str(folder / "cache"))
-        assert run(small.write(folder), folder / "runs") == 0
-    return folder
-
-
 @pytest.mark.slow
 def test_the_report_says_what_was_measured(undisturbed: Path) -> None:
     found = report(undisturbed / "runs")
@@ -71,9 +61,10 @@ def test_the_report_says_what_was_measured(undisturbed: Path) -> None:
 @pytest.mark.slow
 def test_nothing_is_done_twice(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    recipe, out = str(undisturbed / "small.toml"), str(undisturbed / "runs")
     code = (
         "import sys; from tinyc import cli\n"
-        f"code = cli.invoke(['compress', {str(undisturbed / 'small.toml')!r}, '--out', {str(undisturbed / 'runs')!r}])\n"
+        f"code = cli.invoke(['compress', {recipe!r}, '--out', {out!r}])\n"
         "sys.exit(9 if 'tensorflow' in sys.modules else code)"
     )
     before = hashes(undisturbed / "runs")

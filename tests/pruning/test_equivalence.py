@@ -78,7 +78,7 @@ def grown(steps, widths, head):
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 9)), min_size=2, max_size=9),
     st.sampled_from(["flatten", "average"]),

@@ -50,16 +50,18 @@ SOURCE = Ledger(
 )  # fmt: skip
 DISTILLED = replace(
     SOURCE, params=77_706, nonzero_params=77_700, macs=12_503_178, weight_bytes=309_080, metadata_bytes=11_896,
-    file_bytes=320_976, gzip_bytes=288_790, flash_bytes=320_976, accuracy=0.8843, accuracy_low=0.87402, accuracy_high=0.89386,
-    per_class=FINAL_RECALLS,
+    file_bytes=320_976, gzip_bytes=288_790, flash_bytes=320_976, accuracy=0.8843, accuracy_low=0.87402,
+    accuracy_high=0.89386, per_class=FINAL_RECALLS,
 )  # fmt: skip
 PRUNED = replace(
     DISTILLED, params=70_114, nonzero_params=70_110, macs=11_214_090, weight_bytes=278_712, metadata_bytes=11_896,
-    file_bytes=290_608, gzip_bytes=262_114, flash_bytes=290_608, accuracy=0.8818, accuracy_low=0.87140, accuracy_high=0.89146,
+    file_bytes=290_608, gzip_bytes=262_114, flash_bytes=290_608, accuracy=0.8818, accuracy_low=0.87140,
+    accuracy_high=0.89146,
 )  # fmt: skip
 QUANTIZED = replace(
     PRUNED, nonzero_params=69_002, weight_bytes=72_884, metadata_bytes=13_420, file_bytes=86_304, gzip_bytes=70_318,
-    flash_bytes=86_304, arena_bytes=54_912, accuracy=0.8805, accuracy_low=0.87006, accuracy_high=0.89020, runtime="tflm",
+    flash_bytes=86_304, arena_bytes=54_912, accuracy=0.8805, accuracy_low=0.87006, accuracy_high=0.89020,
+    runtime="tflm",
 )  # fmt: skip
 EXPORTED = replace(QUANTIZED, metadata_bytes=6_140, file_bytes=79_024, gzip_bytes=66_873, flash_bytes=79_106)
 DROPS = {1: (-0.0175, -0.0175), 2: (0.0025, -0.0150), 3: (0.0013, -0.0137), 4: (0.0, -0.0137), 5: (0.0, -0.0137)}
@@ -79,15 +81,18 @@ def step(index: int, use: str, before: Ledger, after: Ledger, seconds: float, **
 
 
 STEPS = (
-    step(1, "distill", SOURCE, DISTILLED, 254.2, cached=True, checks=(judged("accuracy_drop", "<= 2 pp", -0.0175, 0.0078),),
-         facts={"epochs": [{"epoch": n, "loss": round(1.9 / n + 0.31, 4), "validation_accuracy": round(0.889 - 0.2 / n, 4)}
+    step(1, "distill", SOURCE, DISTILLED, 254.2, cached=True,
+         checks=(judged("accuracy_drop", "<= 2 pp", -0.0175, 0.0078),),
+         facts={"epochs": [{"epoch": n, "loss": 1.9 / n + 0.31, "validation_accuracy": 0.889 - 0.2 / n}
                            for n in range(1, 31)],
                 "teachers": ["source"], "views": 4, "soft_labels_bytes": 960_000, "soft_labels_seconds": 92.4}),
     step(2, "prune", DISTILLED, PRUNED, 61.8, checks=(judged("accuracy_drop", "<= 0.2 pp", 0.0025, 0.0031),),
-         facts={"groups": {"stem": {"channels": 16, "kept": 15}, "stage1": {"channels": 32, "kept": 29}}, "criterion": "l1"},
+         facts={"groups": {"stem": {"channels": 16, "kept": 15}, "stage1": {"channels": 32, "kept": 29}},
+                "criterion": "l1"},
          skipped=(Skipped("stem_conv", "named by skip"), Skipped("logits", "its outputs are the classes"))),
     step(3, "quantize", PRUNED, QUANTIZED, 48.1,
-         facts={"how": "qat", "calibration_examples": 200, "input_scale": 0.003921568859368563, "input_zero_point": -128}),
+         facts={"how": "qat", "calibration_examples": 200, "input_scale": 0.003921568859368563,
+                "input_zero_point": -128}),
     step(4, "export", QUANTIZED, EXPORTED, 1.37, facts={"stripped_bytes": 7_280, "base_address": "0x08040000"}),
     step(5, "verify", EXPORTED, EXPORTED, 9.6,
          facts={"reference": {"disagreements": 0, "largest_step": 0}, "fast": {"disagreements": 3, "largest_step": 1},

@@ -14,7 +14,12 @@ from tinyc.errors import UserError
 from tinyc.state import Task
 
 TASK = Task(("a", "b", "c"), (8, 8, 1))
-HEAD = "import tf_keras as k\nfrom tf_keras import layers as L\nimport tensorflow as tf\n\ndef net(shape, classes, **options):\n"
+HEAD = """import tf_keras as k
+from tf_keras import layers as L
+import tensorflow as tf
+
+def net(shape, classes, **options):
+"""
 FLAT = "    i = k.Input(shape)\n    x = L.Flatten(name='flat')(i)\n"
 IMAGES = np.random.default_rng(0).standard_normal((5, 8, 8, 1)).astype(np.float32)
 
@@ -68,12 +73,12 @@ def test_a_subclassed_model_is_one_opaque_layer(tmp_path: Path) -> None:
         (FLAT + "    return k.Model(i, L.Dense(2)(x))", r"gives \(2,\), and the data has 3 classes"),
         ("    i = k.Input((9, 8, 1))\n    return k.Model(i, L.Dense(3)(L.Flatten()(i)))", r"takes \(9, 8, 1\)"),
         (FLAT + "    o = L.Dense(3)(x)\n    return k.Model(i, [o, o + 1.0])", "2 outputs"),
-        ("    i, j = k.Input(shape), k.Input(shape)\n    return k.Model([i, j], L.Dense(3)(L.Flatten()(i + j)))", "2 inputs"),
+        (FLAT + "    j = k.Input(shape)\n    return k.Model([i, j], L.Dense(3)(L.Flatten()(i + j)))", "2 inputs"),
         (FLAT + "    return k.Model(i, L.Dense(3)(L.Lambda(lambda t: t * 2, name='twice')(x)))", "'twice' is a Lambda"),
         (FLAT + "    return k.Model(i, L.Dense(3, activation='sigmoid', name='s')(x))", "'s' ends in sigmoid"),
         (FLAT + "    return k.Model(i, L.Reshape((3,))(L.Softmax()(L.Dense(3)(x))))", "gives probabilities"),
         (FLAT + "    return k.Model(i, tf.nn.softmax(L.Dense(3)(x)))", "gives probabilities"),
-        ("    import keras\n    i = keras.Input(shape)\n    return keras.Model(i, keras.layers.Flatten()(i))", "a Keras 3 model"),
+        ("    import keras\n    return keras.Sequential([keras.layers.Flatten()])", "a Keras 3 model"),
     ],
     ids=["none", "number", "raises", "classes", "input", "outputs", "inputs", "lambda", "sigmoid", "hidden softmax",
          "op softmax", "keras 3"],

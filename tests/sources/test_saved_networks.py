@@ -14,6 +14,7 @@ import pytest
 
 from tinyc import backend, sources
 from tinyc.errors import UserError
+from tinyc.sources import keras3
 
 IMAGES = np.random.default_rng(0).standard_normal((4, 8, 8, 1)).astype(np.float32)
 KERAS_3 = """
@@ -134,3 +135,12 @@ def test_a_network_for_another_task_is_refused(folder: Path) -> None:
     assert sources.fit_to_task(model, Task(("a", "b", "c"), (8, 8, 1)), "source.file") is model
     with pytest.raises(UserError, match=r"takes \(8, 8, 1\), and an example is \(28, 28, 1\)"):
         sources.fit_to_task(model, Task(("a", "b", "c"), (28, 28, 1)), "source.file")
+
+
+def test_a_conversion_whose_outputs_differ_is_refused() -> None:
+    """Nothing is mis-read: what Keras 2 computes must be what Keras 3 computed."""
+    stored = {"probe_input": IMAGES, "probe_output": network()(IMAGES, training=False).numpy()}
+    keras3.compare(network(), stored, "net.keras")
+    stored["probe_output"] = stored["probe_output"] + 0.01
+    with pytest.raises(UserError, match=r"differ by 0\.01 from Keras 3"):
+        keras3.compare(network(), stored, "net.keras")

@@ -13,10 +13,10 @@ from tinyc.data import floats
 from tinyc.data.augment import view
 from tinyc.errors import MachineError
 from tinyc.training.batches import Feed, batches
-from tinyc.training.distillation import objective
+from tinyc.training.distillation import objective, panel_of
 from tinyc.training.options import FitOptions
 from tinyc.training.store import soft_labels
-from tinyc.training.teachers import Teacher
+from tinyc.training.teachers import Panel, Teacher
 
 AUGMENT = ("crop", "flip")
 
@@ -26,20 +26,20 @@ def lent(tmp_path: Path) -> Lent:
     return Lent(tmp_path / "cache", tmp_path)
 
 
-def teachers(*seeds: int) -> list[Teacher]:
-    return [Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds]
+def teachers(*seeds: int) -> Panel:
+    return Panel(tuple(Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds))
 
 
 def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Lent) -> None:
     """The teacher, run on the images that the student gets, says what the batch carries."""
-    (teacher,) = teachers(1)
+    (teacher,) = teachers(1).teachers
 
     class Teaching:
         temperature, alpha, views, teachers = 4.0, 0.9, 2, ("source",)
 
     lent.source = lent.source.with_model(teacher.model)
     options = FitOptions(epochs=3, batch=32, augment=AUGMENT)
-    goal, facts = objective(Teaching(), options, lent)
+    goal, facts = objective(Teaching(), panel_of(Teaching(), lent), options, lent)
     assert facts["store"]["views"] == 2
     feed = Feed.of(lent.data, goal, options, lent.seed)
     seen = []
@@ -106,7 +106,7 @@ def test_a_killed_build_goes_on_at_the_next_view(lent: Lent) -> None:
 
 def test_several_teachers_are_averaged_in_their_logits(lent: Lent) -> None:
     images = floats(view(lent.data.train.x, lent.data.train.ids, 0, 0, ()), lent.data.task)
-    mean = np.mean([teacher.model(images, training=False).numpy() for teacher in teachers(1, 2)], axis=0)
+    mean = np.mean([teacher.model(images, training=False).numpy() for teacher in teachers(1, 2).teachers], axis=0)
     stored = soft_labels(teachers(1, 2), (), 1, lent).logits[0]
     assert np.allclose(stored, mean - mean.max(-1, keepdims=True), atol=2e-2)
 
@@ -122,6 +122,6 @@ def test_alpha_zero_stores_nothing(lent: Lent) -> None:
     class Teaching:
         temperature, alpha, views, teachers = 4.0, 0.0, 2, ("source",)
 
-    goal, facts = objective(Teaching(), FitOptions(), lent)
+    goal, facts = objective(Teaching(), panel_of(Teaching(), lent), FitOptions(), lent)
     assert (goal.name, facts) == ("labels", {})
     assert not lent.cache.exists()

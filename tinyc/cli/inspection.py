@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.quantization import dequantize
+from tinyc.ledger import weighing
 
 
 def read_file(path: Path) -> bytes:
@@ -39,7 +38,7 @@ def show(path: Path, as_json: bool) -> str:
     content = read_file(path)
     described = describe(content, str(path))
     arena, refusal = measure_arena(content, described, str(path))
-    gzip_bytes = len(gzip.compress(content, mtime=0))
+    gzip_bytes = weighing.gzip_bytes(content)
     if as_json:
         table = {**asdict(described), "gzip_bytes": gzip_bytes, "arena_bytes": arena, "tflm": refusal or "runs it"}
         return json.dumps(table, indent=1)
@@ -59,24 +58,14 @@ def measure_arena(content: bytes, described: Description, where: str) -> tuple[i
 def head(path: Path, described: Description, gzip_bytes: int, arena: int | None, refusal: str | None) -> list[str]:
     """The figures of the whole file."""
     names = Counter(op.name for op in described.ops)
-    whole, packed = units.show_bytes(described.file_bytes), units.show_bytes(gzip_bytes)
+    size = units.show_bytes
+    host = f"{size(arena)} ({arena:,} B) under TensorFlow Lite Micro on this host" if arena else "not measured"
     rows = [
-        (
-            "file",
-            f"{units.show_bytes(described.file_bytes)} ({described.file_bytes:,} B), gzip {units.show_bytes(gzip_bytes)}",
-        ),
-        (
-            "weights",
-            f"{units.show_bytes(described.weight_bytes)}, all else {units.show_bytes(described.metadata_bytes)}",
-        ),
+        ("file", f"{size(described.file_bytes)} ({described.file_bytes:,} B), gzip {size(gzip_bytes)}"),
+        ("weights", f"{size(described.weight_bytes)}, all else {size(described.metadata_bytes)}"),
         ("parameters", f"{described.params:,}, of which {described.nonzero_params:,} are not zero"),
         ("MACs", f"{described.macs:,} per inference"),
-        (
-            "arena",
-            f"{units.show_bytes(arena)} ({arena:,} B) under TensorFlow Lite Micro on this host"
-            if arena
-            else "not measured",
-        ),
+        ("arena", host),
         ("ops", ", ".join(f"{name} x{count}" for name, count in names.items())),
         *(("input", tensor(each)) for each in described.inputs),
         *(("output", tensor(each)) for each in described.outputs),
@@ -97,10 +86,17 @@ def tensor(each: Tensor) -> str:
 
 def layers(described: Description) -> list[str]:
     """One line an operator."""
-    rows: list[tuple[Any, ...]] = [("op", "", "layer", "output", "weights", "MACs")]
+    rows: list[tuple[str, ...]] = [("op", "", "layer", "output", "weights", "MACs")]
     for op in described.ops:
         shape = "x".join(map(str, described.tensors[op.outputs[0]].shape)) if op.outputs else ""
         rows.append((str(op.index), op.name, op.layer[:28] or "-", shape, f"{op.weight_bytes:,}", f"{op.macs:,}"))
     widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    return ["  ".join(cell.rjust(width) if i >= 4 else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
-            for row in rows]  # fmt: skip
+    return [line(row, widths) for row in rows]
+
+
+def line(row: tuple[str, ...], widths: list[int]) -> str:
+    """Pad one line's cells; the last two are figures and stand at the right."""
+    padded = zip(row, widths, strict=True)
+    return "  ".join(
+        cell.rjust(width) if i >= 4 else cell.ljust(width) for i, (cell, width) in enumerate(padded)
+    ).rstrip()

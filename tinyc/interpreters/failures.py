@@ -49,12 +49,12 @@ def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said:
         if "ArenaTooLargeError" in message:
             return UserError(where, f"{named(runtime)}: {message.partition(': ')[2]}", "use a smaller network or input")
         reason = "; ".join(line.strip() for line in said.splitlines()[-3:] if line.strip()) or message
-        return UserError(where, f"{named(runtime)} refuses the file: {reason}", "convert it again in full int8")
+        return UserError(where, f"{named(runtime)} cannot take the file: {reason}", "convert it again in full int8")
     op = found["op"]
     users = ", ".join(use.where for use in ops if use.name == op) or "an operator in a nested graph"
     if runtime != "tflm":
         detail = f" version {found['version']}" if found.groupdict().get("version") else ""
-        problem = f"{named(runtime)} has no {op}{detail}, which is {users}"
+        problem = f"{op}{detail}, which is {users}, is missing from {named(runtime)}"
         return UserError(where, problem, "convert with the TensorFlow version that the project pins")
     problem = f"TensorFlow Lite Micro has no {op}, which is {users}"
     return UserError(where, problem, f"instead of {op}: {INSTEAD.get(op, OTHERWISE)}")

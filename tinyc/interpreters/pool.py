@@ -82,7 +82,7 @@ class Pool:
             fresh = [Link(self.patience) for _ in range(wanted - len(self.links))]
             self.links.extend(fresh)
             for link in fresh:
-                if not link.connection.poll(self.patience):
+                if not link.connection.poll(max(self.patience, PATIENCE)):
                     raise LostError("did not start in time")
                 link.receive()
         except (LostError, OSError) as error:

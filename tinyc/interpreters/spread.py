@@ -21,7 +21,7 @@ from tinyc.interpreters.runtimes import Runtime
 
 # No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
 SLOWEST = 2e7
-CHUNKS_PER_WORKER = 32
+CHUNKS_PER_WORKER = 16
 LARGEST_CHUNK = 256
 BATCH = 32
 BATCH_BYTES = 32 << 20

@@ -7,6 +7,7 @@ tuples travel: ("open", runtime, content, batch, arena_bytes) and ("run", inputs
 
 from __future__ import annotations
 
+import struct
 import sys
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from tinyc.interpreters import heard, runtimes
 
 # What a file or a kernel can cause; anything else is a fault of this machine or of ours.
-FILE_ERRORS = (RuntimeError, ValueError, UnicodeDecodeError)
+FILE_ERRORS = (RuntimeError, ValueError, IndexError, struct.error)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""From a network to what a device is flashed with: int8 conversion, stripping, C and HEX. Imports no TensorFlow."""

@@ -59,7 +59,8 @@ def fillers(writer: Writer, waiting: list[NDArray[Any]], size: int) -> list[NDAr
     A filler is worth it where it goes into padding for nothing; of equals the first is taken.
     """
     start = writer.builder.Offset()
-    best, least = (), after(start, (), size)
+    best: tuple[NDArray[Any], ...] = ()
+    least = after(start, (), size)
     singles = [(vector,) for vector in waiting]
     pairs = [(a, b) for i, a in enumerate(waiting) for b in waiting[i + 1 :]] if len(waiting) < 200 else []
     for chosen in (*singles, *pairs):
@@ -104,7 +105,7 @@ def buffers(model: Any) -> Iterator[NDArray[Any]]:
 
 
 def is_table(value: Any) -> bool:
-    return type(value).__module__ == schema().__name__
+    return type(value).__module__ == str(schema().__name__)
 
 
 def is_data(table: Any, name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyc.passes.distill import Distill
+from tinyc.passes.export import Export
 from tinyc.passes.prune import Prune
 from tinyc.passes.quantize import Quantize
 from tinyc.passes.verify import Verify
@@ -14,6 +15,7 @@ PASSES: dict[str, Any] = {
     "distill": Distill,
     "prune": Prune,
     "quantize": Quantize,
+    "export": Export,
     "verify": Verify,
 }
 PLANNED = ("preprocess", "factorize", "cluster", "federate", "compact")

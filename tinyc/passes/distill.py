@@ -84,12 +84,18 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
         if self.hints:
             facts["hints"] = self.take_hints(student, options, context)
             student = student.clone()
-        if context.rehearse is None:
-            objective, taught = distillation.objective(self, options, context)
-            details = [self.model_dump(mode="json"), context.source_key]
-            facts |= taught
-            facts |= resumable_fit(student.model, options, objective, context, "distill", details=details)
-        return Outcome(student, facts)
+        return Outcome(student, facts | self.teach(student, options, context))
+
+    def teach(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
+        """Train the student by its teachers, or by labels alone."""
+        panel = distillation.panel_of(self, context)
+        if context.rehearse is not None:
+            panel = None
+        objective, facts = distillation.objective(self, panel, options, context)
+        if panel:
+            facts["teacher_validation_accuracy"] = distillation.validation_accuracy(panel, context)
+        details = [self.model_dump(mode="json"), context.source_key]
+        return facts | resumable_fit(student.model, options, objective, context, "distill", details=details)
 
     def take_hints(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
         """Match the hint layers, and train the student up to them."""

@@ -173,7 +173,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
             tuned.update(self.tune(wrapped, context, [*callbacks, *zeros.keep_zeros(wrapped)]))
 
         options = magnitude.Sparsification(aims.fractions, self.pattern, self.sparsity_schedule, self.steps(context))
-        pruned = magnitude.magnitude(state.model, options, train, "prune")
+        pruned = magnitude.magnitude(state.model, options, None if context.rehearse else train, "prune")
         facts = {
             "how": self.how,
             "pattern": self.pattern,

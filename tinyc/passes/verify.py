@@ -15,7 +15,7 @@ class Verify(BaseModel, frozen=True, extra="forbid"):
 
     TFLM is expected to equal the reference kernels to the bit: where it does not, the command exits with 1. The fast
     kernels are expected within one step. More than that is said with the first operator after which the tensors part.
-    An operator that TFLM lacks is an error that names its layers and what to write instead. The artifact stays as it is.
+    An operator that TFLM lacks is an error that names its layers and what to write instead.
     """
 
     takes: ClassVar[Kind] = "flat"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import resource
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,15 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
+        "peak_bytes": peak(resource.RUSAGE_SELF),
+        "worker_peak_bytes": peak(resource.RUSAGE_CHILDREN),
     }
+
+
+def peak(who: int) -> int:
+    """The most memory that this process, or the largest of its workers, has held, in bytes."""
+    kilobytes = resource.getrusage(who).ru_maxrss
+    return kilobytes if platform.system() == "Darwin" else kilobytes * 1024
 
 
 def processor() -> str:

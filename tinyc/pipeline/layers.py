@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from tinyc.interpreters.flatbuffer import describe
@@ -14,6 +15,13 @@ FLOAT_BYTES = 4
 def of_state(state: State) -> tuple[Layer, ...]:
     """The layers that hold constants."""
     return of_net(state) if isinstance(state, Net) else of_flat(state.content)
+
+
+def with_names(found: tuple[Layer, ...], before: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """Call the layers of a stripped artifact as they were called before, where they are the same."""
+    if [layer.kind for layer in found] != [layer.kind for layer in before]:
+        return found
+    return tuple(replace(layer, name=old.name) for layer, old in zip(found, before, strict=True))
 
 
 def of_net(net: Net) -> tuple[Layer, ...]:

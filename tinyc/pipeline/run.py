@@ -161,8 +161,10 @@ class Workshop:
         with named(f"pass {index} ({transform.use})"):
             outcome = transform.apply(state, context)
             measured = self.measure(index, outcome.state, state, before)
+        seconds = time.monotonic() - began
+        weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys[index], measured.ledger, measured.scores, outcome.facts,
-                    outcome.skipped, layers.of_state(outcome.state), time.monotonic() - began, cached=False)  # fmt: skip
+                    outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
         done = stored.save(done, outcome.state, outcome.files, scratch)
         del state, outcome
         gc.collect()

@@ -6,7 +6,6 @@ polynomial in the counts of its groups, and the extremes are sought over the cou
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,8 +35,10 @@ class Sizes:
     second: Matrix
     alone: Matrix
 
-    def params(self, kept: Matrix) -> float:
-        return float(self.fixed + self.scale @ ((self.first @ kept) * (self.second @ kept + self.alone)))
+    def params(self, kept: Matrix) -> Matrix:
+        """Count the parameters for kept channels, (..., groups)."""
+        weights = (kept @ self.first.T) * (kept @ self.second.T + self.alone)
+        return np.asarray(self.fixed + weights @ self.scale)
 
 
 def sizes(model: Any, graph: ChannelGraph) -> Sizes:
@@ -80,39 +81,39 @@ class Search:
 
     @property
     def top(self) -> Removals:
-        return np.asarray(self.level(self.caps))
+        return self.level(self.caps)
 
-    def level(self, removals: Any) -> Any:
+    def level(self, removals: Removals) -> Removals:
         """Say at which level a group ends that loses so many."""
-        return -(-self.whole // self.round_to) + (removals - self.whole) // self.round_to
+        return np.asarray(-(-self.whole // self.round_to) + (removals - self.whole) // self.round_to)
 
     def fewest(self, levels: Removals) -> Removals:
         kept = self.round_to * (-(-self.whole // self.round_to) - levels)
         return np.asarray(self.whole - np.minimum(kept, self.whole))
 
-    def most(self, levels: Removals) -> Removals:
-        return np.minimum(self.caps, self.fewest(levels + 1) - 1)
-
     def fill(self, levels: Removals) -> Removals:
         """How much of the budget each group takes: as little as it can for the lower bound, else as much."""
-        return self.fewest(levels) if self.side == "lower" else self.most(levels)
+        if self.side == "lower":
+            return self.fewest(levels)
+        return np.minimum(self.caps, self.fewest(levels + 1) - 1)
 
-    def cost(self, levels: Removals) -> float:
+    def left(self, levels: Removals) -> Removals:
+        """What is left of the budget, or for the upper bound how far it is overdrawn; negative does not fit."""
+        left = self.budget - self.fill(levels).sum(axis=-1)
+        return np.asarray(left if self.side == "lower" else -left)
+
+    def cost(self, levels: Removals) -> Matrix:
         """Parameters that stay, to be made small; negative for the upper bound."""
         params = self.sizes.params((self.whole - self.fewest(levels)).astype(np.float64))
         return params if self.side == "lower" else -params
 
-    def balance(self, levels: Removals, place: int) -> Removals:
-        """Let one group take up what is left of the budget, or give up what is too much."""
-        fill = self.fill(levels)
-        wanted = int(fill[place]) + self.budget - int(fill.sum())
-        changed = levels.copy()
-        changed[place] = min(max(0, int(self.level(wanted)[place])), int(self.top[place]))
-        return changed
+    def within(self, levels: Removals) -> Removals:
+        return np.minimum(np.maximum(levels, 0), self.top)
 
-    def fits(self, levels: Removals) -> bool:
-        total = int(self.fill(levels).sum())
-        return total <= self.budget if self.side == "lower" else total >= self.budget
+    def exact(self, levels: Removals) -> Removals:
+        """Say for each group the level that it would end at, were it alone to use up the budget."""
+        fill = self.fill(levels)
+        return self.within(self.level(fill + self.budget - fill.sum()))
 
 
 def extreme(
@@ -120,58 +121,75 @@ def extreme(
 ) -> Removals:
     """Choose each group's removals so that the fewest ("lower") or the most ("upper") parameters stay.
 
-    Starts from two greedy choices and improves each by moving levels between pairs of groups until no move helps. A
-    search, not a proof: on networks small enough to try every choice it finds the extremes for `round_to` of 1 and
-    2, and may miss them by some per cent where groups are hardly wider than `round_to`.
+    A search over the counts, without a proof: it may miss the extreme now and then, and then by little.
     """
     whole = np.array([len(group.channels) for group in graph.groups], dtype=np.int64)
     caps = np.array([removable(group, round_to) for group in graph.groups], dtype=np.int64)
     amount = min(budget(graph, fraction), int(caps.sum()))
     search = Search(sizes(model, graph), side, whole, caps, round_to, amount)
-    steps = (max(1, int(search.top.sum()) // 128), int(search.top.max(initial=1)))
-    found = [improved(search, greedy(search, step)) for step in steps]
-    return search.fewest(min(found, key=search.cost))
+    return search.fewest(best_levels(search))
 
 
-def greedy(search: Search, step: int) -> Removals:
-    """Raise the level of the group where a channel of the budget lowers the cost most, again and again."""
-    levels = np.zeros_like(search.whole)
-    while True:
-        tried = (raised(search, levels, place, step) for place in np.flatnonzero(levels < search.top))
-        trials = [trial for trial in tried if trial is not None]
-        if not trials or (search.side == "upper" and search.fits(levels)):
-            return levels
-        before, filled = search.cost(levels), search.fill(levels).sum()
-        levels = max(trials, key=lambda trial: (before - search.cost(trial)) / (search.fill(trial).sum() - filled))
-
-
-def raised(search: Search, levels: Removals, place: int, step: int) -> Removals | None:
-    """Raise one group by up to `step` levels, as far as the budget goes; None where it does not."""
-    changed = levels.copy()
-    changed[place] = min(levels[place] + step, search.top[place])
-    if search.side == "upper" or not search.fits(changed):
-        exact = search.balance(levels, place)
-        changed = exact if exact[place] < changed[place] else changed
-    return changed if changed[place] > levels[place] else None
-
-
-def improved(search: Search, levels: Removals) -> Removals:
-    """Move levels from one group to another, in large steps and then smaller ones, while that lowers the cost."""
-    best = search.cost(levels)
+def best_levels(search: Search) -> Removals:
+    """Spend the budget greedily; then change one group, let the others make up for it, and keep what costs less."""
+    start = np.zeros_like(search.whole) if search.side == "lower" else search.top
     step = int(search.top.max(initial=0))
+    levels = spent(search, start, max(1, int(search.top.sum()) // 128))
     while step >= 1:
-        found = False
-        for giver, taker in itertools.permutations(np.flatnonzero(search.top), 2):
-            trial = search.balance(shifted(search, levels, giver, step), taker)
-            if search.fits(trial) and (cost := search.cost(trial)) < best - 0.5:
-                levels, best, found = trial, cost, True
-        step = step if found else step // 2
+        better = improved(search, levels, step)
+        step = step // 2 if np.array_equal(better, levels) else step
+        levels = better
     return levels
 
 
-def shifted(search: Search, levels: Removals, place: int, step: int) -> Removals:
-    """Lower one group by `step` levels for the lower bound, raise it for the upper."""
-    changed = levels.copy()
-    move = -step if search.side == "lower" else step
-    changed[place] = min(max(0, levels[place] + move), search.top[place])
-    return changed
+def improved(search: Search, levels: Removals, step: int) -> Removals:
+    """Change each group in turn, both ways, and keep each change that lowers the cost once the others made up for it."""
+    for place in np.flatnonzero(search.top):
+        for sign in (-1, 1):
+            changed = levels.copy()
+            changed[place] += sign * step
+            trial = repaid(search, search.within(changed), step, place)
+            if trial is not None:
+                trial = spent(search, trial, step, place)
+                levels = trial if search.cost(trial) < search.cost(levels) - 0.5 else levels
+    return levels
+
+
+def spent(search: Search, levels: Removals, step: int, frozen: int = -1) -> Removals:
+    """Move groups towards less cost, where a channel of the budget brings most, as long as the levels fit."""
+    sign = 1 if search.side == "lower" else -1
+    while True:
+        trials = each_moved(levels, search.within(levels + sign * step))
+        trials = each_moved(levels, np.where(search.left(trials) >= 0, np.diagonal(trials), search.exact(levels)))
+        place = steepest(search, levels, trials, frozen)
+        if place is None:
+            return levels
+        levels = trials[place]
+
+
+def repaid(search: Search, levels: Removals, step: int, frozen: int) -> Removals | None:
+    """Move groups towards more cost, where it costs least, until the levels fit; None where they cannot."""
+    sign = -1 if search.side == "lower" else 1
+    while search.left(levels) < 0:
+        trials = each_moved(levels, search.within(levels + sign * step))
+        place = steepest(search, levels, trials, frozen)
+        if place is None:
+            return None
+        levels = trials[place]
+    return levels
+
+
+def each_moved(levels: Removals, targets: Removals) -> Removals:
+    """Set one group to its target in each row, (groups, groups)."""
+    return np.asarray(levels + np.diag(targets - levels))
+
+
+def steepest(search: Search, levels: Removals, trials: Removals, frozen: int) -> int | None:
+    """Find the row that lowers the cost most for each channel by which it changes the fill; None where none moves."""
+    fill = np.abs(search.fill(trials).sum(axis=1) - search.fill(levels).sum())
+    if frozen >= 0:
+        fill[frozen] = 0
+    if not fill.any():
+        return None
+    drop = search.cost(levels) - search.cost(trials)
+    return int(np.argmax(np.divide(drop, fill, out=np.full(len(fill), -np.inf), where=fill > 0)))

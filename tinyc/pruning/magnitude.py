@@ -18,6 +18,7 @@ from tinyc.pruning.zeros import sparsity
 Pattern = Literal["unstructured", "2:4"]
 SparsitySchedule = Literal["polynomial", "constant"]
 Array = NDArray[Any]
+Train = Callable[[Any, list[Any]], None]
 
 PREFIX = "prune_low_magnitude_"
 TOLERANCE = 0.01
@@ -65,12 +66,12 @@ class Sparsified:
     skipped: tuple[Skipped, ...]
 
 
-def magnitude(model: Any, options: Sparsification, train: Callable[[Any, list[Any]], None], where: str) -> Sparsified:
+def magnitude(model: Any, options: Sparsification, train: Train | None, where: str) -> Sparsified:
     """Set the smallest weights of each target layer to zero; `model` is not changed.
 
     Args:
-        train: trains a network in place with the Keras callbacks it is given; may do nothing, then the weights
-            are cut once, to the final sparsity.
+        train: trains a network in place with the Keras callbacks it is given; where it does nothing, the weights
+            are cut once, to the final sparsity. None in a rehearsal: the network is only copied.
         where: the key path of the pass, for messages.
 
     Raises:
@@ -82,16 +83,17 @@ def magnitude(model: Any, options: Sparsification, train: Callable[[Any, list[An
     targets = {name: target for name, target in options.targets.items() if name not in reasons}
     if not targets:
         raise UserError(where, "no selected layer has weights that TFMOT prunes", "name other layers in `only`")
+    skipped = tuple(Skipped(name, why) for name, why in reasons.items() if matters(model, name))
+    if train is None:
+        return Sparsified(copied(model, model), targets, skipped)
     wrapped = wrap(model, options, targets)
     train(wrapped, [backend.tfmot().sparsity.keras.UpdatePruningStep()])
     settle(wrapped, targets, options)
-    stripped = strip(wrapped, model)
+    stripped = copied(model, backend.tfmot().sparsity.keras.strip_pruning(wrapped))
     reached = {name: sparsity(kernel(stripped, name)) for name in targets}
     for name, target in targets.items():
         verify(name, kernel(stripped, name), options.pattern, target)
-    return Sparsified(
-        stripped, reached, tuple(Skipped(name, why) for name, why in reasons.items() if matters(model, name))
-    )
+    return Sparsified(stripped, reached, skipped)
 
 
 def unprunable(model: Any, name: str, pattern: Pattern) -> str:
@@ -157,12 +159,11 @@ def settle(wrapped: Any, targets: Mapping[str, float], options: Sparsification) 
         layer.pruning_obj.weight_mask_op()
 
 
-def strip(wrapped: Any, model: Any) -> Any:
-    """Take the wrappers off and copy the result, so that it shares no layer with the wrapped network."""
-    stripped = backend.tfmot().sparsity.keras.strip_pruning(wrapped)
+def copied(model: Any, weights: Any) -> Any:
+    """Build the network anew, with the weights of another that has the same layers; the two share none."""
     copy = backend.keras().models.clone_model(model)
     for layer in copy.layers:
-        layer.set_weights(stripped.get_layer(layer.name).get_weights())
+        layer.set_weights(weights.get_layer(layer.name).get_weights())
     return copy
 
 

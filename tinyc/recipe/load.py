@@ -107,10 +107,7 @@ def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Ke
 def first_error(error: ValidationError, model: type[BaseModel], doc: Document, keys: Keys) -> UserError:
     """Make one message of pydantic's first complaint."""
     detail = error.errors()[0]
-    path: Keys = (
-        *keys,
-        *(part for part in detail["loc"] if present(doc.table, (*keys, part)) or part in fields(model)),
-    )
+    path = real_path(doc.table, keys, detail["loc"])
     if detail["type"] == "extra_forbidden":
         full: Keys = (*keys, *detail["loc"])
         owner = owner_of(model, detail["loc"][:-1])
@@ -123,18 +120,23 @@ def first_error(error: ValidationError, model: type[BaseModel], doc: Document, k
     return UserError(doc.where(path), f"{message[:1].lower()}{message[1:]}{shown}")
 
 
+def real_path(table: Any, keys: Keys, location: Keys) -> Keys:
+    """The part of pydantic's location that stands in the recipe; it has the tags of unions in it too."""
+    path = keys
+    for part in location:
+        if present(table, (*path, part)):
+            path = (*path, part)
+    return path
+
+
 def present(table: Any, keys: Keys) -> bool:
-    """Say whether a key path leads somewhere in the table (pydantic's own path has union tags in it)."""
+    """Say whether a key path leads somewhere in the table."""
     for key in keys:
         inside = key in table if isinstance(table, dict) else isinstance(table, list) and isinstance(key, int)
         if not inside or (isinstance(table, list) and isinstance(key, int) and key >= len(table)):
             return False
         table = table[key]
     return True
-
-
-def fields(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields)
 
 
 def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tinyc import units
+from tinyc.errors import UserError
 from tinyc.report.facts import spell
 from tinyc.report.figures import FIELDS, factor, got, plain, signed, unit_of
 from tinyc.report.record import Report
+from tinyc.report.schema import REMEDY, finite
 from tinyc.report.views import Views
 from tinyc.targets import Check
 
@@ -38,14 +40,18 @@ class Row:
 
 
 def compare(a: Report, b: Report, views_a: Views | None = None, views_b: Views | None = None) -> tuple[Row, ...]:
-    """Compare two runs; recipes are compared where both runs keep their resolved recipe in the views."""
+    """Compare two runs; recipes are compared where both runs keep their resolved recipe in the views.
+
+    Raises:
+        UserError: a kept recipe is damaged.
+    """
     recipes = _recipes(views_a, views_b) if views_a and views_b else ()
     return (*recipes, *_finals(a, b), *_targets(a, b))
 
 
 def to_json(rows: tuple[Row, ...]) -> str:
     """Write the rows as a JSON list."""
-    return json.dumps([asdict(row) for row in rows], indent=2, allow_nan=False)
+    return json.dumps(finite([asdict(row) for row in rows]), indent=2, allow_nan=False, default=str)
 
 
 def text(rows: tuple[Row, ...], names: tuple[str, str]) -> str:
@@ -54,7 +60,10 @@ def text(rows: tuple[Row, ...], names: tuple[str, str]) -> str:
 
 
 def _recipes(views_a: Views, views_b: Views) -> Iterator[Row]:
-    first, second = (dict(_flat(tomllib.loads(views.recipe_toml))) for views in (views_a, views_b))
+    try:
+        first, second = (dict(_flat(tomllib.loads(views.recipe_toml))) for views in (views_a, views_b))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError("report.json: views.recipe_toml", f"is no TOML: {error}", REMEDY) from error
     for name in dict.fromkeys((*first, *second)):
         if first.get(name) != second.get(name):
             yield Row("recipe", name, first.get(name), second.get(name))
@@ -92,9 +101,9 @@ def _targets(a: Report, b: Report) -> Iterator[Row]:
     first, second = _by_bound(a), _by_bound(b)
     for name in dict.fromkeys((*first, *second)):
         old, new = first.get(name), second.get(name)
-        before, after = old and old.got, new and new.got
+        before, after = old.got if old else None, new.got if new else None
         change = None if before is None or after is None else after - before
-        yield Row("target", name, before, after, change, old and old.met, new and new.met)
+        yield Row("target", name, before, after, change, old.met if old else None, new.met if new else None)
 
 
 def _by_bound(report: Report) -> dict[str, Check]:

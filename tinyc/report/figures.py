@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,12 +14,12 @@ from tinyc.units import Unit
 
 FIELDS: Mapping[str, tuple[str, Unit]] = {
     "params": ("parameters", "count"),
-    "nonzero_params": ("parameters that are not zero", "count"),
+    "nonzero_params": ("non-zero parameters", "count"),
     "macs": ("MACs per inference", "count"),
-    "weight_bytes": ("weights in the file", "bytes"),
-    "metadata_bytes": ("metadata in the file", "bytes"),
+    "weight_bytes": ("weight bytes", "bytes"),
+    "metadata_bytes": ("metadata bytes", "bytes"),
     "file_bytes": (".tflite file", "bytes"),
-    "gzip_bytes": ("the file after gzip", "bytes"),
+    "gzip_bytes": ("after gzip", "bytes"),
     "flash_bytes": ("flash", "bytes"),
     "arena_bytes": ("arena (RAM)", "bytes"),
     "accuracy": ("accuracy", "fraction"),
@@ -49,9 +50,9 @@ def interval(low: float | None, high: float | None, unit: Unit) -> str:
 
 
 def with_interval(measured: Measured, unit: Unit) -> str:
-    """Write "-1.18 pp (-1.90 pp to -0.45 pp)"; differences carry their sign."""
+    """Write "-1.18 pp (-1.90 to -0.45)"; differences carry their sign."""
     show = signed if unit == "pp" else units.show
-    span = interval(measured.low, measured.high, unit)
+    span = re.sub(r" (%|pp)", "", interval(measured.low, measured.high, unit))
     return show(measured.value, unit) + (f" ({span})" if span else "")
 
 
@@ -94,18 +95,18 @@ def cell(ledger: Ledger, name: str) -> str:
     return f"{text} (predicted)" if name in ledger.predicted else text
 
 
-def missed(report: Report) -> list[str]:
-    """Name every bound that was missed: the run's targets, then each step's own expects."""
-    names = [check.metric for check in report.targets if not check.met]
+def missed(report: Report) -> dict[str, list[str]]:
+    """Name every bound that was missed, under "target" the run's own, under "expect" those on single passes."""
+    targets = [check.metric for check in report.targets if not check.met]
     expects = [f"{step.use} {check.metric}" for step in report.steps for check in step.checks if not check.met]
-    return names + expects
+    return {kind: names for kind, names in (("target", targets), ("expect", expects)) if names}
 
 
 def verdict(report: Report) -> str:
     """Say in one phrase how the run ended, as in "target missed: arena"."""
     names = missed(report)
     if names:
-        return f"{'target' if len(names) == 1 else 'targets'} missed: {', '.join(names)}"
+        return "; ".join(f"{kind} missed: {', '.join(found)}" for kind, found in names.items())
     if not report.met:
         return "verify found a difference between the runtimes"
     judged = report.targets or any(step.checks for step in report.steps)

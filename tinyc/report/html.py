@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyc import units
 from tinyc.report import chart, facts, tables
-from tinyc.report.figures import accuracy_of, factor, got, missed, signed, verdict
+from tinyc.report.figures import accuracy_of, factor, signed, verdict
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 from tinyc.report.views import Confusion, Layer, Sample, Views
@@ -35,11 +35,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Share:
-    """One bar of a list of layers or classes; `percent` of the longest."""
+    """One bar of a list of layers; `percent` of the longest; `rest` says that it stands for many."""
 
     name: str
     percent: float
     text: str
+    rest: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,6 @@ def render(report: Report, views: Views | None = None) -> str:
         report=report,
         views=views,
         verdict=verdict(report),
-        missed=missed(report),
         tiles=tiles(report, views),
         tables=tables,
         size=chart.size(report),
@@ -95,7 +95,6 @@ def render(report: Report, views: Views | None = None) -> str:
         versions=Cells(("package", "version"), tuple((str(k), str(v)) for k, v in report.versions.items())),
         machine=facts.spelled(report.machine).single,
         units=units,
-        got=got,
     )
 
 
@@ -130,7 +129,7 @@ def tiles(report: Report, views: Views) -> list[Tile]:
             units.show(final.file_bytes, "bytes"),
             factor(source.file_bytes, final.file_bytes),
         ),
-        Tile(source.metric.capitalize(), units.show(source.accuracy, "fraction"), accuracy_of(final), change),
+        Tile(source.metric.capitalize(), accuracy_of(source), units.show(final.accuracy, "fraction"), change),
         Tile("Arena (RAM)", "", units.show(final.arena_bytes, "bytes"), f"under {final.runtime}"),
     ]
 
@@ -139,11 +138,11 @@ def shares(layers: tuple[Layer, ...]) -> list[Share]:
     """Lay out the heaviest layers, and the rest as one bar."""
     heaviest = sorted(layers, key=lambda layer: -layer.bytes)
     rest = heaviest[BARS_SHOWN:]
-    bars = [(layer.name, layer.bytes) for layer in heaviest[:BARS_SHOWN]]
+    bars = [(layer.name, layer.bytes, False) for layer in heaviest[:BARS_SHOWN]]
     if rest:
-        bars.append((f"{len(rest)} lighter layers", sum(layer.bytes for layer in rest)))
-    most = max((size for _, size in bars), default=0) or 1
-    return [Share(name, round(size / most * 100, 2), units.show_bytes(size)) for name, size in bars]
+        bars.append((f"{len(rest)} lighter layers", sum(layer.bytes for layer in rest), True))
+    most = max((size for _, size, _ in bars), default=0) or 1
+    return [Share(name, round(size / most * 100, 2), units.show_bytes(size), many) for name, size, many in bars]
 
 
 def recalls(report: Report) -> tuple[list[Recall], float, str]:
@@ -181,11 +180,12 @@ def _matrix(title: str, confusion: Confusion, classes: tuple[str, ...]) -> Matri
 
 def _shown(sample: Sample, classes: tuple[str, ...]) -> Shown:
     def said(label: int, confidence: float) -> str:
-        return f"{classes[label]} ({confidence:.0%})".replace("%)", " %)")
+        # A no-break space keeps the sign beside its number.
+        return f"{classes[label]} ({confidence * 100:.0f}\u00a0%)"
 
     image: Any = sample.image
     return Shown(
-        image=image if image and image.startswith(PNG) else None,
+        image=image if image and image else None,
         label=classes[sample.label],
         source=said(sample.source, sample.source_confidence),
         final=said(sample.final, sample.final_confidence),

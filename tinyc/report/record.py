@@ -13,7 +13,7 @@ from tinyc.ledger import Ledger
 from tinyc.report.schema import STRICT, validated
 from tinyc.targets import Check
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 COMPARED = (
     "params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
     "arena_bytes", "accuracy",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import json
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from tinyc.errors import UserError
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 REMEDY = "the file was changed or cut; run the recipe again, finished steps are taken up"
 SHOWN = 3
-Record = TypeVar("Record")
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @functools.cache

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tinyc import units
 from tinyc.ledger import Ledger
-from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, signed, with_interval
+from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, interval, signed, unit_of, with_interval
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.views import Layer, Views
 from tinyc.targets import Check, Measured
@@ -54,8 +54,10 @@ def expects(report: Report) -> Cells:
 
 
 def _check(check: Check) -> tuple[str, ...]:
-    value, _, span = got(check).partition(" (")
-    return check.metric, check.bound, value, span.rstrip(")") or "-", "met" if check.met else "missed", check.why or ""
+    unit = unit_of(check.metric)
+    value = got(replace(check, low=None, high=None))
+    span = interval(check.low, check.high, unit) or "-"
+    return check.metric, check.bound, value, span, "met" if check.met else "missed", check.why or ""
 
 
 def steps(report: Report, views: Views) -> Cells:
@@ -80,7 +82,7 @@ def _step(step: StepRecord, views: Views) -> tuple[str, ...]:
         units.show(step.after.accuracy, "fraction"),
         with_interval(before, "pp"),
         with_interval(source, "pp"),
-        f"{expects_met} of {len(step.checks)} met" if step.checks else "-",
+        f"{expects_met}/{len(step.checks)} met" if step.checks else "-",
         units.show_seconds(step.seconds) + (" (cached)" if step.cached else ""),
     )
 
@@ -105,12 +107,16 @@ def ledgers(report: Report) -> Cells:
     columns = states(report)
     rows = [(label, *(cell(state.ledger, name) for state in columns)) for name, (label, _) in FIELDS.items()]
     rows[-1] = (report.source.metric, *rows[-1][1:])
-    spans = tuple(accuracy_of(state.ledger).partition(" (")[2].rstrip(")") or "-" for state in columns)
-    rows.append(("95 % interval", *spans))
-    rows.append(("measured on", *(f"{state.ledger.examples:,} examples" for state in columns)))
+    rows.append(("95 % interval", *(_span(state.ledger) for state in columns)))
+    rows.append(("test examples", *(f"{state.ledger.examples:,}" for state in columns)))
     rows.append(("under", *(state.ledger.runtime for state in columns)))
     header = ("figure", *(state.name for state in columns))
     return Cells(header, tuple(rows), frozenset(range(1, len(header))))
+
+
+def _span(ledger: Ledger) -> str:
+    span = interval(ledger.accuracy_low, ledger.accuracy_high, "fraction")
+    return span.replace(" % to", " to") or "-"
 
 
 def weighed(report: Report) -> Cells:
@@ -118,10 +124,12 @@ def weighed(report: Report) -> Cells:
     rows = []
     for name, (label, unit) in FIELDS.items():
         before, after = getattr(report.source, name), getattr(report.final, name)
-        change = factor(before, after)
         if name == "accuracy":
-            label, change = report.source.metric, signed(None if None in (before, after) else after - before, "pp")
-        rows.append((label, units.show(before, unit), units.show(after, unit), change or "-"))
+            moved = None if before is None or after is None else after - before
+            spelled = (report.source.metric, accuracy_of(report.source), accuracy_of(report.final), signed(moved, "pp"))
+        else:
+            spelled = (label, units.show(before, unit), units.show(after, unit), factor(before, after) or "-")
+        rows.append(spelled)
     return Cells(("figure", "source", "final", "change"), tuple(rows), frozenset({1, 2, 3}))
 
 

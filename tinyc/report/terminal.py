@@ -179,7 +179,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     return (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=3)),
         BarColumn(bar_width=None, table_column=Column(ratio=2, min_width=8)),
-        TaskProgressColumn(show_speed=False),
+        TaskProgressColumn("{task.percentage:>3.0f} %"),
         _Rate(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[note]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
     )

@@ -97,7 +97,8 @@ def build(table: Mapping[str, Any], place: str) -> Any:
 
 def in_order(layers: list[Any]) -> list[Any]:
     """Put layers after all that they read from."""
-    waiting, ordered, known = list(layers), [], set()
+    waiting, ordered = list(layers), []
+    known: set[str] = set()
     while waiting:
         ready = [layer for layer in waiting if sources_of(layer["inbound_nodes"]) - {layer["name"]} <= known]
         if not ready:

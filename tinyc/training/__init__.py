@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinyc.training import distillation
+from tinyc.training.objectives import labels
 from tinyc.training.resume import resumable_fit
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ def fine_tune(
         The facts of `training.fit.fit`, and what the teachers are and said.
     """
     if context.rehearse is not None:
-        return {}
+        return resumable_fit(model, options, labels(context.seed), context, title)
     teaching: Any = None
     if options.loss == "auto":
         teaching = next((item for item in reversed(context.earlier) if item.use == "distill"), None)
-    objective, taught = distillation.objective(teaching, options, context)
+    panel = distillation.panel_of(teaching, context)
+    objective, taught = distillation.objective(teaching, panel, options, context)
     details = [teaching.model_dump(mode="json") if teaching else None, context.source_key]
     return taught | resumable_fit(model, options, objective, context, title, callbacks=callbacks, details=details)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tinyc.training.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
-from tinyc.training.teachers import Teacher, find_teachers, mean_logits
+from tinyc.training.teachers import Panel, find_panel
 
 if TYPE_CHECKING:
     from tinyc.contract import Context
@@ -27,23 +27,30 @@ class Teaching(Protocol):
     def teachers(self) -> tuple[str, ...]: ...
 
 
-def objective(teaching: Teaching | None, options: FitOptions, context: Context) -> tuple[Objective, dict[str, Any]]:
-    """Choose the objective and give the facts about the teachers; alpha 0 is labels alone, and asks no teacher."""
-    if teaching is None or teaching.alpha == 0 or options.epochs == 0:
+def objective(
+    teaching: Teaching | None, panel: Panel | None, options: FitOptions, context: Context
+) -> tuple[Objective, dict[str, Any]]:
+    """Choose the objective, and give the facts about its teachers; without a panel it is labels alone."""
+    if teaching is None or panel is None or options.epochs == 0:
         return labels(context.seed, options.label_smoothing), {}
-    teachers = find_teachers(teaching.teachers, context)
-    facts: dict[str, Any] = {"teachers": [teacher.name for teacher in teachers]}
-    facts["teacher_validation_accuracy"] = validation_accuracy(teachers, context)
+    facts: dict[str, Any] = {"teachers": [teacher.name for teacher in panel.teachers]}
     if teaching.views == "fresh":
-        return fresh(teaching, teachers, options, context), facts
-    store = soft_labels(teachers, options.augment, min(teaching.views, options.epochs), context)
+        return fresh(teaching, panel, options, context), facts
+    store = soft_labels(panel, options.augment, min(teaching.views, options.epochs), context)
     chosen = distillation(teaching.temperature, teaching.alpha, options.label_smoothing, store.view, store.targets)
     return chosen, facts | {"store": store.facts(context.data)}
 
 
-def fresh(teaching: Teaching, teachers: list[Teacher], options: FitOptions, context: Context) -> Objective:
+def panel_of(teaching: Teaching | None, context: Context) -> Panel | None:
+    """Find the teachers; alpha 0 is labels alone, and asks none."""
+    if teaching is None or teaching.alpha == 0:
+        return None
+    return find_panel(teaching.teachers, context)
+
+
+def fresh(teaching: Teaching, panel: Panel, options: FitOptions, context: Context) -> Objective:
     """A new view in each epoch, with the teachers run on it ahead of the student: slower, nothing stored."""
-    predict = mean_logits(teachers)
+    predict = panel.predict
     return distillation(
         teaching.temperature,
         teaching.alpha,
@@ -53,9 +60,9 @@ def fresh(teaching: Teaching, teachers: list[Teacher], options: FitOptions, cont
     )
 
 
-def validation_accuracy(teachers: list[Teacher], context: Context) -> float | None:
+def validation_accuracy(panel: Panel, context: Context) -> float | None:
     """How often the teachers together are right on the validation split; None where it is empty."""
     data = context.data
     if not len(data.validation):
         return None
-    return round(accuracy(mean_logits(teachers), data.validation, data.task), 6)
+    return round(accuracy(panel.predict, data.validation, data.task), 6)

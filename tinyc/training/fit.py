@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tinyc import backend, progress
+from tinyc.data import augment
 from tinyc.errors import UserError
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, batches
@@ -83,9 +84,10 @@ def fit(
         Facts: epochs, examples seen, loss and validation accuracy by epoch, and the best epoch of them.
 
     Raises:
-        UserError: the loss is not a number, or there are no training examples.
+        UserError: the loss is not a number, there are no training examples, or an augmentation does not suit them.
         MachineError: a checkpoint cannot be written.
     """
+    augment.check(options.augment, context.data.task.input_shape, f"{title}: augment")
     if context.rehearse is not None or options.epochs == 0:
         return {"objective": objective.name, "epochs": 0, "examples": 0, "loss": [], "validation_accuracy": []}
     with reseedable(model) as generators:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import tinyc
 from tinyc import cache, progress, units
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
-from tinyc.training.teachers import Teacher, mean_logits
+from tinyc.training.teachers import Panel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Store:
         }
 
 
-def soft_labels(teachers: Sequence[Teacher], augment: tuple[str, ...], views: int, context: Context) -> Store:
+def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Context) -> Store:
     """Read `views` views from the store; what is missing or corrupt is made first.
 
     The views are drawn from the source's key, not from the step's seed: all steps of a recipe share one store.
@@ -72,22 +72,22 @@ def soft_labels(teachers: Sequence[Teacher], augment: tuple[str, ...], views: in
         MachineError: there is no room for it, or the cache cannot be written to.
     """
     seed = int(hashlib.sha256(context.source_key.encode()).hexdigest()[:7], 16)
-    key = store_key(teachers, augment, seed, context.data)
+    key = store_key(panel, augment, seed, context.data)
     folder = context.cache / "soft-labels" / key
     with cache.locked(folder, context.progress.say):
         logits = {view: load(place(folder, view), context) for view in range(views)}
         missing = [view for view in range(views) if logits[view] is None]
         if missing:
             announce(folder, len(missing), context)
-            logits |= build(folder, missing, Labeller(teachers, context.data, augment, seed), context.progress)
+            logits |= build(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
     return Store(key, seed, [array for array in logits.values() if array is not None], len(missing))
 
 
-def store_key(teachers: Sequence[Teacher], augment: tuple[str, ...], seed: int, data: TrainingData) -> str:
+def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingData) -> str:
     """Key of everything that a soft label depends on but its view."""
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     scaling = [data.task.scale, data.task.offset]
-    parts = [tinyc.__version__, [teacher.key for teacher in teachers], data.digest, ids, scaling, augment, seed]
+    parts = [tinyc.__version__, [teacher.key for teacher in panel.teachers], data.digest, ids, scaling, augment, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -120,7 +120,7 @@ def announce(folder: Path, views: int, context: Context) -> None:
 class Labeller:
     """What says which soft labels: the teachers over views of the training split."""
 
-    teachers: Sequence[Teacher]
+    panel: Panel
     data: TrainingData
     augment: tuple[str, ...]
     seed: int
@@ -130,7 +130,7 @@ def build(
     folder: Path, views: Sequence[int], labeller: Labeller, shown: Progress
 ) -> dict[int, NDArray[np.float16] | None]:
     """Run the teachers over the given views and store what they say, view by view."""
-    predict = mean_logits(labeller.teachers)
+    predict = labeller.panel.predict
     made: dict[int, NDArray[np.float16] | None] = {}
     with progress.task(shown, "soft labels", len(views) * len(labeller.data.train)):
         for view in views:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from tinyc import cache, sources
@@ -35,13 +36,33 @@ class Teacher:
     model: Any
 
 
-def find_teachers(names: Sequence[str], context: Context) -> list[Teacher]:
+@dataclass(frozen=True)
+class Panel:
+    """All teachers of a student."""
+
+    teachers: tuple[Teacher, ...]
+
+    @cached_property
+    def predict(self) -> Predict:
+        """Compile the teachers, once; the function lists one array, their mean logits (examples, classes)."""
+        import numpy as np
+
+        predicts = [predictor(teacher.model) for teacher in self.teachers]
+
+        def predict(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+            said = [each(images)[0] for each in predicts]
+            return [np.mean(said, axis=0, dtype=np.float32)]
+
+        return predict
+
+
+def find_panel(names: Sequence[str], context: Context) -> Panel:
     """Find the networks that `teachers` names.
 
     Raises:
         UserError: a file cannot be read, or its network is for another task.
     """
-    return [find_teacher(name, context) for name in names]
+    return Panel(tuple(find_teacher(name, context) for name in names))
 
 
 def find_teacher(name: str, context: Context) -> Teacher:
@@ -63,16 +84,3 @@ def check_task(model: Any, task: Task, name: str) -> None:
             f"it maps {got[0]} to {got[1]}, and the task maps {wanted[0]} to {wanted[1]}",
             "give a network that was trained on the same data",
         )
-
-
-def mean_logits(teachers: Sequence[Teacher]) -> Predict:
-    """Compile the teachers once; the function lists one array, their mean logits (examples, classes)."""
-    import numpy as np
-
-    predicts = [predictor(teacher.model) for teacher in teachers]
-
-    def predict(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        said = [each(images)[0] for each in predicts]
-        return [np.mean(said, axis=0, dtype=np.float32)]
-
-    return predict

@@ -1,0 +1,75 @@
+"""What distillation gives: the recipe's student from the teacher against the same student from labels alone.
+
+Run it as `python benchmarks/labels_alone.py resnet50-tiny`. Each seed trains both, with the recipe's epochs, augmentation
+and schedule, and measures them on the test split; the difference is paired, example by example, with its 95 % interval.
+The source and its soft labels come from the cache. A finished training is kept beside the runs, and not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyc import cache, ledger
+from tinyc.ledger import intervals
+from tinyc.passes.distill import Distill
+from tinyc.pipeline.run import Run, Settings, Workshop, open_run
+from tinyc.recipe import load
+from tinyc.report.terminal import open_screen
+
+
+def main() -> None:
+    """Train and measure every seed both ways, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", nargs="?", default="resnet50-tiny")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    options = parser.parse_args()
+    recipe = load(options.recipe)
+    with open_run(recipe, Settings(options.out, cache.folder()), open_screen()) as run:
+        show(run, [pair(run, seed) for seed in range(options.seeds)])
+
+
+def pair(run: Run, seed: int) -> tuple[Any, Any]:
+    """Which test examples the student gets right, taught and from labels alone, (examples,) each."""
+    recipe = run.recipe.steps[0].transform
+    return trained(run, seed, recipe), trained(run, seed, recipe.model_copy(update={"alpha": 0.0}))
+
+
+def trained(run: Run, seed: int, transform: Distill) -> Any:
+    """Train one student, or take what an earlier call of this script kept."""
+    kept = run.bench.folder.path / f"student-{run.keys[1][:8]}-alpha{transform.alpha}-seed{seed}.npy"
+    if not kept.exists():
+        source = Workshop(run).source()
+        with tempfile.TemporaryDirectory() as scratch:
+            context = run.bench.context(1, source, run.keys[0], (), Path(scratch))
+            outcome = transform.apply(source, replace(context, seed=context.seed + 100 * seed))
+        np.save(kept, ledger.measure_net(outcome.state, run.bench.dataset).correct)
+    return np.load(kept)
+
+
+def show(run: Run, pairs: list[tuple[Any, Any]]) -> None:
+    """Print a Markdown table."""
+    print(f"\n{run.recipe.name}: {len(run.bench.dataset.test):,} test images\n")
+    print("| seed | distilled | labels alone | difference (95 % interval, paired) |\n|---|---|---|---|")
+    for seed, (taught, alone) in enumerate(pairs):
+        print(f"| {seed} | {row(taught, alone)} |")
+    taught, alone = (np.array([one.mean() for one in side]) for side in zip(*pairs, strict=True))
+    gains = (taught - alone) * 100
+    spread = f"{gains.mean():+.2f} pp (seeds {gains.min():+.2f} to {gains.max():+.2f})"
+    print(f"| mean | {taught.mean():.2%} | {alone.mean():.2%} | {spread} |")
+
+
+def row(taught: Any, alone: Any) -> str:
+    low, high = intervals.paired(taught, alone)
+    gain = taught.mean() - alone.mean()
+    return f"{taught.mean():.2%} | {alone.mean():.2%} | {gain * 100:+.2f} pp ({low * 100:+.2f} to {high * 100:+.2f})"
+
+
+if __name__ == "__main__":
+    main()

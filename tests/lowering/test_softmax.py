@@ -1,0 +1,32 @@
+"""Appending a softmax: the logits' own, under every runtime."""
+
+from __future__ import annotations
+
+import artifacts
+import numpy as np
+import pytest
+
+from tinyc.errors import UserError
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.pool import Pool
+from tinyc.lowering.convert import to_float_tflite
+from tinyc.lowering.softmax import append_softmax
+from tinyc.lowering.strip import strip
+
+
+def test_probabilities_are_the_softmax_of_the_logits():
+    content, x = artifacts.content(), artifacts.samples(20)
+    ended = append_softmax(content)
+    assert describe(ended).outputs[0].scales == (1 / 256,)
+    assert describe(ended).params == describe(content).params
+    with Pool(1) as pool:
+        logits = pool.run(content, x, "tflm").outputs.astype(np.float64)
+        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        for runtime in ("tflm", "reference", "fast"):
+            for file in (ended, strip(ended)):
+                assert np.abs(pool.run(file, x, runtime).outputs - expected).max() <= 1 / 256
+
+
+def test_a_float_artifact_is_refused():
+    with pytest.raises(UserError, match="single int8 output"):
+        append_softmax(to_float_tflite(artifacts.network()))

@@ -1,0 +1,151 @@
+"""How figures, facts and axes are spelled, and which examples a page shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from report import example
+
+from tinyc.report import chart, facts, figures, samples
+from tinyc.targets import Measured
+from tinyc.units import Unit
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0119, "pp", "+1.19 pp"),
+        (-0.0119, "pp", "-1.19 pp"),
+        (-0.00001, "pp", "0.00 pp"),
+        (None, "pp", "-"),
+        (-2048.0, "bytes", "-2.0 KiB"),
+        (0.0, "count", "0"),
+    ],
+)
+def test_signed(value: float | None, unit: Unit, text: str) -> None:
+    assert figures.signed(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (100, 25, "4x smaller"),
+        (94_301_664, 79_024, "1,193x smaller"),
+        (25, 100, "4x larger"),
+        (7, 7, "unchanged"),
+        (1000, 999, "under 1 % smaller"),
+        (None, 7, ""),
+        (7, None, ""),
+        (0, 7, ""),
+    ],
+)
+def test_factor(before: float | None, after: float | None, text: str) -> None:
+    assert figures.factor(before, after) == text
+
+
+def test_gain_turns_the_interval_round() -> None:
+    assert figures.gain(Measured(0.01, -0.02, 0.04)) == Measured(-0.01, -0.04, 0.02)
+    assert figures.gain(Measured(None)) is None
+
+
+def test_verdicts() -> None:
+    good = tuple(check for check in example.TARGETS if check.met)
+    calm = tuple(replace(step, checks=()) for step in example.STEPS)
+    base = replace(example.REPORT, targets=good, steps=calm, met=True)
+    assert figures.verdict(base) == "all targets met"
+    assert figures.verdict(replace(base, targets=())) == "no targets set"
+    assert figures.verdict(replace(base, met=False)) == "verify found a difference between the runtimes"
+    assert figures.verdict(replace(base, targets=example.TARGETS, met=False)) == "target missed: arena, flash"
+
+
+def test_facts_are_spelled_by_their_names() -> None:
+    found = facts.spelled({
+        "soft_labels_bytes": 2048, "seconds": 75, "validation_accuracy": 0.5, "agreed": True, "none": None,
+        "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
+    })  # fmt: skip
+    assert dict(found.single.rows) == {
+        "soft_labels_bytes": "2.0 KiB", "seconds": "1 min 15 s", "validation_accuracy": "50.00 %", "agreed": "yes",
+        "none": "-", "deep.er.n": "1,234,567", "empty": "",
+        "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
+    }  # fmt: skip
+    name, cells = found.tables[0]
+    assert (name, cells.header, cells.rows) == ("rows", ("a", "b"), (("1", "-"), ("2.5", "x")))
+
+
+def test_the_axes_hold_every_figure() -> None:
+    size, accuracy = chart.size(example.REPORT), chart.accuracy(example.REPORT, example.VIEWS)
+    assert size is not None
+    assert accuracy is not None
+    assert [tick.text for tick in size.ticks] == ["100 KiB", "1 MiB", "10 MiB"]
+    kept = [bar.kept or 0.0 for bar in size.bars]
+    assert kept == sorted(kept, reverse=True)
+    assert [bar.before for bar in size.bars[1:]] == kept[:-1]
+    assert [tick.text for tick in accuracy.ticks] == ["86 %", "87 %", "88 %", "89 %"]
+    assert accuracy.dots[0].at == accuracy.source
+    assert not size.grew
+
+
+def test_a_file_that_grew_is_said_to() -> None:
+    back = replace(example.STEPS[4], after=example.DISTILLED)
+    size = chart.size(replace(example.REPORT, steps=(*example.STEPS[:4], back)))
+    assert size is not None
+    assert size.grew
+    assert size.bars[-1].note == "4.06x larger"
+
+
+def test_confusion_counts_rows_by_truth() -> None:
+    labels, predicted = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 1, 2, 0])
+    assert samples.confusion(labels, predicted, 3) == ((1, 1, 0), (0, 1, 0), (1, 0, 1))
+
+
+def test_samples_share_the_room_among_four_kinds() -> None:
+    labels = np.arange(40) % 4
+    source, final = np.eye(4)[labels], np.eye(4)[labels]
+    source[30:] = np.roll(source[30:], 1, axis=1)
+    final[25:35] = np.roll(final[25:35], 1, axis=1)
+    found = samples.samples(np.zeros((40, 8, 8), np.uint8), labels, source, final, 16)
+    kinds = [(sample.source == sample.label, sample.final == sample.label) for sample in found]
+    assert [kinds.count(kind) for kind in ((True, True), (True, False), (False, True), (False, False))] == [4] * 4
+    assert [sample.index for sample in found[:4]] == [0, 1, 2, 3]
+    few = samples.samples(np.zeros((40, 8, 8), np.uint8), labels, np.eye(4)[labels], np.eye(4)[labels], 6)
+    assert [sample.index for sample in few] == [0, 1, 2, 3, 4, 5][:6]
+
+
+def test_probabilities_do_not_overflow() -> None:
+    found = samples.probabilities(np.array([[1000.0, 0.0], [0.0, 0.0]]))
+    assert found.tolist() == [[1.0, 0.0], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "size", "mode"),
+    [
+        ((28, 28), "uint8", (28, 28), "L"),
+        ((28, 20, 1), "uint8", (20, 28), "L"),
+        ((32, 32, 3), "float32", (32, 32), "RGB"),
+        ((128, 256, 3), "uint8", (64, 32), "RGB"),
+    ],
+)
+def test_pictures(shape: tuple[int, ...], dtype: str, size: tuple[int, int], mode: str) -> None:
+    values = np.random.default_rng(1).integers(0, 255, shape).astype(dtype)
+    uri = samples.picture(values)
+    assert uri is not None
+    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    assert (image.size, image.mode) == (size, mode)
+
+
+def test_a_picture_keeps_its_pixels() -> None:
+    values: Any = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    uri = samples.picture(values) or ""
+    image = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+    assert np.array_equal(np.asarray(image), values)
+
+
+@pytest.mark.parametrize("shape", [(16,), (128, 3), (2, 2), (8, 8, 5)])
+def test_what_is_no_picture_has_none(shape: tuple[int, ...]) -> None:
+    assert samples.picture(np.zeros(shape, np.float32)) is None

@@ -1,0 +1,118 @@
+"""C sources: the artifact as an aligned array with all that a firmware must know of it, and test vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc import __version__
+from tinyc.interpreters.description import Tensor
+from tinyc.interpreters.flatbuffer import describe
+
+if TYPE_CHECKING:
+    from tinyc.state import Flat
+
+HEADER, SOURCE = "model_data.h", "model_data.cc"
+VECTORS_HEADER, VECTORS_SOURCE = "test_vectors.h", "test_vectors.cc"
+POINTER_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Inputs in the artifact's own type and the outputs that `runtime` gave, (examples, ...) each."""
+
+    inputs: NDArray[Any]
+    outputs: NDArray[Any]
+    runtime: str
+
+
+def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, bytes]:
+    """Write model_data.h and .cc: the model, its input and output, preprocessing, arena and labels.
+
+    Args:
+        flat: the artifact, exactly as it is exported.
+        name: what the C names begin with, e.g. "model" for `g_model` and `MODEL_BYTES`.
+        arena_bytes: what TFLM took on the host; None where it was not measured.
+    """
+    described = describe(flat.content)
+    facts = {
+        **names(name),
+        "guard": f"TINYC_{name.upper()}_DATA_H_",
+        "bytes": len(flat.content),
+        "rows": rows(flat.content, "    "),
+        "input": side(described.inputs[0]),
+        "output": side(described.outputs[0]),
+        "scale": number(flat.task.scale),
+        "offset": number(flat.task.offset),
+        "arena_bytes": arena_bytes and -(-arena_bytes // 16) * 16,
+        "labels": [quoted(label) for label in flat.task.classes],
+        "softmax": flat.softmax,
+    }
+    return {HEADER: render(HEADER, facts), SOURCE: render(SOURCE, facts)}
+
+
+def test_vectors(vectors: Vectors, name: str) -> dict[str, bytes]:
+    """Write test_vectors.h and .cc."""
+    facts = {
+        **names(name),
+        "guard": f"TINYC_{name.upper()}_TEST_VECTORS_H_",
+        "count": len(vectors.inputs),
+        "runtime": vectors.runtime,
+        "inputs": [rows(example.ravel().tolist(), " " * 8) for example in vectors.inputs],
+        "outputs": [rows(example.ravel().tolist(), " " * 8) for example in vectors.outputs],
+    }
+    return {file: render(file, facts) for file in (VECTORS_HEADER, VECTORS_SOURCE)}
+
+
+def labels_bytes(classes: Sequence[str]) -> int:
+    """Count the flash that the table of labels takes: UTF-8 with an end byte each, and a pointer of 4 bytes."""
+    return sum(len(label.encode()) + 1 + POINTER_BYTES for label in classes)
+
+
+def names(name: str) -> dict[str, str]:
+    return {"name": name, "upper": name.upper(), "version": __version__, "header": HEADER, "source": SOURCE}
+
+
+def side(tensor: Tensor) -> dict[str, Any]:
+    """State one end of the network for the header."""
+    return {
+        "dtype": tensor.dtype,
+        "shape": tensor.shape,
+        "size": math.prod(tensor.shape),
+        "scale": number(tensor.scales[0]) if tensor.scales else None,
+        "zero_point": tensor.zero_points[0] if tensor.zero_points else 0,
+    }
+
+
+def rows(values: bytes | Sequence[int], indent: str) -> str:
+    """Write numbers in lines of 16: bytes as 0x1c, integers as they are."""
+    words = [f"0x{value:02x}" for value in values] if isinstance(values, bytes) else [str(value) for value in values]
+    lines = [", ".join(words[start : start + 16]) for start in range(0, len(words), 16)]
+    return "\n".join(f"{indent}{line}," for line in lines)
+
+
+def number(value: float) -> str:
+    """Write a float constant that reads back as the same float32."""
+    return f"{np.float32(value)!s}f"
+
+
+def quoted(text: str) -> str:
+    """Write text as a C string of UTF-8; octal escapes take three digits at most, so that none runs on."""
+    plain = {byte: chr(byte) for byte in range(0x20, 0x7F)} | {ord(c): "\\" + c for c in '"\\?'}
+    return '"' + "".join(plain.get(byte, f"\\{byte:03o}") for byte in text.encode()) + '"'
+
+
+def render(file: str, facts: dict[str, Any]) -> bytes:
+    """Fill in the template of a file."""
+    from jinja2 import Environment, StrictUndefined
+
+    # The output is C, not HTML: nothing is escaped but by `quoted`.
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    template = Path(__file__).with_name(f"{file}.jinja").read_text(encoding="utf-8")
+    return environment.from_string(template).render(facts).encode()

@@ -1,0 +1,191 @@
+"""The pass `export`: the last that changes bytes; it writes the artifact and the sources around it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, Field, model_validator
+
+from tinyc import progress
+from tinyc.contract import Context, Outcome, Skipped
+from tinyc.errors import UserError
+from tinyc.state import Flat, Kind
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tinyc.interpreters.pool import Pool, Run
+    from tinyc.lowering.verified import Written
+
+COMPARED, REHEARSED = 64, 4
+"""Examples on which the rewritten artifact is compared, in a run and in a plan."""
+
+
+def address(value: int | str) -> int:
+    """Read an address, as a number or as text such as "0x08040000"."""
+    try:
+        return value if isinstance(value, int) else int(value, 0)
+    except ValueError as error:
+        raise ValueError(f'{value!r} is no address; write 0x08040000 or "0x08040000"') from error
+
+
+def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("names a format twice")
+    return values
+
+
+class Export(BaseModel, frozen=True, extra="forbid"):
+    """Write the artifact: .tflite, C sources with test vectors, Intel HEX, each with its SHA-256.
+
+    The .tflite is stripped of all that no device reads, and compared on calibration examples under TFLM and the
+    reference kernels: where an output changed, it is not stripped, and the report says so.
+    """
+
+    takes: ClassVar[Kind] = "flat"
+    gives: ClassVar[Kind] = "flat"
+
+    use: Literal["export"]
+    formats: Annotated[tuple[Literal["tflite", "c", "hex"], ...], AfterValidator(distinct)] = Field(
+        ("tflite", "c"), min_length=1, description="files to write: tflite, c (array, header, test vectors), hex"
+    )
+    strip: bool = Field(True, description="remove names, calibrated ranges, notes and repeated parts")
+    softmax: bool = Field(
+        False, description="end in probabilities (steps of 1/256), which makes confident classes equal, not in logits"
+    )
+    base_address: Annotated[int | str, AfterValidator(address)] = Field(
+        0, description='hex: where in flash the artifact begins, e.g. 0x08040000 or "0x08040000"; a multiple of 16'
+    )
+    vectors: int = Field(8, ge=0, le=1000, description="c: test vectors, drawn from the validation split")
+    name: str = Field(
+        "model", pattern=r"^[a-z][a-z0-9_]{0,31}$", description="c: what the names begin with: g_model, MODEL_BYTES"
+    )
+
+    @model_validator(mode="after")
+    def address_fits(self) -> Self:
+        """Refuse an address that TFLM cannot read from, or that no .hex would carry."""
+        base = address(self.base_address)
+        if base and "hex" not in self.formats:
+            raise ValueError('`base_address` is for the .hex file; add "hex" to `formats`')
+        if not 0 <= base < 1 << 32 or base % 16:
+            raise ValueError(f"`base_address` {base:#x} must be a multiple of 16 in 32 bits")
+        return self
+
+    def apply(self, state: Flat, context: Context) -> Outcome:
+        """Rewrite the artifact, check it, and write its files.
+
+        Raises:
+            UserError: TFLM lacks an operator of it, or the .hex would end beyond 32 bits.
+            MachineError: an interpreter's worker crashed.
+        """
+        from tinyc.interpreters.pool import Pool
+
+        state = self.with_softmax(state)
+        with Pool() as pool:
+            written = self.write(state, context, pool)
+            inputs, split = self.examples(context, state)
+            run = observe(written.content, inputs, pool)
+        tables = {**state.tables, **({"labels": self.labels(state)} if "c" in self.formats else {})}
+        final = replace(state, content=written.content, tables=tables)
+        files = self.files(final, inputs, run)
+        skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
+        return Outcome(final, self.facts(state, written, files, split, run), files, skipped)
+
+    def with_softmax(self, state: Flat) -> Flat:
+        """End the artifact in probabilities where asked."""
+        if not self.softmax or state.softmax:
+            return state
+        from tinyc.lowering.softmax import append_softmax
+
+        return replace(state, content=append_softmax(state.content), softmax=True)
+
+    def write(self, state: Flat, context: Context, pool: Pool) -> Written:
+        """Strip and align the artifact, comparing outputs on calibration examples."""
+        from tinyc.data import floats
+        from tinyc.lowering import verified
+
+        count = COMPARED if context.rehearse is None else REHEARSED
+        samples = floats(context.data.calibration.x[:count], state.task)
+        total = 2 * len(samples) * len(verified.EXACT)
+        with progress.task(context.progress, "export: compare outputs", total) as shown:
+            return verified.write(state.content, self.strip, samples, pool, shown.advance)
+
+    def examples(self, context: Context, state: Flat) -> tuple[NDArray[np.float32], str]:
+        """Draw the inputs of the test vectors, one at least; never from test."""
+        import numpy as np
+
+        from tinyc.data import floats
+
+        name = "validation" if len(context.data.validation) else "calibration"
+        split = getattr(context.data, name)
+        count = min(max(self.vectors, 1), len(split))
+        chosen = np.sort(np.random.default_rng(context.seed).choice(len(split), count, replace=False))
+        return floats(split.x[chosen], state.task), name
+
+    def labels(self, state: Flat) -> int:
+        from tinyc.lowering.c_source import labels_bytes
+
+        return labels_bytes(state.task.classes)
+
+    def files(self, final: Flat, inputs: NDArray[np.float32], run: Run | None) -> dict[str, bytes]:
+        """Write every file that is asked for, by name."""
+        files: dict[str, bytes] = {}
+        if "tflite" in self.formats:
+            files["model.tflite"] = final.content
+        if "c" in self.formats:
+            files |= self.sources(final, inputs, run)
+        if "hex" in self.formats:
+            files["model.hex"] = self.hex(final.content)
+        return files
+
+    def sources(self, final: Flat, inputs: NDArray[np.float32], run: Run | None) -> dict[str, bytes]:
+        """Write the C sources; test vectors need an interpreter that says what is expected."""
+        from tinyc.interpreters.flatbuffer import describe
+        from tinyc.interpreters.quantization import quantize
+        from tinyc.lowering import c_source
+
+        files = c_source.model_data(final, self.name, run.arena_bytes if run else None)
+        if run and self.vectors:
+            held = quantize(inputs, describe(final.content).inputs[0])
+            files |= c_source.test_vectors(c_source.Vectors(held, run.raw, run.runtime), self.name)
+        return files
+
+    def hex(self, content: bytes) -> bytes:
+        from tinyc.lowering.hex import fits, to_hex
+
+        base = address(self.base_address)
+        problem = fits(base, len(content))
+        if problem:
+            raise UserError("export.base_address", problem, "choose a lower address")
+        return to_hex(content, base)
+
+    def facts(
+        self, state: Flat, written: Written, files: dict[str, bytes], split: str, run: Run | None
+    ) -> dict[str, Any]:
+        """State what was written, and what the stripping saved."""
+        vectors = min(self.vectors, len(run.raw)) if run and "c" in self.formats else 0
+        return {
+            "written": written.how,
+            "compared_under": list(written.runtimes),
+            "compared_examples": written.examples,
+            "bytes_before": len(state.content),
+            "bytes_after": len(written.content),
+            "bytes_saved": len(state.content) - len(written.content),
+            "arena_bytes": run.arena_bytes if run else None,
+            "test_vectors": {"count": vectors, "split": split, "runtime": run.runtime} if run and vectors else None,
+            "files": {
+                name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
+            },
+        }
+
+
+def observe(content: bytes, inputs: NDArray[np.float32], pool: Pool) -> Run | None:
+    """Run the finished artifact under TFLM, else under the reference kernels; None where neither is installed."""
+    from tinyc.interpreters import runtimes
+    from tinyc.lowering.verified import EXACT
+
+    runtime = next((each for each in EXACT if runtimes.version(each)), None)
+    return pool.run(content, inputs, runtime) if runtime else None
