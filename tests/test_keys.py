@@ -67,3 +67,20 @@ def test_what_the_source_is_made_of_changes_all(tmp_path: Path) -> None:
     ]
     for after in variants:
         assert not set(before) & set(after)
+
+
+def test_what_a_saved_network_holds_enters_the_key(tmp_path: Path) -> None:
+    """A SavedModel is a folder, and a teacher a network beside the source."""
+    text = TEXT.replace('build = "net.py:net"', 'file = "saved"').replace("how =", 'skip = ["x"]\nhow =')
+    taught = TEXT.replace(
+        '[[pass]]\nuse = "prune"',
+        '[[pass]]\nuse = "distill"\nstudent = "net.py:net"\nteachers = ["source", "saved"]\n[[pass]]\nuse = "prune"',
+    )
+    (tmp_path / "saved").mkdir()
+    for recipe, first in ((text, 0), (taught, 1)):
+        (tmp_path / "saved" / "weights").write_text("one")
+        before = keys_of(tmp_path, recipe)
+        (tmp_path / "saved" / "weights").write_text("two")
+        after = keys_of(tmp_path, recipe)
+        assert before[:first] == after[:first]
+        assert not set(before[first:]) & set(after)

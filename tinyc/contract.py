@@ -52,7 +52,7 @@ class Context:
         source: the network that the run began with, for use as a teacher; not to be changed.
         source_key: content key of the source (names its entries in the soft-label store).
         earlier: the passes that ran before, in order (fine-tuning takes up an earlier distillation).
-        cache: the user cache folder; a pass reaches it through training.store alone.
+        cache: the user cache folder; a pass reaches it through `training` alone.
         find: look a path of the recipe up (recipe's folder, its parent, the gallery); raises UserError.
         progress: where to say how far the work is.
         scratch: an empty folder of this step's own, thrown away when the step ends.

@@ -6,17 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 import tinyc
+from tinyc import cache
 from tinyc.builders import Builder, Find
 from tinyc.recipe import Recipe
 
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
-FILES = (".h5", ".hdf5", ".keras", ".npz", ".npy")
+FILES = ("file", "weights", "teachers")
 
 
 def source_key(recipe: Recipe, data_digest: str, find: Find) -> str:
@@ -42,37 +42,27 @@ def contents(model: Any, find: Find) -> list[Any]:
 
 
 def references(value: Any) -> Iterator[Builder | str]:
-    """Every builder and every weights file below a value."""
+    """Every builder, saved network and weights file below a value."""
     if isinstance(value, Builder):
         yield value
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             item = getattr(value, name)
-            # A SavedModel is a folder, which no suffix gives away.
-            yield from [item] if name == "file" and isinstance(item, str) else references(item)
+            yield from named_files(item) if name in FILES else references(item)
     elif isinstance(value, tuple | list):
         for item in value:
             yield from references(item)
-    elif isinstance(value, str) and value.endswith(FILES):
-        yield value
+
+
+def named_files(value: Any) -> Iterator[str]:
+    """The files that a field of FILES names; the teacher "source" is a key of its own."""
+    names = value if isinstance(value, tuple) else (value,)
+    yield from (name for name in names if isinstance(name, str) and name != "source")
 
 
 def file_hash(value: Builder | str, find: Find) -> str:
     """SHA-256 of what a reference leads to."""
-    if isinstance(value, Builder):
-        return value.fingerprint(find)
-    return path_hash(find(value))
-
-
-def path_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their names."""
-    total = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            total.update(str(file.relative_to(path)).encode() + b"\0")
-            with file.open("rb") as stream:
-                total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()
+    return value.fingerprint(find) if isinstance(value, Builder) else cache.content_key(find(value))
 
 
 def versions() -> dict[str, str]:

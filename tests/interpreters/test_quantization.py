@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinyc.interpreters.flatbuffer import Tensor
@@ -14,6 +14,7 @@ def int8(scale: float, zero_point: int) -> Tensor:
     return Tensor(0, "x", (1, 4), "int8", 0, 0, (scale,), (zero_point,))
 
 
+@settings(deadline=None)
 @given(
     st.floats(2**-13, 10, width=32),
     st.integers(-128, 127),

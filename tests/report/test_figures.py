@@ -68,10 +68,12 @@ def test_facts_are_spelled_by_their_names() -> None:
     found = facts.spelled({
         "soft_labels_bytes": 2048, "seconds": 75, "validation_accuracy": 0.5, "agreed": True, "none": None,
         "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
+        "classes": dict.fromkeys("abcdefg", 4),
     })  # fmt: skip
     assert dict(found.single.rows) == {
         "soft_labels_bytes": "2.0 KiB", "seconds": "1 min 15 s", "validation_accuracy": "50.00 %", "agreed": "yes",
         "none": "-", "deep.er.n": "1,234,567", "empty": "",
+        "classes": "a: 4, b: 4, c: 4, d: 4, e: 4, f: 4, g: 4",
         "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
     }  # fmt: skip
     name, cells = found.tables[0]
@@ -89,6 +91,14 @@ def test_the_axes_hold_every_figure() -> None:
     assert [tick.text for tick in accuracy.ticks] == ["86 %", "87 %", "88 %", "89 %"]
     assert accuracy.dots[0].at == accuracy.source
     assert not size.grew
+
+
+def test_sizes_within_a_decade_have_ticks_too() -> None:
+    step = replace(example.STEPS[0], after=replace(example.SOURCE, file_bytes=60_000_000, gzip_bytes=50_000_000))
+    size = chart.size(replace(example.REPORT, steps=(step,)))
+    assert size is not None
+    assert len(size.ticks) >= 2
+    assert all(0 <= tick.at <= 100 for tick in size.ticks)
 
 
 def test_a_file_that_grew_is_said_to() -> None:

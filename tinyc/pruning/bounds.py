@@ -143,7 +143,7 @@ def best_levels(search: Search) -> Removals:
 
 
 def improved(search: Search, levels: Removals, step: int) -> Removals:
-    """Change each group in turn, both ways, and keep each change that lowers the cost once the others made up for it."""
+    """Change each group in turn, both ways; keep what lowers the cost once the others have made up for it."""
     for place in np.flatnonzero(search.top):
         for sign in (-1, 1):
             changed = levels.copy()

@@ -13,6 +13,8 @@ from tinyc.report.views import Views
 
 NICE_STEPS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 MOST_TICKS = 6
+FEWEST_TICKS = 3
+BINARY = {name: size for name, size in units.BYTES.items() if name in ("B", "KiB", "MiB", "GiB")}
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,18 @@ def size(report: Report) -> SizeChart | None:
 
 
 def _decades(low: float, high: float) -> tuple[Tick, ...]:
-    marks = [(scale * 10**power, f"{10**power} {name}") for name, scale in units.BYTES.items() for power in range(3)
-             if name in ("B", "KiB", "MiB", "GiB")]  # fmt: skip
-    places = ((math.log10(value), text) for value, text in marks)
-    return tuple(Tick(round((at - low) / (high - low) * 100, 2), text) for at, text in places if low <= at <= high)
+    """Mark 1, 10 and 100 of every unit; where that gives too few ticks, 2 and 5 of each too."""
+    for digits in ((1,), (1, 2, 5)):
+        marks = [
+            (math.log10(size * digit * 10**power), f"{digit * 10**power} {name}")
+            for name, size in BINARY.items()
+            for power in range(3)
+            for digit in digits
+        ]
+        inside = [(at, text) for at, text in marks if low <= at <= high]
+        if len(inside) >= FEWEST_TICKS:
+            break
+    return tuple(Tick(round((at - low) / (high - low) * 100, 2), text) for at, text in inside)
 
 
 def accuracy(report: Report, views: Views) -> AccuracyChart | None:

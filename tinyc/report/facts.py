@@ -11,6 +11,7 @@ from tinyc.report.tables import Cells
 
 VALUES_SHOWN = 12
 ROWS_SHOWN = 40
+NUMBERS_APART = 6
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def spell(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return _number(name, value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {spell(str(key), item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {spell(str(key), item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         shown = ", ".join(spell(name, item) for item in value[:VALUES_SHOWN])
         return shown if len(value) <= VALUES_SHOWN else f"{shown}, ... ({len(value)} values, all in report.json)"
@@ -60,7 +61,12 @@ def _number(name: str, value: float) -> str:
 
 def _leaves(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in facts.items():
-        if isinstance(value, Mapping) and value:
+        # A long table of numbers (examples a class, bits a layer) is one fact, not a page of them.
+        if (
+            isinstance(value, Mapping)
+            and value
+            and not (len(value) > NUMBERS_APART and all(map(_is_number, value.values())))
+        ):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

@@ -185,7 +185,7 @@ def _shown(sample: Sample, classes: tuple[str, ...]) -> Shown:
 
     image: Any = sample.image
     return Shown(
-        image=image if image and image else None,
+        image=image if image and image.startswith(PNG) else None,
         label=classes[sample.label],
         source=said(sample.source, sample.source_confidence),
         final=said(sample.final, sample.final_confidence),
