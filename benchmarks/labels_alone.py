@@ -1,6 +1,6 @@
 """What distillation gives: the recipe's student from the teacher against the same student from labels alone.
 
-Run it as `python benchmarks/labels_alone.py resnet50-tiny`. Each seed trains both, with the recipe's epochs, augmentation
+Run it as `python benchmarks/labels_alone.py resnet50-tiny`. Each seed trains both with the recipe's epochs, views
 and schedule, and measures them on the test split; the difference is paired, example by example, with its 95 % interval.
 The source and its soft labels come from the cache. A finished training is kept beside the runs, and not done again.
 """

@@ -55,9 +55,8 @@ def show(stored: tuple[float, Measurement], looped: tuple[float, Measurement]) -
         print(f"{name:20} {units.show_seconds(seconds):>14}  accuracy {measured.ledger.accuracy:.2%}")
     low, high = intervals.paired(stored[1].correct, looped[1].correct)
     gain = stored[1].correct.mean() - looped[1].correct.mean()
-    print(
-        f"{looped[0] / stored[0]:.2f} times faster; accuracy {gain * 100:+.2f} pp ({low * 100:+.2f} to {high * 100:+.2f})"
-    )
+    difference = f"accuracy {gain * 100:+.2f} pp ({low * 100:+.2f} to {high * 100:+.2f})"
+    print(f"{looped[0] / stored[0]:.2f} times faster; {difference}")
 
 
 if __name__ == "__main__":

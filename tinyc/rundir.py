@@ -67,7 +67,10 @@ def locked(folder: RunFolder) -> Iterator[None]:
 def sweep(path: Path) -> None:
     """Remove what a killed run left half written."""
     for leftover in path.glob(".writing-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def store(target: Path, manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> None:

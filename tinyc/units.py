@@ -20,6 +20,7 @@ SPELLINGS: dict[Unit, dict[str, float]] = {
     "pp": {"pp": 0.01},
     "seconds": {**SECONDS},
 }
+ROUNDED_UP = 0.99995  # from here on one decimal of the next smaller unit would read 1,000.0
 QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)\s*")
 
 
@@ -56,7 +57,7 @@ def show(value: float | None, unit: Unit) -> str:
 def show_bytes(value: float) -> str:
     """Write bytes as B, KiB, MiB or GiB with at most one decimal."""
     for name, size in (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024)):
-        if abs(value) >= size:
+        if abs(value) >= size * ROUNDED_UP:
             return f"{value / size:,.1f} {name}"
     return f"{value:,.0f} B"
 
@@ -64,7 +65,7 @@ def show_bytes(value: float) -> str:
 def show_count(value: float) -> str:
     """Write a count as 23.6 M, 77.7 k or 512."""
     for name, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
+        if abs(value) >= size * ROUNDED_UP:
             return f"{value / size:,.1f} {name}"
     return f"{value:,.0f}"
 

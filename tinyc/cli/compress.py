@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from tinyc import cache
-from tinyc.pipeline.finish import finish
+from tinyc.pipeline.finish import agreed, finish
 from tinyc.pipeline.run import Settings, Started, open_run, start_index, steps
 from tinyc.recipe import load
-from tinyc.report import lines
+from tinyc.report import figures, lines
 from tinyc.report.record import Report
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.report.write import to_json
@@ -54,11 +54,8 @@ def show_start(event: Started, screen: Screen) -> None:
 
 def verdict(report: Report) -> int:
     """Say the exit code with its reason, and give it."""
-    missed = [f"target missed: {check.metric}" for check in report.targets if not check.met]
-    for step in report.steps:
-        missed += [f"expect missed: {step.use} {check.metric}" for check in step.checks if not check.met]
-        if step.use == "verify" and not step.facts.get("agreed", False):
-            missed.append("verify: the runtimes disagree")
-    code = 1 if missed else 0
-    click.echo(f"tinyc: exit {code} ({', '.join(missed) if missed else 'all targets met'})", err=True)
+    code = 0 if report.met else 1
+    bounds = [figures.verdict(report)] if any(figures.missed(report).values()) else []
+    apart = ["verify: the runtimes disagree"] if not agreed(report.steps) else []
+    click.echo(f"tinyc: exit {code} ({'; '.join(bounds + apart) or 'all targets met'})", err=True)
     return code

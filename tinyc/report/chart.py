@@ -91,8 +91,8 @@ def size(report: Report) -> SizeChart | None:
 
 
 def _decades(low: float, high: float) -> tuple[Tick, ...]:
-    """Mark 1, 10 and 100 of every unit; where that gives too few ticks, 2 and 5 of each too."""
-    for digits in ((1,), (1, 2, 5)):
+    """Mark 1, 10 and 100 of every unit; where that gives too few ticks, digits between them too."""
+    for digits in ((1,), (1, 2, 5), range(1, 10)):
         marks = [
             (math.log10(size * digit * 10**power), f"{digit * 10**power} {name}")
             for name, size in BINARY.items()

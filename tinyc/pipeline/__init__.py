@@ -1,0 +1,1 @@
+"""The run: source, passes, measures, verdicts; and its rehearsal, the plan."""
