@@ -2,7 +2,7 @@
 
 Run it as `python benchmarks/labels_alone.py resnet50-tiny`. Each seed trains both with the recipe's epochs, views
 and schedule, and measures them on the test split; the difference is paired, example by example, with its 95 % interval.
-The source and its soft labels come from the cache. A finished training is kept beside the runs, and not done again.
+The source and its soft labels come from the cache. A finished training is kept in the run folder, and not done again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from tinyc import cache, ledger
 from tinyc.ledger import intervals
 from tinyc.passes.distill import Distill
+from tinyc.pipeline.judge import measurement
 from tinyc.pipeline.run import Run, Settings, Workshop, open_run
 from tinyc.recipe import load
 from tinyc.report.terminal import open_screen
@@ -28,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", nargs="?", default="resnet50-tiny")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     recipe = load(options.recipe)
     with open_run(recipe, Settings(options.out, cache.folder()), open_screen()) as run:
@@ -36,9 +37,14 @@ def main() -> None:
 
 
 def pair(run: Run, seed: int) -> tuple[Any, Any]:
-    """Which test examples the student gets right, taught and from labels alone, (examples,) each."""
+    """Which test examples the student gets right, taught and from labels alone, (examples,) each.
+
+    Seed 0 is the recipe's own, so its taught student is taken from a finished run.
+    """
     recipe = run.recipe.steps[0].transform
-    return trained(run, seed, recipe), trained(run, seed, recipe.model_copy(update={"alpha": 0.0}))
+    done = Workshop(run).finished(1) if seed == 0 else None
+    taught = measurement(done, run.bench.dataset).correct if done else trained(run, seed, recipe)
+    return taught, trained(run, seed, recipe.model_copy(update={"alpha": 0.0}))
 
 
 def trained(run: Run, seed: int, transform: Distill) -> Any:

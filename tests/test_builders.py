@@ -33,9 +33,52 @@ def test_local_imports_work_and_enter_the_fingerprint(tmp_path: Path) -> None:
     assert made.fingerprint(lambda name: tmp_path / name) != before
 
 
+def test_relative_imports_inside_a_package_enter_the_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("from blocks import N\ndef f(): return N")
+    (tmp_path / "blocks" / "inner").mkdir(parents=True)
+    (tmp_path / "blocks" / "__init__.py").write_text("from .inner.deep import N")
+    (tmp_path / "blocks" / "inner" / "__init__.py").write_text("")
+    (tmp_path / "blocks" / "inner" / "deep.py").write_text("from ..base import N")
+    (tmp_path / "blocks" / "base.py").write_text("N = 1")
+    made = builder("f.py:f")
+    before = made.fingerprint(lambda name: tmp_path / name)
+    for changed in ("inner/__init__.py", "inner/deep.py", "base.py"):
+        path = tmp_path / "blocks" / changed
+        path.write_text(path.read_text() + "\n# changed")
+        after = made.fingerprint(lambda name: tmp_path / name)
+        assert after != before, changed
+        before = after
+
+
+def test_a_local_import_inside_the_function_works(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("def f():\n    from late_part import N\n    return N")
+    (tmp_path / "late_part.py").write_text("N = 5")
+    assert builder("f.py:f").call(lambda name: tmp_path / name) == 5
+
+
+def test_two_folders_with_a_module_of_one_name_each_get_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "blocks_of").mkdir(parents=True)
+        (tmp_path / name / "f.py").write_text("from namesake import N\nfrom blocks_of import M\ndef f(): return N + M")
+        (tmp_path / name / "namesake.py").write_text(f"N = '{name}'")
+        (tmp_path / name / "blocks_of" / "__init__.py").write_text(f"M = '{name}'")
+    found = [builder(f"{name}/f.py:f").call(lambda path: tmp_path / path) for name in ("a", "b", "a")]
+    assert found == ["aa", "bb", "aa"]
+
+
+def test_what_user_code_prints_is_not_among_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f.py").write_text("print('loaded')\ndef f(): print('called')")
+    builder("f.py:f").call(lambda name: tmp_path / name)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "loaded\ncalled\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("def f():\n    import sys\n    sys.exit('no')", r"f\.py:3: f raised SystemExit: no"),
+        ("import sys\nsys.exit(0)", r"f\.py:2: the module raised SystemExit"),
         ("def f():\n    raise KeyError('x')", r"f\.py:2: f raised KeyError"),
         ("import nowhere_at_all\ndef f(): ...", r"f\.py:1: the module raised ModuleNotFoundError"),
         ("def f(:\n", r"f\.py:1: the module raised SyntaxError"),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tinyc import keys
 from tinyc.builders import Find
+from tinyc.interpreters import runtimes
 from tinyc.recipe import gallery, load
 
 TEXT = """
@@ -84,3 +87,20 @@ def test_what_a_saved_network_holds_enters_the_key(tmp_path: Path) -> None:
         after = keys_of(tmp_path, recipe)
         assert before[:first] == after[:first]
         assert not set(before[first:]) & set(after)
+
+
+def test_an_artifact_in_the_middle_is_no_final_one(tmp_path: Path) -> None:
+    """The last is measured under TFLM, one before `export` by the fast kernels: neither stands in for the other."""
+    last = keys_of(tmp_path)
+    middle = keys_of(tmp_path, TEXT + '[[pass]]\nuse = "export"\n')
+    assert last[:2] == middle[:2]
+    assert last[2] != middle[2]
+
+
+def test_the_interpreters_enter_the_keys_of_artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever installs TFLM after a run wants the arena that was not measured."""
+    before = keys_of(tmp_path)
+    monkeypatch.setattr(runtimes, "version", lambda runtime: None if runtime == "tflm" else "some 1.0")
+    after = keys_of(tmp_path)
+    assert before[:2] == after[:2]
+    assert before[2] != after[2]

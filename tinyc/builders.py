@@ -8,7 +8,8 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from tinyc.errors import UserError
 
 Find = Callable[[str], Path]
+PREFIX = "tinyc_user_"
 REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -66,32 +68,77 @@ class Builder(BaseModel):
         function = getattr(load_module(path), self.function, None)
         if not callable(function):
             raise UserError(str(path), f"has no function {self.function!r}", "correct the name after the colon")
-        try:
+        with user_code(path, self.function):
             return function(*arguments, **self.options)
-        except Exception as error:
-            raise user_code_error(path, self.function, error) from error
 
 
 def load_module(path: Path) -> Any:
-    """Import a user's file under its own folder, so that its local imports work."""
-    folder = str(path.parent.resolve())
-    name = f"tinyc_user_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}_{path.stem}"
+    """Import a user's file, once for each content: its classes may be registered by name, which bears no repeating."""
+    files = b"".join(file.read_bytes() for file in sorted(local_modules(path)))
+    name = f"{PREFIX}{hashlib.sha256(str(path.resolve()).encode() + files).hexdigest()[:8]}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UserError(str(path), "is not a Python file", "give a .py file")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, folder)
+    forget_namesakes(path)
+    sys.modules[name] = module
     try:
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise user_code_error(path, "the module", error) from error
-    finally:
-        sys.path.remove(folder)
+        with user_code(path, "the module"):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
-def user_code_error(path: Path, what: str, error: Exception) -> UserError:
+def classes(path: Path) -> dict[str, type]:
+    """Every class that a user's file, and the local modules that it imports, define, by name."""
+    load_module(path)
+    files = local_modules(path)
+    modules = [each for each in list(sys.modules.values()) if Path(getattr(each, "__file__", None) or "") in files]
+    return {
+        name: item
+        for module in modules
+        for name, item in vars(module).items()
+        if isinstance(item, type) and item.__module__ == module.__name__
+    }
+
+
+def forget_namesakes(path: Path) -> None:
+    """Forget what another user's file has imported under a name that this file's folder has too (`utils`, say)."""
+    own = path.resolve().parent
+    others = {Path(module.__file__ or "").parent for name, module in sys.modules.items() if name.startswith(PREFIX)}
+    for file in local_modules(path):
+        top = file.relative_to(own).parts[0].removesuffix(".py") if file.is_relative_to(own) else ""
+        held = Path(getattr(sys.modules.get(top), "__file__", None) or "")
+        home = held.parent.parent if held.name == "__init__.py" else held.parent
+        if home in others - {own}:
+            for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+                del sys.modules[name]
+
+
+@contextmanager
+def user_code(path: Path, what: str) -> Iterator[None]:
+    """Run code of a user's file: its folder can be imported from, and what it prints does not stand among results.
+
+    Raises:
+        UserError: it raised, or called `sys.exit`.
+    """
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:
+        raise user_code_error(path, what, error) from error
+    finally:
+        with suppress(ValueError):
+            sys.path.remove(folder)
+
+
+def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     """Name the innermost line of the user's own file, not ours or a library's."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     if isinstance(error, SyntaxError) and error.lineno:
@@ -109,28 +156,33 @@ def local_modules(path: Path) -> set[Path]:
         if current in found:
             continue
         found.add(current)
-        waiting += [file for name in imported(current) for file in candidates(path.resolve().parent, name)]
+        above = [path.resolve().parent, *current.parents]
+        waiting += [
+            file for level, name in imported(current) for file in candidates(above[min(level, len(above) - 1)], name)
+        ]
     return found
 
 
-def imported(path: Path) -> set[str]:
-    """The dotted names that a file imports."""
+def imported(path: Path) -> set[tuple[int, str]]:
+    """The dotted names that a file imports, each with its leading dots counted."""
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise user_code_error(path, "the module", error) from error
-    names: set[str] = set()
+    names: set[tuple[int, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            names.update((0, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
-            names.update({base, *(f"{base}.{alias.name}".lstrip(".") for alias in node.names)})
-    return names - {""}
+            below = (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+            names.update((node.level, name) for name in (base, *below) if name)
+    return names
 
 
 def candidates(folder: Path, dotted: str) -> list[Path]:
     """The files below `folder` that an import of `dotted` would run."""
-    stem = folder.joinpath(*dotted.split("."))
-    options = (stem.with_suffix(".py"), stem / "__init__.py", folder / dotted.split(".", maxsplit=1)[0] / "__init__.py")
-    return [file.resolve() for file in options if file.is_file()]
+    parts = dotted.split(".")
+    stem = folder.joinpath(*parts)
+    packages = (folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1))
+    return [file.resolve() for file in (stem.with_suffix(".py"), *packages) if file.is_file()]

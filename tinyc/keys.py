@@ -13,10 +13,13 @@ from pydantic import BaseModel
 import tinyc
 from tinyc import cache
 from tinyc.builders import Builder, Find
+from tinyc.interpreters import runtimes
+from tinyc.interpreters.runtimes import Runtime
 from tinyc.recipe import Recipe
 
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
 FILES = ("file", "weights", "teachers")
+INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
 
 
 def source_key(recipe: Recipe, data_digest: str, find: Find) -> str:
@@ -27,13 +30,19 @@ def source_key(recipe: Recipe, data_digest: str, find: Find) -> str:
 
 
 def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
-    """Key of each step: the step before, the pass's resolved fields, and the files that it names."""
+    """Key of each step: the step before, the pass's resolved fields, the files that it names, and who measures it."""
     keys: list[str] = []
     before = digest([source, recipe.data.metric])
-    for step in recipe.steps:
-        before = digest([before, step.transform.use, *contents(step.transform, find)])
+    for index, step in enumerate(recipe.steps, start=1):
+        measured = measuring(recipe, index) if step.transform.gives == "flat" else []
+        before = digest([before, step.transform.use, *contents(step.transform, find), *measured])
         keys.append(before)
     return keys
+
+
+def measuring(recipe: Recipe, index: int) -> list[Any]:
+    """What an artifact's figures depend on beside its bytes: its place at the end or not, and the interpreters."""
+    return [recipe.is_last(index), {runtime: runtimes.version(runtime) for runtime in INTERPRETERS}]
 
 
 def contents(model: Any, find: Find) -> list[Any]:

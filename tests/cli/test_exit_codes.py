@@ -122,6 +122,7 @@ def test_bad_input_is_one_message(name: str, tmp_path: Path, capsys: pytest.Capt
         (["compres", "x"], "No such command", 2),
         (["compress", "resnet50-tini"], "did you mean 'resnet50-tiny'", 2),
         (["compress", "resnet50-tiny", "--from", "cluster"], "names no single step", 2),
+        (["compress", "resnet50-tiny", "--fresh", "--from", "2"], "contradict", 2),
         (["compress", "resnet50-tiny", "--set", "seed"], "KEY=VALUE", 2),
         (["check", "/nowhere/x.toml"], "no such file", 2),
         (["passes", "prone"], "did you mean 'prune'", 2),
@@ -177,6 +178,18 @@ def test_a_bug_of_ours_names_its_log(monkeypatch: pytest.MonkeyPatch, capsys: py
     path = Path(shown.partition("the log is ")[2].strip().rstrip(")"))
     assert "ZeroDivisionError" in path.read_text()
     path.unlink()
+
+
+@pytest.mark.parametrize("name", ["MemoryError", "ResourceExhaustedError"])
+def test_too_little_memory(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    error = MemoryError() if name == "MemoryError" else type(name, (Exception,), {})("OOM when allocating tensor")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tinyc.recipe.load", fail)
+    assert cli.invoke(["check", "resnet50-tiny"]) == 3
+    assert "not enough of it" in capsys.readouterr().err
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,3 +39,8 @@ def test_token_ids_keep_their_values() -> None:
     given_ids = quantize(np.array([[1.0, 30521.0, 0.0]]), ids)
     assert given_ids.dtype == np.int32
     assert given_ids.tolist() == [[1, 30521, 0]]
+
+
+def test_a_zero_point_that_is_left_out_is_zero() -> None:
+    tensor = Tensor(0, "x", (1, 2), "int8", 0, 0, (0.5,), ())
+    assert dequantize(quantize(np.array([1.0, -2.0], np.float32), tensor), tensor).tolist() == [1.0, -2.0]

@@ -187,3 +187,24 @@ def test_light_commands_import_neither_tensorflow_nor_matplotlib(arguments: list
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("seed = 3", f"seed = {'9' * 5000}"),
+        ("seed = 3", f"seed = 3\nx = {'[' * 5000}{']' * 5000}"),
+        ("seed = 3", 'seed = 3\nextends = "~no_such_user/base.toml"'),
+    ],
+)
+def test_what_python_itself_refuses_is_a_message(tmp_path: Path, old: str, new: str) -> None:
+    path = write(tmp_path, "huge.toml", GOOD.replace(old, new))
+    with pytest.raises(UserError, match=r"huge\.toml"):
+        load(path)
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000])
+def test_a_set_that_python_itself_refuses_is_text(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, "good.toml", GOOD)
+    with pytest.raises(UserError, match="seed"):
+        load(path, [f"seed={value}"])

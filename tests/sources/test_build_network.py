@@ -86,3 +86,14 @@ def test_a_subclassed_model_is_one_opaque_layer(tmp_path: Path) -> None:
 def test_what_is_refused(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         network(tmp_path, body)
+
+
+def test_a_network_for_any_size_gets_the_size_of_the_examples(tmp_path: Path) -> None:
+    body = """    i = k.Input((None, None, 1), name='any')
+    x = L.Conv2D(4, 3, name='stem')(i)
+    x = L.GlobalAveragePooling2D(name='pool')(x)
+    return k.Model(i, L.Dense(classes, name='head')(x))"""
+    model = network(tmp_path, body)
+    assert model.input_shape == (None, 8, 8, 1)
+    assert [layer.name for layer in model.layers] == ["any", "stem", "pool", "head"]
+    assert model.get_layer("stem").output_shape == (None, 6, 6, 4)

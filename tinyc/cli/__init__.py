@@ -76,6 +76,9 @@ def explain(error: BaseException) -> int:
             return fail(error)
         case OSError() | MemoryError():
             return fail(machine_error(error))
+        # TensorFlow's own, which cannot be imported here.
+        case Exception() if type(error).__name__ == "ResourceExhaustedError":
+            return fail(machine_error(MemoryError()))
         case _:
             return close(70, f"a bug of ours: {type(error).__name__}; the log is {log(error)}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,20 @@ from tinyc.report.write import read
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 SHOWN = 5
+UNREADABLE = (ValueError, OSError, EOFError, SyntaxError)
 
 
 def run(file: Path, example: Path, scale: float | None, offset: float | None, as_json: bool) -> str:
     """Predict the class of one example; class names and scale come from the run that the file lies in."""
     content = read_file(file)
     described = describe(content, str(file))
+    if len(described.inputs) != 1:
+        raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
     views = run_of(file)
     raw = load_example(example, described.inputs[0].shape[1:])
-    x = raw.astype(np.float32) * (views.scale if scale is None else scale) + (
-        views.offset if offset is None else offset
-    )
+    x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
     with Pool(1) as pool:
-        outputs = pool.run(content, x[None].astype(np.float32), "tflm", str(file)).outputs[0].ravel()
+        outputs = pool.run(content, x[None], "tflm", str(file)).outputs[0].ravel()
     shares = (
         outputs if abs(float(outputs.sum()) - 1) < 0.05 and (outputs >= 0).all() else probabilities(outputs[None])[0]
     )
@@ -50,33 +52,43 @@ def run_of(file: Path) -> Views:
 
 
 def load_example(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Read an image, an array or a row of numbers, and give it the input's shape.
+    """Read an image, an array or a row of numbers as float32, and give it the input's shape.
+
+    A flat row is folded to it; of an array of several axes only those of length 1 may be missing or too many.
 
     Raises:
-        UserError: it cannot be read, or has another shape.
+        UserError: it cannot be read, holds no finite numbers, or has another shape.
     """
     read_file(path)
     suffix = path.suffix.lower()
     try:
         found = picture(path, shape) if suffix in PICTURES else array(path, suffix)
-    except (ValueError, OSError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise UserError(str(path), f"cannot be read: {error}", "give an image, a .npy array or a .csv row") from error
-    if found.size != int(np.prod(shape)):
+    sides = [[side for side in each if side != 1] for each in (found.shape, shape)]
+    if found.size != math.prod(shape) or (len(sides[0]) > 1 and sides[0] != sides[1]):
         problem = f"has shape {found.shape}, but the network takes {shape}"
         raise UserError(str(path), problem, "give one example of the network's input shape")
-    return found.reshape(shape)
+    if found.dtype.kind not in "biuf" or not np.isfinite(found).all():
+        raise UserError(str(path), "holds something else than finite numbers", "give plain numbers")
+    return found.astype(np.float32).reshape(shape)
 
 
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB" if shape[-1:] == (3,) else "L"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB" if shape[-1:] == (3,) else "L"))
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from error
 
 
 def array(path: Path, suffix: str) -> NDArray[Any]:
     if suffix == ".npy":
-        found: NDArray[Any] = np.load(path, allow_pickle=False)
+        found: Any = np.load(path, allow_pickle=False)
+        if not isinstance(found, np.ndarray):
+            raise ValueError("it holds several arrays")
         return found
     return np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=1)

@@ -110,7 +110,9 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
         yield "class_names", repr(raw.class_names)
         for axis, table in (("x", raw.x), ("y", raw.y)):
             for part, array in table.items():
-                yield f"{axis} {part} {array.dtype.str} {array.shape}", hashlib.sha256(array.tobytes()).hexdigest()
+                # The bytes of Python objects are addresses, which differ from process to process.
+                held = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+                yield f"{axis} {part} {array.dtype.str} {array.shape}", hashlib.sha256(held).hexdigest()
         return
     if spec.name is not None:
         files = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tinyc.data.raw import Raw
 from tinyc.errors import UserError
 
 Row = tuple[int, list[str]]
+INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 def read(path: Path, label: str) -> Raw:
@@ -83,4 +85,4 @@ def number(path: Path, line: int, name: str, cell: str) -> float:
 
 def order(labels: list[str]) -> type[int] | None:
     """Sort labels as numbers where all are integers of their own spelling, else as text."""
-    return int if all(label.lstrip("-").isdecimal() and str(int(label)) == label for label in labels) else None
+    return int if all(INTEGER.fullmatch(label) for label in labels) else None

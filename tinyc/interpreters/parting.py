@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.errors import UserError
+from tinyc.errors import TinycError
 from tinyc.interpreters.description import Op
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
@@ -42,7 +43,7 @@ def first_parting(
         cut = with_output(content, op.outputs[0])
         try:
             one, other = (pool.run(cut, inputs, runtime, where).raw for runtime in (left, right))
-        except UserError:
+        except TinycError:
             continue
         if steps_apart(one, other).max(initial=0) > steps:
             return op
@@ -50,8 +51,14 @@ def first_parting(
 
 
 def with_output(content: bytes, tensor: int) -> bytes:
-    """Make one tensor of the main graph the network's output, by overwriting the index of its only output."""
+    """Make one tensor of the main graph the network's only output.
+
+    A new vector is put behind the file: in a packed one the last operator shares the graph's.
+    """
     table = schema().Model.GetRootAs(content, 0).Subgraphs(0)._tab
-    # The outputs are field 2 of a SubGraph: vtable slot 4 + 2 * 2; int32, little-endian.
-    start = table.Vector(table.Offset(8))
-    return content[:start] + tensor.to_bytes(4, "little", signed=True) + content[start + 4 :]
+    # The outputs are field 2 of a SubGraph: vtable slot 4 + 2 * 2; an offset from the field to a vector of int32.
+    field = table.Pos + table.Offset(8)
+    padded = content + bytes(-len(content) % 4)
+    return b"".join((
+        padded[:field], struct.pack("<I", len(padded) - field), padded[field + 4 :], struct.pack("<Ii", 1, tensor),
+    ))  # fmt: skip

@@ -19,7 +19,7 @@ def quantize(values: NDArray[Any], tensor: Tensor) -> NDArray[Any]:
     if not tensor.scales:
         return np.ascontiguousarray(values, dtype)
     limits = np.iinfo(dtype)
-    steps = np.rint(values / np.float32(tensor.scales[0])) + tensor.zero_points[0]
+    steps = np.rint(values / np.float32(tensor.scales[0])) + zero_point(tensor)
     held: NDArray[Any] = np.clip(steps, limits.min, limits.max).astype(dtype)
     return held
 
@@ -28,4 +28,9 @@ def dequantize(values: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
     """Give a tensor's integers as float32: (value - zero point) * scale."""
     if not tensor.scales:
         return values.astype(np.float32)
-    return (values.astype(np.float32) - tensor.zero_points[0]) * np.float32(tensor.scales[0])
+    return (values.astype(np.float32) - zero_point(tensor)) * np.float32(tensor.scales[0])
+
+
+def zero_point(tensor: Tensor) -> int:
+    """The integer that stands for zero; a file may leave it out where it is 0."""
+    return tensor.zero_points[0] if tensor.zero_points else 0

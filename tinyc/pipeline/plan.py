@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinyc import data, ledger, selectors
+from tinyc.interpreters import runtimes
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.pipeline import source
 from tinyc.pipeline.bench import Bench
@@ -122,14 +123,14 @@ def weigh(state: State, bench: Bench) -> dict[str, int | None]:
     content = state.content
     described = describe(content)
     example = data.floats(bench.dataset.calibration.x[:1], bench.dataset.task)
-    run = bench.pool.run(content, example, "tflm")
+    run = bench.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
     return {
         "params": described.params,
         "macs": described.macs,
         "file": len(content),
         "flash": flash,
-        "arena": run.arena_bytes,
+        "arena": run.arena_bytes if run else None,
     }
 
 

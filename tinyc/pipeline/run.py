@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tinyc import data, keys, ledger, rundir
+from tinyc import backend, builders, data, keys, ledger, rundir
+from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline import judge, layers, stored
@@ -174,14 +175,22 @@ class Workshop:
         """What the pass takes: the source, or the state that the step before left on disk."""
         if index == 1:
             return self.source()
-        return stored.load_state(before.folder, self.bench.dataset.task)
+        return stored.load_state(before.folder, self.bench.dataset.task, self.own_layers)
+
+    def own_layers(self) -> dict[str, type]:
+        """The layer classes that the files of the recipe's builders define; a stored network names them."""
+        found: dict[str, type] = {}
+        for owner in (self.run.recipe.source, *(step.transform for step in self.run.recipe.steps)):
+            for value in keys.references(owner):
+                if isinstance(value, Builder):
+                    found |= builders.classes(self.bench.find(value.file))
+        return {name: item for name, item in found.items() if issubclass(item, backend.keras().layers.Layer)}
 
     def measure(self, index: int, state: State, taken: State, before: Done) -> ledger.Measurement:
         """Weigh a state; the artifact as it will be flashed under TFLM, one in the middle by the fast kernels."""
         if isinstance(state, Net):
             return ledger.measure_net(state, self.bench.dataset, self.bench.progress)
-        following = [step.transform.use for step in self.run.recipe.steps[index:]]
-        runtime: Literal["tflm", "fast"] = "tflm" if set(following) <= {"verify"} else "fast"
+        runtime: Literal["tflm", "fast"] = "tflm" if self.run.recipe.is_last(index) else "fast"
         same = isinstance(taken, Flat) and taken == state
         if same and before.ledger.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime"):
             return judge.measurement(before, self.bench.dataset)
@@ -211,10 +220,12 @@ def start_index(recipe: Recipe, text: str | None, fresh: bool) -> int | None:
     """Read --from: a step's number or the name of a pass that stands there once.
 
     Raises:
-        UserError: there is no such step.
+        UserError: there is no such step, or `fresh` asks for another.
     """
     if text is None:
         return 0 if fresh else None
+    if fresh:
+        raise UserError(f"--fresh --from {text}", "contradict each other", "--fresh begins at the first step; drop one")
     uses = [step.transform.use for step in recipe.steps]
     if text.isdecimal() and 1 <= int(text) <= len(uses):
         return int(text)

@@ -37,4 +37,5 @@ def untrained(bench: Bench) -> Net:
         return Net(sources.network(spec.build, task, bench.find), task)
     if spec.file is None:
         raise UserError(where, "names no network", "give build or file")
-    return Net(sources.fit_to_task(sources.read(bench.find(spec.file), where), task, where), task)
+    model = sources.fit_to_task(sources.read(bench.find(spec.file), where), task, where)
+    return Net(sources.at_size(model, tuple(task.input_shape), where), task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tinyc import rundir, sources
 from tinyc.contract import Skipped
+from tinyc.errors import UserError
 from tinyc.ledger import Ledger
 from tinyc.quiet import hushed
 from tinyc.report.views import Layer
@@ -74,16 +75,26 @@ def state_files(state: State | None, scratch: Path) -> dict[str, bytes]:
     if isinstance(state, Flat):
         return {FLAT: state.content}
     path = scratch / NET
-    with hushed():
-        state.model.save(path, save_format="h5", include_optimizer=False)
+    try:
+        with hushed():
+            state.model.save(path, save_format="h5", include_optimizer=False)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        remedy = "give each layer class of yours a get_config() that returns all arguments of its __init__"
+        raise UserError(state.model.name, f"the network cannot be stored: {error}", remedy) from error
     return {NET: path.read_bytes()}
 
 
 def load(folder: Path, cached: bool = True) -> Done | None:
     """Read a finished step, None where there is none or it is damaged."""
     table = rundir.manifest(folder)
-    if table is None:
+    try:
+        return None if table is None else read(folder, table, cached)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
+    """Make a step of its manifest and its scores."""
     return Done(
         folder=folder,
         key=table["key"],
@@ -98,10 +109,10 @@ def load(folder: Path, cached: bool = True) -> Done | None:
     )
 
 
-def load_state(folder: Path, task: Task) -> State:
-    """Read the state that a finished step left."""
+def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, type]]) -> State:
+    """Read the state that a finished step left; `own_layers` gives the layer classes of the recipe's own files."""
     table = rundir.manifest(folder) or {}
     described = table["state"]
     if described["kind"] == "flat":
         return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
-    return Net(sources.read(folder / NET, str(folder)), task)
+    return Net(sources.read(folder / NET, str(folder), own_layers()), task)

@@ -93,6 +93,9 @@ def parse(path: Path) -> tuple[str, Table]:
         raise UserError(
             located(path, str(error)), f"broken TOML: {error}", "see https://toml.io for the syntax"
         ) from error
+    except (ValueError, RecursionError) as error:
+        problem = f"holds a number or a nesting beyond all use: {error}"
+        raise UserError(str(path), problem, "write it shorter") from error
 
 
 def located(path: Path, message: str) -> str:
@@ -165,5 +168,5 @@ def literal(text: str) -> Any:
     """Read a TOML value; what is none is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -42,7 +42,10 @@ def find(path: str, recipe_folder: Path, where: str) -> Path:
     Raises:
         UserError: it is nowhere; the message lists every place looked at.
     """
-    wanted = Path(path).expanduser()
+    try:
+        wanted = Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(where, f"{path!r} does not exist: {error}", "write the whole path") from error
     folders = [recipe_folder, recipe_folder.parent, root()]
     tried = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
     for candidate in tried:

@@ -57,3 +57,7 @@ class Recipe:
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+    def is_last(self, index: int) -> bool:
+        """Say whether pass `index` (from 1) gives the bytes that will be flashed: at most `verify` follows."""
+        return all(step.transform.use == "verify" for step in self.steps[index:])

@@ -3,6 +3,7 @@
 from tinyc.sources.build import network
 from tinyc.sources.checks import fit_to_task, opaque_layers
 from tinyc.sources.files import read
+from tinyc.sources.flatten import at_size
 from tinyc.sources.weights import load_weights
 
-__all__ = ["fit_to_task", "load_weights", "network", "opaque_layers", "read"]
+__all__ = ["at_size", "fit_to_task", "load_weights", "network", "opaque_layers", "read"]

@@ -8,7 +8,7 @@ from tinyc import backend
 from tinyc.builders import Builder, Find
 from tinyc.errors import UserError
 from tinyc.sources import checks
-from tinyc.sources.flatten import flat
+from tinyc.sources.flatten import at_size, flat
 from tinyc.sources.logits import cut_softmax, refuse_probabilities
 from tinyc.state import Task
 
@@ -29,7 +29,7 @@ def network(builder: Builder, task: Task, find: Find) -> Any:
     checks.fit_to_task(model, task, where)
     model = cut_softmax(flat(model, where), where)
     refuse_probabilities(model, where)
-    return model
+    return at_size(model, tuple(task.input_shape), where)
 
 
 def as_functional(built: Any, task: Task, where: str) -> Any:

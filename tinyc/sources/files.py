@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +29,20 @@ LAMBDA_IN_METADATA = re.compile(rb'"class_name"\s*:\s*"Lambda"')
 AGAIN = "save the network again, or give `build` with `weights`"
 
 
-def read(path: Path, where: str) -> Any:
+def read(path: Path, where: str, custom: Mapping[str, type] | None = None) -> Any:
     """Read a saved network and make it a flat functional network of logits; nothing in the file is run.
 
     Args:
         path: an HDF5 file, a .keras file of Keras 2 or 3, or a SavedModel folder.
         where: the key that names it, for messages.
+        custom: the layer classes, by name, that an HDF5 file of our own may hold.
 
     Raises:
         UserError: no such file, a damaged one, one that carries code (Lambda, pickle), or one that cannot be converted.
         MachineError: the conversion from Keras 3 could not run.
     """
     place = f"{where} ({path})"
-    model = open_file(path, place)
+    model = load(path, place, custom) if custom else open_file(path, place)
     checks.is_network(model, place)
     if not checks.has_graph(model):
         raise UserError(place, "holds a subclassed model, whose code is not in the file", "give `build` with `weights`")
@@ -83,7 +84,11 @@ def open_hdf5(path: Path, place: str) -> Any:
         raise UserError(place, f"is damaged: {error}", AGAIN) from error
     if config is None:
         raise UserError(place, "holds weights without a network", "give `build`, and this file as `weights`")
-    refuse_lambda(json.loads(as_text(config)), place)
+    try:
+        table = json.loads(as_text(config))
+    except ValueError as error:
+        raise UserError(place, f"is damaged: {error}", AGAIN) from error
+    refuse_lambda(table, place)
     return keras3.convert(path, place) if version.startswith("3") else load(path, place)
 
 
@@ -115,10 +120,10 @@ def open_saved_model(path: Path, place: str) -> Any:
     return load(path, place)
 
 
-def load(path: Path, place: str) -> Any:
+def load(path: Path, place: str, custom: Mapping[str, type] | None = None) -> Any:
     """Let Keras 2 load what was checked to be its own."""
     try:
-        return backend.keras().models.load_model(path, compile=False, safe_mode=True)
+        return backend.keras().models.load_model(path, custom, compile=False, safe_mode=True)
     except TinycError:
         raise
     except Exception as error:

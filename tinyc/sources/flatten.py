@@ -33,6 +33,26 @@ def flat(model: Any, where: str) -> Any:
     return result
 
 
+def at_size(model: Any, input_shape: tuple[int, ...], where: str) -> Any:
+    """Give a flat network that takes images of any size the size of the examples: its MACs and arena depend on it.
+
+    Raises:
+        UserError: it cannot be called on examples of this size.
+    """
+    given = model.inputs[0]
+    if None not in given.shape[1:]:
+        return model
+    keras = backend.keras()
+    image = keras.Input(input_shape, dtype=given.dtype, name=name_of(given))
+    try:
+        sized = keras.Model(image, model(image), name=model.name)
+    except ValueError as error:
+        raise UserError(
+            where, f"cannot be called on {input_shape}: {error}", "resize the data, or build anew"
+        ) from error
+    return flat(sized, where)
+
+
 def is_nested(model: Any) -> bool:
     return any(isinstance(layer, backend.keras().Model) and has_graph(layer) for layer in model.layers)
 

@@ -1,0 +1,56 @@
+"""Finished steps on disk: what is read back, and what counts as damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyc import builders, rundir, sources
+from tinyc.builders import Builder
+from tinyc.pipeline import stored
+from tinyc.state import Net, Task
+
+TASK = Task(("a", "b", "c"), (8, 8, 1))
+OWN = """import tf_keras as keras
+from part import Times
+
+@keras.utils.register_keras_serializable("mine")
+class Twice(keras.layers.Layer):
+    def call(self, x):
+        return x * 2.0
+
+def net(shape, classes):
+    images = keras.Input(shape)
+    x = Times(3.0, name="times")(Twice(name="twice")(keras.layers.Flatten()(images)))
+    return keras.Model(images, keras.layers.Dense(classes, name="head")(x))
+"""
+PART = """import tf_keras
+
+class Times(tf_keras.layers.Layer):
+    def __init__(self, by=1.0, **more):
+        super().__init__(**more)
+        self.by = by
+    def call(self, x):
+        return x * self.by
+    def get_config(self):
+        return {**super().get_config(), "by": self.by}
+"""
+
+
+@pytest.mark.parametrize("manifest", [{}, {"key": "k"}, {"key": "k", "ledger": {"params": 1}}])
+def test_a_manifest_of_another_make_is_no_finished_step(tmp_path: Path, manifest: dict) -> None:
+    rundir.store(tmp_path / "01-prune-abc", manifest, {})
+    assert stored.load(tmp_path / "01-prune-abc") is None
+
+
+def test_a_network_with_layers_of_the_users_own_is_read_back(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(OWN)
+    (tmp_path / "part.py").write_text(PART)
+    net = Net(sources.network(Builder(build="net.py:net"), TASK, tmp_path.joinpath), TASK)
+    step = tmp_path / "01-distill-abc"
+    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net, tmp_path))
+    found = stored.load_state(step, TASK, lambda: builders.classes(tmp_path / "net.py"))
+    images = np.random.default_rng(0).random((5, 8, 8, 1)).astype(np.float32)
+    assert np.array_equal(found.model(images), net.model(images))
