@@ -48,7 +48,7 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
 
 def show_start(event: Started, screen: Screen) -> None:
     for warning in event.warnings:
-        screen.say(f"warning: {warning}")
+        click.echo(f"warning: {warning}", err=True)
     screen.show(lines.source(event.source.ledger, screen.width))
 
 

@@ -53,7 +53,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 
 @click.group()
 def cache() -> None:
-    """Show or clear what is kept for all runs: trained sources, soft labels, data."""
+    """Show or clear what is kept for all runs: trained sources and soft labels."""
 
 
 @cache.command("list")
@@ -83,7 +83,9 @@ def clear_cache(key: str, yes: bool) -> None:
 
     if not yes:
         what = f"the entries that begin with {key}" if key else "all entries"
-        click.confirm(f"delete {what} of {store.folder()}?", abort=True)
+        if not click.confirm(f"delete {what} of {store.folder()}?"):
+            click.echo("nothing was deleted")
+            return
     gone = store.clear(store.folder(), key)
     click.echo(f"deleted {len(gone)} entries, {units.show_bytes(sum(entry.bytes for entry in gone))}")
 

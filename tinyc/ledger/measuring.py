@@ -26,6 +26,8 @@ BATCH = 256
 def measure_net(net: Net, dataset: Dataset, shown: Progress | None = None) -> Measurement:
     """Weigh a Keras network and run it over the test split; its bytes are those of its float32 .tflite.
 
+    Flash and arena stay unmeasured: no device stores or runs this state.
+
     Raises:
         UserError: the network has no TensorFlow Lite form, or its outputs are not one score a class.
     """
@@ -39,7 +41,7 @@ def measure_net(net: Net, dataset: Dataset, shown: Progress | None = None) -> Me
         "metadata_bytes": described.metadata_bytes,
         "file_bytes": len(content),
         "gzip_bytes": weighing.gzip_bytes(content),
-        "flash_bytes": weighing.aligned(len(content)),
+        "flash_bytes": None,
         "arena_bytes": None,
     }
     return measurement(sizes, predict(net, dataset, shown or Silent()), dataset, "keras")
