@@ -100,3 +100,15 @@ def test_a_finished_step_is_shared_by_key(tmp_path: Path) -> None:
     assert rundir.borrow(second, second.step(1, "prune", "k" * 64))
     assert rundir.manifest(second.step(1, "prune", "k" * 64)) == {"key": "k"}
     assert not rundir.borrow(second, second.step(1, "prune", "j" * 64))
+
+
+def test_two_processes_may_replace_one_file(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tinyc import rundir\n"
+        "for _ in range(60): rundir.replace(Path(sys.argv[1]), sys.argv[2].encode() * 10_000)"
+    )
+    path = tmp_path / "report.html"
+    writers = [subprocess.Popen([sys.executable, "-c", code, str(path), text]) for text in "ab"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert set(path.read_bytes()) in ({ord("a")}, {ord("b")})
+    assert list(tmp_path.iterdir()) == [path]

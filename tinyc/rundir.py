@@ -99,10 +99,13 @@ def write(path: Path, content: bytes) -> None:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """Put a file in place atomically."""
-    temporary = path.with_name(f".writing-{path.name}")
-    write(temporary, content)
-    os.replace(temporary, path)
+    """Put a file in place atomically; two processes may do so at once."""
+    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    try:
+        write(temporary, content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def manifest(step: Path) -> dict[str, Any] | None:

@@ -1,0 +1,58 @@
+"""The contract that every registered pass keeps: its input untouched, its declared kind given, same seed same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import artifacts
+import lessons
+import pytest
+
+from tinyc.passes import PASSES
+from tinyc.state import Flat, Net
+
+TRAINING = {"epochs": 1, "batch": 50}
+KEYS: dict[str, list[dict[str, Any]]] = {
+    "distill": [{"student": {"build": str(artifacts.RESNET) + ":resnet8", "width": 2}, "views": 1, **TRAINING}],
+    "prune": [
+        {"how": "channels", "fraction": 0.5, **TRAINING},
+        {"how": "magnitude", "sparsity": 0.5, **TRAINING},
+    ],
+    "quantize": [{"how": "ptq"}, {"how": "qat", **TRAINING}],
+    "export": [{"formats": ["tflite", "c", "hex"]}],
+    "verify": [{}],
+}
+CASES = [(use, keys) for use, many in KEYS.items() for keys in many]
+
+
+def test_every_pass_is_here() -> None:
+    assert set(KEYS) == set(PASSES)
+
+
+def state_for(kind: str) -> Net | Flat:
+    return Net(artifacts.network(), artifacts.TASK) if kind == "net" else artifacts.flat()
+
+
+def fingerprint(state: Net | Flat) -> str | bytes:
+    return state.content if isinstance(state, Flat) else lessons.digest(state.model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("use", "keys"), CASES, ids=[f"{use}-{keys.get('how', '')}" for use, keys in CASES])
+def test_contract(use: str, keys: dict[str, Any], tmp_path: Path) -> None:
+    transform = PASSES[use].model_validate({"use": use, **keys})
+    outcomes = []
+    for name in "ab":
+        given = state_for(transform.takes)
+        before = fingerprint(given)
+        outcome = transform.apply(
+            given, artifacts.context(tmp_path / name, source=Net(artifacts.network(8), artifacts.TASK))
+        )
+        assert fingerprint(given) == before, "the input was changed"
+        assert outcome.state.kind == transform.gives
+        assert outcome.state.task == given.task
+        outcomes.append(outcome)
+    first, second = outcomes
+    assert fingerprint(first.state) == fingerprint(second.state)
+    assert first.files == second.files
