@@ -99,14 +99,13 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
-        "peak_bytes": peak(resource.RUSAGE_SELF),
-        "worker_peak_bytes": peak(resource.RUSAGE_CHILDREN),
+        "peak_bytes": peak(),
     }
 
 
-def peak(who: int) -> int:
-    """The most memory that this process, or the largest of its workers, has held, in bytes."""
-    kilobytes = resource.getrusage(who).ru_maxrss
+def peak() -> int:
+    """The most memory that this process has held, in bytes; the interpreters' workers are not in it."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes if platform.system() == "Darwin" else kilobytes * 1024
 
 
