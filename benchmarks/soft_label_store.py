@@ -1,7 +1,7 @@
 """Distillation through the soft-label store against the same training with the teacher in the loop.
 
-Run it as `python benchmarks/soft_label_store.py [RECIPE] [--epochs N --views K]`. Both train the recipe's student at the
-recipe's epochs in one process; the store is built first and its time counts. All of it grows with the epochs, but the
+Run it as `python benchmarks/soft_label_store.py [RECIPE] [--epochs N --views K]`. Both train the recipe's student at
+the recipe's epochs in one process; the store is built first and its time counts. All of it grows with the epochs, but the
 store, which grows with the views: half of both gives the same ratio. The teacher is the recipe's own source.
 """
 

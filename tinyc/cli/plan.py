@@ -64,9 +64,9 @@ def text(found: Plan) -> list[str]:
 
 
 def spread(low: int | None, high: int | None, name: str) -> str:
-    """One figure, or its range."""
+    """One figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
     unit: Any = UNITS[name]
-    one, two = units.show(low, unit), units.show(high, unit)
+    one, two = (units.show(value, unit) for value in sorted((low, high), key=lambda value: value or 0))
     return one if one == two else f"{one} .. {two}"
 
 
