@@ -1,8 +1,8 @@
 """Distillation through the soft-label store against the same training with the teacher in the loop.
 
 Run it as `python benchmarks/soft_label_store.py [RECIPE] [--epochs N --views K]`. Both train the recipe's student at
-the recipe's epochs in one process; the store is built first and its time counts. All of it grows with the epochs, but the
-store, which grows with the views: half of both gives the same ratio. The teacher is the recipe's own source.
+the recipe's epochs in one process; the store is built first and its time counts. All of it grows with the epochs but
+the store, which grows with the views: half of both gives the same ratio. The teacher is the recipe's own source.
 """
 
 from __future__ import annotations
