@@ -22,7 +22,8 @@ def net(input_shape, classes, width=8):
     y = layers.Conv2D(width, 3, padding="same", use_bias=False, name="body")(x)
     y = layers.BatchNormalization(name="body_bn")(y)
     x = layers.ReLU(name="out")(layers.Add(name="add")([x, y]))
-    x = layers.GlobalAveragePooling2D(name="pool")(layers.MaxPooling2D(name="shrink")(x))
+    x = layers.Conv2D(2 * width, 1, activation="relu", name="neck")(layers.MaxPooling2D(name="shrink")(x))
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
     return tf_keras.Model(images, layers.Dense(classes, name="logits")(x))
 """
 
