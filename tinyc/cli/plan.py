@@ -13,7 +13,7 @@ from tinyc import cache, data, units
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.plan import Plan, Rehearsal, hopeless, plan
-from tinyc.recipe import gallery, load
+from tinyc.recipe import load
 from tinyc.report.terminal import open_screen
 from tinyc.rundir import RunFolder
 from tinyc.targets import METRICS, Check
@@ -26,12 +26,8 @@ def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
     """Rehearse a recipe and show the prediction; 1 where a target cannot be met."""
     loaded = load(recipe, sets)
     screen = open_screen(quiet=as_json)
-
-    def find(path: str) -> Path:
-        return gallery.find(path, loaded.folder, str(loaded.path))
-
     with tempfile.TemporaryDirectory() as folder, Pool(1) as pool:
-        dataset = data.load(loaded.data, find, cache.folder(), loaded.seed)
+        dataset = data.load(loaded.data, loaded.find, cache.folder(), loaded.seed)
         found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen))
     lost = hopeless(found.checks)
     if as_json:

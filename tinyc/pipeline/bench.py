@@ -12,7 +12,7 @@ from tinyc.contract import Context, Pass
 from tinyc.data.dataset import Dataset
 from tinyc.interpreters.pool import Pool
 from tinyc.progress import Progress
-from tinyc.recipe import Recipe, gallery
+from tinyc.recipe import Recipe
 from tinyc.rundir import RunFolder
 from tinyc.state import Flat, Net
 
@@ -27,9 +27,6 @@ class Bench:
     dataset: Dataset
     pool: Pool
     progress: Progress
-
-    def find(self, path: str) -> Path:
-        return gallery.find(path, self.recipe.folder, str(self.recipe.path))
 
     def context(
         self,
@@ -48,7 +45,7 @@ class Bench:
             source_key=source_key,
             earlier=earlier,
             cache=self.cache,
-            find=self.find,
+            find=self.recipe.find,
             progress=self.progress,
             scratch=scratch,
             rehearse=rehearse,

@@ -21,7 +21,7 @@ from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.source import open_source
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
-from tinyc.recipe import Recipe, gallery
+from tinyc.recipe import Recipe
 from tinyc.report.record import StepRecord
 from tinyc.state import Flat, Net, State
 
@@ -71,15 +71,11 @@ class Run:
 def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator[Run]:
     """Lock the run folder, load the data, compute the keys and start the interpreters' pool."""
     folder = rundir.choose(settings.out, recipe.name, recipe.sha256)
-
-    def find(path: str) -> Path:
-        return gallery.find(path, recipe.folder, str(recipe.path))
-
     with rundir.locked(folder), Pool() as pool:
-        dataset = data.load(recipe.data, find, settings.cache, recipe.seed)
-        source = keys.source_key(recipe, dataset.digest, find)
+        dataset = data.load(recipe.data, recipe.find, settings.cache, recipe.seed)
+        source = keys.source_key(recipe, dataset.digest, recipe.find)
         bench = Bench(recipe, folder, settings.cache, dataset, pool, progress)
-        yield Run(bench, settings, (source, *keys.step_keys(recipe, source, find)))
+        yield Run(bench, settings, (source, *keys.step_keys(recipe, source, recipe.find)))
 
 
 def steps(run: Run) -> Iterator[Started | Stepped]:
@@ -183,7 +179,7 @@ class Workshop:
         for owner in (self.run.recipe.source, *(step.transform for step in self.run.recipe.steps)):
             for value in keys.references(owner):
                 if isinstance(value, Builder):
-                    found |= builders.classes(self.bench.find(value.file))
+                    found |= builders.classes(self.run.recipe.find(value.file))
         return {name: item for name, item in found.items() if issubclass(item, backend.keras().layers.Layer)}
 
     def measure(self, index: int, state: State, taken: State, before: Done) -> ledger.Measurement:

@@ -21,7 +21,7 @@ def open_source(bench: Bench, key: str, context: Context) -> Net:
     net = untrained(bench)
     spec = bench.recipe.source
     if spec.weights:
-        sources.load_weights(net.model, bench.find(spec.weights), str(bench.recipe.path))
+        sources.load_weights(net.model, bench.recipe.find(spec.weights), str(bench.recipe.path))
     if spec.train:
         training.train(net, spec.train, replace(context, source=net), bench.cache, key)
     return net
@@ -34,8 +34,8 @@ def untrained(bench: Bench) -> Net:
     where = f"{bench.recipe.path}: source"
     backend.seed_everything(bench.recipe.seed)
     if spec.build:
-        return Net(sources.network(spec.build, task, bench.find), task)
+        return Net(sources.network(spec.build, task, bench.recipe.find), task)
     if spec.file is None:
         raise UserError(where, "names no network", "give build or file")
-    model = sources.fit_to_task(sources.read(bench.find(spec.file), where), task, where)
+    model = sources.fit_to_task(sources.read(bench.recipe.find(spec.file), where), task, where)
     return Net(sources.at_size(model, tuple(task.input_shape), where), task)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from tinyc.contract import Pass
 from tinyc.data.spec import DataSpec
+from tinyc.recipe import gallery
 from tinyc.sources.spec import SourceSpec
 from tinyc.targets import Bound
 
@@ -57,6 +58,14 @@ class Recipe:
     @property
     def folder(self) -> Path:
         return self.path.parent
+
+    def find(self, path: str) -> Path:
+        """Find a file or folder that the recipe names.
+
+        Raises:
+            UserError: it is nowhere.
+        """
+        return gallery.find(path, self.folder, str(self.path))
 
     def is_last(self, index: int) -> bool:
         """Say whether pass `index` (from 1) gives the bytes that will be flashed: at most `verify` follows."""
