@@ -68,7 +68,11 @@ def test_says_all_three_ways(tmp_path: Path) -> None:
     assert "no network" in said
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b"hello"), gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", gzip.compress(b"hello"), gzip.compress(b"")],
+    ids=["empty", "no-gzip", "no-idx", "nothing-inside"],
+)
 def test_damage_is_said(tmp_path: Path, content: bytes) -> None:
     write_files(tmp_path / "debian")
     (tmp_path / "debian" / fashion_mnist.FILES[2]).write_bytes(content)
