@@ -12,7 +12,7 @@ from small import EMBEDDED
 from tinyc import backend
 from tinyc.builders import load_module
 from tinyc.contract import Context
-from tinyc.data import floats
+from tinyc.data import inputs
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.interpreters.schema import schema
 from tinyc.lowering.convert import to_int8_tflite
@@ -41,7 +41,7 @@ def data() -> TrainingData:
 
 
 def samples(count: int = 40) -> Any:
-    return floats(images()[0][:count], TASK)
+    return inputs(images()[0][:count], TASK)
 
 
 def network(width: int = 4, side: int = 14, sparse: bool = False) -> Any:

@@ -15,7 +15,7 @@ ROOMS = (
     # ground
     "errors", "units", "progress", "quiet", "targets", "backend",
     # first
-    "cache", "state", "selectors", "builders", "data", "contract", "sources", "interpreters",
+    "cache", "tokens", "state", "blocks", "selectors", "builders", "data", "contract", "sources", "interpreters",
     # second
     "training", "pruning", "lowering", "ledger",
     # third

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tinyc.tokens import Tokenizer
 
 Kind = Literal["net", "flat"]
 MetricName = Literal["accuracy", "f1", "auc"]
@@ -12,10 +15,11 @@ MetricName = Literal["accuracy", "f1", "auc"]
 
 @dataclass(frozen=True)
 class Task:
-    """What the network is asked: `classes` in label order, the metric, and how raw inputs become its floats.
+    """What the network is asked: `classes` in label order, the metric, and how raw examples become its inputs.
 
-    The network sees `raw * scale + offset` as float32; both numbers travel into the C header.
-    `input_shape` is one example's, without the batch.
+    Without a `tokenizer` the network sees `raw * scale + offset` as float32, and both numbers travel into the C header.
+    With one, raw examples are sentences and the network sees their token ids, int32 (tokens,).
+    `input_shape` is one example's as the network sees it, without the batch.
     """
 
     classes: tuple[str, ...]
@@ -23,6 +27,7 @@ class Task:
     metric: MetricName = "accuracy"
     scale: float = 1.0
     offset: float = 0.0
+    tokenizer: Tokenizer | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyc.data import digest, floats, load
+from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
 from tinyc.data.named import EMBEDDED
 from tinyc.data.spec import DataSpec
@@ -254,7 +254,7 @@ def test_the_digest_of_a_function_knows_code_and_arrays(tmp_path: Path) -> None:
 def test_floats_are_what_networks_see(tmp_path: Path) -> None:
     task = load_in(tmp_path, name="fashion-mnist").task
     x = np.array([[0, 51, 255]], np.uint8)
-    seen = floats(x, replace(task, offset=-0.5))
+    seen = inputs(x, replace(task, offset=-0.5))
     assert seen.dtype == np.float32
     assert seen == pytest.approx(np.array([[-0.5, -0.3, 0.5]]), abs=1e-6)
 

@@ -11,7 +11,7 @@ from lessons import TASK, Lent, Notes, digest, lesson, network
 from pydantic import ValidationError
 
 from tinyc import backend
-from tinyc.data import floats
+from tinyc.data import inputs
 from tinyc.errors import UserError
 from tinyc.passes import PASSES
 from tinyc.passes.distill import Distill
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Lent) -
 def test_a_student_comes_near_its_teacher(lent: Lent) -> None:
     """After training it agrees with a wrong teacher more than with the labels."""
     lent.data = lesson(600, 0)
-    x = floats(lent.data.train.x, TASK)
+    x = inputs(lent.data.train.x, TASK)
     taught = distill(epochs=12, alpha=1.0, learning_rate=1e-2, augment=()).apply(lent.source, lent).state.model
     said, got = (model(x, training=False).numpy().argmax(-1) for model in (lent.source.model, taught))
     assert (said == got).mean() > 0.8

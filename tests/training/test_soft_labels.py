@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lessons import Lent, Notes, lesson, network
 
-from tinyc.data import floats
+from tinyc.data import inputs
 from tinyc.data.augment import view
 from tinyc.errors import MachineError
 from tinyc.training.batches import Feed, batches
@@ -105,7 +105,7 @@ def test_a_killed_build_goes_on_at_the_next_view(lent: Lent) -> None:
 
 
 def test_several_teachers_are_averaged_in_their_logits(lent: Lent) -> None:
-    images = floats(view(lent.data.train.x, lent.data.train.ids, 0, 0, ()), lent.data.task)
+    images = inputs(view(lent.data.train.x, lent.data.train.ids, 0, 0, ()), lent.data.task)
     mean = np.mean([teacher.model(images, training=False).numpy() for teacher in teachers(1, 2).teachers], axis=0)
     stored = soft_labels(teachers(1, 2), (), 1, lent).logits[0]
     assert np.allclose(stored, mean - mean.max(-1, keepdims=True), atol=2e-2)

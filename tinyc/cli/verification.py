@@ -59,7 +59,7 @@ def test_data(source: str, scale: float | None, offset: float | None) -> tuple[N
         return Path(path)
 
     dataset = data.load(spec, find, cache.folder(), 0)
-    return data.floats(dataset.test.x, dataset.task), dataset.test.y
+    return data.inputs(dataset.test.x, dataset.task), dataset.test.y
 
 
 def random_inputs(tensor: Tensor, examples: int) -> NDArray[Any]:

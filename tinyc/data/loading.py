@@ -62,10 +62,12 @@ def digest(spec: DataSpec, find: Find, cache: Path) -> str:
         raise unreadable(spec, error) from error
 
 
-def floats(x: NDArray[Any], task: Task) -> NDArray[Any]:
-    """Turn raw examples into what networks and artifacts see: raw * scale + offset, float32."""
+def inputs(x: NDArray[Any], task: Task) -> NDArray[Any]:
+    """Turn raw examples into what networks and artifacts see: token ids, int32, or raw * scale + offset, float32."""
     import numpy as np
 
+    if task.tokenizer:
+        return task.tokenizer.encode(x)
     return x.astype(np.float32) * np.float32(task.scale) + np.float32(task.offset)
 
 

@@ -53,7 +53,7 @@ def predict(net: Net, dataset: Dataset, shown: Progress) -> NDArray[np.float32]:
     with progress.task(shown, "measure", len(x)):
         parts = []
         for start in range(0, len(x), BATCH):
-            parts.append(net.model.predict_on_batch(data.floats(x[start : start + BATCH], task)))
+            parts.append(net.model.predict_on_batch(data.inputs(x[start : start + BATCH], task)))
             shown.advance(len(parts[-1]))
     return np.asarray(np.concatenate(parts), np.float32)
 
@@ -74,7 +74,7 @@ def measure_flat(
     described = describe(flat.content)
     shown = shown or Silent()
     with progress.task(shown, f"measure ({chosen})", len(dataset.test)):
-        examples = data.floats(dataset.test.x, dataset.task)
+        examples = data.inputs(dataset.test.x, dataset.task)
         run = pool.run(flat.content, examples, chosen, advance=shown.advance)
     sizes = {
         "params": described.params,

@@ -104,11 +104,11 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     def write(self, state: Flat, context: Context, pool: Pool) -> Written:
         """Strip and align the artifact, comparing outputs on calibration examples."""
-        from tinyc.data import floats
+        from tinyc.data import inputs
         from tinyc.lowering import verified
 
         count = COMPARED if context.rehearse is None else REHEARSED
-        samples = floats(context.data.calibration.x[:count], state.task)
+        samples = inputs(context.data.calibration.x[:count], state.task)
         total = 2 * len(samples) * len(verified.EXACT)
         with progress.task(context.progress, "export: compare outputs", total) as shown:
             return verified.write(state.content, self.strip, samples, pool, shown.advance)
@@ -117,13 +117,13 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         """Draw the inputs of the test vectors, one at least; never from test."""
         import numpy as np
 
-        from tinyc.data import floats
+        from tinyc.data import inputs
 
         name = "validation" if len(context.data.validation) else "calibration"
         split = getattr(context.data, name)
         count = min(max(self.vectors, 1), len(split))
         chosen = np.sort(np.random.default_rng(context.seed).choice(len(split), count, replace=False))
-        return floats(split.x[chosen], state.task), name
+        return inputs(split.x[chosen], state.task), name
 
     def labels(self, state: Flat) -> int:
         from tinyc.lowering.c_source import labels_bytes

@@ -197,10 +197,10 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         """Draw training examples for Taylor importance."""
         import numpy as np
 
-        from tinyc.data import floats
+        from tinyc.data import inputs
         from tinyc.pruning.importance import Examples
 
         train = context.data.train
         count = min(TAYLOR_EXAMPLES, len(train))
         rows = np.sort(np.random.default_rng(context.seed).choice(len(train), count, replace=False))
-        return Examples(floats(train.x[rows], context.data.task), train.y[rows])
+        return Examples(inputs(train.x[rows], context.data.task), train.y[rows])

@@ -77,11 +77,11 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: a layer has no int8 form, or the network cannot be trained in TFMOT's wrappers.
         """
-        from tinyc.data import floats
+        from tinyc.data import inputs
         from tinyc.lowering.convert import to_int8_tflite
 
         drawn = context.data.calibration
-        samples = floats(drawn.x[: self.calibration], state.task)
+        samples = inputs(drawn.x[: self.calibration], state.task)
         model, trained, skipped = self.prepare(state, samples, context)
         content = to_int8_tflite(model, samples, self.per_channel_dense)
         counts = class_counts(drawn.y[: self.calibration], state.task.classes)

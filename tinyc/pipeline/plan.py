@@ -122,7 +122,7 @@ def weigh(state: State, bench: Bench) -> dict[str, int | None]:
         return ledger.weigh_net(state)
     content = state.content
     described = describe(content)
-    example = data.floats(bench.dataset.calibration.x[:1], bench.dataset.task)
+    example = data.inputs(bench.dataset.calibration.x[:1], bench.dataset.task)
     run = bench.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
     return {

@@ -70,12 +70,12 @@ def epoch_order(feed: Feed, epoch: int) -> NDArray[np.int64]:
 
 def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, tuple[Any, ...]]:
     """Augment the given rows and compute what the objective wants beside their labels."""
-    from tinyc.data import floats
+    from tinyc.data import inputs
     from tinyc.data.augment import view
 
     train = feed.data.train
     seed, number = feed.objective.view(epoch)
-    images = floats(view(train.x[rows], train.ids[rows], seed, number, feed.augment), feed.data.task)
+    images = inputs(view(train.x[rows], train.ids[rows], seed, number, feed.augment), feed.data.task)
     targets = feed.objective.targets(images, rows, epoch) if feed.objective.targets else ()
     return images, train.y[rows].astype("int32"), targets
 

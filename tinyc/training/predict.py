@@ -46,11 +46,11 @@ def predictor(model: Any, batch: int = BATCH) -> Predict:
 
 def accuracy(predict: Predict, split: Split, task: Task) -> float:
     """Fraction of a split whose largest logit is the label's."""
-    from tinyc.data import floats
+    from tinyc.data import inputs
 
     right = 0
     for start in range(0, len(split), BATCH):
         part = slice(start, start + BATCH)
-        logits = predict(floats(split.x[part], task))[0]
+        logits = predict(inputs(split.x[part], task))[0]
         right += int((logits.argmax(-1) == split.y[part]).sum())
     return right / len(split)

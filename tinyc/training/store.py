@@ -145,14 +145,14 @@ def label_view(
     """Label one view of the whole training split."""
     import numpy as np
 
-    from tinyc.data import floats
+    from tinyc.data import inputs
     from tinyc.data.augment import view
 
     train, parts = labeller.data.train, []
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)
         images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment)
-        logits = predict(floats(images, labeller.data.task))
+        logits = predict(inputs(images, labeller.data.task))
         parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
         advance(len(images))
     return np.concatenate(parts)

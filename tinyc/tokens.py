@@ -1,0 +1,159 @@
+"""From sentences to token ids by WordPiece tokenizers; importing this imports no `tokenizers`."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tinyc.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
+SPECIAL = (PAD, UNKNOWN, FIRST, LAST, MASK)
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer with the fixed number of tokens that a network takes; padding has id 0.
+
+    Attributes:
+        definition: the `tokenizer.json` of the `tokenizers` library, as text.
+        length: tokens of an example, [CLS] and [SEP] among them; longer sentences are cut, shorter ones padded.
+        origin: for a trimmed vocabulary, the id that each of its pieces has in the source's vocabulary.
+    """
+
+    definition: str = field(repr=False)
+    length: int
+    origin: tuple[int, ...] | None = field(default=None, repr=False)
+
+    def encode(self, texts: Iterable[str]) -> NDArray[np.int32]:
+        """Give the ids of sentences, (sentences, length) int32."""
+        import numpy as np
+
+        found = compiled(self.definition, self.length).encode_batch_fast([str(text) for text in texts])
+        return np.array([each.ids for each in found], np.int32).reshape(-1, self.length)
+
+    def lengths(self, texts: Iterable[str]) -> list[int]:
+        """Count the tokens of sentences before any is cut or padded, [CLS] and [SEP] among them."""
+        found = compiled(self.definition, None).encode_batch_fast([str(text) for text in texts])
+        return [len(each.ids) for each in found]
+
+    def pieces(self, text: str) -> list[str]:
+        """Give the tokens of one sentence as the network gets them, without padding."""
+        found = compiled(self.definition, self.length).encode(text).tokens
+        return [piece for piece in found if piece != PAD]
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Every piece in the order of its id."""
+        return vocabulary(self.definition)
+
+    def to_source(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Give the source's ids for this tokenizer's: the very same pieces, in the same places."""
+        import numpy as np
+
+        return ids if self.origin is None else np.asarray(self.origin, np.int32)[ids]
+
+
+@dataclass(frozen=True)
+class Language:
+    """What a checkpoint knows of words: its tokenizer, and the vectors of its pieces where it has some.
+
+    `vectors` reads (vocabulary, width) float32 when called, since that takes a while.
+    """
+
+    definition: str = field(repr=False)
+    vectors: Callable[[], NDArray[np.float32]] | None = None
+
+
+def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
+    """Write the `tokenizer.json` of a BERT vocabulary, one piece an id.
+
+    Raises:
+        UserError: [PAD] is not the first piece, another special piece is missing, or one stands twice.
+    """
+    missing = [piece for piece in SPECIAL[:4] if piece not in pieces]
+    if missing or pieces[0] != PAD:
+        problem = f"has no {missing[0]}" if missing else f"begins with {pieces[0]!r}, not {PAD}"
+        raise UserError(where, problem, "give the vocab.txt of a BERT checkpoint: a piece a line, [PAD] first")
+    doubled = len(pieces) - len(set(pieces))
+    if doubled:
+        raise UserError(where, f"has {doubled} pieces twice", "give the vocab.txt as the checkpoint has it")
+    ids = {piece: index for index, piece in enumerate(pieces)}
+    return json.dumps(
+        {
+            "version": "1.0",
+            "truncation": None,
+            "padding": None,
+            "added_tokens": [added(piece, ids[piece]) for piece in SPECIAL if piece in ids],
+            "normalizer": {
+                "type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                "strip_accents": None, "lowercase": lowercase,
+            },
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {"type": "BertProcessing", "sep": [LAST, ids[LAST]], "cls": [FIRST, ids[FIRST]]},
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+            "model": {
+                "type": "WordPiece", "unk_token": UNKNOWN, "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100, "vocab": ids,
+            },
+        }
+    )  # fmt: skip
+
+
+def added(piece: str, index: int) -> dict[str, Any]:
+    """A special piece: never split, not normalized."""
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    return {"id": index, "content": piece, **flags}
+
+
+def check(definition: str, where: str) -> str:
+    """Give a definition back, or refuse it.
+
+    Raises:
+        UserError: it is no WordPiece tokenizer with [PAD] at id 0.
+        MachineError: the `tokenizers` library is missing.
+    """
+    try:
+        compiled(definition, 8)
+        kind = json.loads(definition)["model"]["type"]
+        pieces = vocabulary(definition)
+    except MachineError:
+        raise
+    except Exception as error:  # the library raises bare Exceptions
+        raise UserError(where, f"is no tokenizer: {error}", "give a tokenizer.json, or a vocab.txt") from error
+    if kind != "WordPiece":
+        raise UserError(where, f"is a {kind} tokenizer", "give a BERT-like checkpoint: its tokenizer is WordPiece")
+    if pieces[0] != PAD:
+        raise UserError(where, f"has {pieces[0]!r} at id 0", f"give a checkpoint whose padding is {PAD} with id 0")
+    return definition
+
+
+@functools.lru_cache(maxsize=8)
+def vocabulary(definition: str) -> tuple[str, ...]:
+    """Every piece of a definition in the order of its id."""
+    held = compiled(definition, None).get_vocab(with_added_tokens=True)
+    return tuple(sorted(held, key=held.__getitem__))
+
+
+@functools.lru_cache(maxsize=8)
+def compiled(definition: str, length: int | None) -> Any:
+    """Open a definition in the library; with a length, sentences are cut and padded to it."""
+    try:
+        import tokenizers
+    except ImportError as error:
+        remedy = 'install it: pip install "tinyc[text]"'
+        raise MachineError("text", "needs the package tokenizers, which is not installed", remedy) from error
+    tool = tokenizers.Tokenizer.from_str(definition)
+    tool.no_truncation()
+    tool.no_padding()
+    if length is not None:
+        tool.enable_truncation(length)
+        tool.enable_padding(length=length, pad_id=0, pad_token=PAD)
+    return tool
