@@ -21,6 +21,13 @@ def test_options_reach_the_function(tmp_path: Path) -> None:
     assert made.call(lambda name: tmp_path / name, 2) == 6
 
 
+def test_what_a_function_takes_is_offered_to_it(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("def f(vocabulary=1): return vocabulary\ndef g(): return 0")
+    assert builder("f.py:f").call(lambda name: tmp_path / name, vocabulary=40) == 40
+    assert builder({"build": "f.py:f", "vocabulary": 7}).call(lambda name: tmp_path / name, vocabulary=40) == 7
+    assert builder("f.py:g").call(lambda name: tmp_path / name, vocabulary=40) == 0
+
+
 def test_local_imports_work_and_enter_the_fingerprint(tmp_path: Path) -> None:
     (tmp_path / "f.py").write_text("from parts.deep import N\ndef f(): return N")
     (tmp_path / "parts").mkdir()

@@ -17,7 +17,7 @@ ROOMS = (
     # first
     "cache", "tokens", "state", "blocks", "selectors", "builders", "data", "contract", "sources", "interpreters",
     # second
-    "training", "pruning", "lowering", "ledger",
+    "training", "pruning", "factoring", "lowering", "ledger",
     # third
     "passes",
     # roof

@@ -35,6 +35,15 @@ def keras() -> Any:
 
 
 @functools.cache
+def lite() -> Any:
+    """Import the converter's own module, whose steps after the conversion have no public name."""
+    tensorflow()
+    from tensorflow.lite.python import lite as module
+
+    return module
+
+
+@functools.cache
 def tfmot() -> Any:
     """Import the TensorFlow Model Optimization Toolkit after legacy Keras has been chosen."""
     keras()

@@ -43,7 +43,8 @@ class TokenEmbedding(Block):
         super().__init__(**options)
         self.vocabulary, self.width = vocabulary, width
 
-    def build(self, _: Any) -> None:
+    def build(self, shape: Any) -> None:
+        super().build(shape)
         start = keras.initializers.TruncatedNormal(stddev=0.02)
         self.embeddings = self.add_weight("embeddings", (self.vocabulary, self.width), initializer=start)
 
@@ -59,6 +60,7 @@ class PositionEmbedding(Block):
     """
 
     def build(self, shape: Any) -> None:
+        super().build(shape)
         start = keras.initializers.TruncatedNormal(stddev=0.02)
         self.positions = self.add_weight("positions", (shape[-2], shape[-1]), initializer=start)
 
@@ -92,6 +94,7 @@ class LayerNorm(Block):
         self.epsilon = epsilon
 
     def build(self, shape: Any) -> None:
+        super().build(shape)
         self.gamma = self.add_weight("gamma", (shape[-1],), initializer="ones")
         self.beta = self.add_weight("beta", (shape[-1],), initializer="zeros")
 

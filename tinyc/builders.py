@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -58,8 +59,8 @@ class Builder(BaseModel):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
         return digest.hexdigest()
 
-    def call(self, find: Find, *arguments: Any) -> Any:
-        """Load the file and call the function with `arguments` and the options.
+    def call(self, find: Find, *arguments: Any, **offered: Any) -> Any:
+        """Load the file and call the function with `arguments` and the options, and with what it takes of `offered`.
 
         Raises:
             UserError: no such file or function, or the user's code raised; names the file and the line.
@@ -69,7 +70,9 @@ class Builder(BaseModel):
         if not callable(function):
             raise UserError(str(path), f"has no function {self.function!r}", "correct the name after the colon")
         with user_code(path, self.function):
-            return function(*arguments, **self.options)
+            taken = inspect.signature(function).parameters
+            offered = {name: value for name, value in offered.items() if name in taken}
+            return function(*arguments, **{**offered, **self.options})
 
 
 def load_module(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The user cache: trained sources, soft labels and half-done trainings, by content key.
+"""The user cache: trained sources, soft labels and half-done trainings by content key, checkpoints by name.
 
 An entry is one folder `<cache>/<kind>/<key>/`. Files in it are written beside their place and moved in, so that
 a reader never sees half of one; several runs may share the cache.
@@ -20,7 +20,7 @@ from typing import BinaryIO
 from tinyc import units
 from tinyc.errors import MachineError, UserError
 
-KINDS = ("sources", "soft-labels", "trainings")
+KINDS = ("sources", "soft-labels", "trainings", "checkpoints")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 REMEDY = "free some space (`tinyc cache list`, `tinyc cache clear`), or set TINYC_CACHE to another folder"
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,17 +17,24 @@ from tinyc.builders import Builder, Find
 from tinyc.interpreters import runtimes
 from tinyc.interpreters.runtimes import Runtime
 from tinyc.recipe import Recipe
+from tinyc.sources.checkpoint import BUILDER, fingerprinted
 
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
 FILES = ("file", "weights", "teachers")
 INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
 
 
-def source_key(recipe: Recipe, data_digest: str, find: Find) -> str:
-    """Key of the trained source: data, network, training, seed and versions."""
+def source_key(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | None = None) -> str:
+    """Key of the trained source: data, network, training, seed and versions; `checkpoint` is the folder of its own."""
     data = recipe.data.model_dump(mode="json", exclude={"metric"})
     parts = [versions(), data_digest, data, recipe.seed, *contents(recipe.source, find)]
-    return digest(parts)
+    return digest(parts + (checkpoint_parts(checkpoint, find) if checkpoint else []))
+
+
+def checkpoint_parts(folder: Path, find: Find) -> list[Any]:
+    """What a source from a checkpoint depends on: its files, and the builder of its network."""
+    files = [[path.name, cache.content_key(path)] for path in fingerprinted(folder)]
+    return [files, Builder(build=BUILDER).fingerprint(find)]
 
 
 def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:

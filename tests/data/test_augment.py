@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyc.data import counter
-from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, check, view
+from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, NEEDS_TEXT, check, view
 from tinyc.errors import UserError
 
 
@@ -25,8 +25,9 @@ def inputs(kind: str) -> np.ndarray:
     return made[kind]
 
 
-CASES = [(kind, (op,)) for kind in ("grey", "colour", "float", "tiny") for op in AUGMENTATIONS]
-CASES += [("grey", ("crop", "flip")), ("colour", AUGMENTATIONS), ("rows", ("noise",))]
+OF_IMAGES = tuple(op for op in AUGMENTATIONS if op not in NEEDS_TEXT)
+CASES = [(kind, (op,)) for kind in ("grey", "colour", "float", "tiny") for op in OF_IMAGES]
+CASES += [("grey", ("crop", "flip")), ("colour", OF_IMAGES), ("rows", ("noise",))]
 
 
 @pytest.mark.parametrize(("kind", "ops"), CASES)
@@ -143,6 +144,8 @@ def test_normal_draws_are_normal() -> None:
         (("noise", "flip"), (12, 3), "use noise, or no augmentation"),
         (("rotate",), (28, 28, 1), "unknown augmentation 'rotate'"),
         (("flip", "flip"), (28, 28, 1), "'flip' is listed twice"),
+        (("words",), (28, 28, 1), "'words' needs sentences, and an example here is 28x28x1"),
+        (("drop",), (12,), "'drop' needs sentences, and an example here is 12"),
     ],
 )
 def test_refuses(ops: tuple[str, ...], shape: tuple[int, ...], message: str) -> None:

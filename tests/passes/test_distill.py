@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import readings
 from lessons import TASK, Lent, Notes, digest, lesson, network
 from pydantic import ValidationError
 
@@ -149,12 +150,53 @@ def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Lent, tmp_path: P
     assert digest(resumed) == digest(expected)
 
 
+def read(**fields: Any) -> Distill:
+    shape = {"vocabulary": len(readings.trimmed().vocabulary), "width": 8, "depth": 1, "inner": 16, "heads": 2}
+    keys = {"student": {"build": f"{readings.BERT}:tiny_bert", **shape}, "epochs": 1, "batch": 25, "views": 1}
+    return Distill.model_validate(keys | {"start": "source", "imitate": ["hidden"], "imitate_epochs": 1} | fields)
+
+
+def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_path: Path) -> None:
+    reader, source = readings.trimmed(), readings.encoder()
+    given = readings.lent(tmp_path, source, reader)
+    given.find = Path
+    before = digest(source)
+    outcome = read().apply(Net(None, readings.task(reader)), given)
+    assert digest(source) == before
+    assert outcome.facts["start"]["vocabulary"] == [len(readings.pieces()), len(reader.vocabulary)]
+    assert outcome.facts["imitate"]["layers"] == [2]
+    assert outcome.state.task.tokenizer == reader
+    assert [layer.name for layer in outcome.state.model.layers if "projection" in layer.name] == []
+    assert given.progress.titles == ["features", "imitate", "soft labels", "distill"]
+    seen = inputs(given.data.validation.x, readings.task(reader))
+    right = source(reader.to_source(seen)).numpy().argmax(-1) == given.data.validation.y
+    assert outcome.facts["teacher_validation_accuracy"] == right.mean()
+
+
+def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -> None:
+    given = readings.lent(tmp_path, reader=readings.trimmed())
+    given.find, given.rehearse = Path, "lower"
+    outcome = read().apply(Net(None, readings.task(readings.trimmed())), given)
+    assert outcome.state.model.get_layer("tokens").width == 8
+    assert given.progress.titles == []
+    assert not given.cache.exists()
+
+
+@pytest.mark.parametrize("keys", [{"imitate": ["hidden"]}, {"start": "source"}], ids=str)
+def test_only_transformers_take_after_their_source(lent: Lent, keys: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"no Attention block|no text"):
+        distill(**keys).apply(lent.source, lent)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"temperature": 0}, {"alpha": 1.1}, {"views": 0}, {"views": 65}, {"views": "stale"}, {"teachers": []},
         {"epochs": -1}, {"batch": 0}, {"learning_rate": 0}, {"augment": ["rotate"]}, {"label_smoothing": 1},
         {"warmup": 0.6}, {"optimizer": "lion"}, {"surprise": 1}, {"student": "net.py"},
+        {"imitate": ["hiden"]}, {"imitate": ["hidden", "hidden"]}, {"attention": "maps"}, {"layer_map": [0]},
+        {"start": "teacher"}, {"store_limit": "2 miles"}, {"store_limit": "-1 GiB"}, {"imitate_epochs": 0},
+        {"clean": True, "views": 1}, {"clean": True, "views": "fresh"},
     ],
     ids=str,
 )  # fmt: skip

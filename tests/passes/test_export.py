@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import artifacts
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tinyc import backend
+from tinyc.builders import load_module
+from tinyc.data.dataset import Split, TrainingData
 from tinyc.errors import UserError
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering.c_source import labels_bytes
+from tinyc.lowering.convert import to_int8_tflite
 from tinyc.lowering.hex import from_hex
 from tinyc.passes.export import Export
+from tinyc.state import Flat, Task
+from tinyc.tokens import SPECIAL, Tokenizer, from_vocabulary
 
 BAD_KEYS = [
     ({"formats": []}, "at least 1 item"),
@@ -145,3 +154,79 @@ def test_without_tflm_the_reference_kernels_speak(tmp_path, monkeypatch):
     assert outcome.facts["compared_under"] == ["reference"]
     assert outcome.facts["test_vectors"]["runtime"] == known("reference")
     assert outcome.facts["arena_bytes"] is None
+
+
+SENTENCES = np.array(
+    [
+        "A warm, funny film about crème brûlée.", "It never comes together.", "Dull, dull, dull!", "Superb acting",
+        "One of the best films of the year; see it.", "A mess from start to end.", "", "Ça va?",
+    ],
+    object,
+)  # fmt: skip
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+BERT = Path(__file__).parents[2] / "models" / "bert.py"
+PROGRAM = """
+#include <cstdio>
+#include <cstring>
+#include "test_vectors.h"
+int main(int, char** texts) {
+  for (int i = 0; i < MODEL_TEST_VECTORS; ++i) {
+    int32_t ids[MODEL_TOKENS];
+    model_tokenize(texts[i + 1], strlen(texts[i + 1]), ids);
+    printf("%d ", memcmp(ids, g_model_test_inputs[i], sizeof ids));
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def text():
+    """A transformer of one layer in int8, and the context of its sentences."""
+    pieces = [*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS), ",", ".", "!", "film", "##s", "dull", "it"]
+    definition = from_vocabulary(list(dict.fromkeys(pieces)), True, "test")
+    tokenizer = Tokenizer(definition, 10)
+    task = Task(("bad", "good"), (10,), tokenizer=tokenizer)
+    backend.seed_everything(5)
+    size = len(tokenizer.vocabulary)
+    model = load_module(BERT).tiny_bert((10,), 2, vocabulary=size, width=8, depth=1, heads=2, inner=16)
+    content = to_int8_tflite(model, tokenizer.encode(SENTENCES), per_channel_dense=False)
+    split = Split(SENTENCES, np.arange(8) % 2, np.arange(8))
+    return Flat(content, task), TrainingData(task, split, split, split, "digest")
+
+
+def export_text(text, folder, **keys):
+    flat, data = text
+    return Export(use="export", **keys).apply(flat, replace(artifacts.context(folder), data=data))
+
+
+def test_text_comes_with_its_tokenizer(text, tmp_path):
+    outcome = export_text(text, tmp_path, vectors=8)
+    names = ["model_data.h", "model_data.cc", "test_vectors.h", "test_vectors.cc"]
+    assert list(outcome.files) == ["model.tflite", *names, "tokenizer.json", "tokenizer.h", "tokenizer.c"]
+    assert outcome.files["tokenizer.json"].decode() == text[0].task.tokenizer.definition
+    assert outcome.facts["written"] == "stripped"
+    assert set(outcome.facts["files"]) == set(outcome.files)
+    assert set(outcome.state.tables) == {"labels", "vocabulary", "tokenizer"}
+    header = outcome.files["model_data.h"].decode()
+    assert "#define MODEL_INPUT_TYPE int32_t" in header
+    assert "#define MODEL_INPUT_SIZE 10\n" in header
+    assert "INPUT_SCALE" not in header
+    assert "PREPROCESS_SCALE" not in header
+    assert '"good"' in outcome.files["model_data.cc"].decode()
+
+
+def test_the_device_tokenizes_as_its_test_vectors_do(text, tmp_path):
+    outcome = export_text(text, tmp_path, vectors=8)
+    for name, data in outcome.files.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "main.cc").write_text(PROGRAM)
+    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "main.cc", "test_vectors.cc", "model_data.cc"]
+    subprocess.run([*command, "tokenizer.c", "-o", "program"], cwd=tmp_path, check=True)
+    done = subprocess.run(["./program", *SENTENCES], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0"] * 8
+
+
+def test_without_c_the_tokenizer_takes_no_flash(text, tmp_path):
+    outcome = export_text(text, tmp_path, formats=("tflite",))
+    assert list(outcome.files) == ["model.tflite", "tokenizer.json"]
+    assert outcome.state.tables == {}

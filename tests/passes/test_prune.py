@@ -1,7 +1,9 @@
 """The pass `prune`: its keys, its facts, and a pruned network that still lowers to int8."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import attention_networks
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -13,6 +15,7 @@ from tinyc.errors import UserError
 from tinyc.passes.prune import Prune
 from tinyc.progress import Silent
 from tinyc.state import Net, Task
+from tinyc.tokens import Tokenizer, from_vocabulary
 
 EMBEDDED = Path(__file__).parents[2] / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
 TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
@@ -51,6 +54,7 @@ def context(folder, source, rehearse=None):
 
 BAD_KEYS = [
     ({"how": "channels"}, 'how = "channels" needs `fraction`'),
+    ({"how": "heads"}, 'how = "heads" needs `fraction`'),
     ({"how": "magnitude"}, 'how = "magnitude" needs `sparsity`'),
     ({"how": "channels", "fraction": 0.3, "sparsity": 0.5}, '`sparsity` belongs to how = "magnitude"'),
     ({"how": "channels", "fraction": 0.3, "pattern": "2:4"}, '`pattern` belongs to how = "magnitude"'),
@@ -60,9 +64,9 @@ BAD_KEYS = [
     ({"how": "channels", "fraction": 0.0}, "greater than 0"),
     ({"how": "channels", "fraction": 1.0}, "less than 1"),
     ({"how": "channels", "fraction": 0.5, "round_to": 0}, "greater than or equal to 1"),
-    ({"how": "channels", "fraction": 0.5, "importance": "l3"}, "'l1', 'l2', 'bn_scale' or 'taylor'"),
+    ({"how": "channels", "fraction": 0.5, "importance": "l3"}, "'l1', 'l2', 'bn_scale', 'taylor' or 'gate'"),
     ({"how": "channels", "fraction": 0.5, "portion": 1}, "Extra inputs are not permitted"),
-    ({"how": "filters", "fraction": 0.5}, "'channels' or 'magnitude'"),
+    ({"how": "filters", "fraction": 0.5}, "'channels', 'heads' or 'magnitude'"),
     ({"how": "channels", "fraction": 0.5, "only": [{"match": "a", "sparsity": 0.5}]}, "`sparsity` does not go with"),
     (
         {"how": "channels", "fraction": 0.5, "scope": "global", "only": [{"match": "a", "fraction": 0.5}]},
@@ -186,3 +190,38 @@ def test_a_pruned_network_lowers_to_int8(tmp_path):
         outputs.append(interpreter.get_tensor(made["index"])[0].astype(float) - made["quantization"][1])
     wanted = model.predict(images, verbose=0).argmax(axis=1)
     assert np.mean(np.argmax(outputs, axis=1) == wanted) > 0.8
+
+
+SENTENCES = ("a good film", "a bad film", "good", "bad bad film", "a film", "good good", "bad", "a bad good film")
+
+
+def reviews(count=48):
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "good", "bad", "film"]
+    tokenizer = Tokenizer(from_vocabulary(pieces, True, "test"), attention_networks.TOKENS)
+    task = Task(("no", "yes", "unsure"), (attention_networks.TOKENS,), tokenizer=tokenizer)
+    x = np.array([SENTENCES[index % len(SENTENCES)] for index in range(count)], dtype=object)
+    split = Split(x, np.arange(count) % 3, np.arange(count))
+    return TrainingData(task, split, split, split, "digest")
+
+
+@pytest.mark.parametrize(("network", "importance"), [("encoder", "gate"), ("own", "taylor")])
+def test_heads_of_text_networks_and_their_facts(tmp_path, network, importance):
+    words = reviews()
+    state = Net(getattr(attention_networks, network)(), words.task)
+    prune = Prune(use="prune", how="heads", fraction=0.5, importance=importance, only=["*attention*"], epochs=1)
+    facts = {}
+    for side in (None, "lower"):
+        lent = replace(context(tmp_path, state, side), data=words)
+        outcome = prune.apply(state, lent)
+        names = [layer.name for layer in outcome.state.model.layers if type(layer).__name__ == "Attention"]
+        assert [outcome.state.model.get_layer(name).heads for name in names] == [2, 2]
+        facts = outcome.facts
+        assert [(group["heads_before"], group["heads_after"]) for group in facts["groups"]] == [(4, 2), (4, 2)]
+        assert [group["layers"][-1] for group in facts["groups"]] == names
+    whats = {each["what"] for each in facts.get("rewritten", [])}
+    assert ("MultiHeadAttention" in whats) == (network == "own")
+
+
+def test_heads_need_no_batch_normalization():
+    with pytest.raises(ValidationError, match="heads have no BatchNormalization"):
+        Prune(use="prune", how="heads", fraction=0.5, importance="bn_scale")

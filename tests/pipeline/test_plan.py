@@ -8,8 +8,9 @@ from typing import Any
 import artifacts
 import pytest
 
+from tinyc.cli.plan import rewritten as shown_rewrite
 from tinyc.interpreters import runtimes
-from tinyc.pipeline.plan import weigh
+from tinyc.pipeline.plan import rewritten, weigh
 
 
 def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +21,18 @@ def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: 
     figures = weigh(flat, bench)
     assert figures["arena"] is None
     assert figures["file"] == len(flat.content)
+
+
+def test_rewritten_layers_are_shown_by_kind() -> None:
+    facts = {
+        "rewritten": [
+            {"layer": "a", "what": "gelu", "into": "Gelu", "difference": 1e-3},
+            {"layer": "words", "what": "Embedding", "into": "TokenEmbedding", "difference": None},
+            {"layer": "b", "what": "gelu", "into": "Gelu", "difference": 1e-3},
+        ]
+    }
+    assert [shown_rewrite(each) for each in rewritten("quantize", facts)] == [
+        "quantize rewrites gelu to Gelu in 2 layers: a, b; untrained outputs change by at most 0.001",
+        "quantize rewrites Embedding to TokenEmbedding in 1 layers: words",
+    ]
+    assert not list(rewritten("quantize", {}))

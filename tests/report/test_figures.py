@@ -159,3 +159,15 @@ def test_a_picture_keeps_its_pixels() -> None:
 @pytest.mark.parametrize("shape", [(16,), (128, 3), (2, 2), (8, 8, 5)])
 def test_what_is_no_picture_has_none(shape: tuple[int, ...]) -> None:
     assert samples.picture(np.zeros(shape, np.float32)) is None
+
+
+def test_samples_of_sentences_carry_their_text() -> None:
+    texts = np.array(["Never dull.", "Too long.", "word " * 200], object)
+    odds = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    found = samples.samples(texts, np.array([0, 1, 0]), odds, odds)
+    assert [each.image for each in found] == [None] * 3
+    said = {each.index: each.text or "" for each in found}
+    assert said[0] == "Never dull."
+    assert len(said[2]) <= samples.TEXT_LENGTH
+    assert said[2].endswith("wo...")
+    assert samples.samples(np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), np.eye(2), np.eye(2))[0].text is None

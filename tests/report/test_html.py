@@ -63,7 +63,7 @@ def evil_run() -> tuple[Report, Views]:
         artifacts=tuple(replace(file, path=EVIL, sha256=EVIL) for file in example.REPORT.artifacts),
     )  # fmt: skip
     layers = (Layer(EVIL, EVIL, 1, 1, None),)
-    samples = tuple(replace(sample, image="https://example.org/x.png") for sample in example.VIEWS.samples)
+    samples = tuple(replace(sample, image="https://example.org/x.png", text=EVIL) for sample in example.VIEWS.samples)
     views = replace(
         example.VIEWS, description=EVIL, recipe_toml=EVIL, classes=(EVIL,) * 10, source_layers=layers,
         final_layers=layers, samples=samples,
@@ -165,3 +165,11 @@ def test_a_run_without_figures_still_gives_a_page() -> None:
     page = Page(html.render(report, Views()))
     assert "No targets set" in page.text
     assert not [tag for tag, _ in page.tags if tag == "svg"]
+
+
+def test_a_sentence_is_shown_as_text() -> None:
+    samples = tuple(replace(each, image=None, text="Never <b>dull</b> & clever.") for each in example.VIEWS.samples)
+    text = html.render(example.REPORT, replace(example.VIEWS, samples=samples))
+    assert text.count("<q>Never &lt;b&gt;dull&lt;/b&gt; &amp; clever.</q>") == len(samples)
+    assert "<img" not in text
+    assert "<q>" not in html.render(example.REPORT, example.VIEWS)

@@ -17,6 +17,8 @@ from tinyc.sources.spec import SourceSpec
         {"build": {"build": "net.py:net", "width": 4}, "weights": "w.h5"},
         {"build": "net.py:net", "weights": "w.h5", "train": {}},
         {"file": "net.keras"},
+        {"checkpoint": "hf:org/name", "train": {"epochs": 3}},
+        {"checkpoint": "folder", "pool": "first", "train": {}},
         {"file": "net.keras", "train": {"epochs": 1, "augment": ["flip"]}},
     ],
     ids=str,
@@ -28,9 +30,11 @@ def test_what_is_taken(table: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({}, "neither was given"),
-        ({"build": "net.py:net", "file": "a.h5", "train": {}}, "both was given|both were given"),
-        ({"checkpoint": "hf:org/name"}, "`checkpoint` is not built yet"),
+        ({}, "none given"),
+        ({"build": "net.py:net", "file": "a.h5", "train": {}}, "build and file given"),
+        ({"checkpoint": "hf:org/name"}, "has no head for the task yet"),
+        ({"checkpoint": "hf:org/name", "weights": "w.h5", "train": {}}, "`weights` belong to `build`"),
+        ({"file": "a.h5", "pool": "first"}, "`pool` belongs to `checkpoint`"),
         ({"build": "net.py:net"}, "has no weights yet"),
         ({"file": "a.h5", "weights": "w.h5"}, "brings its own"),
         ({"build": "net.py"}, "not of the form"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lessons import Lent, Notes, lesson, network
+from lessons import TASK, Lent, Notes, lesson, network
 
 from tinyc.data import inputs
 from tinyc.data.augment import view
@@ -15,7 +15,7 @@ from tinyc.errors import MachineError
 from tinyc.training.batches import Feed, batches
 from tinyc.training.distillation import objective, panel_of
 from tinyc.training.options import FitOptions
-from tinyc.training.store import soft_labels
+from tinyc.training.store import soft_labels, store_key
 from tinyc.training.teachers import Panel, Teacher
 
 AUGMENT = ("crop", "flip")
@@ -27,7 +27,7 @@ def lent(tmp_path: Path) -> Lent:
 
 
 def teachers(*seeds: int) -> Panel:
-    return Panel(tuple(Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds))
+    return Panel(tuple(Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds), TASK)
 
 
 def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Lent) -> None:
@@ -35,7 +35,7 @@ def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Lent) -> No
     (teacher,) = teachers(1).teachers
 
     class Teaching:
-        temperature, alpha, views, teachers = 4.0, 0.9, 2, ("source",)
+        temperature, alpha, views, clean, teachers = 4.0, 0.9, 2, False, ("source",)
 
     lent.source = lent.source.with_model(teacher.model)
     options = FitOptions(epochs=3, batch=32, augment=AUGMENT)
@@ -58,6 +58,29 @@ def test_a_second_run_reads_what_the_first_stored(lent: Lent) -> None:
     assert first.key == again.key
     assert all((a == b).all() for a, b in zip(first.logits, again.logits, strict=False))
     assert again.facts(lent.data)["views_reused"] == 2
+
+
+def test_the_first_view_may_be_the_examples_as_they_are(lent: Lent) -> None:
+    (teacher,) = teachers(1).teachers
+    augmented = soft_labels(teachers(1), AUGMENT, 2, lent)
+    mixed = soft_labels(teachers(1), AUGMENT, 2, lent, clean=True)
+    assert (mixed.key, mixed.built) == (augmented.key, 1)
+    assert [mixed.view(epoch)[1] for epoch in range(3)] == [-1, 0, -1]
+    assert (mixed.logits[1] == augmented.logits[0]).all()
+    said = teacher.model(inputs(lent.data.train.x, TASK), training=False).numpy()
+    assert np.allclose(mixed.logits[0], said - said.max(-1, keepdims=True), atol=2e-2)
+
+
+def test_another_tokenizer_is_another_store(lent: Lent) -> None:
+    from dataclasses import replace
+
+    import readings
+
+    def key(reader: Any) -> str:
+        return store_key(teachers(1), (), 1, replace(lent.data, task=readings.task(reader)))
+
+    whole, other = readings.tokenizer(), readings.trimmed()
+    assert len({key(whole), key(other), key(replace(whole, length=9)), key(replace(other, origin=None))}) == 4
 
 
 @pytest.mark.parametrize(
@@ -120,7 +143,7 @@ def test_the_disk_is_said_and_checked_before(lent: Lent, monkeypatch: pytest.Mon
 
 def test_alpha_zero_stores_nothing(lent: Lent) -> None:
     class Teaching:
-        temperature, alpha, views, teachers = 4.0, 0.0, 2, ("source",)
+        temperature, alpha, views, clean, teachers = 4.0, 0.0, 2, False, ("source",)
 
     goal, facts = objective(Teaching(), panel_of(Teaching(), lent), FitOptions(), lent)
     assert (goal.name, facts) == ("labels", {})

@@ -43,12 +43,16 @@ def verify(
 
 @click.command()
 @FILE
-@click.argument("example", type=click.Path(path_type=Path))
+@click.argument("example")
 @click.option("--scale", type=float, help="The network sees raw * scale + offset [default: the run's own].")
 @click.option("--offset", type=float)
 @JSON
-def predict(file: Path, example: Path, scale: float | None, offset: float | None, as_json: bool) -> None:
-    """Run one image, .npy array or CSV row through FILE.tflite under TensorFlow Lite Micro."""
+def predict(file: Path, example: str, scale: float | None, offset: float | None, as_json: bool) -> None:
+    """Run EXAMPLE through FILE.tflite under TensorFlow Lite Micro.
+
+    EXAMPLE is an image, a .npy array or a CSV row. Where the tokenizer.json of the run lies beside FILE, it is a
+    sentence, or a .txt file with one sentence a line.
+    """
     from tinyc.cli.prediction import run
 
     click.echo(run(file, example, scale, offset, as_json))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tinyc import cache, data, units
+from tinyc import cache, units
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.plan import Plan, Rehearsal, hopeless, plan
+from tinyc.pipeline.plan import Plan, Rehearsal, Rewrite, hopeless, plan
+from tinyc.pipeline.source import examples
 from tinyc.recipe import load
 from tinyc.report.terminal import open_screen
 from tinyc.rundir import RunFolder
@@ -27,8 +29,8 @@ def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
     loaded = load(recipe, sets)
     screen = open_screen(quiet=as_json)
     with tempfile.TemporaryDirectory() as folder, Pool(1) as pool:
-        dataset = data.load(loaded.data, loaded.find, cache.folder(), loaded.seed)
-        found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen))
+        dataset, checkpoint = examples(loaded, cache.folder(), screen)
+        found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen, checkpoint))
     lost = hopeless(found.checks)
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
@@ -54,6 +56,7 @@ def text(found: Plan) -> list[str]:
             + ", ".join(f"{name} x{n}" for name, n in found.lower.ops.items()),
         ]
     lines += [line for match in found.lower.matches for line in [matched(match)]]
+    lines += map(rewritten, found.lower.rewrites)
     if found.checks:
         lines += ["", "targets, predicted:", *map(shown, found.checks)]
     return lines
@@ -67,8 +70,17 @@ def spread(low: int | None, high: int | None, name: str) -> str:
 
 
 def matched(match: Any) -> str:
-    names = ", ".join(match.layers[:LAYERS_SHOWN]) + (" ..." if len(match.layers) > LAYERS_SHOWN else "")
-    return f"{match.where}: {match.selector!r} names {len(match.layers)} layers: {names}"
+    return f"{match.where}: {match.selector!r} names {len(match.layers)} layers: {some(match.layers)}"
+
+
+def some(layers: tuple[str, ...]) -> str:
+    return ", ".join(layers[:LAYERS_SHOWN]) + (" ..." if len(layers) > LAYERS_SHOWN else "")
+
+
+def rewritten(each: Rewrite) -> str:
+    """One kind of layer that a pass will rewrite, and what that changes while the network is untrained."""
+    change = "" if each.difference is None else f"; untrained outputs change by at most {each.difference:.1g}"
+    return f"{each.use} rewrites {each.what} to {each.into} in {len(each.layers)} layers: {some(each.layers)}{change}"
 
 
 def shown(check: Check) -> str:
@@ -94,4 +106,9 @@ def to_json(found: Plan) -> dict[str, Any]:
 
 def rehearsal(each: Rehearsal) -> dict[str, Any]:
     states = [{"pass": state.use, **state.figures} for state in each.states]
-    return {"states": states, "ops": dict(each.ops), "artifacts": dict(each.artifacts)}
+    return {
+        "states": states,
+        "ops": dict(each.ops),
+        "artifacts": dict(each.artifacts),
+        "rewrites": [asdict(one) for one in each.rewrites],
+    }

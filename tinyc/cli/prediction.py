@@ -1,47 +1,109 @@
-"""`tinyc predict`: one example through the artifact, by the runtime that the device has."""
+"""`tinyc predict`: an example or sentences through the artifact, by the runtime that the device has."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.cli.inspection import read_file
+from tinyc.cli.sentences import sentences, takes_ids, tokenizer_beside
 from tinyc.errors import UserError
+from tinyc.interpreters.description import Tensor
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.report.samples import probabilities
 from tinyc.report.views import Views
 from tinyc.report.write import read
+from tinyc.tokens import Tokenizer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 SHOWN = 5
 UNREADABLE = (ValueError, OSError, EOFError, SyntaxError)
 
 
-def run(file: Path, example: Path, scale: float | None, offset: float | None, as_json: bool) -> str:
+@dataclass(frozen=True)
+class Asked:
+    """What goes into the network, (examples, *input shape), and its sentences, where it takes some."""
+
+    inputs: NDArray[Any]
+    sentences: tuple[str, ...] = ()
+    is_list: bool = False
+
+
+def run(file: Path, example: str, scale: float | None, offset: float | None, as_json: bool) -> str:
     """Predict the class of one example; class names and scale come from the run that the file lies in."""
     content = read_file(file)
     described = describe(content, str(file))
     if len(described.inputs) != 1:
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
     views = run_of(file)
-    raw = load_example(example, described.inputs[0].shape[1:])
-    x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
+    tokenizer = tokenizer_beside(file, described.inputs[0])
+    if tokenizer is not None and not example.lower().endswith(".npy"):
+        asked = tokenized(tokenizer, example)
+    else:
+        asked = numbers(file, example, described.inputs[0], views, scale, offset)
     with Pool(1) as pool:
-        outputs = pool.run(content, x[None], "tflm", str(file)).outputs[0].ravel()
-    shares = (
-        outputs if abs(float(outputs.sum()) - 1) < 0.05 and (outputs >= 0).all() else probabilities(outputs[None])[0]
+        outputs = pool.run(content, asked.inputs, "tflm", str(file)).outputs.reshape(len(asked.inputs), -1)
+    answers = [ranked(scores, views.classes) for scores in outputs]
+    return as_table(answers, asked) if as_json else as_text(answers, asked)
+
+
+def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
+    """Turn what was typed into token ids; what is too long is cut, and said."""
+    found, is_list = sentences(given)
+    for sentence, length in zip(found, tokenizer.lengths(found), strict=True):
+        if length > tokenizer.length:
+            click.echo(f"cut from {length} to {tokenizer.length} tokens: {sentence[:60]}", err=True)
+    return Asked(tokenizer.encode(found), tuple(found), is_list)
+
+
+def numbers(file: Path, given: str, tensor: Tensor, views: Views, scale: float | None, offset: float | None) -> Asked:
+    """Read an image, array or row; token ids are taken as they are, everything else is scaled."""
+    shape = tensor.shape[1:]
+    if takes_ids(tensor):
+        if not Path(given).suffix:
+            problem = "takes token ids, and no tokenizer.json lies beside it"
+            raise UserError(str(file), problem, "name the file in its run folder, or give the ids as .npy or .csv")
+        return Asked(load_example(Path(given), shape)[None].astype(np.int32))
+    raw = load_example(Path(given), shape)
+    x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
+    return Asked(x[None])
+
+
+def ranked(scores: NDArray[Any], classes: tuple[str, ...]) -> list[tuple[str, float]]:
+    """Pair classes with their probabilities, the likeliest first."""
+    given = abs(float(scores.sum()) - 1) < 0.05 and (scores >= 0).all()
+    shares = scores if given else probabilities(scores[None])[0]
+    names = classes if len(classes) == len(scores) else tuple(f"class {i}" for i in range(len(scores)))
+    return sorted(zip(names, map(float, shares), strict=True), key=lambda pair: -pair[1])
+
+
+def as_table(answers: list[list[tuple[str, float]]], asked: Asked) -> str:
+    """JSON: one table, or a list of them for a list of sentences."""
+    tables = [{"prediction": answer[0][0], "probabilities": dict(answer)} for answer in answers]
+    if asked.is_list:
+        return json.dumps(
+            [{"text": text, **table} for text, table in zip(asked.sentences, tables, strict=True)], indent=1
+        )
+    return json.dumps(tables[0], indent=1)
+
+
+def as_text(answers: list[list[tuple[str, float]]], asked: Asked) -> str:
+    """The likeliest classes of one example, or one line a sentence."""
+    if not asked.is_list:
+        return "\n".join(f"{share:7.2%}  {name}" for name, share in answers[0][:SHOWN])
+    width = max(len(answer[0][0]) for answer in answers)
+    return "\n".join(
+        f"{answer[0][1]:7.2%}  {answer[0][0]:{width}}  {text}"
+        for answer, text in zip(answers, asked.sentences, strict=True)
     )
-    names = views.classes if len(views.classes) == len(outputs) else tuple(f"class {i}" for i in range(len(outputs)))
-    ranked = sorted(zip(names, map(float, shares), strict=True), key=lambda pair: -pair[1])
-    if as_json:
-        return json.dumps({"prediction": ranked[0][0], "probabilities": dict(ranked)}, indent=1)
-    return "\n".join(f"{share:7.2%}  {name}" for name, share in ranked[:SHOWN])
 
 
 def run_of(file: Path) -> Views:

@@ -9,17 +9,21 @@ from typing import Any
 import click
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from tinyc import cache, data, ledger, units
 from tinyc.cli.inspection import read_file
+from tinyc.cli.sentences import takes_ids, tokenizer_beside
 from tinyc.data.named import NAMED
+from tinyc.data.prepare import Prepare
 from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError
-from tinyc.interpreters.description import Tensor
+from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.quantization import dequantize
 from tinyc.report.terminal import open_screen
+from tinyc.tokens import Language, Tokenizer
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
 
@@ -32,9 +36,10 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
     labels = None
     if source:
-        inputs, labels = test_data(source, scale, offset)
+        tokenizer = tokenizer_beside(file, described.inputs[0])
+        inputs, labels = test_data(source, scale, offset, tokenizer, str(file))
     else:
-        inputs = random_inputs(described.inputs[0], examples)
+        inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
         found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=open_screen(quiet=as_json))
     click.echo(json.dumps(found, indent=1) if as_json else "\n".join(text(found, "test" if source else "random")))
@@ -43,33 +48,69 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
     return code
 
 
-def test_data(source: str, scale: float | None, offset: float | None) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The test split of a dataset by name or path, as the network sees it."""
-    spec = (
-        DataSpec(name=source, scale=scale, offset=offset)
-        if source in NAMED
-        else DataSpec(path=source, scale=scale, offset=offset)
-    )
-
-    def find(path: str) -> Path:
-        if not Path(path).exists():
-            raise UserError(
-                "--data", f"{path!r} does not exist", f"give a file, a folder, or one of {', '.join(NAMED)}"
-            )
-        return Path(path)
-
-    dataset = data.load(spec, find, cache.folder(), 0)
+def test_data(
+    source: str, scale: float | None, offset: float | None, tokenizer: Tokenizer | None, where: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it."""
+    is_text = source in NAMED and NAMED[source].is_text
+    if is_text and tokenizer is None:
+        problem = f"{source} is text, and the artifact is not one for token ids with its tokenizer.json beside it"
+        raise UserError(where, problem, "name the artifact in its run folder")
+    if tokenizer is not None and not is_text:
+        named = " or ".join(name for name, each in NAMED.items() if each.is_text)
+        raise UserError(where, f"takes sentences, and {source} is not known to be text", f"give --data {named}")
+    prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
+    language = Language(tokenizer.definition) if tokenizer is not None else None
+    dataset = data.load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
     return data.inputs(dataset.test.x, dataset.task), dataset.test.y
 
 
-def random_inputs(tensor: Tensor, examples: int) -> NDArray[Any]:
-    """Uniform inputs over all that the input tensor can hold; the same each time."""
+def spec_of(source: str, scale: float | None, offset: float | None, prepare: Prepare | None) -> DataSpec:
+    """Say `--data` as a recipe does.
+
+    Raises:
+        UserError: the data cannot be said on the command line, as a .csv with its columns.
+    """
+    place = {"name": source} if source in NAMED else {"path": source}
+    try:
+        return DataSpec.model_validate({**place, "scale": scale, "offset": offset, "prepare": prepare})
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError("--data", problem, "give a dataset's name, an .npz or a folder of images") from error
+
+
+def found(path: str) -> Path:
+    """Look a path of the command line up."""
+    if not Path(path).exists():
+        raise UserError("--data", f"{path!r} does not exist", f"give a file, a folder, or one of {', '.join(NAMED)}")
+    return Path(path)
+
+
+def random_inputs(described: Description, examples: int, where: str = "the artifact") -> NDArray[Any]:
+    """Uniform inputs over all that the input tensor can hold, or all ids of its table; the same each time."""
     random = np.random.default_rng(0)
+    tensor = described.inputs[0]
     shape = (examples, *tensor.shape[1:])
+    if takes_ids(tensor):
+        return random.integers(0, table_rows(described, where), shape, dtype=np.int32)
     if not tensor.scales:
         return random.normal(size=shape).astype(np.float32)
     limits = np.iinfo(np.dtype(tensor.dtype))
     return dequantize(random.integers(limits.min, limits.max, shape, endpoint=True).astype(tensor.dtype), tensor)
+
+
+def table_rows(described: Description, where: str) -> int:
+    """Count the rows of the table that a GATHER reads by the input itself: the ids that exist.
+
+    Another GATHER may come first: a padding mask looks up what it made of the ids.
+    """
+    ids = described.inputs[0].index
+    tables = [described.tensors[op.inputs[0]] for op in described.ops if op.name == "GATHER" and op.inputs[1] == ids]
+    rows = min((table.shape[0] for table in tables if table.shape), default=0)
+    if not rows:
+        problem = "takes int32, and no GATHER says which ids exist"
+        raise UserError(where, problem, "give real inputs: --data NAME|PATH")
+    return rows
 
 
 def text(found: dict[str, Any], kind: str) -> list[str]:

@@ -1,6 +1,7 @@
-"""Random views of examples, each a pure function of (seed, example id, view id) at the data's own resolution.
+"""Random views of examples, each a pure function of (seed, example id, view id): of images at their own resolution,
+of sentences word by word.
 
-A stored soft label therefore belongs to exactly the image that a student sees later.
+A stored soft label therefore belongs to exactly the example that a student sees later.
 """
 
 from __future__ import annotations
@@ -14,43 +15,78 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Augmentation = Literal["crop", "flip", "cutout", "noise"]
+    from tinyc.data.dataset import TrainingData
+    from tinyc.data.lexicon import Lexicon
+
+Augmentation = Literal["crop", "flip", "cutout", "noise", "words", "drop"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 IDENTITY = -1
 NEEDS_IMAGES = ("crop", "flip", "cutout")
+NEEDS_TEXT = ("words", "drop")
 CHUNK = 1024  # examples at a time: a chunk of small images stays in the processor's cache
 
 
-def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment") -> None:
-    """Refuse operations that are unknown, listed twice, or do not suit examples of `input_shape`.
+def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> None:
+    """Refuse operations that are unknown, listed twice, or do not suit the training data.
 
     Raises:
         UserError: says which operation, and which ones would do.
     """
-    is_image = len(input_shape) == 3
-    suitable = [name for name in AUGMENTATIONS if is_image or name not in NEEDS_IMAGES]
+    check(ops, data.task.input_shape, where, is_text=data.task.tokenizer is not None)
+    if "words" in ops and data.lexicon is None:
+        raise without_vectors(where)
+
+
+def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False) -> None:
+    """Refuse operations that are unknown, listed twice, or do not suit examples of `input_shape`, or sentences.
+
+    Raises:
+        UserError: says which operation, and which ones would do.
+    """
+    is_image = len(input_shape) == 3 and not is_text
+    unfit = (*(() if is_text else NEEDS_TEXT), *(() if is_image else NEEDS_IMAGES), *(("noise",) if is_text else ()))
+    suitable = [name for name in AUGMENTATIONS if name not in unfit]
     for name in ops:
         if name not in AUGMENTATIONS:
             raise UserError(where, f"unknown augmentation {name!r}", f"known are {', '.join(AUGMENTATIONS)}")
         if name not in suitable:
-            shown = "x".join(map(str, input_shape))
+            needed = "sentences" if name in NEEDS_TEXT else "images (height, width, channels)"
+            needed = "numbers" if name == "noise" else needed
+            shown = "a sentence" if is_text else "x".join(map(str, input_shape))
             raise UserError(
-                where, f"{name!r} needs images (height, width, channels), and an example here is {shown}",
+                where, f"{name!r} needs {needed}, and an example here is {shown}",
                 f"use {', '.join(suitable)}, or no augmentation",
             )  # fmt: skip
         if list(ops).count(name) > 1:
             raise UserError(where, f"{name!r} is listed twice", "list it once")
 
 
-def view(x: NDArray[Any], ids: NDArray[np.int64], seed: int, view: int, ops: Sequence[str]) -> NDArray[Any]:
+def without_vectors(where: str) -> UserError:
+    """Say that nothing knows which words are near each other."""
+    return UserError(
+        where,
+        "'words' needs the vectors of words, and the source has none",
+        "use drop, or a source with a `checkpoint`",
+    )
+
+
+def view(
+    x: NDArray[Any],
+    ids: NDArray[np.int64],
+    seed: int,
+    view: int,
+    ops: Sequence[str],
+    lexicon: Lexicon | None = None,
+) -> NDArray[Any]:
     """Make one view of a batch; the result for an example does not depend on the others.
 
     Args:
-        x: raw examples, (examples, *input_shape), uint8 or float32; not changed.
+        x: raw examples, (examples, *input_shape), uint8 or float32, or (examples,) objects of type str; not changed.
         ids: the examples' ids, (examples,).
         seed: the seed of the run or pass.
         view: 0, 1, 2, ...; each is another random view. IDENTITY (-1) gives `x` itself.
         ops: names of AUGMENTATIONS, applied in this order.
+        lexicon: which words are near each other; "words" needs it.
 
     Returns:
         An array of the shape and dtype of `x`.
@@ -58,10 +94,16 @@ def view(x: NDArray[Any], ids: NDArray[np.int64], seed: int, view: int, ops: Seq
     Raises:
         UserError: an operation is unknown or does not suit the examples.
     """
-    check(ops, x.shape[1:])
+    is_text = x.dtype == object
+    check(ops, x.shape[1:], is_text=is_text)
     if view == IDENTITY or not ops:
         return x
     import numpy as np
+
+    if is_text:
+        from tinyc.data.wording import reworded
+
+        return reworded(x, ids, seed, view, ops, lexicon)
 
     from tinyc.data.transforms import TRANSFORMS
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.data import strings
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError
@@ -19,9 +20,15 @@ Arrays = Mapping[str, NDArray[Any]]
 def clean(raw: Raw) -> Raw:
     """Check everything that was read; give x as uint8 or float32 with a channel axis, y as int64, and class names.
 
+    Sentences become objects of type str, (examples,).
+
     Raises:
         UserError: something cannot be an example or a label.
     """
+    if strings.are_sentences(raw):
+        x = strings.clean(raw)
+        y, names = named_labels(raw)
+        return replace(raw, x=x, y=y, class_names=names)
     shapes_agree(raw)
     x = {part: examples(f"{raw.where}: {array_name('x', part)}", raw.x[part]) for part in raw.x}
     kinds_agree(raw.where, x, raw.x)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import checks, labels, overlap, split
+from tinyc.data import checks, labels, overlap, split, tokenizing
 from tinyc.data.dataset import Dataset, Split
 from tinyc.data.raw import Raw
 from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError
 from tinyc.state import Task
+from tinyc.tokens import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Parts:
     warnings: tuple[str, ...]
 
 
-def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str) -> Dataset:
-    """Check everything and make the splits.
+def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: Tokenizer | None = None) -> Dataset:
+    """Check everything and make the splits; `tokenizer` is given where the examples are sentences.
 
     Raises:
         UserError: the data cannot be used.
@@ -36,7 +37,7 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str) -> Dataset:
     raw = checks.clean(raw)
     scale = raw.scale if spec.scale is None else spec.scale
     offset = raw.offset if spec.offset is None else spec.offset
-    notes = raw.warnings + checks.in_range(raw, scale, offset)
+    notes = raw.warnings + (() if tokenizer else checks.in_range(raw, scale, offset))
     parts = whole(raw, seed) if "all" in raw.x else given(raw)
     for part, known in (("train", parts.train), ("test", parts.test), ("val", parts.validation)):
         if known is not None:
@@ -45,7 +46,10 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str) -> Dataset:
     train, validation = cut_validation(raw, spec, parts, seed)
     calibration = take(train, split.in_turn(train.y, train.ids, spec.calibration, seed))
     notes += few(raw.where, spec.calibration, len(train))
-    task = Task(raw.class_names or (), train.x.shape[1:], spec.metric, scale, offset)
+    if tokenizer:
+        notes += tokenizing.notes(raw.where, tokenizer, {"train": train, "validation": validation, "test": parts.test})
+    shape = (tokenizer.length,) if tokenizer else train.x.shape[1:]
+    task = Task(raw.class_names or (), shape, spec.metric, scale, offset, tokenizer)
     return Dataset(name, task, train, validation, calibration, parts.test, digest, notes)
 
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tinyc.data.lexicon import Lexicon
     from tinyc.state import Task
 
 
@@ -17,7 +18,8 @@ class Split:
     """Examples with their labels and the ids that follow them through every pass.
 
     Attributes:
-        x: raw examples, (examples, *input_shape), uint8 or float32, before `scale` and `offset`.
+        x: raw examples, (examples, *input_shape), uint8 or float32, before `scale` and `offset`;
+            or sentences, (examples,) objects of type str, before they are tokenized.
         y: labels, (examples,), int64 in [0, classes).
         ids: (examples,), int64, unique over the whole dataset; randomness is drawn from them.
     """
@@ -34,7 +36,8 @@ class Split:
 class TrainingData:
     """What a pass may see: never the test split.
 
-    `calibration` is drawn from `train`, class by class in turn.
+    `calibration` is drawn from `train`, class by class in turn. `lexicon` knows the neighbours of the words of `train`,
+    where the source has vectors for words.
     """
 
     task: Task
@@ -42,6 +45,7 @@ class TrainingData:
     validation: Split
     calibration: Split
     digest: str
+    lexicon: Lexicon | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Dataset:
     test: Split
     digest: str
     warnings: tuple[str, ...] = ()
+    lexicon: Lexicon | None = None
 
     def for_training(self) -> TrainingData:
-        return TrainingData(self.task, self.train, self.validation, self.calibration, self.digest)
+        return TrainingData(self.task, self.train, self.validation, self.calibration, self.digest, self.lexicon)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.builders import Find
 from tinyc.data import named
 from tinyc.data.dataset import Dataset
+from tinyc.data.prepare import TABLES
 from tinyc.data.raw import Raw
 from tinyc.data.spec import DataSpec
 from tinyc.errors import MachineError, UserError
@@ -19,11 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.state import Task
+    from tinyc.tokens import Language
 
-KINDS = "give an .npz, a .csv, or a folder of images with a folder per class"
+KINDS = "give an .npz, a .csv, a folder of images with a folder per class, or sentences as .csv, .tsv or .jsonl"
 
 
-def load(spec: DataSpec, find: Find, cache: Path, seed: int) -> Dataset:
+def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language | None = None) -> Dataset:
     """Read, check and cut a dataset.
 
     Args:
@@ -31,9 +34,11 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int) -> Dataset:
         find: looks a path of the recipe up.
         cache: the user cache folder, where `fashion-mnist-full` may lie.
         seed: cuts validation and calibration from train, and test where the data has none of its own.
+        language: the source's tokenizer, and the vectors of its words; only text data asks for it.
 
     Raises:
-        UserError: the data cannot be used; names the file and the array, cell or image.
+        UserError: the data cannot be used; names the file and the array, cell, sentence or image. Or it is text and
+            nothing says how it becomes tokens.
         MachineError: a file is missing or cannot be read.
     """
     try:
@@ -41,9 +46,15 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int) -> Dataset:
         content = content_digest(spec, find, cache, raw)
     except OSError as error:
         raise unreadable(spec, error) from error
-    from tinyc.data.cutting import cut
+    from tinyc.data import cutting, strings, tokenizing
+    from tinyc.data.lexicon import Lexicon
 
-    return cut(raw, spec, seed, title(spec), seal(spec, content))
+    is_text = strings.are_sentences(raw)
+    tokenizer = tokenizing.tokenizer(raw.where, spec, find, language, is_text)
+    dataset = cutting.cut(raw, spec, seed, title(spec), seal(spec, content), tokenizer)
+    if tokenizer and language and language.vectors:
+        return replace(dataset, lexicon=Lexicon(language, dataset.train.x))
+    return dataset
 
 
 def digest(spec: DataSpec, find: Find, cache: Path) -> str:
@@ -80,7 +91,7 @@ def title(spec: DataSpec) -> str:
 
 def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
-    from tinyc.data import arrays, images, rows
+    from tinyc.data import arrays, images, rows, sentences
 
     if spec.name is not None:
         return named.read(spec.name, cache)
@@ -90,6 +101,8 @@ def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     if path.is_dir():
         return images.read(path)
     suffix = path.suffix.lower()
+    if spec.text is not None and suffix in TABLES:
+        return sentences.read(path, sentences.Columns(spec.text, spec.label or "", spec.split))
     if suffix == ".csv":
         return rows.read(path, spec.label or "")
     if suffix == ".npz":
@@ -107,6 +120,8 @@ def content_digest(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> 
 
 def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterator[tuple[str, str]]:
     """List (name, SHA-256) of everything that the data is made of."""
+    if spec.prepare is not None and spec.prepare.tokenizer is not None:
+        yield "tokenizer", hashlib.sha256(find(spec.prepare.tokenizer).read_bytes()).hexdigest()
     if spec.load is not None and raw is not None:
         yield "function", spec.load.fingerprint(find)
         yield "class_names", repr(raw.class_names)
@@ -136,7 +151,8 @@ def own_files(path: Path) -> dict[str, Path]:
 
 def seal(spec: DataSpec, content: str) -> str:
     """Join the data's digest with the keys that shape its splits and inputs."""
-    keys = spec.model_dump(mode="json", exclude={"name", "path", "load"})
+    places: dict[str, Any] = {"name": True, "path": True, "load": True, "prepare": {"tokenizer"}}
+    keys = spec.model_dump(mode="json", exclude=places)
     return hashlib.sha256(f"{content}\n{json.dumps(keys, sort_keys=True)}".encode()).hexdigest()
 
 

@@ -20,10 +20,20 @@ class Named:
     read: Callable[[Path], Raw]
     scale: float = 1.0
     offset: float = 0.0
+    is_text: bool = False
 
 
 def embedded_files(_cache: Path) -> tuple[Path, ...]:
-    path = EMBEDDED / "fashion-mnist.npz"
+    return embedded("fashion-mnist.npz")
+
+
+def movie_files(_cache: Path) -> tuple[Path, ...]:
+    return embedded("movie-sentiment.tsv")
+
+
+def embedded(name: str) -> tuple[Path, ...]:
+    """Find a file that is part of the package."""
+    path = EMBEDDED / name
     if not path.is_file():
         raise MachineError(str(path), "the embedded dataset is missing", "install tinyc again")
     return (path,)
@@ -34,6 +44,17 @@ def read_embedded(cache: Path) -> Raw:
     from tinyc.data import arrays
 
     return arrays.read_npz(embedded_files(cache)[0])
+
+
+def read_movies(cache: Path) -> Raw:
+    """Read sentences of movie reviews, positive where their mean human rating is above zero, negative below.
+
+    Hutto and Gilbert, "VADER: a Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", 2014; the
+    sentences are those of Pang and Lee, 2005.
+    """
+    from tinyc.data import sentences
+
+    return sentences.read(movie_files(cache)[0], sentences.Columns("text", "label", "split"))
 
 
 def full_files(cache: Path) -> tuple[Path, ...]:
@@ -51,6 +72,7 @@ def read_full(cache: Path) -> Raw:
 NAMED: Mapping[str, Named] = {
     "fashion-mnist": Named(embedded_files, read_embedded, scale=1 / 255),
     "fashion-mnist-full": Named(full_files, read_full, scale=1 / 255),
+    "movie-sentiment": Named(movie_files, read_movies, is_text=True),
 }
 
 

@@ -14,10 +14,14 @@ TOLERATED_FRACTION = 0.01
 
 
 def fingerprints(x: NDArray[Any]) -> NDArray[np.uint64]:
-    """Hash each example to 64 bits, (examples,)."""
-    rows = np.ascontiguousarray(x)
-    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    """Hash each example to 64 bits, (examples,); sentences that differ in case or spaces alone are the same."""
+    contents = map(folded, x) if x.dtype == object else (row.tobytes() for row in np.ascontiguousarray(x))
+    digests = b"".join(hashlib.blake2b(content, digest_size=8).digest() for content in contents)
     return np.frombuffer(digests, np.uint64)
+
+
+def folded(sentence: str) -> bytes:
+    return " ".join(sentence.casefold().split()).encode()
 
 
 def check(where: str, names: tuple[str, str], seen: NDArray[np.uint64], asked: NDArray[np.uint64]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, StrictFloat, StrictInt, field_validator, 
 
 from tinyc.builders import Builder
 from tinyc.data.named import NAMED
+from tinyc.data.prepare import Prepare, problem_of
 from tinyc.state import MetricName
 
 
@@ -18,12 +19,25 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
 
     name: str | None = Field(default=None, description="a dataset that tinyc knows: " + ", ".join(NAMED))
     path: str | None = Field(
-        default=None, min_length=1, description="an .npz, a .csv, or a folder of images with a folder per class"
+        default=None,
+        min_length=1,
+        description="an .npz, a .csv, a folder of images with a folder per class; of sentences a .csv, .tsv or .jsonl",
     )
     load: Builder | None = Field(
         default=None, description="'file.py:function' that returns a dict with x_train, y_train, x_test, y_test"
     )
-    label: str | None = Field(default=None, description="the label's column of a .csv")
+    label: str | None = Field(default=None, description="the label's column of a .csv, .tsv or .jsonl")
+    text: str | None = Field(
+        default=None, min_length=1, description="the sentences' column of a .csv, .tsv or .jsonl: makes it text data"
+    )
+    split: str | None = Field(
+        default=None,
+        min_length=1,
+        description="text: the column that says train, val or test of each sentence; default, a cut of 70/10/20 %",
+    )
+    prepare: Prepare | None = Field(
+        default=None, description="text: { tokens = 64, tokenizer = 'vocab.txt' }, how sentences become tokens"
+    )
     scale: float | None = Field(
         default=None,
         allow_inf_nan=False,
@@ -81,9 +95,19 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def has_label_for_csv(self) -> DataSpec:
-        is_csv = self.path is not None and PurePath(self.path).suffix.lower() == ".csv"
+        suffix = PurePath(self.path or "").suffix.lower()
+        if self.text is not None or suffix in (".tsv", ".jsonl"):
+            return self
+        is_csv = suffix == ".csv"
         if is_csv and self.label is None:
             raise ValueError(f'{self.path} is a .csv; say which column holds the label: label = "column"')
         if self.label is not None and not is_csv:
             raise ValueError(f"label = {self.label!r} speaks of a .csv's column, and the data is none")
+        return self
+
+    @model_validator(mode="after")
+    def has_keys_that_suit_text(self) -> DataSpec:
+        problem = problem_of(self, self.name is not None and NAMED[self.name].is_text)
+        if problem:
+            raise ValueError(problem)
         return self

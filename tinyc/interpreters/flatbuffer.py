@@ -143,7 +143,7 @@ class Reader:
         shapes = [tensors[i].shape if i >= 0 else None for i in inputs]
         made = tensors[outputs[0]].shape if outputs else ()
         macs = operators.multiplications(name, shapes, made, name == "BATCH_MATMUL" and left_transposed(table))
-        layer = layer_name(tensors[outputs[0]].name) if outputs else ""
+        layer = layer_name(tensors[outputs[0]].name, name) if outputs else ""
         return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs)
 
     def op_name(self, opcode: int) -> str:
@@ -204,15 +204,18 @@ def left_transposed(table: Any) -> bool:
 
 
 WORK = re.compile(r"conv|matmul|dense|depthwise|gather", re.IGNORECASE)
+# A dense layer over tokens is a Tensordot; an operator that is none may only list one among its sources.
+DENSE_WORK = re.compile(r"matmul|dense|tensordot", re.IGNORECASE)
 
 
-def layer_name(tensor: str) -> str:
+def layer_name(tensor: str, op: str = "") -> str:
     """Read the layer off a converter's tensor name: "net/conv/BiasAdd;net/conv/Conv2D" -> conv.
 
     A fused operator lists all its sources; the one that did the work (Conv2D, MatMul) names it.
     """
     parts = [part for part in tensor.split(";") if part] or [""]
-    chosen = next((part for part in parts if WORK.search(part.rpartition("/")[2])), parts[0])
+    work = DENSE_WORK if op == "FULLY_CONNECTED" else WORK
+    chosen = next((part for part in parts if work.search(part.rpartition("/")[2])), parts[0])
     path = chosen.split("/")
     # Network, layer and operation; quantization-aware training wraps layers under a prefix.
     return (path[1] if len(path) > 2 else path[0]).removeprefix("quant_")

@@ -49,7 +49,7 @@ def measure_net(net: Net, dataset: Dataset, shown: Progress | None = None) -> Me
 
 def predict(net: Net, dataset: Dataset, shown: Progress) -> NDArray[np.float32]:
     """Run the test split through a Keras network in batches of 256."""
-    x, task = dataset.test.x, dataset.task
+    x, task = dataset.test.x, net.task
     with progress.task(shown, "measure", len(x)):
         parts = []
         for start in range(0, len(x), BATCH):
@@ -74,7 +74,7 @@ def measure_flat(
     described = describe(flat.content)
     shown = shown or Silent()
     with progress.task(shown, f"measure ({chosen})", len(dataset.test)):
-        examples = data.inputs(dataset.test.x, dataset.task)
+        examples = data.inputs(dataset.test.x, flat.task)
         run = pool.run(flat.content, examples, chosen, advance=shown.advance)
     sizes = {
         "params": described.params,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HEADER, SOURCE = "model_data.h", "model_data.cc"
 VECTORS_HEADER, VECTORS_SOURCE = "test_vectors.h", "test_vectors.cc"
+TOKENIZER_HEADER = "tokenizer.h"
 POINTER_BYTES = 4
 
 
@@ -50,6 +51,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "output": side(described.outputs[0]),
         "scale": number(flat.task.scale),
         "offset": number(flat.task.offset),
+        "tokenizer": TOKENIZER_HEADER if flat.task.tokenizer else None,
         "arena_bytes": arena_bytes and -(-arena_bytes // 16) * 16,
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,

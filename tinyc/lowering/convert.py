@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import backend
 from tinyc.errors import UserError
+from tinyc.lowering.calibration import Clip, Ranges, clip_ranges
 from tinyc.lowering.integer import require_integer
 from tinyc.quiet import hushed, thrifty
 
@@ -27,11 +27,13 @@ def to_float_tflite(model: Any) -> bytes:
     Raises:
         UserError: an operation has no TensorFlow Lite counterpart.
     """
-    return run(converter(inference(model)), model.name)
+    return run(converter(inference(model)).convert, model.name)
 
 
-def to_int8_tflite(model: Any, samples: NDArray[np.float32], per_channel_dense: bool = True) -> bytes:
+def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = True) -> bytes:
     """Convert a network to int8 weights, activations, input and output, with a static batch of 1.
+
+    An input of token ids stays int32.
 
     Args:
         model: a Keras network, plain or with TFMOT's quantization wrappers (whose ranges are then used).
@@ -41,6 +43,32 @@ def to_int8_tflite(model: Any, samples: NDArray[np.float32], per_channel_dense: 
     Raises:
         UserError: an operation has no int8 form or would stay in float; names it.
     """
+    content = run(int8_converter(model, samples, per_channel_dense).convert, model.name)
+    require_integer(content, model.name)
+    return content
+
+
+def to_clipped_int8_tflite(
+    model: Any, samples: NDArray[Any], per_channel_dense: bool, clip: Clip
+) -> tuple[bytes, Ranges]:
+    """Convert a network to int8 as `to_int8_tflite` does, with ranges of activations that outliers do not set.
+
+    The converter itself works in two steps: a float network with a range at each tensor, and its quantization. In
+    between the ranges are measured again and clipped.
+
+    Raises:
+        UserError: an operation has no int8 form or would stay in float; names it.
+    """
+    lowered = int8_converter(model, samples, per_channel_dense)
+    lowered._experimental_calibrate_only = True
+    calibrated, ranges = clip_ranges(run(lowered.convert, model.name), samples, clip)
+    content = run(lambda: quantized(calibrated, per_channel_dense), model.name)
+    require_integer(content, model.name)
+    return content, ranges
+
+
+def int8_converter(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> Any:
+    """Set up a converter to int8 throughout."""
     tf = backend.tensorflow()
     function = inference(model)
     refuse_branches(function.graph, model.name)
@@ -50,9 +78,17 @@ def to_int8_tflite(model: Any, samples: NDArray[np.float32], per_channel_dense: 
     lowered.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     lowered.inference_input_type = lowered.inference_output_type = tf.int8
     lowered._experimental_disable_per_channel_quantization_for_dense_layers = not per_channel_dense
-    content = run(lowered, model.name)
-    require_integer(content, model.name)
-    return content
+    return lowered
+
+
+def quantized(calibrated: bytes, per_channel_dense: bool) -> bytes:
+    """Take the converter's second step, in the way that it does itself."""
+    tf, lite = backend.tensorflow(), backend.lite()
+    content = lite._mlir_quantize(
+        calibrated, False, input_data_type=tf.int8, output_data_type=tf.int8,
+        disable_per_channel_for_dense_layers=not per_channel_dense,
+    )  # fmt: skip
+    return bytes(lite._deduplicate_readonly_buffers(content))
 
 
 def inference(model: Any) -> Any:
@@ -113,18 +149,18 @@ def refuse_branches(graph: Any, network: str) -> None:
             )
 
 
-def one_by_one(samples: NDArray[np.float32], function: Any) -> Iterator[list[Any]]:
+def one_by_one(samples: NDArray[Any], function: Any) -> Iterator[list[Any]]:
     """Feed calibration samples as batches of one, in the network's input type."""
     kind = function.inputs[0].dtype.as_numpy_dtype
     for sample in samples:
         yield [sample[None].astype(kind)]
 
 
-def run(lowered: Any, network: str) -> bytes:
+def run(step: Callable[[], Any], network: str) -> bytes:
     """Convert in silence; what the converter refuses is the network's affair."""
     try:
         with thrifty(), hushed():
-            return bytes(lowered.convert())
+            return bytes(step())
     except Exception as error:
         # ConverterError derives from Exception alone, and TensorFlow does not export it.
         if isinstance(error, (RuntimeError, ValueError)) or type(error).__name__ == "ConverterError":

@@ -30,6 +30,11 @@ class Aware:
     skipped: tuple[Skipped, ...]
 
 
+def has_blocks(model: Any) -> bool:
+    """Say whether a network holds blocks of transformers, which TFMOT does not know."""
+    return any(type(layer).__module__ == "tinyc.blocks" for layer in getattr(model, "layers", ()))
+
+
 def quantization_aware(model: Any, samples: NDArray[np.float32]) -> Aware:
     """Wrap a copy of a flat functional network for training under int8 rounding.
 

@@ -6,16 +6,20 @@ from typing import Any
 
 from tinyc.passes.distill import Distill
 from tinyc.passes.export import Export
+from tinyc.passes.factorize import Factorize
 from tinyc.passes.prune import Prune
 from tinyc.passes.quantize import Quantize
+from tinyc.passes.trim_vocabulary import TrimVocabulary
 from tinyc.passes.verify import Verify
 
 # Each is a pydantic model and a `contract.Pass`, which no one type spells.
 PASSES: dict[str, Any] = {
     "distill": Distill,
+    "trim_vocabulary": TrimVocabulary,
+    "factorize": Factorize,
     "prune": Prune,
     "quantize": Quantize,
     "export": Export,
     "verify": Verify,
 }
-PLANNED = ("preprocess", "factorize", "cluster", "federate", "compact")
+PLANNED = ("preprocess", "cluster", "federate", "compact")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-from tinyc import backend, sources
+from tinyc import backend, sources, units
 from tinyc.builders import Builder
 from tinyc.contract import Context, Outcome
 from tinyc.state import Kind, Net
 from tinyc.training import distillation, hints
+from tinyc.training.imitation import Attending, Part
 from tinyc.training.options import (
     Augment,
     Batch,
@@ -24,6 +25,7 @@ from tinyc.training.options import (
     WeightDecay,
     fit_options,
 )
+from tinyc.training.pupil import Lesson, start, train_imitation
 from tinyc.training.resume import resumable_fit
 from tinyc.training.teachers import find_teacher
 
@@ -40,7 +42,8 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
     """Train a smaller network, the student, to imitate the source (Hinton et al. 2015).
 
     The teachers run once over `views` augmented views of the training split; what they say is kept in the user
-    cache, and epoch e trains on view e mod `views`.
+    cache, and epoch e trains on view e mod `views`. Students that are transformers may start from the source's
+    weights, and first imitate its embedding, hidden states and attention (TinyBERT, Jiao et al. 2020).
     """
 
     takes: ClassVar[Kind] = "net"
@@ -55,11 +58,30 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
     views: Annotated[int, Field(ge=1, le=64)] | Literal["fresh"] = Field(
         4, description="stored views of each image, 1 to 64; or 'fresh': a new one in each epoch, teachers in the loop"
     )
+    clean: bool = Field(False, description="the first of the stored views is the examples as they are, not augmented")
     teachers: tuple[str, ...] = Field(
         ("source",), min_length=1, description="'source' or saved networks; the logits of several are averaged"
     )
     hints: tuple[Hint, ...] = Field((), description="pairs of layers for a stage before, { student = , teacher = }")
     hint_epochs: int = Field(2, ge=1, le=1000, description="epochs of the hint stage, with the teacher in the loop")
+    start: Literal["random", "source"] = Field(
+        "random", description="weights that a transformer begins with: random, or the source's, sliced to its shape"
+    )
+    imitate: tuple[Part, ...] = Field(
+        (),
+        description="what a transformer imitates of the first teacher in a stage before: embedding, hidden, attention",
+    )
+    attention: Attending = Field(
+        "scores",
+        description="what of the attention: its scores, or relations in query, key and value (any head counts)",
+    )
+    layer_map: Literal["uniform"] | tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        "uniform", description="the teacher's layer, from 1, for each of the student's; or 'uniform'"
+    )
+    imitate_epochs: int = Field(10, ge=1, le=1000, description="epochs of the stage `imitate`")
+    store_limit: str = Field(
+        "2 GiB", description="disk for the teacher's features; where they need more, the teacher runs in the loop"
+    )
     epochs: Epochs = 30
     batch: Batch = 64
     optimizer: Optimizer = "adam"
@@ -69,6 +91,21 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
     weight_decay: WeightDecay = 0.0
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
+
+    @field_validator("store_limit")
+    @classmethod
+    def is_size(cls, text: str) -> str:
+        if units.parse(text, "bytes") < 0:
+            raise ValueError(f"{text!r} is less than nothing")
+        return text
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Distill:
+        if len(set(self.imitate)) != len(self.imitate):
+            raise ValueError("imitate lists a part twice")
+        if self.clean and (self.views == "fresh" or self.views < 2):
+            raise ValueError("clean = true is one of at least two stored views; give views = 2 or more")
+        return self
 
     def apply(self, state: Net, context: Context) -> Outcome:
         """Build the student, train it, and give it in the network's place.
@@ -81,10 +118,27 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
         student = state.with_model(sources.network(self.student, state.task, context.find))
         options = fit_options(self)
         facts: dict[str, Any] = {"student": self.student.build, "student_options": self.student.options}
+        if self.start == "source" or self.imitate:
+            facts |= self.take_after(student, options, context)
+            student = student.clone()
         if self.hints:
             facts["hints"] = self.take_hints(student, options, context)
             student = student.clone()
         return Outcome(student, facts | self.teach(student, options, context))
+
+    def take_after(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
+        """Slice the student from the source, and let it imitate the first teacher's insides."""
+        facts: dict[str, Any] = {}
+        basis: Any = None
+        if self.start == "source":
+            basis, facts["start"] = start(student.model, self.layer_map, context)
+        if self.imitate:
+            keys = self.model_dump(mode="json", include={"imitate", "attention", "layer_map", "teachers"})
+            lesson = Lesson(self.imitate, self.attention, self.layer_map, int(units.parse(self.store_limit, "bytes")))
+            shorter = options.model_copy(update={"epochs": self.imitate_epochs, "augment": ()})
+            teacher = find_teacher(self.teachers[0], context)
+            facts["imitate"] = train_imitation(lesson, student.model, teacher, basis, shorter, context, [keys])
+        return facts
 
     def teach(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
         """Train the student by its teachers, or by labels alone."""

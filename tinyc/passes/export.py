@@ -14,10 +14,10 @@ from tinyc.errors import UserError
 from tinyc.state import Flat, Kind
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tinyc.interpreters.pool import Pool, Run
+    from tinyc.lowering.tokenizer_c import TokenizerSource
     from tinyc.lowering.verified import Written
 
 COMPARED, REHEARSED = 64, 4
@@ -42,7 +42,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
     """Write the artifact: .tflite, C sources with test vectors, Intel HEX, each with its SHA-256.
 
     The .tflite is stripped of all that no device reads, and compared on calibration examples under TFLM and the
-    reference kernels: where an output changed, it is not stripped, and the report says so.
+    reference kernels: where an output changed, it is not stripped, and the report says so. A network for text comes
+    with its tokenizer.json, and beside C sources with a tokenizer in C that gives the same ids.
     """
 
     takes: ClassVar[Kind] = "flat"
@@ -78,7 +79,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         """Rewrite the artifact, check it, and write its files.
 
         Raises:
-            UserError: TFLM lacks an operator of it, or the .hex would end beyond 32 bits.
+            UserError: TFLM lacks an operator of it, C cannot follow its tokenizer, or the .hex ends beyond 32 bits.
             MachineError: an interpreter's worker crashed.
         """
         from tinyc.interpreters.pool import Pool
@@ -88,9 +89,10 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             written = self.write(state, context, pool)
             inputs, split = self.examples(context, state)
             run = observe(written.content, inputs, pool)
+        tokenizer = self.tokenizer(state)
         tables = {**state.tables, **({"labels": self.labels(state)} if "c" in self.formats else {})}
-        final = replace(state, content=written.content, tables=tables)
-        files = self.files(final, inputs, run)
+        final = replace(state, content=written.content, tables={**tables, **tokenizer.tables})
+        files = {**self.files(final, inputs, run), **tokenizer.files}
         skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
         return Outcome(final, self.facts(state, written, files, split, run), files, skipped)
 
@@ -113,7 +115,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         with progress.task(context.progress, "export: compare outputs", total) as shown:
             return verified.write(state.content, self.strip, samples, pool, shown.advance)
 
-    def examples(self, context: Context, state: Flat) -> tuple[NDArray[np.float32], str]:
+    def examples(self, context: Context, state: Flat) -> tuple[NDArray[Any], str]:
         """Draw the inputs of the test vectors, one at least; never from test."""
         import numpy as np
 
@@ -125,12 +127,25 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         chosen = np.sort(np.random.default_rng(context.seed).choice(len(split), count, replace=False))
         return inputs(split.x[chosen], state.task), name
 
+    def tokenizer(self, state: Flat) -> TokenizerSource:
+        """Write the tokenizer of a text task: its definition, and in C where C is asked for."""
+        from tinyc.lowering.tokenizer_c import TokenizerSource, tokenizer_source
+
+        used = state.task.tokenizer
+        if used is None:
+            return TokenizerSource({}, {})
+        definition = {"tokenizer.json": used.definition.encode()}
+        if "c" not in self.formats:
+            return TokenizerSource(definition, {})
+        source = tokenizer_source(used, self.name)
+        return TokenizerSource({**definition, **source.files}, source.tables)
+
     def labels(self, state: Flat) -> int:
         from tinyc.lowering.c_source import labels_bytes
 
         return labels_bytes(state.task.classes)
 
-    def files(self, final: Flat, inputs: NDArray[np.float32], run: Run | None) -> dict[str, bytes]:
+    def files(self, final: Flat, inputs: NDArray[Any], run: Run | None) -> dict[str, bytes]:
         """Write every file that is asked for, by name."""
         files: dict[str, bytes] = {}
         if "tflite" in self.formats:
@@ -141,7 +156,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             files["model.hex"] = self.hex(final.content)
         return files
 
-    def sources(self, final: Flat, inputs: NDArray[np.float32], run: Run | None) -> dict[str, bytes]:
+    def sources(self, final: Flat, inputs: NDArray[Any], run: Run | None) -> dict[str, bytes]:
         """Write the C sources; test vectors need an interpreter that says what is expected."""
         from tinyc.interpreters.flatbuffer import describe
         from tinyc.interpreters.quantization import quantize
@@ -182,7 +197,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         }
 
 
-def observe(content: bytes, inputs: NDArray[np.float32], pool: Pool) -> Run | None:
+def observe(content: bytes, inputs: NDArray[Any], pool: Pool) -> Run | None:
     """Run the finished artifact under TFLM, else under the reference kernels; None where neither is installed."""
     from tinyc.interpreters import runtimes
     from tinyc.lowering.verified import EXACT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +14,12 @@ from tinyc.interpreters.pool import Pool
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe
 from tinyc.rundir import RunFolder
-from tinyc.state import Flat, Net
+from tinyc.state import Flat, Net, Task
 
 
 @dataclass(frozen=True)
 class Bench:
-    """One run's recipe, data, interpreters and folders."""
+    """One run's recipe, data, interpreters and folders; `checkpoint` is where the source's was found."""
 
     recipe: Recipe
     folder: RunFolder
@@ -27,6 +27,7 @@ class Bench:
     dataset: Dataset
     pool: Pool
     progress: Progress
+    checkpoint: Path | None = None
 
     def context(
         self,
@@ -36,11 +37,13 @@ class Bench:
         earlier: tuple[Pass, ...],
         scratch: Path,
         rehearse: Literal["lower", "upper"] | None = None,
+        task: Task | None = None,
     ) -> Context:
-        """What pass `index` may use; the test split is not in it."""
+        """What pass `index` may use: the data as the state that it takes sees it, and never the test split."""
+        data = self.dataset.for_training()
         return Context(
             seed=self.recipe.seed * 1000 + index,
-            data=self.dataset.for_training(),
+            data=replace(data, task=task or data.task),
             source=source,
             source_key=source_key,
             earlier=earlier,

@@ -40,6 +40,20 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """The layers of one kind that a pass puts into another form.
+
+    `difference` is the largest absolute change of the untrained network's outputs; None where it was not measured.
+    """
+
+    use: str
+    what: str
+    into: str
+    layers: tuple[str, ...]
+    difference: float | None
+
+
+@dataclass(frozen=True)
 class Weighed:
     """One state of a rehearsal: its pass and its sizes (bytes, counts)."""
 
@@ -55,6 +69,7 @@ class Rehearsal:
     ops: Mapping[str, int]
     matches: tuple[Match, ...]
     artifacts: Mapping[str, int]
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,8 @@ def plan(bench: Bench) -> Plan:
 
 def ranked(bench: Bench) -> bool:
     """Say whether a ranking of trained weights will decide a shape."""
-    return any(getattr(step.transform, "scope", None) == "global" for step in bench.recipe.steps)
+    transforms = [step.transform for step in bench.recipe.steps]
+    return any(getattr(each, "scope", None) == "global" or getattr(each, "ranked", False) for each in transforms)
 
 
 def rehearse(bench: Bench, end: End) -> Rehearsal:
@@ -88,6 +104,7 @@ def rehearse(bench: Bench, end: End) -> Rehearsal:
     net = unsettle(source.untrained(bench), bench.recipe.seed)
     states = [Weighed("source", weigh(net, bench))]
     matches: list[Match] = []
+    rewrites: list[Rewrite] = []
     state: State = net
     files: dict[str, int] = {}
     earlier: list[Any] = []
@@ -95,14 +112,23 @@ def rehearse(bench: Bench, end: End) -> Rehearsal:
         with tempfile.TemporaryDirectory() as scratch, named(f"pass {index} ({step.transform.use})"):
             if isinstance(state, Net):
                 matches += matched(step, state)
-            context = bench.context(index, net, "", tuple(earlier), Path(scratch), end)
+            context = bench.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
             if step.transform.use != "verify":
                 outcome = step.transform.apply(state, context)
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
+                rewrites += rewritten(step.transform.use, outcome.facts)
                 files |= {name: len(content) for name, content in outcome.files.items()}
                 states.append(Weighed(step.transform.use, weigh(state, bench)))
         earlier.append(step.transform)
-    return Rehearsal(tuple(states), operators(state), tuple(matches), files)
+    return Rehearsal(tuple(states), operators(state), tuple(matches), files, tuple(rewrites))
+
+
+def rewritten(use: str, facts: Mapping[str, Any]) -> Iterator[Rewrite]:
+    """Gather what a pass rewrote, one of each kind."""
+    each = facts.get("rewritten", ())
+    for what, into in dict.fromkeys((one["what"], one["into"]) for one in each):
+        alike = [one for one in each if (one["what"], one["into"]) == (what, into)]
+        yield Rewrite(use, what, into, tuple(one["layer"] for one in alike), alike[0]["difference"])
 
 
 def unsettle(net: Net, seed: int) -> Net:
@@ -122,7 +148,7 @@ def weigh(state: State, bench: Bench) -> dict[str, int | None]:
         return ledger.weigh_net(state)
     content = state.content
     described = describe(content)
-    example = data.inputs(bench.dataset.calibration.x[:1], bench.dataset.task)
+    example = data.inputs(bench.dataset.calibration.x[:1], state.task)
     run = bench.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
     return {

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tinyc import backend, builders, data, keys, ledger, rundir
+from tinyc import backend, builders, keys, ledger, rundir
 from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline import judge, layers, stored
 from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.source import open_source
+from tinyc.pipeline.source import examples, open_source
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe
@@ -72,9 +72,9 @@ def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator
     """Lock the run folder, load the data, compute the keys and start the interpreters' pool."""
     folder = rundir.choose(settings.out, recipe.name, recipe.sha256)
     with rundir.locked(folder), Pool() as pool:
-        dataset = data.load(recipe.data, recipe.find, settings.cache, recipe.seed)
-        source = keys.source_key(recipe, dataset.digest, recipe.find)
-        bench = Bench(recipe, folder, settings.cache, dataset, pool, progress)
+        dataset, checkpoint = examples(recipe, settings.cache, progress)
+        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
+        bench = Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint)
         yield Run(bench, settings, (source, *keys.step_keys(recipe, source, recipe.find)))
 
 
@@ -154,7 +154,7 @@ class Workshop:
         # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
         source = self.source() if transform.takes == "net" else Net(None, self.bench.dataset.task)
         state = self.state_before(index, before)
-        context = self.bench.context(index, source, self.run.keys[0], earlier, scratch)
+        context = self.bench.context(index, source, self.run.keys[0], earlier, scratch, task=state.task)
         with named(f"pass {index} ({transform.use})"):
             outcome = transform.apply(state, context)
             measured = self.measure(index, outcome.state, state, before)

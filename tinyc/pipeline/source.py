@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from tinyc import backend, sources
+from tinyc import backend, data, sources
 from tinyc.contract import Context
-from tinyc.errors import UserError
+from tinyc.data.dataset import Dataset
 from tinyc.pipeline.bench import Bench
+from tinyc.progress import Progress
+from tinyc.recipe import Recipe
+from tinyc.sources import checkpoint
 from tinyc.state import Net
 from tinyc.training import source as training
+
+
+def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Path | None]:
+    """Load the data, in the words of the source's checkpoint where it has one; give the checkpoint's folder too.
+
+    Raises:
+        UserError, MachineError: the data or the checkpoint cannot be used.
+    """
+    name = recipe.source.checkpoint
+    folder = sources.locate(name, recipe.find, cache, shown.say) if name else None
+    language = sources.language(folder) if folder else None
+    return data.load(recipe.data, recipe.find, cache, recipe.seed, language), folder
 
 
 def open_source(bench: Bench, key: str, context: Context) -> Net:
@@ -35,7 +51,7 @@ def untrained(bench: Bench) -> Net:
     backend.seed_everything(bench.recipe.seed)
     if spec.build:
         return Net(sources.network(spec.build, task, bench.recipe.find), task)
-    if spec.file is None:
-        raise UserError(where, "names no network", "give build or file")
-    model = sources.fit_to_task(sources.read(bench.recipe.find(spec.file), where), task, where)
+    if spec.checkpoint:
+        return Net(checkpoint.network(bench.checkpoint or Path(), task, spec.pool, bench.recipe.find), task)
+    model = sources.fit_to_task(sources.read(bench.recipe.find(spec.file or ""), where), task, where)
     return Net(sources.at_size(model, tuple(task.input_shape), where), task)

@@ -18,8 +18,9 @@ from tinyc.ledger import Ledger
 from tinyc.quiet import hushed
 from tinyc.report.views import Layer
 from tinyc.state import Flat, Net, State, Task
+from tinyc.tokens import Tokenizer
 
-NET, FLAT, SCORES = "net.h5", "model.tflite", "scores.npy"
+NET, FLAT, SCORES, TOKENIZER = "net.h5", "model.tflite", "scores.npy", "tokenizer.json"
 FILES = "files/"
 
 
@@ -63,15 +64,24 @@ def save(done: Done, state: State | None, files: Mapping[str, bytes], scratch: P
 
 
 def describe(state: State | None) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    tokenizer = state.task.tokenizer
+    words = {"tokens": tokenizer.length, "origin": tokenizer.origin} if tokenizer else {}
     if isinstance(state, Flat):
-        return {"kind": "flat", "tables": dict(state.tables), "softmax": state.softmax}
-    return {"kind": "net"} if state else None
+        return {"kind": "flat", "tables": dict(state.tables), "softmax": state.softmax, **words}
+    return {"kind": "net", **words}
 
 
 def state_files(state: State | None, scratch: Path) -> dict[str, bytes]:
-    """The state as the bytes of one file."""
+    """The state as the bytes of one file, with its tokenizer beside it."""
     if state is None:
         return {}
+    words = {TOKENIZER: state.task.tokenizer.definition.encode()} if state.task.tokenizer else {}
+    return {**network_file(state, scratch), **words}
+
+
+def network_file(state: State, scratch: Path) -> dict[str, bytes]:
     if isinstance(state, Flat):
         return {FLAT: state.content}
     path = scratch / NET
@@ -109,10 +119,20 @@ def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
     )
 
 
+def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | None:
+    """The tokenizer of a state; a pass may have given it another than the data began with."""
+    if "tokens" not in described:
+        return None
+    origin = described["origin"]
+    definition = (folder / TOKENIZER).read_text(encoding="utf-8")
+    return Tokenizer(definition, described["tokens"], None if origin is None else tuple(origin))
+
+
 def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, type]]) -> State:
     """Read the state that a finished step left; `own_layers` gives the layer classes of the recipe's own files."""
     table = rundir.manifest(folder) or {}
     described = table["state"]
+    task = replace(task, tokenizer=stored_tokenizer(folder, described))
     if described["kind"] == "flat":
         return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
     return Net(sources.read(folder / NET, str(folder), own_layers()), task)

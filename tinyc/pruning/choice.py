@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,33 @@ from tinyc.pruning.aims import Aims
 from tinyc.pruning.graph import ChannelGraph, Group
 from tinyc.pruning.importance import Scores
 
+Part = Literal["channels", "heads"]
 Removals = NDArray[np.int64]
 
 
 def selected(group: Group, aims: Aims) -> Group:
-    """Block a group of which `skip` or `only` leaves a layer out: cutting the others would cut that one too."""
+    """Block a group of which `skip` or `only` leaves a layer out: cutting the others would cut that one too.
+
+    Heads are selected by any of their layers, and left alone where `skip` names one.
+    """
     left_out = [name for name in group.layers if name not in aims.fractions]
+    if group.attentions and len(left_out) < len(group.layers):
+        left_out = [name for name in left_out if name in aims.skipped]
     if group.blocked or not left_out:
         return group
     option = "skip" if left_out[0] in aims.skipped else "only"
     why = "`skip` names it" if option == "skip" else "`only` does not name it"
     return replace(group, blocked=Skipped(left_out[0], why))
+
+
+def of_part(group: Group, part: Part) -> Group:
+    """Block a group of heads where channels are cut, and one of channels where heads are."""
+    if group.blocked or bool(group.attentions) == (part == "heads"):
+        return group
+    why = (
+        'it makes heads: how = "heads" cuts them' if group.attentions else 'it makes no heads: how = "channels" cuts it'
+    )
+    return replace(group, blocked=Skipped(group.layers[-1], why))
 
 
 def rankable(group: Group, scores: Scores) -> Group:
@@ -51,7 +68,7 @@ def by_group(graph: ChannelGraph, fractions: Mapping[str, float], round_to: int)
     counts = np.zeros(len(graph.groups), dtype=np.int64)
     for place, group in enumerate(graph.groups):
         if not group.blocked:
-            own = min(fractions[name] for name in group.layers)
+            own = min(fractions[name] for name in group.layers if name in fractions)
             counts[place] = min(floor(own * len(group.channels)), removable(group, round_to))
     return rounded(counts, graph, round_to)
 

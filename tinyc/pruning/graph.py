@@ -16,6 +16,7 @@ import numpy as np
 from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
+from tinyc.pruning.block_rules import BLOCKS
 from tinyc.pruning.rules import RULES
 from tinyc.pruning.trace import Channels, Cut, Node, Resize, Trace, Uncuttable
 
@@ -28,17 +29,19 @@ class Group:
         layers: the layers that make them, in the network's order.
         channels: (count,); one number stands for one channel of every layer.
         blocked: None where the group can be cut, else the layer that stands against it, and why.
+        attentions: the Attention layers among `layers`; where there is one, each channel is a head.
     """
 
     layers: tuple[str, ...]
     channels: Channels
     blocked: Skipped | None
+    attentions: tuple[str, ...] = ()
 
     def skipped(self, model: Any) -> list[Skipped]:
-        """Name each layer with weights whose channels stay whole, and the reason."""
+        """Name each layer with weights or heads whose channels stay whole, and the reason."""
         if self.blocked is None:
             return []
-        weighty = {layer.name for layer in model.layers if layer.weights}
+        weighty = {layer.name for layer in model.layers if layer.weights} | {*self.attentions}
         return [Skipped(name, self.reason(name)) for name in self.layers if name in weighty]
 
     def reason(self, name: str) -> str:
@@ -138,16 +141,17 @@ def rule_for(node: Node, outputs: list[Any], shared: bool) -> Any:
         Uncuttable: none can vouch for it.
     """
     kind = type(node.layer)
-    if kind.__name__ not in RULES or not kind.__module__.startswith("tf_keras."):
+    rules = BLOCKS if kind.__module__ == "tinyc.blocks" else RULES if kind.__module__.startswith("tf_keras.") else {}
+    if kind.__name__ not in rules:
         raise Uncuttable(f"no rule says how {kind.__name__} treats channels")
     if getattr(node.layer, "data_format", None) == "channels_first":
         raise Uncuttable("it keeps channels first")
-    if shared and (node.layer.weights or kind.__name__ == "Reshape"):
+    if shared and (node.layer.weights or kind.__name__ in ("Reshape", "Attention")):
         raise Uncuttable("it is called more than once")
     fixed = all(each[-1:] == (len(channels),) for each, channels in zip(node.shapes, node.inputs, strict=True))
     if len(outputs) != 1 or not fixed:
         raise Uncuttable("the number of its channels is not fixed")
-    return RULES[kind.__name__]
+    return rules[kind.__name__]
 
 
 def number(trace: Trace) -> ChannelGraph:
@@ -165,7 +169,7 @@ def number(trace: Trace) -> ChannelGraph:
     for channel, layers in enumerate(makers):
         members.setdefault(tuple(layers), []).append(channel)
     return ChannelGraph(
-        groups=tuple(group(layers, channels, blocked) for layers, channels in members.items()),
+        groups=tuple(group(layers, channels, blocked, trace.attentions) for layers, channels in members.items()),
         cuts=tuple(replace(cut, channels=numbers[cut.channels]) for cut in trace.cuts),
         resizes=tuple(replace(resize, channels=numbers[resize.channels]) for resize in trace.resizes),
         normalized=frozenset(trace.normalized),
@@ -173,7 +177,8 @@ def number(trace: Trace) -> ChannelGraph:
     )
 
 
-def group(layers: tuple[str, ...], channels: list[int], blocked: dict[int, Skipped]) -> Group:
+def group(layers: tuple[str, ...], channels: list[int], blocked: dict[int, Skipped], attentions: set[str]) -> Group:
     """Block the whole group where one of its channels is blocked."""
     against = next((blocked[channel] for channel in channels if channel in blocked), None)
-    return Group(layers, np.array(channels, dtype=np.int64), against)
+    heads = tuple(name for name in layers if name in attentions)
+    return Group(layers, np.array(channels, dtype=np.int64), against, heads)

@@ -11,9 +11,9 @@ from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.pruning.aims import Aims
 from tinyc.pruning.bounds import extreme
-from tinyc.pruning.choice import Removals, by_group, by_rank, keep_highest, rankable, selected
+from tinyc.pruning.choice import Part, Removals, by_group, by_rank, keep_highest, of_part, rankable, selected
 from tinyc.pruning.graph import ChannelGraph, channel_graph
-from tinyc.pruning.importance import Examples, Importance, Scores, scores
+from tinyc.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores
 from tinyc.pruning.surgery import Keep, remove_channels
 
 Scope = Literal["group", "global"]
@@ -30,6 +30,7 @@ class Ranking:
         round_to: channels that stay in a group are a multiple of this, or all.
         rehearse: rank nothing; under the global scope take the choice that leaves the fewest ("lower") or most
             ("upper") parameters.
+        part: cut whole heads of attention, or all channels but those.
     """
 
     fraction: float
@@ -37,13 +38,15 @@ class Ranking:
     scope: Scope = "group"
     round_to: int = 1
     rehearse: Literal["lower", "upper"] | None = None
+    part: Part = "channels"
 
 
 @dataclass(frozen=True)
 class GroupCount:
-    """One coupled group and its channels before and after."""
+    """One coupled group and its channels, or the heads of its `attentions`, before and after."""
 
     layers: tuple[str, ...]
+    attentions: tuple[str, ...]
     before: int
     after: int
 
@@ -85,12 +88,13 @@ def channels(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Exa
 def choose(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Choice:
     """Decide which channels stay, as `channels` does, and change nothing."""
     graph = channel_graph(model)
-    graph = replace(graph, groups=tuple(selected(group, aims) for group in graph.groups))
+    graph = replace(graph, groups=tuple(of_part(selected(group, aims), ranking.part) for group in graph.groups))
     ranks = rank(model, graph, ranking, examples)
     graph = replace(graph, groups=tuple(rankable(group, ranks) for group in graph.groups))
-    skipped = tuple(each for group in graph.groups for each in group.skipped(model) if in_aims(each, aims))
+    meant = [group for group in graph.groups if group.attentions or ranking.part == "channels"]
+    skipped = tuple(each for group in meant for each in group.skipped(model) if in_aims(each, aims))
     if all(group.blocked for group in graph.groups):
-        raise nothing_to_cut(where, skipped)
+        raise nothing_to_cut(where, ranking.part, skipped)
     removals = removed(model, graph, ranking, aims, ranks)
     return Choice(graph, keep_highest(graph, removals, ranks), removals, tuple(dict.fromkeys(skipped)))
 
@@ -104,7 +108,7 @@ def rank(model: Any, graph: ChannelGraph, ranking: Ranking, examples: Examples |
     """Score the channels; a rehearsal needs no order, but the same groups must be rankable."""
     if ranking.rehearse is None:
         return scores(model, graph, ranking.importance, examples)
-    return scores(model, graph, "l1" if ranking.importance == "taylor" else ranking.importance, None)
+    return scores(model, graph, "l1" if ranking.importance in NEED_EXAMPLES else ranking.importance, None)
 
 
 def removed(model: Any, graph: ChannelGraph, ranking: Ranking, aims: Aims, ranks: Scores) -> Removals:
@@ -120,13 +124,13 @@ def counts(graph: ChannelGraph, removals: Removals) -> tuple[GroupCount, ...]:
     """List the groups that were open to cutting."""
     sizes = np.array([len(group.channels) for group in graph.groups])
     return tuple(
-        GroupCount(group.layers, int(before), int(before - count))
+        GroupCount(group.layers, group.attentions, int(before), int(before - count))
         for group, before, count in zip(graph.groups, sizes, removals, strict=True)
         if not group.blocked
     )
 
 
-def nothing_to_cut(where: str, skipped: tuple[Skipped, ...]) -> UserError:
+def nothing_to_cut(where: str, part: Part, skipped: tuple[Skipped, ...]) -> UserError:
     reasons = "; ".join(f"{each.layer}: {each.why}" for each in skipped[:8])
-    return UserError(where, f"no channels can be cut ({reasons or 'no selected layer makes channels'})",
+    return UserError(where, f"no {part} can be cut ({reasons or f'no selected layer makes {part}'})",
                      "name other layers in `only`, or leave the pass out")  # fmt: skip

@@ -27,7 +27,8 @@ class Cut:
     """One axis of one weight that shrinks with its channels.
 
     `weight` is the layer's attribute. `role` says whether this axis makes the channels (a filter), follows
-    them (BatchNormalization, depthwise), or reads them (the input axis of a kernel).
+    them (BatchNormalization, depthwise), or reads them (the input axis of a kernel). `gate` is False where the
+    weight does not switch its channels off: those of an attention's query and key.
     """
 
     layer: str
@@ -35,6 +36,7 @@ class Cut:
     axis: int
     channels: Channels
     role: Role
+    gate: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,10 @@ class Node:
 
 @dataclass
 class Trace:
-    """Grow while the rules run; `parent` is a union-find forest, `maker` the layer that made each channel."""
+    """Grow while the rules run; `parent` is a union-find forest, `maker` the layer that made each channel.
+
+    `attentions` names the layers whose channels are heads.
+    """
 
     parent: list[int] = field(default_factory=list)
     maker: list[str] = field(default_factory=list)
@@ -67,6 +72,7 @@ class Trace:
     resizes: list[Resize] = field(default_factory=list)
     protected: list[tuple[Channels, str, str]] = field(default_factory=list)
     normalized: set[str] = field(default_factory=set)
+    attentions: set[str] = field(default_factory=set)
 
     def fresh(self, layer: str, count: int) -> Channels:
         """Make `count` new channels of a layer."""

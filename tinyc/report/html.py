@@ -66,6 +66,7 @@ class Shown:
     """One sample as the page shows it."""
 
     image: str | None
+    text: str | None
     label: str
     source: str
     final: str
@@ -186,6 +187,7 @@ def _shown(sample: Sample, classes: tuple[str, ...]) -> Shown:
     image: Any = sample.image
     return Shown(
         image=image if image and image.startswith(PNG) else None,
+        text=sample.text,
         label=classes[sample.label],
         source=said(sample.source, sample.source_confidence),
         final=said(sample.final, sample.final_confidence),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PICTURE_EDGE = 64
+TEXT_LENGTH = 400
 
 
 def confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Confusion:
@@ -32,7 +33,7 @@ def samples(
     examples first, so that the same run shows the same examples.
 
     Args:
-        x: raw examples, (examples, *input_shape).
+        x: raw examples, (examples, *input_shape), or sentences, (examples,).
         labels: (examples,).
         source, final: probabilities, (examples, classes); logits go through `probabilities` first.
     """
@@ -52,7 +53,8 @@ def samples(
             source_confidence=float(source[i].max()),
             final=int(final_label[i]),
             final_confidence=float(final[i].max()),
-            image=picture(x[i]),
+            image=None if isinstance(x[i], str) else picture(x[i]),
+            text=shortened(x[i]) if isinstance(x[i], str) else None,
         )
         for i in _share(quarters, count)
     )
@@ -88,6 +90,11 @@ def picture(example: NDArray[Any]) -> str | None:
     png = io.BytesIO()
     image.save(png, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+def shortened(sentence: str) -> str:
+    """Cut a sentence to what a page has room for, 400 characters; three dots say that it goes on."""
+    return sentence if len(sentence) <= TEXT_LENGTH else sentence[: TEXT_LENGTH - 3].rstrip() + "..."
 
 
 def _class_turns(indices: list[int], labels: NDArray[np.int64]) -> list[int]:

@@ -7,7 +7,8 @@ It is stored in report.json as one extra table, "views":
       "source_layers", "final_layers": [ { "name": str, "kind": str, "bytes": int, "params": int, "macs": int|null } ],
       "source_confusion", "final_confusion": [[int, ..], ..]      (row: true label, column: predicted; test examples)
       "samples": [ { "index": int, "label": int, "source": int, "source_confidence": float,
-                     "final": int, "final_confidence": float, "image": "data:image/png;base64,.."|null } ],
+                     "final": int, "final_confidence": float, "image": "data:image/png;base64,.."|null,
+                     "text": str|null } ],
       "paired": [ { "index": int, "before": Measured|null, "source": Measured|null } ] }
 
 Measured is { "value", "low", "high" }: a drop of the metric in fractions with its 95 % interval, positive is worse.
@@ -44,7 +45,7 @@ class Sample:
     """One test example with what the source and the artifact say of it; labels are places in `classes`.
 
     `confidence` is the softmax probability of the predicted class; `image` is a PNG data URI, or None for what
-    is no picture.
+    is no picture; `text` is a sentence, or None for what is none.
     """
 
     index: int
@@ -54,6 +55,7 @@ class Sample:
     final: int
     final_confidence: float
     image: str | None
+    text: str | None = None
 
 
 @dataclass(frozen=True)

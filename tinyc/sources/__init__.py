@@ -1,9 +1,11 @@
 """Networks: built by a user's function or read from a file, and made flat, with logits out."""
 
 from tinyc.sources.build import network
+from tinyc.sources.checkpoint import language
 from tinyc.sources.checks import fit_to_task, opaque_layers
 from tinyc.sources.files import read
 from tinyc.sources.flatten import at_size
+from tinyc.sources.places import locate
 from tinyc.sources.weights import load_weights
 
-__all__ = ["at_size", "fit_to_task", "load_weights", "network", "opaque_layers", "read"]
+__all__ = ["at_size", "fit_to_task", "language", "load_weights", "locate", "network", "opaque_layers", "read"]

@@ -16,6 +16,8 @@ from tinyc.state import Task
 def network(builder: Builder, task: Task, find: Find) -> Any:
     """Call a builder with (input_shape, classes) and its options, and make what it gives a flat network of logits.
 
+    For sentences a builder that has the option `vocabulary` gets the number of word pieces, unless the recipe sets it.
+
     A subclassed model is taken as one opaque layer (`opaque_layers` tells), which post-training quantization alone
     can use.
 
@@ -23,7 +25,8 @@ def network(builder: Builder, task: Task, find: Find) -> Any:
         UserError: the builder raises, or gives no Keras 2 network that maps one input of the task to its classes.
     """
     where = builder.build
-    built = builder.call(find, tuple(task.input_shape), len(task.classes))
+    words = {"vocabulary": len(task.tokenizer.vocabulary)} if task.tokenizer else {}
+    built = builder.call(find, tuple(task.input_shape), len(task.classes), **words)
     model = as_functional(built, task, where)
     checks.refuse_code(model, where)
     checks.fit_to_task(model, task, where)

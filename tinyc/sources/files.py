@@ -41,6 +41,7 @@ def read(path: Path, where: str, custom: Mapping[str, type] | None = None) -> An
         UserError: no such file, a damaged one, one that carries code (Lambda, pickle), or one that cannot be converted.
         MachineError: the conversion from Keras 3 could not run.
     """
+
     place = f"{where} ({path})"
     model = load(path, place, custom) if custom else open_file(path, place)
     checks.is_network(model, place)

@@ -57,13 +57,15 @@ def refuse_probabilities(model: Any, where: str) -> None:
     """Refuse a network that still gives probabilities: softmax somewhere that cannot be cut.
 
     Raises:
-        UserError: on random images all outputs are in [0, 1], and each row adds up to 1.
+        UserError: on random examples all outputs are in [0, 1], and each row adds up to 1.
     """
     import numpy as np
 
     shape = [side or 8 for side in model.inputs[0].shape[1:]]
-    images = np.random.default_rng(0).standard_normal((4, *shape)).astype(np.float32)
-    outputs = model(images, training=False).numpy()
+    random = np.random.default_rng(0)
+    is_ids = model.inputs[0].dtype.is_integer
+    examples = random.integers(0, 2, (4, *shape)) if is_ids else random.standard_normal((4, *shape))
+    outputs = model(examples.astype(model.inputs[0].dtype.as_numpy_dtype), training=False).numpy()
     if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1.0, atol=1e-3) and outputs.shape[-1] > 1:
         last = model.outputs[0].node.layer.name
         raise UserError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -35,23 +35,31 @@ class TrainSpec(BaseModel, frozen=True, extra="forbid"):
 
 
 class SourceSpec(BaseModel, frozen=True, extra="forbid"):
-    """One network: built by a function, or read from a file."""
+    """One network: built by a function, read from a file, or taken from a checkpoint."""
 
     build: Builder | None = Field(None, description="a function 'file.py:function' that gives a Keras network")
     file: str | None = Field(None, min_length=1, description="a saved network: .h5, .keras or a SavedModel folder")
-    checkpoint: str | None = Field(None, min_length=1, description="a checkpoint of another framework (not built yet)")
+    checkpoint: str | None = Field(
+        None, min_length=1, description="a BERT-like checkpoint: its folder, or 'hf:organisation/name'"
+    )
+    pool: Literal["mean", "first"] = Field(
+        "mean", description="of a checkpoint: the vector of a sentence is the mean of its tokens, or the first token"
+    )
     weights: str | None = Field(None, min_length=1, description="weights for the built network: .h5 or .npz")
     train: TrainSpec | None = Field(None, description="train it first; required where there are no weights")
 
     @model_validator(mode="after")
     def is_one_network(self) -> SourceSpec:
-        if self.checkpoint is not None:
-            raise ValueError("`checkpoint` is not built yet; give `build` or `file`")
-        if (self.build is None) == (self.file is None):
-            given = "both" if self.build else "neither"
-            raise ValueError(f"exactly one of `build` and `file` is needed; {given} was given")
-        if self.file and self.weights:
-            raise ValueError("`weights` belong to `build`; a `file` brings its own")
+        given = [key for key in ("build", "file", "checkpoint") if getattr(self, key) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"exactly one of `build`, `file` and `checkpoint` is needed; {found} given")
+        if self.weights and not self.build:
+            raise ValueError(f"`weights` belong to `build`; a `{given[0]}` brings its own")
+        if self.checkpoint and not self.train:
+            raise ValueError("a checkpoint has no head for the task yet; add `train = { epochs = 3 }`")
+        if self.pool != "mean" and not self.checkpoint:
+            raise ValueError("`pool` belongs to `checkpoint`; a network says itself how it pools")
         if self.build and not (self.weights or self.train):
             raise ValueError(
                 'a built network has no weights yet; add `weights = "file.h5"` or `train = { epochs = 12 }`'

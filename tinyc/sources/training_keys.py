@@ -37,7 +37,7 @@ WeightDecay = Annotated[
 Augment = Annotated[
     tuple[str, ...],
     AfterValidator(known_augmentations),
-    Field(description="augmentations of the training images, in order: see `[data]`; none by default"),
+    Field(description="augmentations of examples, in order: of images crop, flip, cutout, noise; of text words, drop"),
 ]
 LabelSmoothing = Annotated[
     float, Field(ge=0, lt=1, description="fraction of each label spread evenly over all classes")

@@ -75,7 +75,8 @@ def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, 
 
     train = feed.data.train
     seed, number = feed.objective.view(epoch)
-    images = inputs(view(train.x[rows], train.ids[rows], seed, number, feed.augment), feed.data.task)
+    examples = view(train.x[rows], train.ids[rows], seed, number, feed.augment, feed.data.lexicon)
+    images = inputs(examples, feed.data.task)
     targets = feed.objective.targets(images, rows, epoch) if feed.objective.targets else ()
     return images, train.y[rows].astype("int32"), targets
 

@@ -24,6 +24,8 @@ class Teaching(Protocol):
     @property
     def views(self) -> int | Literal["fresh"]: ...
     @property
+    def clean(self) -> bool: ...
+    @property
     def teachers(self) -> tuple[str, ...]: ...
 
 
@@ -36,7 +38,7 @@ def objective(
     facts: dict[str, Any] = {"teachers": [teacher.name for teacher in panel.teachers]}
     if teaching.views == "fresh":
         return fresh(teaching, panel, options, context), facts
-    store = soft_labels(panel, options.augment, min(teaching.views, options.epochs), context)
+    store = soft_labels(panel, options.augment, min(teaching.views, options.epochs), context, teaching.clean)
     chosen = distillation(teaching.temperature, teaching.alpha, options.label_smoothing, store.view, store.targets)
     return chosen, facts | {"store": store.facts(context.data)}
 

@@ -87,7 +87,7 @@ def fit(
         UserError: the loss is not a number, there are no training examples, or an augmentation does not suit them.
         MachineError: a checkpoint cannot be written.
     """
-    augment.check(options.augment, context.data.task.input_shape, f"{title}: augment")
+    augment.suits(options.augment, context.data, f"{title}: augment")
     if context.rehearse is not None or options.epochs == 0:
         return {"objective": objective.name, "epochs": 0, "examples": 0, "loss": [], "validation_accuracy": []}
     with reseedable(model) as generators:

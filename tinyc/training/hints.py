@@ -15,7 +15,7 @@ from tinyc import backend, selectors
 from tinyc.errors import UserError
 from tinyc.training.fit import fit
 from tinyc.training.objectives import imitation
-from tinyc.training.predict import predictor
+from tinyc.training.teachers import listening
 
 if TYPE_CHECKING:
     from tinyc.contract import Context
@@ -81,7 +81,7 @@ def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitO
     models = backend.keras().Model
     projected = [project(pair, index) for index, pair in enumerate(pairs)]
     lower = models(student.input, projected, name="hint_layers")
-    features = predictor(models(teacher.input, [resized(pair) for pair in pairs]))
+    features = listening(models(teacher.input, [resized(pair) for pair in pairs]), context.data.task)
     goal = imitation(
         tuple(pair.weight for pair in pairs),
         lambda epoch: (context.seed, epoch),

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 BATCH = 256
 """Examples in an inference batch: ResNet-50 on two cores gains nothing beyond it."""
 
-Predict = Callable[["NDArray[np.float32]"], "list[NDArray[np.float32]]"]
+Predict = Callable[["NDArray[Any]"], "list[NDArray[np.float32]]"]
 
 
 def predictor(model: Any, batch: int = BATCH) -> Predict:
-    """Compile inference of a network once; the function takes floats (examples, ...) and lists each output's array."""
+    """Compile inference of a network once; the function takes floats or ids and lists the array of each output."""
     import numpy as np
 
     tf = backend.tensorflow()
@@ -32,7 +32,7 @@ def predictor(model: Any, batch: int = BATCH) -> Predict:
 
     infer = tf.function(outputs)
 
-    def predict(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def predict(images: NDArray[Any]) -> list[NDArray[np.float32]]:
         parts = []
         for start in range(0, len(images), batch):
             part = images[start : start + batch]

@@ -1,6 +1,7 @@
 """The soft-label store: the teachers run once over each view of the training split; students read what they said.
 
     <cache>/soft-labels/<key>/view-00.npz    logits, float16, (examples, classes), in the order of the split
+    <cache>/soft-labels/<key>/clean.npz      the same of the examples as they are
 
 Each file is whole or absent, so that a build that was stopped goes on at the next view. The logits of an example are
 shifted to a largest of zero, which no softmax sees and which spends float16's precision where it counts.
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import tinyc
 from tinyc import cache, progress, units
+from tinyc.data.augment import IDENTITY
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
 from tinyc.training.teachers import Panel
 
@@ -36,16 +38,20 @@ HEADER = 1024
 
 @dataclass(frozen=True)
 class Store:
-    """Soft labels of the training split; `logits[view]` is (examples, classes) float16, `built` were made just now."""
+    """Soft labels of the training split; `logits[view]` is (examples, classes) float16, `built` were made just now.
+
+    `first` is the id of the first view: 0, or IDENTITY where it is the examples as they are.
+    """
 
     key: str
     seed: int
     logits: list[NDArray[np.float16]] = field(repr=False)
     built: int
+    first: int = 0
 
     def view(self, epoch: int) -> tuple[int, int]:
         """The (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
-        return self.seed, epoch % len(self.logits)
+        return self.seed, self.first + epoch % len(self.logits)
 
     def targets(self, _: Any, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.float32]]:
         """The teachers' logits for rows of the training split."""
@@ -63,10 +69,11 @@ class Store:
         }
 
 
-def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Context) -> Store:
+def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Context, clean: bool = False) -> Store:
     """Read `views` views from the store; what is missing or corrupt is made first.
 
     The views are drawn from the source's key, not from the step's seed: all steps of a recipe share one store.
+    With `clean` the first view is the examples as they are.
 
     Raises:
         MachineError: there is no room for it, or the cache cannot be written to.
@@ -75,24 +82,32 @@ def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Con
     key = store_key(panel, augment, seed, context.data)
     folder = context.cache / "soft-labels" / key
     with cache.locked(folder, context.progress.say):
-        logits = {view: load(place(folder, view), context) for view in range(views)}
-        missing = [view for view in range(views) if logits[view] is None]
+        first = IDENTITY if clean else 0
+        logits = {view: load(place(folder, view), context) for view in range(first, first + views)}
+        missing = [view for view, array in logits.items() if array is None]
         if missing:
             announce(folder, len(missing), context)
             logits |= build(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
-    return Store(key, seed, [array for array in logits.values() if array is not None], len(missing))
+    return Store(key, seed, [array for array in logits.values() if array is not None], len(missing), first)
 
 
 def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingData) -> str:
     """Key of everything that a soft label depends on but its view."""
-    ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
-    scaling = [data.task.scale, data.task.offset]
-    parts = [tinyc.__version__, [teacher.key for teacher in panel.teachers], data.digest, ids, scaling, augment, seed]
+    keys = [teacher.key for teacher in panel.teachers]
+    parts = [tinyc.__version__, keys, *examples_key(data), augment, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def examples_key(data: TrainingData) -> list[Any]:
+    """What tells the teachers' inputs: the split, and how its raw examples become a network's."""
+    ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
+    tokenizer = data.task.tokenizer
+    pieces = [tokenizer.definition, tokenizer.length, tokenizer.origin] if tokenizer else None
+    return [data.digest, ids, data.task.scale, data.task.offset, pieces]
+
+
 def place(folder: Path, view: int) -> Path:
-    return folder / f"view-{view:02d}.npz"
+    return folder / ("clean.npz" if view == IDENTITY else f"view-{view:02d}.npz")
 
 
 def load(path: Path, context: Context) -> NDArray[np.float16] | None:
@@ -151,7 +166,7 @@ def label_view(
     train, parts = labeller.data.train, []
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)
-        images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment)
+        images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment, labeller.data.lexicon)
         logits = predict(inputs(images, labeller.data.task))
         parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
         advance(len(images))

@@ -1,4 +1,4 @@
-"""The networks that teach: the source, or saved networks, and what they say of a batch of images.
+"""The networks that teach: the source, or saved networks, and what they say of a batch of the student's inputs.
 
 The logits of several teachers are averaged. At every temperature that is the normalized geometric mean of their
 softened distributions, one of the two means of Hinton et al. 2015, section 2; and one set of logits then serves
@@ -38,22 +38,34 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Panel:
-    """All teachers of a student."""
+    """All teachers of a student; `task` is the student's."""
 
     teachers: tuple[Teacher, ...]
+    task: Task
 
     @cached_property
     def predict(self) -> Predict:
         """Compile the teachers, once; the function lists one array, their mean logits (examples, classes)."""
         import numpy as np
 
-        predicts = [predictor(teacher.model) for teacher in self.teachers]
+        predicts = [listening(teacher.model, self.task) for teacher in self.teachers]
 
-        def predict(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        def predict(images: NDArray[Any]) -> list[NDArray[np.float32]]:
             said = [each(images)[0] for each in predicts]
             return [np.mean(said, axis=0, dtype=np.float32)]
 
         return predict
+
+
+def listening(model: Any, task: Task) -> Predict:
+    """Compile a teacher so that it takes the student's inputs: ids of a trimmed vocabulary are turned to its own.
+
+    Every teacher is asked through this, so that it sees the very pieces that the student sees, in the same places.
+    """
+    predict, tokenizer = predictor(model), task.tokenizer
+    if tokenizer is None:
+        return predict
+    return lambda ids: predict(tokenizer.to_source(ids))
 
 
 def find_panel(names: Sequence[str], context: Context) -> Panel:
@@ -62,7 +74,7 @@ def find_panel(names: Sequence[str], context: Context) -> Panel:
     Raises:
         UserError: a file cannot be read, or its network is for another task.
     """
-    return Panel(tuple(find_teacher(name, context) for name in names))
+    return Panel(tuple(find_teacher(name, context) for name in names), context.data.task)
 
 
 def find_teacher(name: str, context: Context) -> Teacher:

@@ -1,0 +1,135 @@
+"""What each part of distilling a transformer gives: one student, trained on labels alone up to the whole recipe.
+
+Run it as `python benchmarks/text_ablation.py minilm-tiny`. Each row trains the recipe's
+student with the recipe's epochs, batch and schedule; it is measured in float on the test sentences. Beside them stand
+TF-IDF with logistic regression (where scikit-learn is installed), and the source. The source and its soft labels come
+from the cache; a finished training is kept in the run folder, and not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyc import cache, ledger
+from tinyc.ledger import intervals
+from tinyc.pipeline.run import Run, Settings, Workshop, open_run
+from tinyc.pipeline.stored import Done
+from tinyc.recipe import load
+from tinyc.report.terminal import open_screen
+
+PLAIN = {"alpha": 0.0, "start": "random", "imitate": (), "augment": (), "views": 1, "clean": False}
+IMITATED = ("embedding", "hidden", "attention")
+
+
+def main() -> None:
+    """Train and measure every row, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipe", nargs="?", default="minilm-tiny")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    options = parser.parse_args()
+    recipe = load(options.recipe)
+    with open_run(recipe, Settings(options.out, cache.folder()), open_screen()) as run:
+        index = next(i for i, step in enumerate(recipe.steps, 1) if step.transform.use == "distill")
+        before = state_before(run, index)
+        taught = recipe.steps[index - 1].transform
+        rows = [
+            (
+                name,
+                [trained(run, index, before, taught.model_copy(update=changes), seed) for seed in range(options.seeds)],
+            )
+            for name, changes in variants(taught)
+        ]
+        show(run, rows)
+
+
+def variants(taught: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The rows by name, each with what differs from the recipe's own distillation."""
+    logits = {**PLAIN, "alpha": taught.alpha}
+    imitated = {**logits, "imitate": IMITATED, "imitate_epochs": 10}
+    sliced = {**logits, "start": "source"}
+    return [
+        ("labels alone", PLAIN),
+        ("logits of the source", logits),
+        ("logits, after TinyBERT's embedding, hidden and attention losses", imitated),
+        ("logits, from the source's weights", sliced),
+        ("logits, from the source's weights, after TinyBERT's losses", {**imitated, "start": "source"}),
+        ("logits, from the source's weights, augmented", {**sliced, **augmented(taught)}),
+        ("all of them", {**imitated, "start": "source", **augmented(taught)}),
+    ]
+
+
+def augmented(taught: Any) -> dict[str, Any]:
+    return {"augment": taught.augment or ("words",), "views": 4, "clean": True}
+
+
+def state_before(run: Run, index: int) -> Done:
+    """Do the passes before the distillation, or take them from a finished run."""
+    workshop = Workshop(run)
+    before = workshop.source_done()
+    for earlier in range(1, index):
+        before = workshop.finished(earlier) or workshop.perform(earlier, before)
+    return before
+
+
+def trained(run: Run, index: int, before: Done, transform: Any, seed: int) -> Any:
+    """Train one student, or take what an earlier call kept; which test sentences it gets right, (sentences,)."""
+    fields = json.dumps(transform.model_dump(mode="json"), sort_keys=True)
+    name = hashlib.sha256(f"{run.keys[index - 1]} {fields} {seed}".encode()).hexdigest()[:12]
+    kept = run.bench.folder.path / f"ablation-{name}.npy"
+    if not kept.exists():
+        workshop = Workshop(run)
+        source, state = workshop.source(), workshop.state_before(index, before)
+        with tempfile.TemporaryDirectory() as scratch:
+            context = run.bench.context(index, source, run.keys[0], (), Path(scratch), task=state.task)
+            outcome = transform.apply(state, replace(context, seed=context.seed + 100 * seed))
+        np.save(kept, ledger.measure_net(outcome.state, run.bench.dataset).correct)
+    return np.load(kept)
+
+
+def show(run: Run, rows: list[tuple[str, list[Any]]]) -> None:
+    """Print a Markdown table; the difference is to the row of the labels, paired, of the first seed."""
+    print(f"\n{run.recipe.name}: {len(run.bench.dataset.test):,} test sentences\n")
+    print("| trained on | accuracy | against labels alone (95 %, paired) |\n|---|---|---|")
+    alone = rows[0][1]
+    for name, seeds in rows:
+        mean = np.mean([right.mean() for right in seeds])
+        print(f"| {name} | {mean:.2%} | {gain(seeds, alone) if seeds is not alone else ''} |")
+    regression = baseline(run)
+    print(f"| TF-IDF with logistic regression | {'not measured' if regression is None else f'{regression:.2%}'} | |")
+    print(f"| the source | {Workshop(run).source_done().ledger.accuracy:.2%} | |")
+
+
+def gain(seeds: list[Any], alone: list[Any]) -> str:
+    low, high = intervals.paired(np.concatenate(seeds), np.concatenate(alone))
+    mean = np.mean([right.mean() for right in seeds]) - np.mean([right.mean() for right in alone])
+    return f"{mean * 100:+.2f} pp ({low * 100:+.2f} to {high * 100:+.2f})"
+
+
+def baseline(run: Run) -> float | None:
+    """TF-IDF of words and pairs with logistic regression on the same split; None without scikit-learn."""
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+    except ImportError:
+        return None
+    data = run.bench.dataset
+    best = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=4.0, max_iter=1000)
+    )
+    texts = [*data.train.x, *data.validation.x]
+    best.fit(texts, np.concatenate([data.train.y, data.validation.y]))
+    return float((best.predict(list(data.test.x)) == data.test.y).mean())
+
+
+if __name__ == "__main__":
+    main()

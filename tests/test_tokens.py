@@ -1,0 +1,69 @@
+"""Tokenizers: fixed length, padding, the source's ids, and refusals."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from checkpoints import PIECES
+
+from tinyc import tokens
+from tinyc.errors import UserError
+from tinyc.tokens import Tokenizer
+
+DEFINITION = tokens.from_vocabulary(PIECES, lowercase=True, where="vocab.txt")
+WORD_LEVEL = {"type": "WordLevel", "vocab": {"[PAD]": 0}, "unk_token": "a"}
+IDS = {piece: index for index, piece in enumerate(PIECES)}
+
+
+def ids(*pieces: str) -> list[int]:
+    return [IDS[piece] for piece in pieces]
+
+
+def test_sentences_are_padded_and_cut() -> None:
+    found = Tokenizer(DEFINITION, 6).encode(["A FUNNY film!", "it is a very good film", "é"])
+    assert found.dtype == np.int32
+    assert found.tolist() == [
+        ids("[CLS]", "a", "funny", "film", "!", "[SEP]"),
+        ids("[CLS]", "it", "is", "a", "very", "[SEP]"),
+        ids("[CLS]", "e", "[SEP]", "[PAD]", "[PAD]", "[PAD]"),
+    ]
+
+
+def test_no_sentences_have_a_shape() -> None:
+    assert Tokenizer(DEFINITION, 6).encode([]).shape == (0, 6)
+
+
+def test_lengths_are_those_before_cutting() -> None:
+    assert Tokenizer(DEFINITION, 4).lengths(["", "it is a very good film", "zz"]) == [2, 8, 4]
+
+
+def test_case_is_kept_where_the_checkpoint_keeps_it() -> None:
+    cased = Tokenizer(tokens.from_vocabulary(PIECES, lowercase=False, where=""), 4)
+    assert cased.pieces("FILM film") == ["[CLS]", "[UNK]", "film", "[SEP]"]
+
+
+def test_vocabulary_is_in_the_order_of_the_ids() -> None:
+    assert Tokenizer(DEFINITION, 4).vocabulary == PIECES
+
+
+def test_ids_go_back_to_the_source() -> None:
+    given = np.array([[2, 1, 0]], np.int32)
+    assert Tokenizer(DEFINITION, 3).to_source(given) is given
+    assert Tokenizer(DEFINITION, 3, origin=(0, 100, 101)).to_source(given).tolist() == [[101, 100, 0]]
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        ("", "is no tokenizer"),
+        ("[]", "is no tokenizer"),
+        (json.dumps({**json.loads(DEFINITION), "model": WORD_LEVEL}), "is a WordLevel tokenizer"),
+        (DEFINITION.replace('"[PAD]": 0', '"[PAD]": 5').replace('".": 5', '".": 0'), "at id 0"),
+    ],
+    ids=["empty", "list", "word level", "padding elsewhere"],
+)  # fmt: skip
+def test_other_tokenizers_are_refused(definition: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        tokens.check(definition, "tokenizer.json")

@@ -1,0 +1,87 @@
+"""The operations behind `augment.view` on sentences: each maps (sentences, ids, seed, view) to new sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data import counter
+from tinyc.data.augment import without_vectors
+
+if TYPE_CHECKING:
+    from tinyc.data.lexicon import Lexicon, Neighbours
+
+Ids = NDArray[np.int64]
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with what an apostrophe joins: don't is one word
+REPLACED, CHOSEN, DROPPED = 21, 22, 23  # streams, apart from those of images and splits
+REPLACED_FRACTION = 0.4
+DROPPED_FRACTION = 0.1
+
+
+def reworded(
+    x: NDArray[Any], ids: Ids, seed: int, view: int, ops: Sequence[str], lexicon: Lexicon | None
+) -> NDArray[Any]:
+    """Apply "words" and "drop" in the order of `ops`; gives new sentences, (examples,) objects of type str.
+
+    Raises:
+        UserError: "words" is asked for without a lexicon.
+    """
+    texts = x.tolist()
+    for name in ops:
+        if name == "drop":
+            texts = drop(texts, ids, seed, view)
+        elif lexicon is None:
+            raise without_vectors("augment")
+        else:
+            texts = replace_words(texts, ids, seed, view, lexicon.neighbours)
+    return np.array(texts, object)
+
+
+def replace_words(texts: Sequence[str], ids: Ids, seed: int, view: int, near: Neighbours) -> list[str]:
+    """Replace each word with a probability of 0.4 by one of its nearest, as TinyBERT does (Jiao et al. 2020, 3.4).
+
+    TinyBERT asks BERT's masked head or GloVe for the nearest; here it is the source's own table of vectors, so that a
+    view costs no run of a network. Words without a vector stay, and so does punctuation.
+    """
+    most = max((sum(1 for _ in WORD.finditer(text)) for text in texts), default=0)
+    asked = counter.unit(counter.sequence(counter.keys(seed, ids, view, REPLACED), most)) < REPLACED_FRACTION
+    picked = counter.below(counter.sequence(counter.keys(seed, ids, view, CHOSEN), most), near.count)
+    return [replaced(text, row, places, near) for text, row, places in zip(texts, asked, picked, strict=True)]
+
+
+def replaced(text: str, asked: NDArray[np.bool_], picked: NDArray[np.int64], near: Neighbours) -> str:
+    """Replace the asked words of one sentence; a leading capital is kept."""
+    parts, end = [], 0
+    for index, found in enumerate(WORD.finditer(text)):
+        other = near.of(found[0], int(picked[index])) if asked[index] else None
+        if other is not None:
+            parts += [text[end : found.start()], other[0].upper() + other[1:] if found[0][0].isupper() else other]
+            end = found.end()
+    return "".join((*parts, text[end:]))
+
+
+def drop(texts: Sequence[str], ids: Ids, seed: int, view: int) -> list[str]:
+    """Drop each word with a probability of 0.1, never all of a sentence (Wei and Zou, EDA, 2019, arXiv:1901.11196)."""
+    most = max((sum(1 for _ in WORD.finditer(text)) for text in texts), default=0)
+    draws = counter.unit(counter.sequence(counter.keys(seed, ids, view, DROPPED), most))
+    return [dropped(text, row) for text, row in zip(texts, draws, strict=True)]
+
+
+def dropped(text: str, draws: NDArray[np.float32]) -> str:
+    """Take the drawn words out of one sentence, and the double spaces that this leaves."""
+    words = list(WORD.finditer(text))
+    gone = draws[: len(words)] < DROPPED_FRACTION
+    if not gone.any():
+        return text
+    if gone.all():
+        gone[int(draws[: len(words)].argmax())] = False
+    parts, end = [], 0
+    for found, is_gone in zip(words, gone, strict=True):
+        if is_gone:
+            parts.append(text[end : found.start()])
+            end = found.end()
+    return " ".join("".join((*parts, text[end:])).split())

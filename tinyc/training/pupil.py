@@ -1,0 +1,98 @@
+"""What a transformer takes from its teacher before the soft labels: weights to start with, then its insides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tinyc.errors import UserError
+from tinyc.training import imitation
+from tinyc.training.anatomy import REMEDY, anatomy, map_layers
+from tinyc.training.features import Listen, features
+from tinyc.training.imitation import Attending, Goal, Part
+from tinyc.training.predict import BATCH, predictor
+from tinyc.training.resume import resumable_fit
+
+if TYPE_CHECKING:
+    from tinyc.contract import Context
+    from tinyc.tokens import Tokenizer
+    from tinyc.training.options import FitOptions
+    from tinyc.training.teachers import Teacher
+
+LayerMap = Literal["uniform"] | tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is imitated; `store_limit` in bytes."""
+
+    parts: tuple[Part, ...]
+    attending: Attending
+    layer_map: LayerMap
+    store_limit: int
+
+
+def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, dict[str, Any]]:
+    """Fill a student's weights from the source's; give the basis (student's D, source's D) and the facts.
+
+    Raises:
+        UserError: the student or the source is no such transformer, or the student is the wider one.
+    """
+    from tinyc.training.slicing import slice_source
+
+    ours, theirs = anatomy(student, "student"), anatomy(context.source.model, "source")
+    mapped = map_layers(layer_map, ours, theirs)
+    vectors, facts = slice_source(ours, theirs, mapped, tokenizer_of(context, "start"))
+    return vectors.T, facts
+
+
+def tokenizer_of(context: Context, where: str) -> Tokenizer:
+    """The student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
+    if context.data.task.tokenizer is None:
+        raise UserError(where, "the data is no text", REMEDY)
+    return context.data.task.tokenizer
+
+
+def train_imitation(
+    lesson: Lesson, student: Any, teacher: Teacher, basis: Any, options: FitOptions, context: Context, keys: list[Any]
+) -> dict[str, Any]:
+    """Train the student in place to have its teacher's insides, and give the facts; the projections are dropped.
+
+    Args:
+        basis: (student's D, teacher's D), where the projections begin; None begins at random.
+        keys: what the training depends on beside its options.
+
+    Raises:
+        UserError: a network is no such transformer, or the layers cannot be mapped.
+        MachineError: the cache cannot hold the features or the checkpoints.
+    """
+    tokenizer_of(context, "imitate")
+    ours, theirs = anatomy(student, "student"), anatomy(teacher.model, f"teachers {teacher.name!r}")
+    mapped = map_layers(lesson.layer_map, ours, theirs)
+    goals = imitation.goals(lesson.parts, lesson.attending, ours, theirs, mapped, basis)
+    lower = imitation.tensors_of(student, [goal.student for goal in goals])
+    facts: dict[str, Any] = {"parts": list(lesson.parts), "layers": list(mapped)}
+    if context.rehearse is not None:
+        return facts
+    listen, heard = features(teacher, [goal.teacher for goal in goals], lesson.store_limit, context)
+    before = apart(goals, student, listen, context)
+    objective = imitation.objective(goals, context.seed, listen)
+    trained = resumable_fit(lower, options, objective, context, "imitate", details=[*keys, teacher.key])
+    after = apart(goals, student, listen, context)
+    distances = {goal.student.name: [before[index], after[index]] for index, goal in enumerate(goals)}
+    return facts | {"features": heard, "epochs": trained["epochs"], "loss": trained["loss"], "distances": distances}
+
+
+def apart(goals: Sequence[Goal], student: Any, listen: Listen, context: Context) -> list[float]:
+    """How far student and teacher are apart in each goal, over the first training sentences."""
+    import numpy as np
+
+    from tinyc.data import inputs
+
+    rows = np.arange(min(BATCH, len(context.data.train)))
+    ids = inputs(context.data.train.x[rows], context.data.task)
+    mine = predictor(imitation.reader(student, [goal.student for goal in goals]))(ids)
+    real = (ids != 0).astype("float32")
+    pairs = zip(goals, mine, listen(ids, rows), strict=True)
+    return [round(float(imitation.DISTANCES[goal.kind](a, b, real)), 6) for goal, a, b in pairs]
