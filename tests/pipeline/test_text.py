@@ -10,7 +10,6 @@ import movies
 import numpy as np
 import pytest
 import small_text
-from click.testing import CliRunner
 
 from tinyc import cli
 from tinyc.interpreters.flatbuffer import describe
@@ -54,16 +53,15 @@ def test_the_artifact_takes_the_ids_of_the_trimmed_tokenizer(finished: Path) -> 
     assert (described.inputs[0].dtype, described.inputs[0].shape) == ("int32", (1, 24))
     tokenizer = Tokenizer((finished / "tokenizer.json").read_text(encoding="utf-8"), 24)
     assert len(tokenizer.vocabulary) <= 250
-    tables = [tensor.shape[0] for tensor in described.tensors if tensor.params and len(tensor.shape) == 2]
+    tables = [tensor.shape[0] for tensor in described.tensors if tensor.stored_bytes and len(tensor.shape) == 2]
     assert len(tokenizer.vocabulary) in tables
     assert np.max(tokenizer.encode(movies.sentences())) < len(tokenizer.vocabulary)
 
 
 @pytest.mark.slow
-def test_a_sentence_is_answered_by_the_artifact(finished: Path) -> None:
-    done = CliRunner().invoke(cli.main, ["predict", str(finished / "model.tflite"), "A funny film.", "--json"])
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
+def test_a_sentence_is_answered_by_the_artifact(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["predict", str(finished / "model.tflite"), "A funny film.", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
     assert set(said["probabilities"]) == {"negative", "positive"}
     assert sum(said["probabilities"].values()) == pytest.approx(1, abs=0.02)
 
@@ -80,11 +78,13 @@ def test_nothing_is_done_twice_and_the_bytes_are_the_same(finished: Path, monkey
     assert (finished / "model.tflite").read_bytes() == before
 
 
-def test_plan_predicts_the_artifact(finished: Path, report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_plan_predicts_the_artifact(
+    finished: Path, report: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = finished.parents[1]
     monkeypatch.setenv("TINYC_CACHE", str(folder / "cache"))
-    done = CliRunner().invoke(cli.main, ["plan", str(folder / "small-text.toml"), "--json"])
-    assert done.exit_code == 0, done.output
-    last = json.loads(done.stdout)["lower"]["states"][-1]
+    assert cli.invoke(["plan", str(folder / "small-text.toml"), "--json"]) == 0
+    last = json.loads(capsys.readouterr().out)["lower"]["states"][-1]
     assert last["file"] == pytest.approx(report["final"]["file_bytes"], rel=0.05)
     assert last["arena"] == pytest.approx(report["final"]["arena_bytes"], rel=0.10)

@@ -94,7 +94,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         final = replace(state, content=written.content, tables={**tables, **tokenizer.tables})
         files = {**self.files(final, inputs, run), **tokenizer.files}
         skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
-        return Outcome(final, self.facts(state, written, files, split, run), files, skipped)
+        facts = {**self.facts(state, written, files, split, run), "tables": dict(final.tables)}
+        return Outcome(final, facts, files, skipped)
 
     def with_softmax(self, state: Flat) -> Flat:
         """End the artifact in probabilities where asked."""
