@@ -22,7 +22,7 @@ WIDTH = 12
 def rows(count: int = 200) -> tuple[tuple[str, str, str], ...]:
     """(split, label, text) of the embedded dataset, from all over it, so that both labels are there."""
     lines = EMBEDDED.read_text(encoding="utf-8").splitlines()[1:]
-    lines = lines[:: len(lines) // count][:count]
+    lines = lines[:: max(1, len(lines) // count)][:count]
     return tuple((part, label, text) for part, label, text in (line.split("\t") for line in lines))
 
 

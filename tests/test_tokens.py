@@ -54,6 +54,12 @@ def test_ids_go_back_to_the_source() -> None:
     assert Tokenizer(DEFINITION, 3, origin=(0, 100, 101)).to_source(given).tolist() == [[101, 100, 0]]
 
 
+def with_ids(**ids: int) -> str:
+    table = json.loads(DEFINITION)
+    table["model"]["vocab"] |= ids
+    return json.dumps(table)
+
+
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
@@ -61,8 +67,12 @@ def test_ids_go_back_to_the_source() -> None:
         ("[]", "is no tokenizer"),
         (json.dumps({**json.loads(DEFINITION), "model": WORD_LEVEL}), "is a WordLevel tokenizer"),
         (DEFINITION.replace('"[PAD]": 0', '"[PAD]": 5').replace('".": 5', '".": 0'), "at id 0"),
+        (with_ids(film=900), "its ids are not 0 to"),
+        (with_ids(film=IDS["movie"]), "its ids are not 0 to"),
+        (DEFINITION.replace('"unk_token": "[UNK]"', '"unk_token": "[NO]"'), "no piece '\\[NO\\]' for unknown words"),
+        (json.dumps({**json.loads(DEFINITION), "post_processor": None}), "puts 0 tokens around a sentence"),
     ],
-    ids=["empty", "list", "word level", "padding elsewhere"],
+    ids=["empty", "list", "word level", "padding elsewhere", "gap", "one id twice", "no unknown", "bare"],
 )  # fmt: skip
 def test_other_tokenizers_are_refused(definition: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

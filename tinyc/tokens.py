@@ -72,6 +72,11 @@ class Language:
     vectors: Callable[[], NDArray[np.float32]] | None = None
 
 
+def vocabulary_lines(content: str) -> list[str]:
+    """Part a vocab.txt into its pieces; a piece may be a character that Unicode counts as the end of a line."""
+    return [piece.removesuffix("\r") for piece in content.removesuffix("\n").split("\n")]
+
+
 def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
     """Write the `tokenizer.json` of a BERT vocabulary, one piece an id.
 
@@ -132,7 +137,25 @@ def check(definition: str, where: str) -> str:
         raise UserError(where, f"is a {kind} tokenizer", "give a BERT-like checkpoint: its tokenizer is WordPiece")
     if pieces[0] != PAD:
         raise UserError(where, f"has {pieces[0]!r} at id 0", f"give a checkpoint whose padding is {PAD} with id 0")
+    check_ids(definition, pieces, where)
     return definition
+
+
+def check_ids(definition: str, pieces: Sequence[str], where: str) -> None:
+    """Refuse a tokenizer that could give an id without a row in a table, or a sentence without a token.
+
+    Raises:
+        UserError: the ids are not 0 to the number of pieces, unknown words have none, or no [CLS] and [SEP] are added.
+    """
+    tool, remedy = compiled(definition, None), "give the tokenizer.json of a BERT checkpoint as it is"
+    if any(tool.token_to_id(piece) != index for index, piece in enumerate(pieces)):
+        raise UserError(where, f"its ids are not 0 to {len(pieces) - 1}, each of one piece", remedy)
+    unknown = json.loads(definition)["model"].get("unk_token", UNKNOWN)
+    if unknown not in pieces:
+        raise UserError(where, f"has no piece {unknown!r} for unknown words", remedy)
+    around = tool.num_special_tokens_to_add(False)
+    if around != 2:
+        raise UserError(where, f"puts {around} tokens around a sentence, not {FIRST} and {LAST}", remedy)
 
 
 @functools.lru_cache(maxsize=8)

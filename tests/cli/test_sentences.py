@@ -11,7 +11,7 @@ import movies
 import numpy as np
 import pytest
 
-from tinyc import backend, cli
+from tinyc import backend, cli, tokens
 from tinyc.builders import load_module
 from tinyc.cli.verification import random_inputs
 from tinyc.interpreters.flatbuffer import describe
@@ -98,6 +98,28 @@ def test_ids_are_taken_as_they_are(run: Path, capsys: Shown) -> None:
     assert json.loads(by_ids) == json.loads(out(capsys, "predict", file, "Too long.", "--json"))
     (run / "tokenizer.json").unlink()
     assert out(capsys, "predict", file, str(run / "ids.npy"), "--json") == by_ids
+
+
+@pytest.mark.parametrize("bad", [10**6, -1, 1.5, 1e20])
+def test_ids_without_a_vector_are_refused(run: Path, capsys: Shown, bad: float) -> None:
+    np.save(run / "ids.npy", np.full(TOKENS, bad))
+    said = refused(capsys, "predict", str(run / "model.tflite"), str(run / "ids.npy"))
+    assert f"holds something else than token ids from 0 to {len(movies.pieces()) - 1}" in said
+
+
+def test_the_tokenizer_of_another_network_is_refused(run: Path, capsys: Shown) -> None:
+    other = tokens.from_vocabulary([*movies.pieces(), "zzz"], True, "")
+    (run / "tokenizer.json").write_text(other, encoding="utf-8")
+    for command in (("predict",), ("verify", "--data", "movie-sentiment")):
+        said = refused(capsys, command[0], str(run / "model.tflite"), *(command[1:] or ("Fine.",)))
+        assert (
+            f"has {len(movies.pieces()) + 1} pieces, and the table of the artifact {len(movies.pieces())} rows" in said
+        )
+
+
+def test_a_scale_is_refused_for_sentences(run: Path, capsys: Shown) -> None:
+    said = refused(capsys, "predict", str(run / "model.tflite"), "Fine.", "--scale", "2")
+    assert "--scale and --offset: are for numbers" in said
 
 
 def test_bad_sentences_are_refused(run: Path, capsys: Shown) -> None:

@@ -20,7 +20,7 @@ from tinyc.tokens import Language, Tokenizer
 TEXTS = np.array(movies.sentences(), object)
 IDS = np.arange(len(TEXTS))
 LEXICON = Lexicon(movies.language(), TEXTS)
-OPS = [("words",), ("drop",), ("words", "drop")]
+OPS = [("words",), ("drop",), ("words", "drop"), ("mix",)]
 
 
 def words(text: str) -> list[str]:
@@ -178,7 +178,7 @@ def test_batches_see_the_words_of_the_lexicon() -> None:
 
 GOLDEN = {
     ("drop",): ("The Rock is to be the 21st Century's ''Conan''", "Too"),
-    ("words",): ("The Rock tale destined least any not 21st Century's new ''Conan''", "Too dull"),
+    ("words",): ("The Rock almost destined don comedy more 21st Century's new ''Conan''", "Low reality"),
 }
 
 
@@ -189,3 +189,15 @@ def test_the_sentences_stay_what_they_are(ops: tuple[str, ...]) -> None:
     ids = np.array([0, 12345])
     views = view(given, ids, 1, 3, ops, LEXICON)[0], view(given, ids, 1, 5, ops, LEXICON)[1]
     assert views == GOLDEN[ops]
+
+
+def test_mixing_joins_a_stretch_of_each_sentence_to_one_of_another() -> None:
+    spaced = [" ".join(text.split()) for text in TEXTS]
+    for text, mixed in zip(spaced, view(TEXTS, IDS, 7, 0, ("mix",), LEXICON), strict=True):
+        words_of = mixed.split()
+        cuts = [
+            cut
+            for cut in range(1, len(words_of))
+            if " ".join(words_of[:cut]) in text and any(" ".join(words_of[cut:]) in other for other in spaced)
+        ]
+        assert any(0.29 * len(text.split()) - 1 <= cut <= 0.71 * len(text.split()) + 1 for cut in cuts), mixed

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import checkpoints
 import numpy as np
 import pytest
 
-from tinyc import sources
+from tinyc import sources, tokens
 from tinyc.builders import Builder
 from tinyc.errors import UserError
 from tinyc.state import Task
+from tinyc.tokens import Tokenizer
 
 TASK = Task(("a", "b", "c"), (8, 8, 1))
 HEAD = """import tf_keras as k
@@ -97,3 +99,31 @@ def test_a_network_for_any_size_gets_the_size_of_the_examples(tmp_path: Path) ->
     assert model.input_shape == (None, 8, 8, 1)
     assert [layer.name for layer in model.layers] == ["any", "stem", "pool", "head"]
     assert model.get_layer("stem").output_shape == (None, 6, 6, 4)
+
+
+WORDS = Task(("a", "b"), (6,), tokenizer=Tokenizer(tokens.from_vocabulary(checkpoints.PIECES, True, ""), 6))
+
+
+def of_words(folder: Path, body: str) -> Any:
+    (folder / "net.py").write_text(HEAD + body)
+    return sources.network(Builder(build="net.py:net"), WORDS, lambda name: folder / name)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_a_table_of_all_pieces_is_taken(tmp_path: Path, dtype: str) -> None:
+    table = f"L.Embedding({len(checkpoints.PIECES)}, 4)(i)"
+    body = f"    i = k.Input(shape, dtype='{dtype}')\n    x = L.Flatten()({table})\n"
+    model = of_words(tmp_path, body + "    return k.Model(i, L.Dense(classes)(x))")
+    assert model.output_shape == (None, 2)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_a_table_of_too_few_rows_is_refused(tmp_path: Path, dtype: str) -> None:
+    body = f"    i = k.Input(shape, dtype='{dtype}')\n    x = L.Flatten()(L.Embedding(9, 4, name='few')(i))\n"
+    with pytest.raises(UserError, match=f"layer 'few' has 9 rows, and the tokenizer {len(checkpoints.PIECES)} pieces"):
+        of_words(tmp_path, body + "    return k.Model(i, L.Dense(classes)(x))")
+
+
+def test_a_network_that_reckons_with_ids_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="takes float32, and sentences are token ids"):
+        of_words(tmp_path, "    i = k.Input(shape)\n    return k.Model(i, L.Dense(classes)(i))")

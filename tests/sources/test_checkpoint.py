@@ -86,6 +86,14 @@ def test_language_gives_the_vectors_of_the_pieces(tmp_path: Path) -> None:
     )
 
 
+def test_vocabulary_has_a_piece_a_line_and_lines_end_in_newlines_alone(tmp_path: Path) -> None:
+    pieces = [*checkpoints.PIECES[:-1], "\u2028"]
+    for ending in ("\n", "\r\n"):
+        folder = checkpoints.write(tmp_path / repr(ending))
+        (folder / "vocab.txt").write_bytes("".join(piece + ending for piece in pieces).encode())
+        assert tokens.vocabulary(checkpoint.language(folder).definition) == tuple(pieces)
+
+
 def change_config(folder: Path, **changes: Any) -> None:
     (folder / "config.json").write_text(json.dumps({**checkpoints.BERT, **changes}))
 
@@ -107,21 +115,42 @@ def set_vocabulary(folder: Path, pieces: list[str]) -> None:
     (folder / "vocab.txt").write_text("\n".join(pieces))
 
 
+def one_array(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    with (folder / "model.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def change_vocabulary(folder: Path, **ids: int) -> None:
+    definition = json.loads(tokens.from_vocabulary(checkpoints.PIECES, True, ""))
+    definition["model"]["vocab"] |= ids
+    (folder / "tokenizer.json").write_text(json.dumps(definition))
+
+
 KEY = "encoder.layer.1.attention.self.key.weight"
+TYPES = "embeddings.token_type_embeddings.weight"
 BAD = {
     "architecture": (lambda f: change_config(f, model_type="roberta"), "model_type = 'roberta' is not known"),
     "size": (lambda f: change_config(f, hidden_size="16"), "hidden_size = '16' is no positive whole number"),
     "heads": (lambda f: change_config(f, num_attention_heads=3), "a width of 16 does not go into 3 heads"),
+    "epsilon": (lambda f: change_config(f, layer_norm_eps="x"), "layer_norm_eps = 'x' is no number from 0 to 1"),
+    "no epsilon": (lambda f: change_config(f, layer_norm_eps=None), "layer_norm_eps = None is no number"),
+    "dropout": (lambda f: change_config(f, hidden_dropout_prob=2), "hidden_dropout_prob = 2 is no number from 0 to 1"),
     "activation": (lambda f: change_config(f, hidden_act="silu"), "hidden_act = 'silu' is not known"),
     "positions": (lambda f: change_config(f, position_embedding_type="relative_key"), "positions are not absolute"),
     "padding": (lambda f: change_config(f, pad_token_id=1), "pad_token_id = 1"),
     "too few positions": (lambda f: change_config(f, max_position_embeddings=8), "has 8 positions, and an example"),
     "no config": (lambda f: (f / "config.json").unlink(), "does not exist"),
     "broken config": (lambda f: (f / "config.json").write_text("{"), "cannot be read"),
+    "deep config": (lambda f: (f / "config.json").write_text("[" * 100_000), "cannot be read"),
     "no table": (lambda f: (f / "config.json").write_text("[]"), "holds no table"),
     "pickled": (pickled, "has only pytorch_model.bin, which can run code"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
     "broken weights": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64), "is no safetensors file"),
+    "one array": (one_array, "is no .npz of plain arrays"),
+    "no type": (lambda f: change_array(f, TYPES, np.zeros((0, 16), np.float32)), f"tensor '{TYPES}' is (0, 16)"),
+    "beyond float32": (lambda f: change_array(f, KEY, np.full((16, 16), 1e300)), "holds no finite floats"),
+    "gap between ids": (lambda f: change_vocabulary(f, film=90_000), "its ids are not 0 to"),
     "missing": (lambda f: change_array(f, KEY, None), f"has no tensor '{KEY}'"),
     "misshapen": (lambda f: change_array(f, KEY, np.zeros((16, 8), np.float32)), f"tensor '{KEY}' is (16, 8)"),
     "not a number": (lambda f: change_array(f, KEY, np.full((16, 16), np.nan, np.float32)), "holds no finite floats"),

@@ -144,3 +144,29 @@ def test_a_conversion_whose_outputs_differ_is_refused() -> None:
     stored["probe_output"] = stored["probe_output"] + 0.01
     with pytest.raises(UserError, match=r"differ by 0\.01 from Keras 3"):
         keras3.compare(network(), stored, "net.keras")
+
+
+SAVE_BLOCKS = """
+import sys
+from tinyc import backend, blocks
+ids = backend.keras().Input((6,), dtype="int32")
+pooled = blocks.TokenPool("mean")([blocks.TokenEmbedding(9, 4)(ids), blocks.PaddingMask()(ids)])
+model = backend.keras().Model(ids, backend.keras().layers.Dense(2)(pooled))
+for name in sys.argv[1:]:
+    model.save(name)
+"""
+READ_BLOCKS = """
+import sys
+from pathlib import Path
+from tinyc import sources
+for name in sys.argv[1:]:
+    print(sources.read(Path(name), "source").output_shape)
+"""
+
+
+def test_networks_of_our_blocks_are_read_where_nothing_has_used_them_yet(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("net.h5", "net.keras")]
+    for code in (SAVE_BLOCKS, READ_BLOCKS):
+        done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines() == ["(None, 2)"] * 2

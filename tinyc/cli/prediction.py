@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.cli.inspection import read_file
-from tinyc.cli.sentences import sentences, takes_ids, tokenizer_beside
+from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.errors import UserError
-from tinyc.interpreters.description import Tensor
+from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.report.samples import probabilities
@@ -44,11 +44,13 @@ def run(file: Path, example: str, scale: float | None, offset: float | None, as_
     if len(described.inputs) != 1:
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
     views = run_of(file)
-    tokenizer = tokenizer_beside(file, described.inputs[0])
+    if takes_ids(described.inputs[0]) and (scale, offset) != (None, None):
+        raise UserError("--scale and --offset", "are for numbers, and the network takes token ids", "leave them out")
+    tokenizer = tokenizer_beside(file, described)
     if tokenizer is not None and not example.lower().endswith(".npy"):
         asked = tokenized(tokenizer, example)
     else:
-        asked = numbers(file, example, described.inputs[0], views, scale, offset)
+        asked = numbers(file, example, described, views, scale, offset)
     with Pool(1) as pool:
         outputs = pool.run(content, asked.inputs, "tflm", str(file)).outputs.reshape(len(asked.inputs), -1)
     answers = [ranked(scores, views.classes) for scores in outputs]
@@ -64,17 +66,33 @@ def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
     return Asked(tokenizer.encode(found), tuple(found), is_list)
 
 
-def numbers(file: Path, given: str, tensor: Tensor, views: Views, scale: float | None, offset: float | None) -> Asked:
+def numbers(
+    file: Path, given: str, described: Description, views: Views, scale: float | None, offset: float | None
+) -> Asked:
     """Read an image, array or row; token ids are taken as they are, everything else is scaled."""
-    shape = tensor.shape[1:]
-    if takes_ids(tensor):
+    shape = described.inputs[0].shape[1:]
+    if takes_ids(described.inputs[0]):
         if not Path(given).suffix:
             problem = "takes token ids, and no tokenizer.json lies beside it"
             raise UserError(str(file), problem, "name the file in its run folder, or give the ids as .npy or .csv")
-        return Asked(load_example(Path(given), shape)[None].astype(np.int32))
+        return Asked(token_ids(Path(given), shape, table_rows(described))[None])
     raw = load_example(Path(given), shape)
     x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
     return Asked(x[None])
+
+
+def token_ids(path: Path, shape: tuple[int, ...], rows: int) -> NDArray[np.int32]:
+    """Read ids; `rows` says how many there are, 0 that it is not known.
+
+    Raises:
+        UserError: one is no whole number, or has no row in the network's table.
+    """
+    found = load_example(path, shape)
+    last = (rows or np.iinfo(np.int32).max) - 1
+    if (found != np.floor(found)).any() or found.min() < 0 or found.max() > last:
+        problem = f"holds something else than token ids from 0 to {last}"
+        raise UserError(str(path), problem, "give the ids of the network's own tokenizer")
+    return found.astype(np.int32)
 
 
 def ranked(scores: NDArray[Any], classes: tuple[str, ...]) -> list[tuple[str, float]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyc import tokens
 from tinyc.cli.inspection import read_file
 from tinyc.errors import UserError
-from tinyc.interpreters.description import Tensor
+from tinyc.interpreters.description import Description, Tensor
 from tinyc.tokens import Tokenizer
 
 NAME = "tokenizer.json"
@@ -20,16 +20,31 @@ def takes_ids(tensor: Tensor) -> bool:
     return tensor.dtype == "int32" and len(tensor.shape) == 2 and not tensor.scales
 
 
-def tokenizer_beside(file: Path, tensor: Tensor) -> Tokenizer | None:
+def table_rows(described: Description) -> int:
+    """Count the rows of the table that a GATHER reads by the input itself: the ids that exist; 0 where there is none.
+
+    Another GATHER may come first: a padding mask looks up what it made of the ids.
+    """
+    ids = described.inputs[0].index
+    tables = [described.tensors[op.inputs[0]] for op in described.ops if op.name == "GATHER" and op.inputs[1] == ids]
+    return min((table.shape[0] for table in tables if table.shape), default=0)
+
+
+def tokenizer_beside(file: Path, described: Description) -> Tokenizer | None:
     """Open the tokenizer that `export` wrote beside an artifact; None where there is none, or no ids are taken.
 
     Raises:
-        UserError: it is damaged.
+        UserError: it is damaged, or has other pieces than the artifact has vectors.
     """
     path = file.parent / NAME
-    if not takes_ids(tensor) or not path.is_file():
+    if not takes_ids(described.inputs[0]) or not path.is_file():
         return None
-    return Tokenizer(tokens.check(decoded(path), str(path)), tensor.shape[1])
+    found = Tokenizer(tokens.check(decoded(path), str(path)), described.inputs[0].shape[1])
+    pieces, rows = len(found.vocabulary), table_rows(described)
+    if rows and pieces > rows:
+        problem = f"has {pieces} pieces, and the table of the artifact {rows} rows"
+        raise UserError(str(path), problem, "name the artifact in the run folder that it was made in")
+    return found
 
 
 def sentences(given: str) -> tuple[list[str], bool]:

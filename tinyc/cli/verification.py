@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tinyc import cache, data, ledger, units
 from tinyc.cli.inspection import read_file
-from tinyc.cli.sentences import takes_ids, tokenizer_beside
+from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare
 from tinyc.data.spec import DataSpec
@@ -36,7 +36,7 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
     labels = None
     if source:
-        tokenizer = tokenizer_beside(file, described.inputs[0])
+        tokenizer = tokenizer_beside(file, described)
         inputs, labels = test_data(source, scale, offset, tokenizer, str(file))
     else:
         inputs = random_inputs(described, examples, str(file))
@@ -92,25 +92,15 @@ def random_inputs(described: Description, examples: int, where: str = "the artif
     tensor = described.inputs[0]
     shape = (examples, *tensor.shape[1:])
     if takes_ids(tensor):
-        return random.integers(0, table_rows(described, where), shape, dtype=np.int32)
+        rows = table_rows(described)
+        if not rows:
+            problem = "takes int32, and no GATHER says which ids exist"
+            raise UserError(where, problem, "give real inputs: --data NAME|PATH")
+        return random.integers(0, rows, shape, dtype=np.int32)
     if not tensor.scales:
         return random.normal(size=shape).astype(np.float32)
     limits = np.iinfo(np.dtype(tensor.dtype))
     return dequantize(random.integers(limits.min, limits.max, shape, endpoint=True).astype(tensor.dtype), tensor)
-
-
-def table_rows(described: Description, where: str) -> int:
-    """Count the rows of the table that a GATHER reads by the input itself: the ids that exist.
-
-    Another GATHER may come first: a padding mask looks up what it made of the ids.
-    """
-    ids = described.inputs[0].index
-    tables = [described.tensors[op.inputs[0]] for op in described.ops if op.name == "GATHER" and op.inputs[1] == ids]
-    rows = min((table.shape[0] for table in tables if table.shape), default=0)
-    if not rows:
-        problem = "takes int32, and no GATHER says which ids exist"
-        raise UserError(where, problem, "give real inputs: --data NAME|PATH")
-    return rows
 
 
 def text(found: dict[str, Any], kind: str) -> list[str]:

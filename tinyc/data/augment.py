@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
     from tinyc.data.lexicon import Lexicon
 
-Augmentation = Literal["crop", "flip", "cutout", "noise", "words", "drop"]
+Augmentation = Literal["crop", "flip", "cutout", "noise", "words", "drop", "mix"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 IDENTITY = -1
 NEEDS_IMAGES = ("crop", "flip", "cutout")
-NEEDS_TEXT = ("words", "drop")
+NEEDS_TEXT = ("words", "drop", "mix")
+NEEDS_LEXICON = ("words", "mix")
 CHUNK = 1024  # examples at a time: a chunk of small images stays in the processor's cache
 
 
@@ -33,8 +34,9 @@ def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> Non
         UserError: says which operation, and which ones would do.
     """
     check(ops, data.task.input_shape, where, is_text=data.task.tokenizer is not None)
-    if "words" in ops and data.lexicon is None:
-        raise without_vectors(where)
+    for name in ops:
+        if name in NEEDS_LEXICON and data.lexicon is None:
+            raise without_vectors(where, name)
 
 
 def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False) -> None:
@@ -61,11 +63,11 @@ def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augmen
             raise UserError(where, f"{name!r} is listed twice", "list it once")
 
 
-def without_vectors(where: str) -> UserError:
-    """Say that nothing knows which words are near each other."""
+def without_vectors(where: str, name: str) -> UserError:
+    """Say that nothing knows the words of the training sentences."""
     return UserError(
         where,
-        "'words' needs the vectors of words, and the source has none",
+        f"{name!r} needs a checkpoint's knowledge of the training sentences, and the source has none",
         "use drop, or a source with a `checkpoint`",
     )
 

@@ -55,8 +55,7 @@ def read(name: str, find: Find) -> str:
         raise UserError(str(path), f"is not UTF-8: {error}", "give a tokenizer.json or a vocab.txt") from error
     if path.suffix.lower() == ".json":
         return tokens.check(content, str(path))
-    pieces = content.removesuffix("\n").split("\n")
-    pieces = [piece.removesuffix("\r") for piece in pieces]
+    pieces = tokens.vocabulary_lines(content)
     is_lower = all(piece == piece.lower() for piece in pieces if not piece.startswith("["))
     return tokens.check(tokens.from_vocabulary(pieces, is_lower, str(path)), str(path))
 

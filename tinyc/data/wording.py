@@ -17,25 +17,28 @@ if TYPE_CHECKING:
 
 Ids = NDArray[np.int64]
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with what an apostrophe joins: don't is one word
-REPLACED, CHOSEN, DROPPED = 21, 22, 23  # streams, apart from those of images and splits
+REPLACED, CHOSEN, DROPPED, MIXED = 21, 22, 23, 24  # streams, apart from those of images and splits
 REPLACED_FRACTION = 0.4
 DROPPED_FRACTION = 0.1
+LEAST, MOST = 0.3, 0.7
 
 
 def reworded(
     x: NDArray[Any], ids: Ids, seed: int, view: int, ops: Sequence[str], lexicon: Lexicon | None
 ) -> NDArray[Any]:
-    """Apply "words" and "drop" in the order of `ops`; gives new sentences, (examples,) objects of type str.
+    """Apply "words", "drop" and "mix" in the order of `ops`; gives new sentences, (examples,) objects of type str.
 
     Raises:
-        UserError: "words" is asked for without a lexicon.
+        UserError: "words" or "mix" is asked for without a lexicon.
     """
     texts = x.tolist()
     for name in ops:
         if name == "drop":
             texts = drop(texts, ids, seed, view)
         elif lexicon is None:
-            raise without_vectors("augment")
+            raise without_vectors("augment", name)
+        elif name == "mix":
+            texts = mix(texts, ids, seed, view, lexicon.texts)
         else:
             texts = replace_words(texts, ids, seed, view, lexicon.neighbours)
     return np.array(texts, object)
@@ -85,3 +88,24 @@ def dropped(text: str, draws: NDArray[np.float32]) -> str:
             parts.append(text[end : found.start()])
             end = found.end()
     return " ".join("".join((*parts, text[end:])).split())
+
+
+def mix(texts: Sequence[str], ids: Ids, seed: int, view: int, others: Sequence[str]) -> list[str]:
+    """Follow a stretch of 30 to 70 % of each sentence's words by such a stretch of another training sentence.
+
+    Meant for soft labels: the teacher says what the new sentence means, and its own label stays that of the first.
+    """
+    draws = counter.unit(counter.sequence(counter.keys(seed, ids, view, MIXED), 5))
+    partners = np.minimum((draws[:, 4] * len(others)).astype(np.int64), len(others) - 1)
+    return [
+        " ".join((*stretch(text, *row[:2]), *stretch(others[partner], *row[2:4])))
+        for text, row, partner in zip(texts, draws.tolist(), partners.tolist(), strict=True)
+    ]
+
+
+def stretch(text: str, share: float, place: float) -> list[str]:
+    """Take a run of words out of a sentence, as long and as far in as two draws from [0, 1) say."""
+    words = text.split()
+    count = max(1, round(len(words) * (LEAST + (MOST - LEAST) * share)))
+    first = int(place * (len(words) - count + 1))
+    return words[first : first + count]

@@ -7,6 +7,7 @@ them is run: weights that are pickles are refused.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,7 +90,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
         table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(str(path), "does not exist", remedy) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(str(path), f"cannot be read: {error}", remedy) from error
     if not isinstance(table, dict):
         raise UserError(str(path), "holds no table", remedy)
@@ -103,7 +104,7 @@ def read_tokenizer(folder: Path) -> str:
         if whole.is_file():
             return tokens.check(whole.read_text(encoding="utf-8"), str(whole))
         if pieces.is_file():
-            lines = pieces.read_text(encoding="utf-8").splitlines()
+            lines = tokens.vocabulary_lines(pieces.read_text(encoding="utf-8"))
             return tokens.from_vocabulary(lines, is_lowercase(folder), str(pieces))
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(str(folder), f"its tokenizer cannot be read: {error}", "fetch the checkpoint again") from error
@@ -154,6 +155,8 @@ def read_npz(path: Path) -> dict[str, Any]:
     from tinyc.sources.weights import UNREADABLE
 
     try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no zip")
         with np.load(path, allow_pickle=False) as held:
             return {name: held[name] for name in held.files}
     except UNREADABLE as error:
@@ -211,7 +214,7 @@ def array(arrays: Arrays, name: str, shape: tuple[int | None, ...], where: str) 
     if found is None:
         raise UserError(where, f"has no tensor {name!r}", "give a checkpoint whose config.json fits its weights")
     if len(found.shape) != len(shape) or any(
-        want not in (None, got) for want, got in zip(shape, found.shape, strict=True)
+        not got or want not in (None, got) for want, got in zip(shape, found.shape, strict=True)
     ):
         wanted = tuple("any" if side is None else side for side in shape)
         raise UserError(
@@ -219,6 +222,8 @@ def array(arrays: Arrays, name: str, shape: tuple[int | None, ...], where: str) 
             f"tensor {name!r} is {tuple(found.shape)}, and config.json asks for {wanted}",
             "take both from one checkpoint",
         )
-    if found.dtype.kind != "f" or not np.isfinite(found).all():
+    with np.errstate(over="ignore"):
+        held = found.astype(np.float32) if found.dtype.kind == "f" else None
+    if held is None or not np.isfinite(held).all():
         raise UserError(where, f"tensor {name!r} holds no finite floats", "fetch the checkpoint again")
-    return found.astype(np.float32)
+    return held

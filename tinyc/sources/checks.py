@@ -8,6 +8,7 @@ from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.state import Task
 
+TABLES = ("TokenEmbedding", "Embedding")
 CODE = ("Lambda",)
 """Layers whose configuration is Python bytecode, or runs some."""
 
@@ -39,6 +40,27 @@ def opaque_layers(model: Any) -> list[str]:
     return [layer.name for layer in model.layers if isinstance(layer, networks) and not has_graph(layer)]
 
 
+def id_tables(model: Any) -> list[Any]:
+    """The layers that look the network's input up in a table of vectors."""
+    nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]
+    readers = [node.layer for node in nodes if any(tensor is model.inputs[0] for tensor in node.keras_inputs)]
+    return [layer for layer in readers if type(layer).__name__ in TABLES]
+
+
+def fit_to_words(model: Any, task: Task, where: str) -> None:
+    """Refuse a network for sentences that cannot take every token id: an id beyond a table has no vector."""
+    if task.tokenizer is None or not has_graph(model):
+        return
+    pieces, tables = len(task.tokenizer.vocabulary), id_tables(model)
+    small = next((table for table in tables if table.embeddings.shape[0] < pieces), None)
+    if small is not None:
+        problem = f"layer {small.name!r} has {small.embeddings.shape[0]} rows, and the tokenizer {pieces} pieces"
+        raise UserError(where, problem, "give it a row a piece; a builder with the option `vocabulary` is told them")
+    if not tables and not model.inputs[0].dtype.is_integer:
+        problem = f"the network takes {model.inputs[0].dtype.name}, and sentences are token ids"
+        raise UserError(where, problem, 'give its Input dtype = "int32", and look the ids up in a table')
+
+
 def fit_to_task(model: Any, task: Task, where: str) -> Any:
     """Give the network back, or refuse it: its input must be one example's shape, its output one number a class."""
     for tensors, what in ((model.inputs, "inputs"), (model.outputs, "outputs")):
@@ -56,6 +78,7 @@ def fit_to_task(model: Any, task: Task, where: str) -> Any:
         raise UserError(
             where, f"the network gives {given}, and the data has {classes} classes", "give (batch, classes) logits"
         )
+    fit_to_words(model, task, where)
     return model
 
 

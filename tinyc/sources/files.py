@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import zipfile
@@ -41,6 +42,7 @@ def read(path: Path, where: str, custom: Mapping[str, type] | None = None) -> An
         UserError: no such file, a damaged one, one that carries code (Lambda, pickle), or one that cannot be converted.
         MachineError: the conversion from Keras 3 could not run.
     """
+    importlib.import_module("tinyc.blocks")  # where its layers get known to Keras by name
 
     place = f"{where} ({path})"
     model = load(path, place, custom) if custom else open_file(path, place)

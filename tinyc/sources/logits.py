@@ -6,6 +6,7 @@ from typing import Any
 
 from tinyc import backend
 from tinyc.errors import UserError
+from tinyc.sources.checks import has_graph, id_tables
 
 
 def cut_softmax(model: Any, where: str) -> Any:
@@ -63,7 +64,8 @@ def refuse_probabilities(model: Any, where: str) -> None:
 
     shape = [side or 8 for side in model.inputs[0].shape[1:]]
     random = np.random.default_rng(0)
-    is_ids = model.inputs[0].dtype.is_integer
+    # Keras' Input is float32 unless it is told otherwise, and its Embedding takes that.
+    is_ids = model.inputs[0].dtype.is_integer or (has_graph(model) and id_tables(model))
     examples = random.integers(0, 2, (4, *shape)) if is_ids else random.standard_normal((4, *shape))
     outputs = model(examples.astype(model.inputs[0].dtype.as_numpy_dtype), training=False).numpy()
     if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1.0, atol=1e-3) and outputs.shape[-1] > 1:

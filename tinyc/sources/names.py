@@ -56,8 +56,8 @@ def bert(config: Config, where: str) -> Names:
         "heads": size(config, "num_attention_heads", where),
         "inner": size(config, "intermediate_size", where),
         "activation": activation(config, "hidden_act", where),
-        "epsilon": float(config.get("layer_norm_eps", 1e-12)),
-        "dropout": float(config.get("hidden_dropout_prob", 0.1)),
+        "epsilon": share(config, "layer_norm_eps", 1e-12, where),
+        "dropout": share(config, "hidden_dropout_prob", 0.1, where),
     }
     tensors: dict[str, tuple[str, ...]] = {
         "tokens": ("embeddings.word_embeddings.weight",),
@@ -88,7 +88,7 @@ def distilbert(config: Config, where: str) -> Names:
         "inner": size(config, "hidden_dim", where),
         "activation": activation(config, "activation", where),
         "epsilon": 1e-12,
-        "dropout": float(config.get("dropout", 0.1)),
+        "dropout": share(config, "dropout", 0.1, where),
     }
     tensors: dict[str, tuple[str, ...]] = {
         "tokens": ("embeddings.word_embeddings.weight",),
@@ -125,6 +125,14 @@ def size(config: Config, key: str, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise UserError(where, f"{key} = {value!r} is no positive whole number", "fetch config.json again")
     return value
+
+
+def share(config: Config, key: str, default: float, where: str) -> float:
+    """Read a number from 0 to below 1."""
+    value = config.get(key, default)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
+        raise UserError(where, f"{key} = {value!r} is no number from 0 to 1", "fetch config.json again")
+    return float(value)
 
 
 def activation(config: Config, key: str, where: str) -> str:

@@ -37,7 +37,9 @@ WeightDecay = Annotated[
 Augment = Annotated[
     tuple[str, ...],
     AfterValidator(known_augmentations),
-    Field(description="augmentations of examples, in order: of images crop, flip, cutout, noise; of text words, drop"),
+    Field(
+        description="augmentations of examples, in order: of images crop, flip, cutout, noise; of text words, drop, mix"
+    ),
 ]
 LabelSmoothing = Annotated[
     float, Field(ge=0, lt=1, description="fraction of each label spread evenly over all classes")

@@ -50,10 +50,13 @@ def resumable_fit(
 
 
 def training_key(model: Any, options: FitOptions, context: Context, details: Sequence[Any]) -> str:
-    """Key of a training: the weights at its begin, its options, its data and its seed."""
+    """Key of a training: the weights at its begin, its options, its data and how it becomes tokens, and its seed."""
     total = hashlib.sha256()
     parts = [tinyc.__version__, options.model_dump(mode="json"), context.data.digest, context.seed, *details]
     total.update(json.dumps(parts).encode())
+    if context.data.task.tokenizer:
+        words = context.data.task.tokenizer
+        total.update(json.dumps([words.definition, words.length, words.origin]).encode())
     for weight in model.get_weights():
         total.update(str(weight.shape).encode() + weight.tobytes())
     return total.hexdigest()
