@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", nargs="?", default="minilm-tiny")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int, help="of the logit stage, instead of the recipe's")
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     recipe = load(options.recipe)
@@ -41,6 +42,7 @@ def main() -> None:
         index = next(i for i, step in enumerate(recipe.steps, 1) if step.transform.use == "distill")
         before = state_before(run, index)
         taught = recipe.steps[index - 1].transform
+        taught = taught.model_copy(update={"epochs": options.epochs or taught.epochs})
         rows = [
             (
                 name,
@@ -54,7 +56,7 @@ def main() -> None:
 def variants(taught: Any) -> list[tuple[str, dict[str, Any]]]:
     """The rows by name, each with what differs from the recipe's own distillation."""
     logits = {**PLAIN, "alpha": taught.alpha}
-    imitated = {**logits, "imitate": IMITATED, "imitate_epochs": 10}
+    imitated = {**logits, "imitate": IMITATED, "imitate_epochs": 5}
     sliced = {**logits, "start": "source"}
     return [
         ("labels alone", PLAIN),

@@ -56,7 +56,6 @@ epochs = 1
 use = "quantize"
 how = "qat"
 calibrate = "percentile"
-per_channel_dense = false
 epochs = 1
 
 [[pass]]

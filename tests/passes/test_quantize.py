@@ -125,7 +125,7 @@ def test_clipping_is_told_by_tensor(tmp_path):
 
 def test_a_transformer_takes_ids_and_stays_whole_in_int8(tmp_path):
     source = Net(sentences.network(), sentences.TASK)
-    outcome = Quantize(use="quantize", per_channel_dense=False).apply(source, sentences.context(tmp_path, source))
+    outcome = Quantize(use="quantize").apply(source, sentences.context(tmp_path, source))
     facts = outcome.facts
     assert facts["input"] == {"dtype": "int32", "shape": [1, sentences.TOKENS]}
     assert set(facts["output"]) == {"scale", "zero_point"}
@@ -136,7 +136,8 @@ def test_a_transformer_takes_ids_and_stays_whole_in_int8(tmp_path):
 
 def test_dense_layers_over_tokens_by_channel_are_warned_of(tmp_path):
     source = Net(sentences.network(), sentences.TASK)
-    facts = Quantize(use="quantize").apply(source, sentences.context(tmp_path, source)).facts
+    asked = Quantize(use="quantize", per_channel_dense=True)
+    facts = asked.apply(source, sentences.context(tmp_path, source)).facts
     assert "per_channel_dense = false" in facts["notes"][0]
     usual = Quantize(use="quantize").apply(artifacts.net(), artifacts.context(tmp_path))
     assert "notes" not in usual.facts

@@ -47,8 +47,10 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
     use: Literal["quantize"]
     how: Literal["ptq", "qat"] = Field("ptq", description="post-training, or quantization-aware training")
-    per_channel_dense: bool = Field(
-        True, description="one scale for each output of a Dense layer; false for TFLM firmware before September 2024"
+    per_channel_dense: bool | None = Field(
+        None,
+        description="one scale for each output of a Dense layer; by default true, and false for transformers, which "
+        "tflite-runtime 2.14 would get wrong; false for TFLM firmware before September 2024",
     )
     calibrate: Literal["minmax", "percentile", "mse"] = Field(
         "minmax", description="an activation's range: its extremes, or clipped at a percentile or at the least error"
@@ -118,10 +120,16 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         from tinyc.lowering.int8_facts import clipped
 
         if self.calibrate == "minmax":
-            return to_int8_tflite(model, samples, self.per_channel_dense), {}
+            return to_int8_tflite(model, samples, self.per_channel(model)), {}
         clip = Clip(self.calibrate, self.percentile)
-        content, ranges = to_clipped_int8_tflite(model, samples, self.per_channel_dense, clip)
+        content, ranges = to_clipped_int8_tflite(model, samples, self.per_channel(model), clip)
         return content, {"ranges": clipped(ranges)}
+
+    def per_channel(self, model: Any) -> bool:
+        """Say whether Dense layers get a scale for each output."""
+        from tinyc.lowering.qat import has_blocks
+
+        return not has_blocks(model) if self.per_channel_dense is None else self.per_channel_dense
 
     def prepare(
         self, model: Any, samples: NDArray[Any], context: Context
@@ -134,7 +142,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         if qat.has_blocks(model):
             from tinyc.lowering import fake_quant
 
-            wrapped, skipped = fake_quant.wrap(model, samples, self.per_channel_dense)
+            wrapped, skipped = fake_quant.wrap(model, samples, self.per_channel(model))
             tuned = self.fine_tune(wrapped, context)
             return fake_quant.unwrap(wrapped, model), {"fine_tune": tuned}, skipped
         self.refuse_for_tfmot()
