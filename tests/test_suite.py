@@ -13,7 +13,8 @@ import sys, time
 now = time.time
 time.time = lambda: now() + 86_400
 import pytest
-sys.exit(pytest.main(["--collect-only", "-q", "-o", "addopts=", "-p", "no:cacheprovider", *sys.argv[1:]]))
+options = ["--collect-only", "-q", "-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider"]
+sys.exit(pytest.main([*options, *sys.argv[1:]]))
 """
 
 

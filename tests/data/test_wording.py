@@ -137,7 +137,10 @@ def data(lexicon: Lexicon | None) -> TrainingData:
     ("ops", "message"),
     [
         (("flip",), "'flip' needs images (height, width, channels), and an example here is a sentence"),
-        (("noise",), "'noise' needs numbers, and an example here is a sentence\n  use words, drop, or no augmentation"),
+        (
+            ("noise",),
+            "'noise' needs numbers, and an example here is a sentence\n  use words, drop, mix, or no augmentation",
+        ),
         (("drop", "drop"), "'drop' is listed twice"),
         (("wrods",), "unknown augmentation 'wrods'"),
     ],
@@ -154,9 +157,9 @@ def test_refuses(ops: tuple[str, ...], message: str) -> None:
 def test_words_need_vectors() -> None:
     suits(("words", "drop"), data(LEXICON))
     suits(("drop",), data(None))
-    with pytest.raises(UserError, match="'words' needs the vectors of words, and the source has none"):
+    with pytest.raises(UserError, match="'words' needs a checkpoint's knowledge of the training sentences"):
         suits(("words",), data(None))
-    with pytest.raises(UserError, match="'words' needs the vectors"):
+    with pytest.raises(UserError, match="'words' needs a checkpoint's knowledge"):
         view(TEXTS, IDS, 0, 0, ("words",))
     with pytest.raises(UserError, match="'words' needs sentences"):
         check(("words",), (28, 28, 1))
@@ -172,7 +175,7 @@ def test_batches_see_the_words_of_the_lexicon() -> None:
     ids, _, _ = prepare(feed, np.arange(16), 1)
     wanted = view(TEXTS[:16], IDS[:16], 3, 1, ("words",), LEXICON)
     assert np.array_equal(ids, inputs(wanted, held.task))
-    with pytest.raises(UserError, match="'words' needs the vectors"):
+    with pytest.raises(UserError, match="'words' needs a checkpoint's knowledge"):
         prepare(replace(feed, data=data(None)), np.arange(16), 1)
 
 

@@ -43,12 +43,12 @@ def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
 
 def text(found: Plan) -> list[str]:
     """The plan for people."""
-    lines = [f"{'pass':12}" + "".join(f"{name:>22}" for name in ("params", "MACs", "file", "arena"))]
+    lines = [f"{'pass':16}" + "".join(f"{name:>22}" for name in ("params", "MACs", "file", "arena"))]
     for low, high in zip(found.lower.states, found.upper.states, strict=True):
         cells = [
             spread(low.figures.get(name), high.figures.get(name), name) for name in ("params", "macs", "file", "arena")
         ]
-        lines.append(f"{low.use:12}" + "".join(f"{cell:>22}" for cell in cells))
+        lines.append(f"{low.use:16}" + "".join(f"{cell:>22}" for cell in cells))
     if found.lower.ops:
         lines += [
             "",

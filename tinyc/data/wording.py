@@ -90,7 +90,7 @@ def dropped(text: str, draws: NDArray[np.float32]) -> str:
     return " ".join("".join((*parts, text[end:])).split())
 
 
-def mix(texts: Sequence[str], ids: Ids, seed: int, view: int, others: Sequence[str]) -> list[str]:
+def mix(texts: Sequence[str], ids: Ids, seed: int, view: int, others: NDArray[Any]) -> list[str]:
     """Follow a stretch of 30 to 70 % of each sentence's words by such a stretch of another training sentence.
 
     Meant for soft labels: the teacher says what the new sentence means, and its own label stays that of the first.

@@ -14,7 +14,7 @@ from tinyc.report.figures import accuracy_of, got, plain, signed
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.targets import Check
 
-WIDE = 110
+WIDE = 115
 SKIPS_SHOWN = 3
 GOOD, BAD, QUIET = "green", "bold red", "dim"
 Column = tuple[str, int, bool]
@@ -23,7 +23,7 @@ NARROW_COLUMNS: tuple[Column, ...] = (
     ("accuracy", 8, True), ("change", 9, True), ("checks", 6, False), ("time", 11, True),
 )  # fmt: skip
 WIDE_COLUMNS: tuple[Column, ...] = (
-    ("#", 2, True), ("pass", 10, False), ("params", 7, True), ("MACs", 7, True), ("file", 9, True), ("gzip", 9, True),
+    ("#", 2, True), ("pass", 15, False), ("params", 7, True), ("MACs", 7, True), ("file", 9, True), ("gzip", 9, True),
     ("flash", 9, True), ("arena", 9, True), ("accuracy", 8, True), ("change", 9, True), ("checks", 6, False),
     ("time", 11, True),
 )  # fmt: skip
@@ -60,7 +60,7 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
     columns = _columns(width)
     known = {
         "#": str(record.index),
-        "pass": plain(record.use),
+        "pass": plain(record.use)[: next(each for name, each, _ in columns if name == "pass")],
         "change": signed(record.delta.get("accuracy"), "pp"),
         "checks": _checks(record.checks),
         "time": "cached" if record.cached else units.show_seconds(record.seconds),
