@@ -20,7 +20,6 @@ SIZES = (
     {"width": 32, "inner": 64, "embedding": 16},
     {"width": 64, "inner": 128, "embedding": 32},
     {"width": 128, "inner": 256, "embedding": 64, "heads": 4},
-    {"width": 192, "inner": 384, "embedding": 128, "heads": 4, "depth": 3},
 )
 
 

@@ -127,7 +127,7 @@ def load(path: Path, context: Context) -> NDArray[np.float16] | None:
 def announce(folder: Path, views: int, context: Context) -> None:
     """Say the disk that the store needs, and check that it is there."""
     needed = views * (len(context.data.train) * len(context.data.task.classes) * 2 + HEADER)
-    context.progress.say(f"soft labels of {views} views: {units.show_bytes(needed)} in {folder}")
+    context.progress.say(f"soft labels of {views} view{'s' * (views > 1)}: {units.show_bytes(needed)} in {folder}")
     cache.require(folder, needed)
 
 
