@@ -59,11 +59,7 @@ def bert(config: Config, where: str) -> Names:
         "epsilon": share(config, "layer_norm_eps", 1e-12, where),
         "dropout": share(config, "hidden_dropout_prob", 0.1, where),
     }
-    tensors: dict[str, tuple[str, ...]] = {
-        "tokens": ("embeddings.word_embeddings.weight",),
-        "positions": ("embeddings.position_embeddings.weight",),
-        "embedding_norm": pair("embeddings.LayerNorm"),
-    }
+    tensors = embeddings()
     for index in range(options["depth"]):
         layer = f"encoder.layer.{index}"
         for part in ("query", "key", "value"):
@@ -90,11 +86,7 @@ def distilbert(config: Config, where: str) -> Names:
         "epsilon": 1e-12,
         "dropout": share(config, "dropout", 0.1, where),
     }
-    tensors: dict[str, tuple[str, ...]] = {
-        "tokens": ("embeddings.word_embeddings.weight",),
-        "positions": ("embeddings.position_embeddings.weight",),
-        "embedding_norm": pair("embeddings.LayerNorm"),
-    }
+    tensors = embeddings()
     parts = {
         "query": "attention.q_lin", "key": "attention.k_lin", "value": "attention.v_lin", "output": "attention.out_lin",
         "norm": "sa_layer_norm", "inner": "ffn.lin1", "outer": "ffn.lin2", "outer_norm": "output_layer_norm",
@@ -112,6 +104,15 @@ def checked(names: Names, where: str) -> Names:
     if width % heads:
         raise UserError(where, f"a width of {width} does not go into {heads} heads", "fetch config.json again")
     return names
+
+
+def embeddings() -> dict[str, tuple[str, ...]]:
+    """The tensors before the first layer, which both architectures name alike."""
+    return {
+        "tokens": ("embeddings.word_embeddings.weight",),
+        "positions": ("embeddings.position_embeddings.weight",),
+        "embedding_norm": pair("embeddings.LayerNorm"),
+    }
 
 
 def pair(name: str) -> tuple[str, str]:
