@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RECIPE ?= resnet50-tiny
 
-.PHONY: compress test lint clean
+.PHONY: compress test test-long lint clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -19,6 +19,9 @@ compress: $(READY)
 test: $(READY)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-long: $(READY)
+	TINYC_TEST_LONG=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "" $(ARGS)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format . && $(VENV)/bin/mypy

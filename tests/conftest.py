@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# The same examples in every run, within a minute; `make test-long` draws many, and others each time.
+settings.register_profile("fixed", max_examples=25, derandomize=True, deadline=None, database=None)
+settings.register_profile("long", max_examples=500, deadline=None, database=None, print_blob=True)
+settings.load_profile("long" if os.environ.get("TINYC_TEST_LONG") else "fixed")
 
 
 @pytest.fixture(scope="session")

@@ -138,8 +138,42 @@ def decoder():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="decoder")
 
 
+def resnet_v2():
+    """Residuals of pre-activations (He et al. 2016b), with a grouped convolution inside each, as in ResNeXt."""
+    keras = backend.keras()
+    layers = keras.layers
+    image = keras.Input(SHAPE, name="image")
+    x = layers.Conv2D(8, 3, padding="same", name="stem")(image)
+    for stage, (groups, inside) in enumerate(((6, 12), (2, 12))):
+        y = before = layers.ReLU()(layers.BatchNormalization()(x))
+        y = layers.Conv2D(inside, 1, name=f"narrow{stage}")(y)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.Conv2D(inside, 3, stage + 1, "same", groups=groups, name=f"grouped{stage}")(y)
+        y = layers.Conv2D(10, 1, name=f"wide{stage}")(layers.ReLU()(layers.BatchNormalization()(y)))
+        x = layers.Add()([y, layers.Conv2D(10, 1, stage + 1, name=f"shortcut{stage}")(before)])
+    x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
+    return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="resnet_v2")
+
+
+def application(name, **options):
+    """A network of tf_keras.applications with logits of its own."""
+    keras = backend.keras()
+    body = getattr(keras.applications, name)(
+        input_shape=(32, 32, 3), include_top=False, weights=None, pooling="avg", **options
+    )
+    return keras.Model(body.input, keras.layers.Dense(CLASSES, name="logits")(body.output), name=name.lower())
+
+
+APPLICATIONS = {
+    "MobileNet": {"alpha": 0.25},
+    "MobileNetV2": {"alpha": 0.35},
+    "ResNet50V2": {},
+    "DenseNet121": {},
+}
+
 FAMILIES = {
     "resnet8": lambda: shipped("resnet8"),
+    "resnet_v2": resnet_v2,
     "mobile": mobile,
     "densenet": densenet,
     "flattened": flattened,

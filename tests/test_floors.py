@@ -17,7 +17,7 @@ ROOMS = (
     # first
     "cache", "tokens", "state", "blocks", "selectors", "builders", "data", "contract", "sources", "interpreters",
     # second
-    "training", "pruning", "factoring", "lowering", "ledger",
+    "training", "pruning", "clustering", "factoring", "lowering", "ledger", "sensitivity", "diagnosis",
     # third
     "passes",
     # roof

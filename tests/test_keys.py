@@ -9,6 +9,7 @@ import pytest
 from tinyc import keys
 from tinyc.builders import Find
 from tinyc.interpreters import runtimes
+from tinyc.passes import PASSES
 from tinyc.recipe import gallery, load
 
 TEXT = """
@@ -104,3 +105,7 @@ def test_the_interpreters_enter_the_keys_of_artifacts(tmp_path: Path, monkeypatc
     after = keys_of(tmp_path)
     assert before[:2] == after[:2]
     assert before[2] != after[2]
+
+
+def test_a_word_of_a_choice_is_no_file() -> None:
+    assert list(keys.references(PASSES["quantize"](use="quantize", weights="int4"))) == []

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel
 
@@ -20,7 +20,7 @@ from tinyc.recipe import Recipe
 from tinyc.sources.checkpoint import BUILDER, fingerprinted
 
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
-FILES = ("file", "weights", "teachers")
+FILES = ("file", "weights", "teachers", "sensitivity")
 INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
 
 
@@ -65,10 +65,15 @@ def references(value: Any) -> Iterator[Builder | str]:
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             item = getattr(value, name)
-            yield from named_files(item) if name in FILES else references(item)
+            yield from named_files(item) if name in FILES and not is_choice(value, name) else references(item)
     elif isinstance(value, tuple | list):
         for item in value:
             yield from references(item)
+
+
+def is_choice(value: BaseModel, name: str) -> bool:
+    """Say whether a field is one of given words, as `weights = "int4"` of a quantize pass is, and so no file."""
+    return get_origin(type(value).model_fields[name].annotation) is Literal
 
 
 def named_files(value: Any) -> Iterator[str]:

@@ -24,7 +24,15 @@ KEYS: dict[str, list[dict[str, Any]]] = {
         {"how": "channels", "fraction": 0.5, **TRAINING},
         {"how": "magnitude", "sparsity": 0.5, **TRAINING},
     ],
-    "quantize": [{"how": "ptq"}, {"how": "ptq", "calibrate": "mse"}, {"how": "qat", **TRAINING}],
+    "cluster": [{"clusters": 4, **TRAINING}, {"bits": "auto", "budget": "3 KiB", **TRAINING}],
+    "quantize": [
+        {"how": "ptq"},
+        {"how": "ptq", "calibrate": "mse"},
+        {"how": "ptq", "weights": "int4", "bias_correction": True},
+        {"how": "ptq", "precision": "auto", "flash": "7 KiB"},
+        {"how": "qat", **TRAINING},
+    ],
+    "compact": [{}],
     "export": [{"formats": ["tflite", "c", "hex"]}],
     "verify": [{}],
 }

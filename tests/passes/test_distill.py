@@ -208,7 +208,7 @@ def test_what_is_out_of_range_is_refused(fields: dict[str, Any]) -> None:
 def test_every_key_says_what_it_is_and_the_training_keys_are_all_there() -> None:
     keys = Distill.model_fields
     assert [name for name, field in keys.items() if not field.description] == ["use"]
-    assert set(FitOptions.model_fields) - set(keys) == {"loss"}
+    assert set(FitOptions.model_fields) - set(keys) == {"loss", "teach"}
 
 
 def test_a_trained_teacher_helps_its_student(lent: Lent) -> None:

@@ -1,5 +1,6 @@
 """The pass `prune`: its keys, its facts, and a pruned network that still lowers to int8."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,20 @@ BAD_KEYS = [
     ({"how": "channels", "fraction": 0.5, "portion": 1}, "Extra inputs are not permitted"),
     ({"how": "filters", "fraction": 0.5}, "'channels', 'heads' or 'magnitude'"),
     ({"how": "channels", "fraction": 0.5, "only": [{"match": "a", "sparsity": 0.5}]}, "`sparsity` does not go with"),
+    ({"how": "channels", "fraction": 0.5, "budget": {"params": "9 %"}}, "give one of `fraction`, `budget`"),
+    ({"how": "channels", "budget": {"params": "9 KiB"}}, "unknown unit"),
+    ({"how": "channels", "budget": {"params": "9 %"}, "scope": "global"}, 'scope = "global" goes with `fraction`'),
+    ({"how": "channels", "sensitivity": "a.json"}, "`sensitivity` and `drop` go together"),
+    ({"how": "channels", "fraction": 0.5, "drop": 0.1}, "`sensitivity` and `drop` go together"),
+    ({"how": "channels", "fraction": 0.5, "per": "mac"}, "`per` ranks all layers together"),
+    ({"how": "channels", "fraction": 0.5, "rounds": 5}, "5 rounds need at least 5 epochs"),
+    ({"how": "magnitude", "sparsity": 0.5, "rounds": 2}, '`rounds` belongs to how = "channels"'),
+    ({"how": "channels", "fraction": 0.5, "teach": {}, "loss": "labels"}, "`teach` does not go with"),
+    ({"how": "channels", "fraction": 0.5, "teach": {"views": 0}}, "greater than or equal to 1"),
+    (
+        {"how": "channels", "budget": {"macs": "1 k"}, "only": [{"match": "a", "fraction": 0.5}]},
+        "no `fraction` of its own under `budget`",
+    ),
     (
         {"how": "channels", "fraction": 0.5, "scope": "global", "only": [{"match": "a", "fraction": 0.5}]},
         'no `fraction` of its own under scope = "global"',
@@ -105,6 +120,55 @@ def test_channels_then_fine_tuning(tmp_path, importance):
     assert all(np.array_equal(old, new) for old, new in zip(before, state.model.get_weights(), strict=True))
     both = zip(*(outcome.state.model.get_weights() for outcome in outcomes), strict=True)
     assert all(np.array_equal(first, second) for first, second in both)
+
+
+def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
+    state = network()
+    prune = Prune(
+        use="prune", how="channels", budget={"params": "60 %"}, rounds=2, epochs=3, batch=64, importance="taylor",
+        teach={"views": 2}, only=[{"match": "*"}, {"match": "top", "keep_least": 0.75}],
+    )  # fmt: skip
+    assert Prune(**prune.model_dump()) == prune
+    assert prune.ranked
+    outcomes = [prune.apply(state, context(tmp_path / str(run), state)) for run in range(2)]
+    facts = outcomes[0].facts
+    assert facts["params_after"] <= 0.6 * facts["params_before"]
+    assert facts["macs_after"] < facts["macs_before"]
+    assert facts["budget"] == {"params": "60 %"}
+    assert [each["fine_tune"]["epochs"] for each in facts["rounds"]] == [1, 2]
+    assert facts["rounds"][0]["params"] > facts["rounds"][1]["params"] == facts["params_after"]
+    assert facts["fine_tune"]["objective"] == "distillation"
+    assert facts["fine_tune"]["teachers"] == ["source"]
+    assert facts["fine_tune"]["store"]["views"] == 2
+    assert outcomes[0].state.model.get_layer("top").filters >= 12
+    both = zip(*(outcome.state.model.get_weights() for outcome in outcomes), strict=True)
+    assert all(np.array_equal(first, second) for first, second in both)
+    for side in ("lower", "upper"):
+        rehearsed = prune.apply(state, context(tmp_path, state, side)).facts
+        assert rehearsed["params_after"] == pytest.approx(facts["params_after"], rel=0.1)
+
+
+def test_amounts_from_a_sensitivity_file(tmp_path):
+    cuts = [{"fraction": 0.25, "accuracy": 0.89, "loss": 1.0}, {"fraction": 0.5, "accuracy": 0.8, "loss": 1.0}]
+    groups = [
+        {"layers": layers, "channels": 8, "params": 1, "macs": 1, "cuts": cuts[:count]}
+        for layers, count in ((["stem", "body"], 2), (["top"], 1))
+    ]
+    found = {
+        "schema": 1, "recipe": "a", "examples": 32, "split": "validation", "base": {"accuracy": 0.9, "loss": 0.9},
+        "groups": groups, "int8": [],
+    }  # fmt: skip
+    path = tmp_path / "sensitivity.json"
+    path.write_text(json.dumps(found))
+    state = network()
+    for drop, left in ((0.01, (6, 12)), (0.1, (4, 12)), (0.001, (8, 16))):
+        prune = Prune(use="prune", how="channels", sensitivity=str(path), drop=drop, epochs=0)
+        for side in (None, "lower"):
+            model = prune.apply(state, context(tmp_path, state, side)).state.model
+            assert (model.get_layer("stem").filters, model.get_layer("top").filters) == left
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"is no sensitivity\.json"):
+        prune.apply(state, context(tmp_path, state))
 
 
 @pytest.mark.parametrize("side", ["lower", "upper"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import artifacts
 import numpy as np
@@ -10,9 +11,13 @@ import pytest
 import sentences
 from pydantic import ValidationError
 
+from tinyc.clustering.tables import distinct
 from tinyc.errors import UserError
 from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.pool import Pool
+from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
 from tinyc.lowering.integer import zero_weights
+from tinyc.lowering.strip import strip
 from tinyc.passes.quantize import Quantize
 from tinyc.state import Flat, Net
 
@@ -27,6 +32,20 @@ BAD_KEYS = [
     ({"how": "dynamic"}, "'ptq' or 'qat'"),
     ({"calibration": 0}, "greater than or equal to 1"),
     ({"bits": 4}, "Extra inputs are not permitted"),
+    ({"how": "qat", "weights": "int4"}, '`weights` belongs to how = "ptq"'),
+    ({"how": "qat", "activations": "int16"}, '`activations` belongs to how = "ptq"'),
+    ({"how": "qat", "exclude": ["logits"]}, '`exclude` belongs to how = "ptq"'),
+    ({"how": "qat", "equalize": True}, '`equalize` belongs to how = "ptq"'),
+    ({"how": "qat", "bias_correction": True}, '`bias_correction` belongs to how = "ptq"'),
+    ({"activations": "int16", "weights": "int4"}, '`weights` belongs to activations = "int8"'),
+    ({"activations": "int16", "exclude": ["logits"]}, '`exclude` belongs to activations = "int8"'),
+    ({"activations": "int16", "calibrate": "mse"}, '`calibrate` belongs to activations = "int8"'),
+    ({"activations": "int16", "precision": "auto", "flash": "9 KiB"}, '`precision` belongs to activations = "int8"'),
+    ({"precision": "auto"}, "`flash` belong together"),
+    ({"flash": "9 KiB"}, "`flash` belong together"),
+    ({"precision": "auto", "flash": "9 apples"}, "unknown unit 'apples'"),
+    ({"precision": "auto", "flash": "0 B"}, "'0 B' is nothing"),
+    ({"precision": "auto", "flash": "9 KiB", "weights": "int4"}, "remove `weights`"),
 ]
 
 
@@ -107,6 +126,140 @@ def test_what_tfmot_would_not_read_is_refused(key, value, tmp_path):
     with pytest.raises(UserError, match="no effect with how") as raised:
         Quantize(use="quantize", how="qat", **{key: value}).apply(source, artifacts.context(tmp_path, source, "lower"))
     assert raised.value.where == f"quantize: {key}"
+
+
+def run(keys, tmp_path, source=None, rehearse=None):
+    source = source or artifacts.net()
+    return Quantize(use="quantize", **keys).apply(source, artifacts.context(tmp_path, source, rehearse))
+
+
+def test_int4_weights_halve_and_are_measured(tmp_path):
+    outcome = run({"weights": "int4"}, tmp_path)
+    facts = outcome.facts["int4"]
+    assert len(facts["layers"]) == 10
+    assert facts["others"] == []
+    assert outcome.skipped == ()
+    assert facts["effect"]["examples"] == 60
+    assert facts["effect"]["after"]["output_error"] > facts["effect"]["before"]["output_error"] > 0
+    weights = {describe(each).weight_bytes for each in (outcome.state.content, artifacts.content())}
+    assert min(weights) < 0.7 * max(weights)
+    assert outcome.facts["float_tensors"] == 0
+    rehearsed = run({"weights": "int4"}, tmp_path, rehearse="lower")
+    assert rehearsed.state.content == outcome.state.content
+    assert "effect" not in rehearsed.facts["int4"]
+
+
+def test_int16_activations_come_nearer_than_int8(tmp_path):
+    outcome = run({"activations": "int16"}, tmp_path)
+    described = describe(outcome.state.content)
+    assert {side.dtype for side in (*described.inputs, *described.outputs)} == {"int16"}
+    wanted = artifacts.network()(artifacts.samples(), training=False).numpy()
+    with Pool() as pool:
+        runs = {name: pool.run(outcome.state.content, artifacts.samples(), name) for name in ("tflm", "reference")}
+        narrow = pool.run(artifacts.content(), artifacts.samples(), "tflm").outputs
+    np.testing.assert_array_equal(runs["tflm"].raw, runs["reference"].raw)
+    assert np.abs(runs["tflm"].outputs - wanted).mean() < 0.8 * np.abs(narrow - wanted).mean()
+
+
+def test_int16_is_refused_where_tflm_lacks_an_operator(tmp_path):
+    source = Net(sentences.network(), sentences.TASK)
+    with pytest.raises(UserError, match="'INT16' is not supported by gather") as raised:
+        Quantize(use="quantize", activations="int16").apply(source, sentences.context(tmp_path, source, "lower"))
+    assert raised.value.where == "quantize: activations"
+
+
+def test_excluded_layers_stay_in_float_and_run(tmp_path):
+    outcome = run({"exclude": ["stem_*", "logits"]}, tmp_path)
+    described = describe(outcome.state.content)
+    floats = [op.layer for op in described.ops if op.params and described.tensors[op.inputs[1]].dtype == "float32"]
+    assert floats == ["stem_conv", "logits"]
+    assert outcome.facts["exclude"]["operators"] == 2
+    assert {side.dtype for side in (*described.inputs, *described.outputs)} == {"int8"}
+    with pytest.raises(UserError, match="no operator is left"):
+        run({"exclude": ["image"]}, tmp_path, rehearse="lower")
+    with pytest.raises(UserError, match="matches no layer"):
+        run({"exclude": ["convolution"]}, tmp_path, rehearse="lower")
+
+
+def test_what_tflm_cannot_run_is_named(tmp_path, monkeypatch):
+    from tinyc.lowering import effect
+
+    class Refusing:
+        def __init__(self, processes): ...
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+        def run(self, *_):
+            raise UserError("the artifact", "TensorFlow Lite Micro has no POW", "write otherwise")
+
+    monkeypatch.setattr(effect, "Pool", Refusing)
+    with pytest.raises(UserError, match="would not run: TensorFlow Lite Micro has no POW") as raised:
+        run({"exclude": ["logits"]}, tmp_path, rehearse="lower")
+    assert raised.value.where == "quantize: exclude"
+    monkeypatch.setattr(effect.runtimes, "version", lambda runtime: None)
+    assert "could not be tried" in run({"exclude": ["logits"]}, tmp_path, rehearse="lower").facts["notes"][0]
+
+
+def test_corrected_equalized_and_reestimated_networks_are_measured(tmp_path):
+    outcome = run({"bias_correction": True, "equalize": True, "reestimate": True, "weights": "int4"}, tmp_path)
+    facts = outcome.facts
+    assert facts["reestimate"]["training_examples"] == 200
+    assert facts["reestimate"]["before"] != facts["reestimate"]["after"]
+    assert len(facts["equalize"]["pairs"]) == 3
+    assert facts["equalize"]["difference"] < 1e-3
+    corrected = facts["bias_correction"]
+    assert corrected["layers"] == 10
+    assert corrected["effect"]["after"]["output_error"] < corrected["effect"]["before"]["output_error"]
+    assert corrected["effect"]["before"] == facts["int4"]["effect"]["after"]
+    rehearsed = run({"bias_correction": True, "reestimate": True}, tmp_path, rehearse="lower")
+    assert {"bias_correction", "reestimate"}.isdisjoint(rehearsed.facts)
+
+
+def test_equalizing_a_clustered_network_is_refused(tmp_path):
+    source = artifacts.net()
+    context = replace(artifacts.context(tmp_path, source), earlier=(SimpleNamespace(use="cluster"),))
+    with pytest.raises(UserError, match="undo the tables of `cluster`"):
+        Quantize(use="quantize", equalize=True).apply(source, context)
+
+
+def test_bits_are_chosen_for_a_flash_target(tmp_path):
+    outcome = run({"precision": "auto", "flash": "7 KiB"}, tmp_path)
+    facts = outcome.facts["precision"]
+    assert facts["flash_predicted"] <= 7 * 1024
+    kinds = {name.partition("/")[0]: kernel["as"] for name, kernel in facts["kernels"].items()}
+    assert set(kinds.values()) >= {"table", "int4"}
+    described = describe(outcome.state.content)
+    stored = {op.layer: described.tensors[op.inputs[1]] for op in described.ops if op.params}
+    assert {name: tensor.dtype for name, tensor in stored.items()} == {
+        name: "int4" if kind == "int4" else "int8" for name, kind in kinds.items()
+    }
+    model = opened(outcome.state.content)
+    for work in heavy(model):
+        if kinds[work.layer] == "table":
+            values = distinct(held(model, work.tensor(WEIGHTS)), 0).max()
+            assert values <= 2 ** facts["kernels"][f"{work.layer}/kernel"]["bits"]
+    saved = sum(
+        stored[name].elements - facts["kernels"][f"{name}/kernel"]["bytes"]
+        for name, kind in kinds.items()
+        if kind == "table"
+    )
+    assert len(strip(outcome.state.content)) - saved == pytest.approx(facts["flash_predicted"], abs=200)
+    assert "the pass `compact`" in outcome.facts["notes"][0]
+    assert run({"precision": "auto", "flash": "7 KiB"}, tmp_path).state.content == outcome.state.content
+
+
+def test_tables_that_were_chosen_survive_training(tmp_path):
+    keys = {"how": "qat", "epochs": 1, "batch": 50, "precision": "auto", "flash": "7 KiB"}
+    outcome = run(keys, tmp_path)
+    chosen = outcome.facts["precision"]["kernels"]
+    tables = {name.partition("/")[0]: each["bits"] for name, each in chosen.items() if each["as"] == "table"}
+    assert tables
+    assert "int4" not in {each["as"] for each in chosen.values()}
+    model = opened(outcome.state.content)
+    for work in heavy(model):
+        if work.layer in tables:
+            assert distinct(held(model, work.tensor(WEIGHTS)), 0).max() <= 2 ** tables[work.layer]
 
 
 def test_clipping_is_told_by_tensor(tmp_path):

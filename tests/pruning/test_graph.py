@@ -56,7 +56,6 @@ def shared_convolution(keras):
 OBSTACLES = {
     "unknown": (strange_layer, "no rule says how Mix treats channels"),
     "lambda": (lambda keras: keras.layers.Lambda(lambda x: x[..., ::-1], name="culprit"), "no rule says how Lambda"),
-    "grouped": (lambda keras: keras.layers.Conv2D(8, 3, groups=2, name="culprit"), "in 2 groups"),
     "shared": (shared_convolution, "called more than once"),
     "softmax": (lambda keras: keras.layers.Softmax(name="culprit"), "no rule says how Softmax"),
     "softmax activation": (lambda keras: keras.layers.Activation("softmax", name="culprit"), "may mix channels"),

@@ -11,7 +11,7 @@ from tinyc.contract import Skipped
 from tinyc.ledger import Ledger
 from tinyc.report.record import Artifact, Report, StepRecord, difference
 from tinyc.report.samples import picture
-from tinyc.report.views import Layer, PairedDrop, Sample, Views
+from tinyc.report.views import Kilobytes, Layer, PairedDrop, Sample, Views
 from tinyc.targets import Bound, Check, Measured
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
@@ -165,6 +165,27 @@ def samples() -> tuple[Sample, ...]:
     return tuple(found)
 
 
+QUANTIZED_KINDS = {
+    "weights": 69_484, "biases": 3_400, "scales and zero points": 8_000, "operators and options": 2_780, "names": 2_640,
+}  # fmt: skip
+EXPORTED_KINDS = {
+    "weights": 69_484, "biases": 3_400, "scales and zero points": 3_880, "operators and options": 2_260,
+}  # fmt: skip
+STUDENT_GROUPS = {"stem": 208, "stage1": 4_736, "stage2": 13_981, "stage3": 53_131, "logits": 650}
+
+
+def kilobytes() -> tuple[Kilobytes, ...]:
+    """Float files in two parts, then the artifact's kinds."""
+    groups = {"conv1": 37_888, "conv2": 880_000, "conv5": 59_000_000, "logits": 81_960}
+    student = {name: 4 * size for name, size in STUDENT_GROUPS.items()}
+    floats = [
+        Kilobytes(i, {"float weights and biases": of.weight_bytes or 0, "all but weights": of.metadata_bytes or 0}, by)
+        for i, (of, by) in enumerate(((SOURCE, groups), (DISTILLED, student), (PRUNED, student)))
+    ]
+    kinds = (QUANTIZED_KINDS, EXPORTED_KINDS, EXPORTED_KINDS)
+    return (*floats, *(Kilobytes(i, each, STUDENT_GROUPS) for i, each in enumerate(kinds, start=3)))
+
+
 VIEWS = Views(
     description="ResNet-50 to an image classifier for microcontrollers",
     recipe_toml=RECIPE,
@@ -174,6 +195,7 @@ VIEWS = Views(
     source_confusion=confusion(SOURCE_RECALLS),
     final_confusion=confusion(FINAL_RECALLS),
     samples=samples(),
+    kilobytes=kilobytes(),
     paired=tuple(
         PairedDrop(i, Measured(b, b - 0.0031, b + 0.0031), Measured(s, s - 0.0086, s + 0.0086))
         for i, (b, s) in DROPS.items()

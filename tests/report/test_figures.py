@@ -73,11 +73,27 @@ def test_facts_are_spelled_by_their_names() -> None:
     assert dict(found.single.rows) == {
         "soft_labels_bytes": "2.0 KiB", "seconds": "1 min 15 s", "validation_accuracy": "50.00 %", "agreed": "yes",
         "none": "-", "deep.er.n": "1,234,567", "empty": "",
-        "classes": "a: 4, b: 4, c: 4, d: 4, e: 4, f: 4, g: 4",
         "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
     }  # fmt: skip
-    name, cells = found.tables[0]
+    (name, cells), (other, classes) = found.tables
     assert (name, cells.header, cells.rows) == ("rows", ("a", "b"), (("1", "-"), ("2.5", "x")))
+    assert (other, classes.header, classes.rows) == (
+        "classes",
+        ("of", "classes"),
+        tuple((each, "4") for each in "abcdefg"),
+    )
+
+
+def test_facts_of_the_same_kind_by_name_are_a_table() -> None:
+    found = facts.spelled({
+        "layers": {"stem": {"bits": 4, "bytes": 2048}, "logits": {"bits": 7, "bytes": 1}}, "one": {"a": {"bits": 4}},
+        "unlike": {"a": {"bits": 4}, "b": {"loss": 0.5}},
+    })  # fmt: skip
+    assert found.tables == (
+        ("layers", facts.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),
+                               frozenset({1, 2}))),
+    )  # fmt: skip
+    assert dict(found.single.rows) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}
 
 
 def test_the_axes_hold_every_figure() -> None:

@@ -12,7 +12,7 @@ from report import example
 from tinyc.contract import Skipped
 from tinyc.report import html
 from tinyc.report.record import Report
-from tinyc.report.views import Layer, Views
+from tinyc.report.views import Kilobytes, Layer, Views
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 CLOSED_IN_SVG = {"rect", "line", "circle"}
@@ -66,7 +66,7 @@ def evil_run() -> tuple[Report, Views]:
     samples = tuple(replace(sample, image="https://example.org/x.png", text=EVIL) for sample in example.VIEWS.samples)
     views = replace(
         example.VIEWS, description=EVIL, recipe_toml=EVIL, classes=(EVIL,) * 10, source_layers=layers,
-        final_layers=layers, samples=samples,
+        final_layers=layers, samples=samples, kilobytes=(Kilobytes(0, {EVIL: 1}, {EVIL: 1}),),
     )  # fmt: skip
     return report, views
 
@@ -115,6 +115,8 @@ def test_the_page_says_what_matters() -> None:
         "-0.25 pp (-0.56 to +0.06)",
         "Shirt 58.10 % 65.20 % +7.10 pp",
         "Source: 54 layers",
+        "89.9 MiB became 77.2 KiB, 1,193x smaller: 1 distill 294x smaller",
+        "2 prune Took 29.7 KiB off",
         "reference.disagreements 0",
         'build = "models/resnet.py:resnet50"',
         "ab" * 32,

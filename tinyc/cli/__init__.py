@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 
 from tinyc import __version__
-from tinyc.cli import artifacts, recipes, runs
+from tinyc.cli import artifacts, diagnosis, recipes, runs, sensitivity
 from tinyc.errors import MachineError, TinycError
 
 COMMANDS = (
-    recipes.compress, recipes.check, recipes.plan, recipes.passes,
-    artifacts.inspect, artifacts.verify, artifacts.predict,
+    recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,
+    artifacts.inspect, artifacts.verify, artifacts.predict, diagnosis.diagnose,
     runs.report, runs.compare, runs.cache, runs.init,
 )  # fmt: skip
 NO_SPACE = "free some space (tinyc cache list shows what the cache holds), then run again; finished steps are kept"

@@ -13,12 +13,14 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 
 @click.command()
 @FILE
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as a page too.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the arena's lifetimes as .svg.")
 @JSON
-def inspect(file: Path, as_json: bool) -> None:
-    """Weigh FILE.tflite: bytes, parameters, operators, arena under TensorFlow Lite Micro."""
+def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) -> None:
+    """Weigh FILE.tflite: bytes by kind and tensor, what could be taken off, arena by lifetime, operators."""
     from tinyc.cli.inspection import show
 
-    click.echo(show(file, as_json))
+    click.echo(show(file, as_json, html, picture))
 
 
 @click.command()

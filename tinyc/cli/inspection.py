@@ -1,21 +1,45 @@
-"""`tinyc inspect`: what any .tflite weighs, what runs it, and where the bytes are."""
+"""`tinyc inspect`: what any .tflite weighs, what runs it, where the bytes are, and which of them could go."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import asdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tinyc import units
+from tinyc.cli.savings import Saving, gzip_bytes, savings
 from tinyc.errors import MachineError, TinycError, UserError
-from tinyc.interpreters.description import Description, Tensor
-from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters import runtimes
+from tinyc.interpreters.anatomy import anatomy
+from tinyc.interpreters.constants import Constant, constants
+from tinyc.interpreters.description import Description
+from tinyc.interpreters.flatbuffer import Reader, describe
+from tinyc.interpreters.lifetimes import Arena, lifetimes
 from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.quantization import dequantize
-from tinyc.ledger import weighing
+from tinyc.interpreters.spread import Job, Spread
+from tinyc.interpreters.values import Variety, looked_up, numbers, variety
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Everything that is said of one file.
+
+    `kinds` are its bytes by kind and add up to the file; `arena_bytes` is what TFLM reports, None with the `refusal`.
+    """
+
+    path: Path
+    described: Description
+    kinds: dict[str, int]
+    constants: tuple[Constant, ...]
+    varieties: tuple[Variety | None, ...]
+    savings: tuple[Saving, ...]
+    gzip_bytes: int
+    arena: Arena
+    arena_bytes: int | None
+    refusal: str | None
 
 
 def read_file(path: Path) -> bytes:
@@ -33,70 +57,108 @@ def read_file(path: Path) -> bytes:
         raise MachineError(str(path), f"cannot be read: {error.strerror}", "check its permissions") from error
 
 
-def show(path: Path, as_json: bool) -> str:
-    """Describe a file, as text or JSON."""
+def show(path: Path, as_json: bool, html: Path | None = None, picture: Path | None = None) -> str:
+    """Describe a file as text or JSON, and as a page or a picture of its arena where asked.
+
+    Raises:
+        UserError: the file is missing or damaged.
+        MachineError: a page or picture cannot be written.
+    """
+    found = inspect(path)
+    if html:
+        from tinyc.cli.inspection_page import page
+
+        write(html, page(found))
+    if picture:
+        from tinyc.report.lifetime_picture import svg
+
+        write(picture, svg(found.arena, found.described, found.arena_bytes))
+    if as_json:
+        return json.dumps(table(found), indent=1)
+    from tinyc.cli.inspection_text import text
+
+    return text(found)
+
+
+def inspect(path: Path) -> Inspection:
+    """Look at a file from all sides; a worker process measures the arena meanwhile."""
     content = read_file(path)
     described = describe(content, str(path))
-    arena, refusal = measure_arena(content, described, str(path))
-    gzip_bytes = weighing.gzip_bytes(content)
-    if as_json:
-        table = {**asdict(described), "gzip_bytes": gzip_bytes, "arena_bytes": arena, "tflm": refusal or "runs it"}
-        return json.dumps(table, indent=1)
-    return "\n".join([*head(path, described, gzip_bytes, arena, refusal), "", *layers(described)])
+    with ThreadPoolExecutor(1) as threads:
+        measured = threads.submit(measure_arena, content, described, str(path))
+        held = constants(described)
+        kinds = anatomy(content, described, str(path))
+        reader = Reader(content)
+        varieties = tuple(read_variety(each, described, reader) for each in held)
+        left = savings(content, described)
+        arena = lifetimes(described)
+        arena_bytes, refusal = measured.result()
+    return Inspection(path, described, kinds, held, varieties, left, gzip_bytes(content), arena, arena_bytes, refusal)
+
+
+def read_variety(constant: Constant, described: Description, reader: Reader) -> Variety | None:
+    """Count the different values of one constant, behind its tables if it has any; None where they cannot be read."""
+    stored, decoded = described.tensors[constant.tensor], described.tensors[constant.decoded]
+    data = reader.data(stored.buffer)
+    if constant.ancillary is not None:
+        ancillary = described.tensors[constant.ancillary]
+        found = looked_up(data, reader.data(ancillary.buffer), decoded)
+        return None if found is None else variety(found, decoded)
+    found = numbers(stored, data)
+    return None if found is None else variety(found, stored)
 
 
 def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None]:
     """Invoke the file once under TFLM with an input of zeros; the arena in bytes, or why there is none."""
-    zeros = np.zeros((1, *described.inputs[0].shape[1:]), np.float32) if described.inputs else np.zeros((1, 1))
+    if any(size < 0 for each in described.inputs for size in each.shape):
+        return None, f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
+    first = described.inputs[0].shape if described.inputs else ()
+    zeros = np.zeros((1, *first[1:]), np.float32)
     try:
         with Pool(1) as pool:
-            return pool.run(content, zeros, "tflm", where).arena_bytes, None
+            if runtimes.version("tflm") is None or first[:1] != (1,):
+                return pool.run(content, zeros, "tflm", where).arena_bytes, None
+            # Not through `run`, which refuses files of several inputs or outputs.
+            pool.start()
+            job = Job(content, zeros, "tflm", where, described, 1, lambda _: None)
+            return Spread(pool.links, job, pool.patience).run()[1], None
     except TinycError as error:
         return None, str(error)
 
 
-def head(path: Path, described: Description, gzip_bytes: int, arena: int | None, refusal: str | None) -> list[str]:
-    """The figures of the whole file."""
-    names = Counter(op.name for op in described.ops)
-    size = units.show_bytes
-    host = f"{size(arena)} ({arena:,} B) under TensorFlow Lite Micro on this host" if arena else "not measured"
-    rows = [
-        ("file", f"{size(described.file_bytes)} ({described.file_bytes:,} B), gzip {size(gzip_bytes)}"),
-        ("weights", f"{size(described.weight_bytes)}, all else {size(described.metadata_bytes)}"),
-        ("parameters", f"{described.params:,}, of which {described.nonzero_params:,} are not zero"),
-        ("MACs", f"{described.macs:,} per inference"),
-        ("arena", host),
-        ("ops", ", ".join(f"{name} x{count}" for name, count in names.items())),
-        *(("input", tensor(each)) for each in described.inputs),
-        *(("output", tensor(each)) for each in described.outputs),
+def table(found: Inspection) -> dict[str, Any]:
+    """Everything as JSON values."""
+    held = [
+        {**asdict(each), **place(found.described, each), "values": asdict(count) if count else None}
+        for each, count in zip(found.constants, found.varieties, strict=True)
     ]
-    lines = [str(path), *(f"  {name:11} {text}" for name, text in rows)]
-    return [*lines, f"  does not run: {refusal}"] if refusal else lines
+    return {
+        **asdict(found.described),
+        "gzip_bytes": found.gzip_bytes,
+        "arena_bytes": found.arena_bytes,
+        "tflm": found.refusal or "runs it",
+        "bytes_by_kind": found.kinds,
+        "constants": held,
+        "savings": [asdict(each) for each in found.savings],
+        "lifetimes": {**asdict(found.arena), "peak_bytes": found.arena.peak_bytes},
+    }
 
 
-def tensor(each: Tensor) -> str:
-    """Shape, type and quantization of an input or output."""
-    text = f"{each.dtype} {list(each.shape)}"
-    if not each.scales:
-        return text
-    low, high = dequantize(np.array([-128, 127], np.int8), each) if each.dtype == "int8" else (None, None)
-    reach = f", real values {low:.4g} to {high:.4g}" if low is not None else ""
-    return f"{text}, scale {each.scales[0]:.6g}, zero point {each.zero_points[0] if each.zero_points else 0}{reach}"
+def place(described: Description, constant: Constant) -> dict[str, Any]:
+    """What a constant is called, its shape as decoded, its type as stored, and its share of the file."""
+    stored, decoded = described.tensors[constant.tensor], described.tensors[constant.decoded]
+    share = constant.bytes / described.file_bytes
+    return {"name": stored.name, "shape": decoded.shape, "dtype": stored.dtype, "share": share}
 
 
-def layers(described: Description) -> list[str]:
-    """One line an operator."""
-    rows: list[tuple[str, ...]] = [("op", "", "layer", "output", "weights", "MACs")]
-    for op in described.ops:
-        shape = "x".join(map(str, described.tensors[op.outputs[0]].shape)) if op.outputs else ""
-        rows.append((str(op.index), op.name, op.layer[:28] or "-", shape, f"{op.weight_bytes:,}", f"{op.macs:,}"))
-    widths = [max(len(row[i]) for row in rows) for i in range(6)]
-    return [line(row, widths) for row in rows]
+def write(path: Path, text: str) -> None:
+    """Write a page or a picture.
 
-
-def line(row: tuple[str, ...], widths: list[int]) -> str:
-    """Pad one line's cells; the last two are figures and stand at the right."""
-    padded = zip(row, widths, strict=True)
-    return "  ".join(
-        cell.rjust(width) if i >= 4 else cell.ljust(width) for i, (cell, width) in enumerate(padded)
-    ).rstrip()
+    Raises:
+        MachineError: the disk is full, or the folder missing or closed.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror}"
+        raise MachineError(str(path), problem, "choose another place, or make room") from error

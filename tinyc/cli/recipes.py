@@ -53,6 +53,8 @@ def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
 
 def advice(recipe: Any) -> list[str]:
     """What is legal but probably not meant."""
+    from tinyc.recipe.order import warnings
+
     uses = [step.transform.use for step in recipe.steps]
     notes = []
     if "quantize" not in uses:
@@ -66,7 +68,7 @@ def advice(recipe: Any) -> list[str]:
     sparse = [step for step in recipe.steps if getattr(step.transform, "how", None) == "magnitude"]
     if sparse:
         notes.append('prune how = "magnitude" makes zeros, which save no byte of flash; how = "channels" does')
-    return notes
+    return [*notes, *warnings(recipe.steps)]
 
 
 @click.command()

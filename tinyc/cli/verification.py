@@ -116,6 +116,7 @@ def text(found: dict[str, Any], kind: str) -> list[str]:
         lines.append(f"  {NAMES[each['left']]} against {NAMES[each['right']]}: {verdict(each)}")
     arena = "not measured" if found["arena_bytes"] is None else f"{found['arena_bytes']:,} B"
     lines.append(f"  arena {arena}; ops {', '.join(f'{name} x{count}' for name, count in found['ops'].items())}")
+    lines += [f"  {note}" for note in found["notes"] if note not in (found["why"] or "")]
     return lines if found["agreed"] else [*lines, f"  disagreement: {found['why']}"]
 
 

@@ -20,6 +20,8 @@ BITS = {
 class Tensor:
     """One tensor: `stored_bytes` is what the file holds of it (0 for activations), `buffer` where it is held.
 
+    A dimension that is left open until the network runs is -1 in `shape` and counts as one element; a `variable` keeps
+    its value from one inference to the next.
     `scales` and `zero_points` have one entry per tensor, or one per channel along `axis`; empty where not quantized.
     """
 
@@ -32,10 +34,11 @@ class Tensor:
     scales: tuple[float, ...] = ()
     zero_points: tuple[int, ...] = ()
     axis: int = 0
+    variable: bool = False
 
     @property
     def elements(self) -> int:
-        return math.prod(self.shape)
+        return abs(math.prod(self.shape))
 
     @property
     def bytes(self) -> int:

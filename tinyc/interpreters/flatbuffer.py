@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import UserError
-from tinyc.interpreters import operators
+from tinyc.interpreters import operators, values
 from tinyc.interpreters.description import BITS, Description, Op, Tensor
 from tinyc.interpreters.schema import op_names, schema, type_names
 
@@ -96,6 +97,7 @@ class Reader:
             index=index,
             name=(table.Name() or b"").decode(errors="replace"),
             shape=tuple(int(n) for n in shape) if isinstance(shape, np.ndarray) else (),
+            variable=bool(table.IsVariable()),
             dtype=type_names()[table.Type()],
             buffer=table.Buffer(),
             stored_bytes=len(self.data(table.Buffer())),
@@ -104,7 +106,8 @@ class Reader:
             axis=quantization.QuantizedDimension() if quantization else 0,
         )
         known = tensor.stored_bytes and tensor.dtype in BITS and table.Sparsity() is None
-        if min(tensor.shape, default=0) < 0 or (known and tensor.stored_bytes != tensor.bytes):
+        open_shape = min(tensor.shape, default=0) < 0 and (tensor.stored_bytes or min(tensor.shape) < -1)
+        if open_shape or (known and tensor.stored_bytes != tensor.bytes):
             raise ValueError(f"tensor {index} has shape {tensor.shape} and {tensor.stored_bytes} bytes")
         return tensor
 
@@ -130,21 +133,31 @@ class Reader:
         name = self.op_name(table.OpcodeIndex())
         weight_bytes = params = 0
         for slot in operators.weight_slots(name):
-            held, logical = constant(inputs[slot], tensors, producers) if slot < len(inputs) else (None, None)
-            if held is None or logical is None or not operators.is_parameter(name, logical.shape, logical.dtype):
+            found = constant(inputs[slot], tensors, producers) if slot < len(inputs) else None
+            if found is None or not operators.is_parameter(name, found.decoded.shape, found.decoded.dtype):
                 continue
-            if held.index not in self.counted:
-                self.nonzero += nonzero(held, self.data(held.buffer), logical.elements)
-                params += logical.elements
-            if held.buffer not in self.stored:
-                weight_bytes += held.stored_bytes
-            self.counted.add(held.index)
-            self.stored.add(held.buffer)
-        shapes = [tensors[i].shape if i >= 0 else None for i in inputs]
-        made = tensors[outputs[0]].shape if outputs else ()
+            if found.held.index not in self.counted:
+                self.nonzero += self.count_nonzero(found)
+                params += found.decoded.elements
+            for held in filter(None, (found.held, found.ancillary)):
+                if held.buffer not in self.stored:
+                    weight_bytes += held.stored_bytes
+                self.stored.add(held.buffer)
+            self.counted.add(found.held.index)
+        shapes = [closed(tensors[i].shape) if i >= 0 else None for i in inputs]
+        made = closed(tensors[outputs[0]].shape) if outputs else ()
         macs = operators.multiplications(name, shapes, made, name == "BATCH_MATMUL" and left_transposed(table))
         layer = layer_name(tensors[outputs[0]].name, name) if outputs else ""
         return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs)
+
+    def count_nonzero(self, found: Held) -> int:
+        """Count the elements that differ from their zero point; all of them where the storage cannot be read."""
+        data = self.data(found.held.buffer)
+        if found.ancillary is None:
+            read = values.numbers(found.held, data)
+            return found.decoded.elements if read is None else values.nonzero(read, found.held)
+        read = values.looked_up(data, self.data(found.ancillary.buffer), found.decoded)
+        return found.decoded.elements if read is None else values.nonzero(read, found.decoded)
 
     def op_name(self, opcode: int) -> str:
         """The operator's name; files of old converters hold it in `deprecated_builtin_code` alone."""
@@ -163,35 +176,33 @@ def vector(quantization: Any, name: str, kind: Any) -> tuple[Any, ...]:
     return tuple(map(kind, found.tolist())) if isinstance(found, np.ndarray) else ()
 
 
-def constant(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> tuple[Tensor | None, Tensor | None]:
-    """The constant that feeds a slot, as stored and as decoded; None where it is computed from the input."""
+@dataclass(frozen=True)
+class Held:
+    """A constant as stored and as decoded (the same tensor where it is stored plainly), with its tables if it has."""
+
+    held: Tensor
+    decoded: Tensor
+    ancillary: Tensor | None = None
+
+
+def constant(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> Held | None:
+    """The constant that feeds a slot; None where it is computed from the input."""
     if index < 0:
-        return None, None
+        return None
     if tensors[index].stored_bytes:
-        return tensors[index], tensors[index]
+        return Held(tensors[index], tensors[index])
     producer = producers.get(index)
-    if producer is None or producer.name not in operators.DECODERS or producer.inputs[0] < 0:
-        return None, None
-    held = tensors[producer.inputs[0]]
-    return (held, tensors[index]) if held.stored_bytes else (None, None)
+    if producer is None or producer.name not in operators.DECODERS:
+        return None
+    stored, beside = operators.decoded_from(producer.name, producer.inputs, producer.outputs.index(index))
+    if stored < 0 or not tensors[stored].stored_bytes:
+        return None
+    return Held(tensors[stored], tensors[index], None if beside is None or beside < 0 else tensors[beside])
 
 
-def nonzero(tensor: Tensor, data: NDArray[np.uint8], elements: int) -> int:
-    """Count the elements that differ from their zero point; packed or sparse storage counts its stored values."""
-    if tensor.dtype == "int4":
-        low, high = (data & 15).astype(np.int8), (data >> 4).astype(np.int8)
-        values: NDArray[Any] = np.stack([low, high], axis=1).ravel()[:elements]
-        values = np.where(values > 7, values - 16, values)
-    elif hasattr(np, tensor.dtype):
-        values = data.view(np.dtype(tensor.dtype).newbyteorder("<"))
-    else:
-        return elements
-    if tensor.zero_points and any(tensor.zero_points):
-        points = np.array(tensor.zero_points, np.int64)
-        sides = [1] * len(tensor.shape)
-        sides[tensor.axis] = len(points)
-        values = values.reshape(tensor.shape) - points.reshape(sides if len(points) > 1 else 1)
-    return int(np.count_nonzero(values))
+def closed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Count a dimension that is left open as one."""
+    return tuple(abs(size) for size in shape)
 
 
 def left_transposed(table: Any) -> bool:

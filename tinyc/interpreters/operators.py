@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tinyc.interpreters.description import Description
 
 Shape = tuple[int, ...]
 
@@ -29,7 +33,9 @@ TABLE_SLOTS: dict[str, tuple[int, ...]] = {"GATHER": (0,), "EMBEDDING_LOOKUP": (
 OPERAND_SLOTS: dict[str, tuple[int, ...]] = dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), (0, 1))
 OPERAND_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16"})
 # Operators that only decode a constant: a weight behind one of them is still a weight.
-DECODERS = frozenset({"DEQUANTIZE", "DENSIFY"})
+DECODERS = frozenset({"DEQUANTIZE", "DENSIFY", "TFLM_DECODE"})
+# The one that TFLM alone knows: it looks weights up in tables.
+TABLE_DECODER = "TFLM_DECODE"
 # Operators that take any number of examples at once, or refuse in good order. Others may hold the batch of 1 in a
 # constant: TRANSPOSE_CONV then reads one example alone, or crashes.
 BATCHABLE = frozenset({
@@ -41,9 +47,24 @@ BATCHABLE = frozenset({
 })  # fmt: skip
 
 
+def tflm_only(described: Description) -> bool:
+    """Say whether a file keeps weights in tables, which no interpreter but TensorFlow Lite Micro decodes."""
+    return any(op.name == TABLE_DECODER for op in described.ops)
+
+
 def weight_slots(op: str) -> tuple[int, ...]:
     """The input slots of an operator in which a constant may be a parameter."""
     return WEIGHT_SLOTS.get(op, ()) or TABLE_SLOTS.get(op, ()) or OPERAND_SLOTS.get(op, ())
+
+
+def decoded_from(op: str, inputs: Sequence[int], place: int) -> tuple[int, int | None]:
+    """Give the stored tensor of a decoder's output `place`, and the tables beside it where the decoder reads tables.
+
+    A DECODE has two inputs for each output: the indices, and a header with the tables.
+    """
+    if op != TABLE_DECODER:
+        return inputs[0] if inputs else -1, None
+    return (inputs[2 * place], inputs[2 * place + 1]) if 2 * place + 1 < len(inputs) else (-1, None)
 
 
 def is_parameter(op: str, shape: Shape, dtype: str) -> bool:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from tinyc.interpreters.flatbuffer import Description, describe
 from tinyc.interpreters.link import Link, LostError
 from tinyc.interpreters.quantization import dequantize
 from tinyc.interpreters.runtimes import Runtime
-from tinyc.interpreters.spread import Job, Spread
+from tinyc.interpreters.spread import Job, Spread, read
 
 PATIENCE = 60.0
 
@@ -134,6 +134,36 @@ class Pool:
                 self.close()
                 raise
         return Run(dequantize(raw, description.outputs[0]), raw, arena, seconds, name)
+
+    def tensors(
+        self, content: bytes, inputs: NDArray[Any], tensors: Sequence[int], where: str = "the artifact"
+    ) -> list[NDArray[Any]]:
+        """Give what tensors of the main graph hold in TFLM for each of a few examples, in one worker.
+
+        Args:
+            content: the file's bytes.
+            inputs: (examples, *input shape without the batch) as the network sees them.
+            tensors: indices into `Description.tensors`.
+            where: the file's name, for messages.
+
+        Returns:
+            For each tensor (examples, *shape without a batch of 1) in the file's own type.
+
+        Raises:
+            UserError, MachineError: as `run` does.
+        """
+        if runtimes.version("tflm") is None:
+            raise failures.absent("tflm", where)
+        description = describe(content, where)
+        check(description, inputs, where)
+        job = Job(content, inputs, "tflm", where, description, 1, lambda _: None)
+        with self.lock:
+            try:
+                self.start(1)
+                return read(self.links[0], job, tuple(tensors), self.patience)
+            except BaseException:
+                self.close()
+                raise
 
 
 def check(description: Description, inputs: NDArray[Any], where: str) -> None:

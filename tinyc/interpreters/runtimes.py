@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import itertools
 import re
 from typing import Any, Literal, Protocol
 
@@ -69,11 +70,30 @@ def open_session(runtime: Runtime, content: bytes, batch: int, arena_bytes: int)
     return Lite(importlib.import_module(f"{name}.interpreter"), content, runtime, batch)
 
 
+def read_tensors(
+    content: bytes, inputs: NDArray[Any], tensors: tuple[int, ...], arena_bytes: int
+) -> list[NDArray[Any]]:
+    """Give what tensors of the main graph hold in TFLM after each example, (examples, *shape), in the file's own types.
+
+    Each keeps memory of its own. tflite-runtime has such a mode too, but lets ADD and others overwrite their input.
+    """
+    from tflite_micro import runtime
+
+    micro = Micro(content, arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)
+    found: list[list[NDArray[Any]]] = [[] for _ in tensors]
+    for example in inputs:
+        micro.invoke(example[None])
+        for index, values in zip(tensors, found, strict=True):
+            values.append(unbatched(np.array(micro.interpreter.GetTensor(index, 0)["tensor_data"])))
+    return [np.stack(values) for values in found]
+
+
 class Micro:
     """TFLM, one example at a time."""
 
-    def __init__(self, content: bytes, arena_bytes: int) -> None:
-        self.interpreter = offer_arenas(content, arena_bytes)
+    def __init__(self, content: bytes, arena_bytes: int, **options: Any) -> None:
+        self.interpreter = offer_arenas(content, arena_bytes, **options)
+        self.zero_others()
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return np.stack([unbatched(self.invoke(example[None])) for example in inputs])
@@ -83,6 +103,15 @@ class Micro:
         self.interpreter.invoke()
         return np.array(self.interpreter.get_output(0))
 
+    def zero_others(self) -> None:
+        """Set the inputs beyond the first to zeros: a file of others may have them, and only its arena is asked for."""
+        for place in itertools.count(1):
+            try:
+                details = self.interpreter.get_input_details(place)
+            except IndexError:
+                return
+            self.interpreter.set_input(np.zeros(details["shape"], details["dtype"]), place)
+
     def arena_bytes(self) -> int | None:
         """Read the total off `print_allocations`, which writes it to C's stderr and nowhere else."""
         heard.forget()
@@ -91,14 +120,14 @@ class Micro:
         return int(found[1]) if found else None
 
 
-def offer_arenas(content: bytes, arena_bytes: int) -> Any:
+def offer_arenas(content: bytes, arena_bytes: int, **options: Any) -> Any:
     """Open a file in TFLM with ever larger arenas; why it failed stands on C's stderr alone."""
     from tflite_micro import runtime
 
     while arena_bytes <= ARENA_LIMIT:
         heard.forget()
         try:
-            return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes)
+            return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes, **options)
         except RuntimeError:
             if not ARENA_SHORT.search(heard.text()):
                 raise

@@ -102,7 +102,7 @@ class Spread:
         except LostError as error:
             raise failures.lost(self.job.runtime, self.job.where, error.how) from error
         if answer[0] == "failed":
-            raise self.failure(*answer[1:])
+            raise failure(self.job, *answer[1:])
         if start is not None:
             self.done[start] = answer[1]
             self.arena = answer[2]
@@ -112,8 +112,27 @@ class Spread:
             chunk = quantize(self.job.inputs[start : start + self.job.chunk], self.job.description.inputs[0])
             self.send(connection, ("run", chunk), start, len(chunk))
 
-    def failure(self, kind: str, message: str, said: str) -> Exception:
-        job = self.job
-        if kind == "file":
-            return failures.refused(job.runtime, job.where, job.description.ops, message, said)
-        return failures.broken(job.runtime, job.where, message)
+
+def failure(job: Job, kind: str, message: str, said: str) -> Exception:
+    """What a worker's complaint means to the user."""
+    if kind == "file":
+        return failures.refused(job.runtime, job.where, job.description.ops, message, said)
+    return failures.broken(job.runtime, job.where, message)
+
+
+def read(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> list[NDArray[Any]]:
+    """Let one worker run a job and give the values of its tensors, in the order asked for."""
+    inputs = quantize(job.inputs, job.description.inputs[0])
+    # Tensors that all keep memory of their own take more than an inference needs.
+    request = ("read", job.content, inputs, tensors, 2 * job.arena_bytes)
+    try:
+        link.send(request)
+        if not link.connection.poll(patience + len(inputs) * job.description.macs / SLOWEST):
+            raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
+        answer = link.receive()
+    except LostError as error:
+        raise failures.lost(job.runtime, job.where, error.how) from error
+    if answer[0] == "failed":
+        raise failure(job, *answer[1:])
+    found: list[NDArray[Any]] = answer[1]
+    return found

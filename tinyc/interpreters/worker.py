@@ -1,8 +1,9 @@
 """The worker process: opens a .tflite in one interpreter and runs examples through it, without TensorFlow.
 
 Started by `tinyc.interpreters.link` as `python -m tinyc.interpreters.worker FD`, where FD is a socket on which pickled
-tuples travel: ("open", runtime, content, batch, arena_bytes) and ("run", inputs) come in; ("ready",), ("opened",),
-("done", outputs, arena_bytes) and ("failed", kind, message, stderr) go out. The end of the socket ends the process.
+tuples travel: ("open", runtime, content, batch, arena_bytes), ("run", inputs) and ("read", content, inputs, tensors,
+arena_bytes) come in; ("ready",), ("opened",), ("done", outputs, arena_bytes), ("tensors", arrays) and ("failed", kind,
+message, stderr) go out. The end of the socket ends the process.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main() -> None:
             if request[0] == "open":
                 session = runtimes.open_session(*request[1:])
                 reply: tuple[Any, ...] = ("opened",)
+            elif request[0] == "read":
+                reply = "tensors", runtimes.read_tensors(*request[1:])
             else:
                 reply = answer(session, request[1])
         except Exception as error:

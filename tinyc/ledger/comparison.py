@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from tinyc import data, progress
 from tinyc.data.dataset import Dataset
-from tinyc.interpreters import runtimes
-from tinyc.interpreters.flatbuffer import Op, describe
+from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters.flatbuffer import Description, Op, describe
 from tinyc.interpreters.parting import first_parting, steps_apart
 from tinyc.interpreters.pool import Pool, Run
 from tinyc.interpreters.runtimes import Runtime
+from tinyc.lowering.table_writing import expand
 from tinyc.progress import Progress, Silent
 from tinyc.state import Flat
 
@@ -68,31 +69,46 @@ def compare(
 ) -> dict[str, Any]:
     """Run a .tflite over examples under every runtime; without labels the accuracies are None.
 
-    `inputs` are (examples, *input shape) as the network sees them. Returns and raises as `compare_runtimes`.
+    `inputs` are (examples, *input shape) as the network sees them. A file with weight tables, which TFLM alone decodes,
+    is held against the same file with its weights decoded again, under the reference kernels. Returns and raises as
+    `compare_runtimes`.
     """
     described = describe(content, where)
+    # What only TFLM decodes is decoded here for the others: the weights in the tables are then compared with it too.
+    plain = expand(content)
     installed = [runtime for runtime in ORDER if runtimes.package(runtime)]
     runs: dict[Runtime, Run] = {}
     shown = shown or Silent()
     with progress.task(shown, "verify", len(inputs) * len(installed)):
         for runtime in installed:
-            runs[runtime] = pool.run(content, inputs, runtime, where, shown.advance)
+            runs[runtime] = pool.run(content if runtime == "tflm" else plain, inputs, runtime, where, shown.advance)
 
     def part(pair: Pairing, beyond: NDArray[Any]) -> Op | None:
-        return first_parting(content, inputs[beyond], pool, pair.left, pair.right, steps=pair.allowed, where=where)
+        return first_parting(plain, inputs[beyond], pool, pair.left, pair.right, steps=pair.allowed, where=where)
 
     differences = [difference(pair, runs, part) for pair in pairings()]
     against = [text for found in differences if (text := disagreement(found, len(inputs)))]
     return {
         "agreed": not against,
         "why": "; ".join(against) or None,
-        "notes": [text for found in differences if (text := remark(found))],
+        "notes": [*decoded(described), *(text for found in differences if (text := remark(found)))],
         "examples": len(inputs),
         "runtimes": {runtime: summary(runs.get(runtime), labels) for runtime in ORDER},
         "differences": differences,
         "arena_bytes": runs["tflm"].arena_bytes if "tflm" in runs else None,
         "ops": dict(Counter(op.name for op in described.ops)),
     }
+
+
+def decoded(described: Description) -> list[str]:
+    """Say that tflite-runtime ran a file with its tables decoded, where it has some."""
+    if not operators.tflm_only(described):
+        return []
+    count = sum(len(op.outputs) for op in described.ops if op.name == operators.TABLE_DECODER)
+    return [
+        f"only TensorFlow Lite Micro has {operators.TABLE_DECODER}: tflite-runtime ran the file with its "
+        f"{count} weight tables decoded back into weights"
+    ]
 
 
 def summary(run: Run | None, labels: NDArray[np.int64] | None) -> dict[str, Any] | None:

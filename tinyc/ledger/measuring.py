@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from tinyc import data, progress
 from tinyc.data.dataset import Dataset
 from tinyc.errors import UserError
-from tinyc.interpreters import runtimes
+from tinyc.interpreters import operators, runtimes
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.ledger import intervals, weighing
 from tinyc.ledger.figures import Ledger, Measurement, Runtime
 from tinyc.ledger.metrics import recalls, scorer
+from tinyc.lowering.table_writing import expand
 from tinyc.progress import Progress, Silent
 from tinyc.state import Flat, MetricName, Net, Task
 
@@ -63,19 +64,22 @@ def measure_flat(
 ) -> Measurement:
     """Weigh an artifact and run it over the test split in worker processes.
 
-    Where TFLM is asked for and not installed, the fast kernels measure the accuracy; the ledger's `runtime` says so
-    and the arena stays unmeasured.
+    An artifact with weight tables is measured under TFLM, which alone decodes them. Where TFLM is wanted and not
+    installed, the fast kernels measure the accuracy; the ledger's `runtime` says so and the arena stays unmeasured.
 
     Raises:
         UserError: the file is damaged, or holds an operator that the runtime lacks.
         MachineError: a worker crashed or hung.
     """
-    chosen = runtime if runtimes.package(runtime) else "fast"
     described = describe(flat.content)
+    wanted: runtimes.Runtime = "tflm" if operators.tflm_only(described) else runtime
+    chosen: runtimes.Runtime = wanted if runtimes.package(wanted) else "fast"
+    # Other interpreters than TFLM run weight tables decoded.
+    content = flat.content if chosen == "tflm" else expand(flat.content)
     shown = shown or Silent()
     with progress.task(shown, f"measure ({chosen})", len(dataset.test)):
         examples = data.inputs(dataset.test.x, flat.task)
-        run = pool.run(flat.content, examples, chosen, advance=shown.advance)
+        run = pool.run(content, examples, chosen, advance=shown.advance)
     sizes = {
         "params": described.params,
         "nonzero_params": described.nonzero_params,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import __version__
-from tinyc.interpreters.description import Tensor
+from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.flatbuffer import describe
 
 if TYPE_CHECKING:
@@ -55,8 +56,17 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "arena_bytes": arena_bytes and -(-arena_bytes // 16) * 16,
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,
+        "tables": tables(described),
     }
     return {HEADER: render(HEADER, facts), SOURCE: render(SOURCE, facts)}
+
+
+def tables(described: Description) -> dict[str, Any] | None:
+    """State what a firmware must have for weight tables; None where the artifact has none."""
+    if not operators.tflm_only(described):
+        return None
+    ops = list(dict.fromkeys(op.name for op in described.ops))
+    return {"ops": ops, "decoder": operators.TABLE_DECODER, "tested": runtimes.version("tflm")}
 
 
 def test_vectors(vectors: Vectors, name: str) -> dict[str, bytes]:

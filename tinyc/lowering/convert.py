@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -59,12 +59,40 @@ def to_clipped_int8_tflite(
     Raises:
         UserError: an operation has no int8 form or would stay in float; names it.
     """
-    lowered = int8_converter(model, samples, per_channel_dense)
-    lowered._experimental_calibrate_only = True
-    calibrated, ranges = clip_ranges(run(lowered.convert, model.name), samples, clip)
-    content = run(lambda: quantized(calibrated, per_channel_dense), model.name)
+    given, ranges = clip_ranges(calibrated(model, samples, per_channel_dense), samples, clip)
+    content = from_calibrated(given, model.name, per_channel_dense)
     require_integer(content, model.name)
     return content, ranges
+
+
+def to_int16_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> bytes:
+    """Convert a network to int8 weights and int16 activations, input and output, with a static batch of 1.
+
+    Args:
+        samples: (examples, *input_shape) as the network sees them; they set the ranges.
+
+    Raises:
+        UserError: an operation has no such form or would stay in float; names it.
+    """
+    tf = backend.tensorflow()
+    lowered = int8_converter(model, samples, per_channel_dense)
+    lowered.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    lowered.inference_input_type = lowered.inference_output_type = tf.int16
+    content = run(lowered.convert, model.name)
+    require_integer(content, model.name)
+    return content
+
+
+def calibrated(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> bytes:
+    """Take the converter's first step: a float .tflite, batch normalization folded in, with a range at each tensor."""
+    lowered = int8_converter(model, samples, per_channel_dense)
+    lowered._experimental_calibrate_only = True
+    return run(lowered.convert, model.name)
+
+
+def from_calibrated(content: bytes, network: str, per_channel_dense: bool, in_float: Sequence[str] = ()) -> bytes:
+    """Take the converter's second step: int8 throughout but for the operators with these outputs."""
+    return run(lambda: quantized(content, per_channel_dense, in_float), network)
 
 
 def int8_converter(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> Any:
@@ -81,14 +109,14 @@ def int8_converter(model: Any, samples: NDArray[Any], per_channel_dense: bool) -
     return lowered
 
 
-def quantized(calibrated: bytes, per_channel_dense: bool) -> bytes:
-    """Take the converter's second step, in the way that it does itself."""
+def quantized(content: bytes, per_channel_dense: bool, in_float: Sequence[str] = ()) -> bytes:
+    """Quantize a calibrated float .tflite in the way that the converter does itself."""
     tf, lite = backend.tensorflow(), backend.lite()
-    content = lite._mlir_quantize(
-        calibrated, False, input_data_type=tf.int8, output_data_type=tf.int8,
+    made = lite._mlir_quantize(
+        content, False, input_data_type=tf.int8, output_data_type=tf.int8, denylisted_nodes=list(in_float) or None,
         disable_per_channel_for_dense_layers=not per_channel_dense,
     )  # fmt: skip
-    return bytes(lite._deduplicate_readonly_buffers(content))
+    return bytes(lite._deduplicate_readonly_buffers(made))
 
 
 def inference(model: Any) -> Any:

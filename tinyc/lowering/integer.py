@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from tinyc.errors import UserError
 from tinyc.interpreters.description import Tensor
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.schema import schema
+from tinyc.lowering.counterparts import held as integers
 
 
 @dataclass(frozen=True)
@@ -41,26 +44,41 @@ def is_float(tensor: Tensor) -> bool:
 
 
 def zero_weights(content: bytes) -> float:
-    """Give the share of zeros among the int8 weights of a .tflite; biases are not weights here."""
-    model = schema().Model.GetRootAs(content, 0)
-    tensors = [each for each in describe(content).tensors if each.stored_bytes and each.dtype == "int8"]
-    held = {each.buffer: model.Buffers(each.buffer).DataAsNumpy() for each in tensors if len(each.shape) > 1}
+    """Give the share of zeros among the int8 and int4 weights of a .tflite; biases are not weights here."""
+    model = schema().ModelT.InitFromPackedBuf(content, 0)
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors if is_weight(model, tensor)]
+    held = {tensor.buffer: integers(model, tensor) for tensor in tensors}
     size = sum(data.size for data in held.values())
     return 1.0 - sum(int(np.count_nonzero(data)) for data in held.values()) / size if size else 0.0
 
 
-def require_integer(content: bytes, network: str) -> None:
-    """Refuse a .tflite that computes anything in float.
+def is_weight(model: Any, tensor: Any) -> bool:
+    """Say whether a tensor of an opened file is a constant of at least two dimensions in int8 or int4."""
+    small = tensor.type in (schema().TensorType.INT8, schema().TensorType.INT4)
+    return small and len(tensor.shape) > 1 and model.buffers[tensor.buffer].data is not None
+
+
+def require_integer(content: bytes, network: str, in_float: Collection[str] = ()) -> None:
+    """Refuse a .tflite that computes anything in float, but for the operators with these outputs.
 
     Raises:
         UserError: names the first operator in float and how many there are.
     """
     left = float_ops(content)
-    if not left:
+    inside = [
+        each for each in left if each.op not in ("QUANTIZE", "DEQUANTIZE") and not excepted(each.tensor, in_float)
+    ]
+    if not left or (in_float and not inside):
         return
-    inside = [each for each in left if each.op not in ("QUANTIZE", "DEQUANTIZE")] or list(left)
+    inside = inside or list(left)
     raise UserError(
         f"{network}, layer {inside[0].tensor}",
         f"{inside[0].op} stays in float ({len(left)} operators in all)",
         "replace the layer by one with an int8 form, or write it from elementary operations",
     )
+
+
+def excepted(tensor: str, in_float: Collection[str]) -> bool:
+    """Say whether a tensor may be float; where it is the network's output, the converter gave its name to the int8 one
+    behind it, and put a number behind its own."""
+    return any(tensor.startswith(name) and not tensor[len(name) :].strip("0123456789") for name in in_float)

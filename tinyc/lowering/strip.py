@@ -24,6 +24,7 @@ def strip(content: bytes) -> bytes:
     """
     model = schema().ModelT.InitFromPackedBuf(content, 0)
     model.description = model.signatureDefs = model.metadataBuffer = None
+    write_codes(model)
     model.metadata = [note for note in model.metadata or [] if note.name not in NOTES] or None
     for graph in model.subgraphs:
         graph.name = None
@@ -39,7 +40,15 @@ def strip(content: bytes) -> bytes:
 
 def align(content: bytes) -> bytes:
     """Write a .tflite again with all it says, and with the data of buffers at multiples of 16 bytes."""
-    return pack(schema().ModelT.InitFromPackedBuf(content, 0))
+    model = schema().ModelT.InitFromPackedBuf(content, 0)
+    write_codes(model)
+    return pack(model)
+
+
+def write_codes(model: Any) -> None:
+    """Put each operator code into the field that all readers know; old converters wrote the old, narrow one alone."""
+    for code in model.operatorCodes:
+        code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def strip_tensor(tensor: Any, unread_scale: bool) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import TinycError
-from tinyc.interpreters import runtimes
+from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters.flatbuffer import describe
 from tinyc.lowering.strip import align, strip
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ def write(content: bytes, stripped: bool, samples: NDArray[Any], pool: Pool, adv
     """Write an artifact without what no device needs, if that changes no output.
 
     Args:
+        content: the artifact; one with weight tables is compared under TFLM alone.
         stripped: False keeps names and all else, and only aligns.
         samples: (examples, *input shape) as the network sees them.
     """
-    installed = tuple(runtime for runtime in EXACT if runtimes.version(runtime))
+    able: tuple[Runtime, ...] = ("tflm",) if operators.tflm_only(describe(content)) else EXACT
+    installed = tuple(runtime for runtime in able if runtimes.version(runtime))
     if not installed:
         return Written(content, "as converted", (), 0, ("no interpreter is installed to compare outputs with",))
     expected = {runtime: pool.run(content, samples, runtime, advance=advance).raw for runtime in installed}

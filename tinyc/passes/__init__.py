@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinyc.passes.cluster import Cluster
+from tinyc.passes.compact import Compact
 from tinyc.passes.distill import Distill
 from tinyc.passes.export import Export
 from tinyc.passes.factorize import Factorize
@@ -18,8 +20,10 @@ PASSES: dict[str, Any] = {
     "trim_vocabulary": TrimVocabulary,
     "factorize": Factorize,
     "prune": Prune,
+    "cluster": Cluster,
     "quantize": Quantize,
+    "compact": Compact,
     "export": Export,
     "verify": Verify,
 }
-PLANNED = ("preprocess", "cluster", "federate", "compact")
+PLANNED = ("preprocess", "federate")

@@ -17,6 +17,7 @@ from tinyc.training.options import (
     Loss,
     Optimizer,
     Schedule,
+    Taught,
     Warmup,
     WeightDecay,
     fit_options,
@@ -61,6 +62,7 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
     loss: Loss = "auto"
+    teach: Taught = None
 
     @model_validator(mode="after")
     def one_amount(self) -> Self:
@@ -82,9 +84,10 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
             UserError: the network is subclassed, a selector matches nothing, nothing can be factorized, or `params`
                 is too little for rank 1.
         """
+        from tinyc.clustering.keep import keep_structure
         from tinyc.factoring.factorize import factorize
         from tinyc.factoring.ranks import Amount
-        from tinyc.pruning import aims, graph, zeros
+        from tinyc.pruning import aims, graph
         from tinyc.training import fine_tune
 
         graph.require_functional(state.model)
@@ -92,7 +95,7 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
         selected = aims.resolve(state.model, 1.0, only, self.skip, self.use)
         amount = Amount(self.rank, self.energy, self.params, context.rehearse)
         found = factorize(state.model, amount, selected, self.use)
-        tuned = fine_tune(found.model, fit_options(self), context, self.use, zeros.keep_zeros(found.model))
+        tuned = fine_tune(found.model, fit_options(self), context, self.use, keep_structure(found.model))
         facts = {
             "params_before": state.model.count_params(),
             "params_after": found.model.count_params(),

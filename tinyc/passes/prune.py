@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from tinyc.contract import Context, Outcome
+from tinyc.pruning.budget import Budget
+from tinyc.pruning.selection import Selection, aims_of, refuse_amounts
 from tinyc.state import Kind
 from tinyc.training.options import (
     Augment,
@@ -17,30 +20,23 @@ from tinyc.training.options import (
     Loss,
     Optimizer,
     Schedule,
+    Taught,
     Warmup,
     WeightDecay,
     fit_options,
 )
 
 if TYPE_CHECKING:
-    from tinyc.pruning.aims import Aim, Aims
-    from tinyc.pruning.importance import Examples
+    from tinyc.pruning.aims import Aims
+    from tinyc.pruning.structured import Ranking
     from tinyc.state import Net
 
-GRADIENT_EXAMPLES = 256
+AMOUNTS = ("fraction", "budget", "sensitivity")
 OWN = {
-    "channels": ("fraction", "scope", "importance", "round_to"),
+    "channels": (*AMOUNTS, "drop", "scope", "importance", "per", "round_to", "keep_least", "rounds"),
     "magnitude": ("sparsity", "pattern", "sparsity_schedule"),
 }
 """The keys that one `how` has and the other does not."""
-
-
-class Selection(BaseModel, frozen=True, extra="forbid"):
-    """Layers that share an amount of their own: `{ match = "conv5_*", fraction = 0.5 }`."""
-
-    match: str = Field(description="a layer's name, a glob, re:..., or type:...")
-    fraction: float | None = Field(None, gt=0, lt=1, description="share of each group's channels; else the pass's")
-    sparsity: float | None = Field(None, gt=0, lt=1, description="share of weights set to zero; else the pass's")
 
 
 class Prune(BaseModel, frozen=True, extra="forbid"):
@@ -50,7 +46,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
     how = "heads" removes whole heads from an Attention and the Dense layers around it, and nothing else. Selectors name
     the Attention or its query, key or value. MultiHeadAttention of Keras is rewritten into these first.
     Channels that belong together, as across a residual Add, go together; layer names stay, and fine-tuning follows.
-    Channels that a LayerNorm normalizes together stay whole.
+    Channels that a LayerNorm normalizes together stay whole. Give one of `fraction`, `budget` and `sensitivity`.
     Zeros of magnitude pruning do not shrink a .tflite; they shrink its gzip and serve kernels that skip them. They are
     kept by every later fine-tuning of this pass and by QAT; a later distillation starts a fresh student without them,
     and a later channel pruning removes whole channels of them, so that its sparsity may shift a little.
@@ -69,6 +65,17 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         lt=1,
         description="share of each group's channels, or layer's heads, to remove, rounded down; one stays",
     )
+    budget: Budget | None = Field(
+        None,
+        description="what may remain of the network that enters the pass, all channels ranked together: "
+        '{ params = "10 %", macs = "15 M", file = "96 KiB" }',
+    )
+    sensitivity: str | None = Field(
+        None, description="file of `tinyc sensitivity`: each group loses the most that stays within `drop`"
+    )
+    drop: float | None = Field(
+        None, ge=0, lt=1, description="accuracy that each group's cut may cost on its own, a fraction: 0.01 is 1 pp"
+    )
     scope: Literal["group", "global"] = Field(
         "group",
         description='take the share of each group or layer, or of all channels or heads ranked together ("global")',
@@ -77,7 +84,19 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         "l1",
         description="rank by filter norm, BatchNormalization scale, or loss gradients on training data (taylor, gate)",
     )
+    per: Literal["channel", "byte", "mac"] | None = Field(
+        None,
+        description="ranked together: importance for each channel, byte of int8 weights, or MAC saved; by default "
+        "channel, and under a budget what is still over it",
+    )
     round_to: int = Field(1, ge=1, le=256, description="keep a multiple of this many channels in each group, or heads")
+    keep_least: float = Field(0.0, ge=0, lt=1, description="share of each group's channels that stays at least")
+    rounds: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="cut in so many equal steps, rank anew and fine-tune after each; they share `epochs`",
+    )
     sparsity: float | None = Field(None, gt=0, lt=1, description="magnitude: share of weights that end as zero")
     pattern: Literal["unstructured", "2:4"] = Field(
         "unstructured", description="magnitude: zeros anywhere, or two in each four input channels (0.5, no `sparsity`)"
@@ -87,7 +106,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
     )
     only: tuple[str | Selection, ...] = Field(
         (),
-        description="layers to prune: selectors, or tables { match, fraction | sparsity }; the last match wins",
+        description="layers to prune: selectors, or tables { match, fraction | sparsity, keep_least }; the last wins",
     )
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
     epochs: Epochs = 4
@@ -100,6 +119,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
     loss: Loss = "auto"
+    teach: Taught = None
 
     @model_validator(mode="after")
     def fits_how(self) -> Self:
@@ -108,8 +128,6 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         for key in OWN[other]:
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f'`{key}` belongs to how = "{other}"; this pass has how = "{self.how}"')
-        if self.how != "magnitude" and self.fraction is None:
-            raise ValueError(f'how = "{self.how}" needs `fraction`, e.g. fraction = 0.3')
         if self.how == "heads" and self.importance == "bn_scale":
             raise ValueError('heads have no BatchNormalization to rank by; take importance = "taylor", "gate" or "l1"')
         if self.how == "magnitude" and self.pattern == "2:4" and self.sparsity is not None:
@@ -119,21 +137,53 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         return self
 
     @model_validator(mode="after")
+    def amount_fits(self) -> Self:
+        """Ask for one amount of channels, and refuse what does not go with it."""
+        given = [key for key in AMOUNTS if getattr(self, key) is not None]
+        if self.how != "magnitude" and not given:
+            raise ValueError(f'how = "{self.how}" needs `fraction`, e.g. fraction = 0.3, or `budget`, or `sensitivity`')
+        if len(given) > 1:
+            raise ValueError(f"give one of `fraction`, `budget` and `sensitivity`; given: {', '.join(given)}")
+        if (self.drop is None) != (self.sensitivity is None):
+            raise ValueError('`sensitivity` and `drop` go together: sensitivity = "sensitivity.json", drop = 0.01')
+        if self.scope == "global" and self.fraction is None:
+            raise ValueError(f'scope = "global" goes with `fraction`; `{given[0]}` decides over all layers by itself')
+        if self.per is not None and self.scope == "group" and self.budget is None:
+            raise ValueError('`per` ranks all layers together: it needs `budget`, or scope = "global"')
+        return self
+
+    @model_validator(mode="after")
+    def training_fits(self) -> Self:
+        """Refuse rounds without an epoch each, and teachers that nobody would hear."""
+        if self.rounds > max(1, self.epochs):
+            raise ValueError(f"{self.rounds} rounds need at least {self.rounds} epochs; `epochs` is {self.epochs}")
+        if self.teach is not None and self.loss == "labels":
+            raise ValueError('`teach` does not go with loss = "labels"; remove one of them')
+        return self
+
+    @model_validator(mode="after")
     def selections_fit(self) -> Self:
         """Refuse amounts in `only` that this pass could not keep."""
-        own, other = ("sparsity", "fraction") if self.how == "magnitude" else ("fraction", "sparsity")
-        for table in (entry for entry in self.only if isinstance(entry, Selection)):
-            if getattr(table, other) is not None:
-                raise ValueError(f'`only` of {table.match!r}: `{other}` does not go with how = "{self.how}"')
-            if getattr(table, own) is not None and (self.scope == "global" or self.pattern == "2:4"):
-                option = 'scope = "global"' if self.scope == "global" else 'pattern = "2:4"'
-                raise ValueError(f"`only` of {table.match!r}: no `{own}` of its own under {option}")
+        rivals = {
+            'scope = "global"': self.scope == "global",
+            'pattern = "2:4"': self.pattern == "2:4",
+            "`budget`": self.budget is not None,
+            "`sensitivity`": self.sensitivity is not None,
+        }
+        rival = next((option for option, given in rivals.items() if given), None)
+        tables = [entry for entry in self.only if isinstance(entry, Selection)]
+        refuse_amounts(tables, self.how == "magnitude", rival)
         return self
 
     @property
     def amount(self) -> float:
         """The share to prune where a layer has none of its own."""
         return (self.sparsity if self.how == "magnitude" else self.fraction) or 0.5
+
+    @property
+    def ranked(self) -> bool:
+        """Trained weights decide the shape, so that a plan gives a range."""
+        return self.budget is not None
 
     def apply(self, state: Net, context: Context) -> Outcome:
         """Prune a copy of the network and fine-tune it.
@@ -144,41 +194,55 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         from tinyc.pruning import aims, graph
 
         graph.require_functional(state.model)
-        found = aims.resolve(state.model, self.amount, [self.aim(entry) for entry in self.only], self.skip, "prune")
-        return self.sparsify(state, found, context) if self.how == "magnitude" else self.cut(state, found, context)
-
-    def aim(self, entry: str | Selection) -> Aim:
-        from tinyc.pruning.aims import Aim
-
-        if isinstance(entry, str):
-            return Aim(entry)
-        return Aim(entry.match, entry.sparsity if self.how == "magnitude" else entry.fraction)
+        magnitude = self.how == "magnitude"
+        only = aims_of(self.only, magnitude)
+        found = aims.resolve(state.model, self.amount, only, self.skip, self.use, self.keep_least)
+        return self.sparsify(state, found, context) if magnitude else self.cut(state, found, context)
 
     def cut(self, state: Net, aims: Aims, context: Context) -> Outcome:
-        """Remove channels or heads, then fine-tune."""
-        from tinyc.pruning import structured, zeros
-        from tinyc.pruning.importance import NEED_EXAMPLES
+        """Remove channels or heads, and fine-tune after each round."""
+        from tinyc.clustering.keep import keep_structure
+        from tinyc.pruning import structured
+        from tinyc.pruning.facts import reached
+        from tinyc.pruning.importance import NEED_EXAMPLES, drawn
 
-        part: Literal["channels", "heads"] = "heads" if self.how == "heads" else "channels"
         model, rewritten = self.with_heads(state, context)
-        ranking = structured.Ranking(self.amount, self.importance, self.scope, self.round_to, context.rehearse, part)
-        examples = self.examples(context) if self.importance in NEED_EXAMPLES and not context.rehearse else None
-        pruned = structured.channels(model, ranking, aims, "prune", examples)
-        tuned = self.tune(pruned.model, context, zeros.keep_zeros(pruned.model))
+        rounds = 1 if context.rehearse else self.rounds
+        tuned: list[dict[str, Any]] = []
+
+        def tune(smaller: Any, number: int) -> None:
+            tuned.append(self.tune(smaller, context, keep_structure(smaller), number, rounds))
+
+        blind = self.importance not in NEED_EXAMPLES or context.rehearse
+        examples = None if blind else drawn(context.data, context.seed)
+        pruned = structured.channels(model, self.ranking(context), aims, self.use, examples, rounds, tune)
         facts = {
             "how": self.how,
             "importance": self.importance,
             "scope": self.scope,
             "params_before": state.model.count_params(),
             "params_after": pruned.model.count_params(),
-            "groups": [
-                {"layers": list(group.layers), f"{part}_before": group.before, f"{part}_after": group.after}
-                for group in pruned.groups
-            ],
+            **reached(pruned, tuned, "heads" if self.how == "heads" else "channels"),
+            **({"budget": self.budget.model_dump(exclude_none=True)} if self.budget else {}),
             **({"rewritten": rewritten} if rewritten else {}),
-            "fine_tune": tuned,
+            "fine_tune": tuned[-1],
         }
         return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
+
+    def ranking(self, context: Context) -> Ranking:
+        """Say how channels are chosen; amounts by sensitivity are read from their file."""
+        from tinyc.pruning.structured import Ranking
+
+        part: Literal["channels", "heads"] = "heads" if self.how == "heads" else "channels"
+        amounts = None
+        if self.sensitivity is not None:
+            from tinyc.sensitivity.record import load
+
+            amounts = load(context.find(self.sensitivity)).amounts(self.drop or 0.0)
+        return Ranking(
+            self.amount, self.importance, self.scope, self.round_to, context.rehearse, part, self.per, self.budget,
+            amounts,
+        )  # fmt: skip
 
     def with_heads(self, state: Net, context: Context) -> tuple[Any, list[dict[str, Any]]]:
         """Rewrite Keras' MultiHeadAttention, and what stands beside it, where heads are to go; give the facts of it."""
@@ -196,12 +260,13 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
 
     def sparsify(self, state: Net, aims: Aims, context: Context) -> Outcome:
         """Train under TFMOT's schedule until the weights are zero."""
-        from tinyc.pruning import magnitude, zeros
+        from tinyc.clustering.keep import keep_structure
+        from tinyc.pruning import magnitude
 
         tuned: dict[str, Any] = {}
 
         def train(wrapped: Any, callbacks: list[Any]) -> None:
-            tuned.update(self.tune(wrapped, context, [*callbacks, *zeros.keep_zeros(wrapped)]))
+            tuned.update(self.tune(wrapped, context, [*callbacks, *keep_structure(wrapped)]))
 
         options = magnitude.Sparsification(aims.fractions, self.pattern, self.sparsity_schedule, self.steps(context))
         pruned = magnitude.magnitude(state.model, options, None if context.rehearse else train, "prune")
@@ -218,20 +283,13 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         examples = len(context.data.train)
         return self.epochs * (examples // max(1, min(self.batch, examples)))
 
-    def tune(self, model: Any, context: Context, callbacks: list[Any]) -> dict[str, Any]:
-        """Train the network in place with the recipe's losses."""
-        from tinyc.training import fine_tune
+    def tune(
+        self, model: Any, context: Context, callbacks: list[Any], number: int = 0, rounds: int = 1
+    ) -> dict[str, Any]:
+        """Train the network in place with the recipe's losses, for one round's share of the epochs."""
+        from tinyc.training import Part, fine_tune
 
-        return fine_tune(model, fit_options(self), context, f"prune: {self.how}", callbacks)
-
-    def examples(self, context: Context) -> Examples:
-        """Draw training examples for importance by gradients."""
-        import numpy as np
-
-        from tinyc.data import inputs
-        from tinyc.pruning.importance import Examples
-
-        train = context.data.train
-        count = min(GRADIENT_EXAMPLES, len(train))
-        rows = np.sort(np.random.default_rng(context.seed).choice(len(train), count, replace=False))
-        return Examples(inputs(train.x[rows], context.data.task), train.y[rows])
+        first, end = (self.epochs * each // rounds for each in (number, number + 1))
+        title = f"prune: {self.how}" + (f", round {number + 1} of {rounds}" if rounds > 1 else "")
+        own = replace(context, seed=context.seed + number)  # or each round would see the same batches
+        return fine_tune(model, fit_options(self), own, title, callbacks, Part(first, end - first))

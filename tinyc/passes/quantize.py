@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from tinyc import units
 from tinyc.contract import Context, Outcome, Skipped
 from tinyc.errors import UserError
 from tinyc.sources.training_keys import (
@@ -18,6 +19,7 @@ from tinyc.sources.training_keys import (
     Loss,
     Optimizer,
     Schedule,
+    Taught,
     Warmup,
     WeightDecay,
 )
@@ -27,19 +29,34 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tinyc.lowering.quantized import Lowered
+    from tinyc.lowering.weights import Ready
+
 TRAINING = (
     "epochs", "batch", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "augment",
-    "label_smoothing", "loss",
+    "label_smoothing", "loss", "teach",
 )  # fmt: skip
+POST_TRAINING = ("weights", "activations", "exclude", "bias_correction", "equalize")
+
+
+def size(text: str | None) -> str | None:
+    """Check a size such as "96 KiB"."""
+    if text is not None and units.parse(text, "bytes") <= 0:
+        raise ValueError(f"{text!r} is nothing")
+    return text
 
 
 class Quantize(BaseModel, frozen=True, extra="forbid"):
-    """Turn the network into an int8 .tflite, int8 in and out, with no float left inside.
+    """Turn the network into an int8 .tflite, int8 in and out, with no float left inside but what `exclude` names.
 
     how = "ptq" takes the ranges of activations from calibration examples; how = "qat" trains the network on under
     int8 rounding first, by the recipe's latest distillation or by labels. Zeros of earlier pruning are kept. Token ids
     stay int32. Transformers are trained in wrappers of tinyc's own and get their ranges from the calibration examples
     afterwards; all else in those of TFMOT, which trains the ranges too.
+
+    weights = "int4" halves the weights of convolutions and dense layers; precision = "auto" chooses each layer's bits
+    for a flash target, with values to share that the pass `compact` makes tables of. activations = "int16" is for
+    networks that int8 is too coarse for: its input and output are int16 as well.
     """
 
     takes: ClassVar[Kind] = "net"
@@ -61,6 +78,29 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
     calibration: int = Field(
         500, ge=1, le=100_000, description="most calibration examples to take, of those that `[data]` sets aside"
     )
+    weights: Literal["int8", "int4"] = Field(
+        "int8", description="bits of weights; int4 where TensorFlow Lite Micro's kernels take them, the rest in int8"
+    )
+    activations: Literal["int8", "int16"] = Field(
+        "int8", description="bits of activations, the input and the output; int16 keeps weights in int8"
+    )
+    exclude: tuple[str, ...] = Field((), description="layers to leave in float: names, globs, re:... or type:...")
+    reestimate: bool = Field(
+        False, description="measure the statistics of batch normalization again, over at most 4096 training examples"
+    )
+    equalize: bool = Field(
+        False, description="give the channels of layers that a ReLU joins one range (cross-layer equalization)"
+    )
+    bias_correction: bool = Field(
+        False, description="take each channel's mean error over 64 calibration examples out of its bias"
+    )
+    precision: Literal["uniform", "auto"] = Field(
+        "uniform",
+        description='bits by layer: as `weights` says, or chosen to meet `flash` with the least loss ("auto")',
+    )
+    flash: Annotated[str | None, AfterValidator(size)] = Field(
+        None, description='for precision = "auto": what the artifact may take once stripped and compacted, "96 KiB"'
+    )
     epochs: Epochs = 4
     batch: Batch = 64
     optimizer: Optimizer = "adam"
@@ -71,6 +111,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
     loss: Loss = "auto"
+    teach: Taught = None
 
     @model_validator(mode="after")
     def fits_how(self) -> Self:
@@ -80,14 +121,33 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
                 raise ValueError(f'`{key}` belongs to how = "qat"; this pass has how = "ptq"')
         if self.calibrate != "percentile" and self.percentile != type(self).model_fields["percentile"].default:
             raise ValueError(f'`percentile` belongs to calibrate = "percentile"; this pass has "{self.calibrate}"')
+        for key in POST_TRAINING if self.how == "qat" else ():
+            if getattr(self, key) != type(self).model_fields[key].default:
+                raise ValueError(f'`{key}` belongs to how = "ptq"; this pass has how = "qat"')
+        return self
+
+    @model_validator(mode="after")
+    def fits_precision(self) -> Self:
+        """Refuse bits that no kernel has together, and a flash target that nothing aims at."""
+        if self.activations == "int16":
+            for key in ("weights", "exclude", "calibrate", "precision"):
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    raise ValueError(f'`{key}` belongs to activations = "int8"; this pass has activations = "int16"')
+        if self.precision == "auto" and self.weights == "int4":
+            raise ValueError('precision = "auto" chooses the weights\' bits layer by layer; remove `weights`')
+        if (self.precision == "auto") != (self.flash is not None):
+            raise ValueError('precision = "auto" and `flash` belong together: flash = "96 KiB" is what auto aims at')
         return self
 
     def apply(self, state: Net, context: Context) -> Outcome:
         """Convert the network, after training it where asked.
 
         Raises:
-            UserError: a layer has no int8 form, or the network cannot be trained under int8 rounding.
+            UserError: a layer has no int8 form, the network cannot be trained under int8 rounding, or TensorFlow Lite
+                Micro cannot run what was asked for.
         """
+        from tinyc.clustering.check import few_valued_after
+        from tinyc.clustering.keep import tables
         from tinyc.data import inputs
         from tinyc.lowering.calibration import with_padding
         from tinyc.lowering.int8_facts import describe, per_channel_notes, zeros
@@ -96,34 +156,69 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         drawn = context.data.calibration
         samples = with_padding(inputs(drawn.x[: self.calibration], state.task))
         legal_model, rewritten = legal(state.model, samples)
-        model, trained, skipped = self.prepare(legal_model, samples, context)
-        content, ranges = self.convert(model, samples)
+        ready = self.ready(legal_model, samples, state, context)
+        model, trained, skipped = self.prepare(ready.model, samples, context)
+        lowered = self.convert(model, samples, ready, state, context)
         facts = {
             "how": self.how,
             "calibrate": self.calibrate,
             "calibration": class_counts(drawn.y[: self.calibration], state.task.classes),
-            **describe(content),
-            **zeros(state.model, content),
-            **ranges,
+            **describe(lowered.content),
+            **zeros(state.model, lowered.content),
+            **few_valued_after(lowered.content, tables(ready.model)),
+            **ready.facts,
+            **lowered.facts,
             **trained,
         }
         if rewritten:
             facts["rewritten"] = [asdict(each) for each in rewritten]
-        if notes := per_channel_notes(content):
+        if notes := [*ready.notes, *lowered.notes, *per_channel_notes(lowered.content)]:
             facts["notes"] = notes
-        return Outcome(Flat(content, state.task), facts, skipped=skipped)
+        return Outcome(Flat(lowered.content, state.task), facts, skipped=(*skipped, *lowered.left))
 
-    def convert(self, model: Any, samples: NDArray[Any]) -> tuple[bytes, dict[str, Any]]:
-        """Convert with the ranges that are asked for; gives facts on what was clipped."""
+    def ready(self, model: Any, samples: NDArray[Any], state: Net, context: Context) -> Ready:
+        """Change the weights as asked: statistics, ranges of channels, bits by layer."""
+        from tinyc.lowering import weights
+
+        ready = weights.Ready(model)
+        if self.reestimate:
+            ready = weights.reestimated(ready, state.task, context)
+        if self.equalize:
+            self.refuse_lost_tables(context)
+            ready = weights.equalized(ready, samples, state.task, context)
+        if self.flash is not None:
+            bytes_ = int(units.parse(self.flash, "bytes"))
+            # TFMOT trains Dense layers with one scale, and knows no weights of four bits.
+            per_channel, int4 = self.how == "ptq" and self.per_channel(model), self.how == "ptq"
+            leave = weights.named(model, self.exclude)
+            ready = weights.by_layer(ready, weights.Aim(bytes_, int4, per_channel, leave), samples, state.task, context)
+        return ready
+
+    def convert(self, model: Any, samples: NDArray[Any], ready: Ready, state: Net, context: Context) -> Lowered:
+        """Convert with the ranges and bits that are asked for; gives facts on what that changed."""
+        from tinyc.lowering import quantized, weights
         from tinyc.lowering.calibration import Clip
-        from tinyc.lowering.convert import to_clipped_int8_tflite, to_int8_tflite
-        from tinyc.lowering.int8_facts import clipped
 
-        if self.calibrate == "minmax":
-            return to_int8_tflite(model, samples, self.per_channel(model)), {}
-        clip = Clip(self.calibrate, self.percentile)
-        content, ranges = to_clipped_int8_tflite(model, samples, self.per_channel(model), clip)
-        return content, {"ranges": clipped(ranges)}
+        clip = None if self.calibrate == "minmax" else Clip(self.calibrate, self.percentile)
+        wanted = quantized.Wanted(
+            per_channel_dense=self.per_channel(model),
+            clip=clip,
+            int16=self.activations == "int16",
+            exclude=weights.named(model, self.exclude),
+            halved=None if self.weights == "int4" else ready.halved,
+            bias_correction=self.bias_correction,
+        )
+        return quantized.lower(model, samples, wanted, state.task, context)
+
+    def refuse_lost_tables(self, context: Context) -> None:
+        """Refuse to equalize what shares values: each input channel would get another factor.
+
+        Raises:
+            UserError: an earlier pass has made tables.
+        """
+        if any(each.use == "cluster" for each in context.earlier):
+            problem = "would undo the tables of `cluster`: it multiplies each channel by a factor of its own"
+            raise UserError("quantize: equalize", problem, "remove `equalize`, or the pass `cluster`")
 
     def per_channel(self, model: Any) -> bool:
         """Say whether Dense layers get a scale for each output."""
@@ -152,12 +247,12 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         return aware.model, {"fine_tune": tuned}, aware.skipped
 
     def fine_tune(self, wrapped: Any, context: Context) -> dict[str, Any]:
-        """Train a network in wrappers on, keeping its zeros."""
-        from tinyc.pruning.zeros import keep_zeros
+        """Train a network in wrappers on, keeping its zeros and tables."""
+        from tinyc.clustering.keep import keep_structure
         from tinyc.training import fine_tune
         from tinyc.training.options import fit_options
 
-        return fine_tune(wrapped, fit_options(self), context, "quantize: qat", keep_zeros(wrapped))
+        return fine_tune(wrapped, fit_options(self), context, "quantize: qat", keep_structure(wrapped))
 
     def refuse_for_tfmot(self) -> None:
         """Refuse the keys that TFMOT's scheme has no place for.

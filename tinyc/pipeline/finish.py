@@ -14,9 +14,9 @@ import tomli_w
 from numpy.typing import NDArray
 
 from tinyc import __version__, keys
-from tinyc.pipeline import judge
+from tinyc.pipeline import judge, layers
 from tinyc.pipeline.run import Run
-from tinyc.pipeline.stored import FILES, Done
+from tinyc.pipeline.stored import FILES, FLAT, Done
 from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
@@ -77,11 +77,20 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
         source_confusion=samples.confusion(labels, first.argmax(axis=1), classes),
         final_confusion=samples.confusion(labels, last.argmax(axis=1), classes),
         samples=samples.samples(data.test.x, labels, first, last),
+        kilobytes=tuple(
+            layers.kilobytes(index, done.ledger, done.layers, artifact(done)) for index, done in enumerate(states)
+        ),
         paired=tuple(
             judge.paired(index, done, before, source, data)
             for index, (before, done) in enumerate(zip(states, dones, strict=False), start=1)
         ),
     )
+
+
+def artifact(done: Done) -> bytes | None:
+    """The .tflite that a step left as its state; None where that is a Keras network."""
+    path = done.folder / FLAT
+    return path.read_bytes() if path.is_file() else None
 
 
 def odds(done: Done) -> NDArray[Any]:

@@ -1,12 +1,16 @@
-"""What each layer of a state weighs, for the report."""
+"""What each layer of a state weighs, and what its bytes are for, for the report."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from math import prod
 
+from tinyc.interpreters.anatomy import anatomy
 from tinyc.interpreters.flatbuffer import describe
-from tinyc.report.views import Layer
+from tinyc.ledger import Ledger
+from tinyc.report.kilobytes import coarse
+from tinyc.report.views import Kilobytes, Layer
 from tinyc.state import Net, State
 
 FLOAT_BYTES = 4
@@ -39,3 +43,13 @@ def of_flat(content: bytes) -> tuple[Layer, ...]:
         for op in describe(content).ops
         if op.weight_bytes
     )
+
+
+def kilobytes(index: int, ledger: Ledger, layers: tuple[Layer, ...], content: bytes | None) -> Kilobytes:
+    """Sort a state's bytes by kind and by group of layers; `content` is its .tflite where it has one."""
+    kinds = coarse(ledger) if content is None else anatomy(content, describe(content))
+    groups: dict[str, int] = {}
+    for layer in layers:
+        name = re.split(r"[_/.]", layer.name)[0] or layer.name
+        groups[name] = groups.get(name, 0) + layer.bytes
+    return Kilobytes(index, kinds, groups)

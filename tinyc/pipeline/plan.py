@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyc import data, ledger, selectors
 from tinyc.interpreters import runtimes
@@ -27,6 +28,8 @@ from tinyc.state import Flat, Net, State
 from tinyc.targets import Bound, Check, Measured
 
 End = Literal["lower", "upper"]
+# A kernel whose distinct values are fewer than this share of its elements was given few values.
+SAMPLED, MOSTLY = 1 << 16, 0.9
 PREDICTABLE = ("params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena")
 
 
@@ -132,14 +135,23 @@ def rewritten(use: str, facts: Mapping[str, Any]) -> Iterator[Rewrite]:
 
 
 def unsettle(net: Net, seed: int) -> Net:
-    """Give every weight a value of its own: the converter would merge what an untrained network has equal."""
+    """Give every weight a value of its own: the converter would merge what an untrained network has equal.
+
+    A kernel that has few values keeps them: a pass gave it those, and weight tables rest on them.
+    """
     random = np.random.default_rng(seed)
     for weight in net.model.weights:
         value = weight.numpy()
-        if np.issubdtype(value.dtype, np.floating):
+        if np.issubdtype(value.dtype, np.floating) and not few_valued(value):
             noise = random.uniform(0.5, 1.5, value.shape)
             weight.assign(np.where(value == 0, 0.01 * noise, value * noise).astype(value.dtype))
     return net
+
+
+def few_valued(value: NDArray[Any]) -> bool:
+    """Say whether a kernel repeats its values, as drawn ones hardly do; its first 65,536 elements tell."""
+    first = value.ravel()[:SAMPLED]
+    return value.ndim > 1 and 1 < len(np.unique(first)) < MOSTLY * len(first)
 
 
 def weigh(state: State, bench: Bench) -> dict[str, int | None]:

@@ -16,7 +16,7 @@ from tinyc import backend, builders, keys, ledger, rundir
 from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
-from tinyc.pipeline import judge, layers, stored
+from tinyc.pipeline import doctor, judge, layers, stored
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.source import examples, open_source
 from tinyc.pipeline.stored import Done
@@ -159,9 +159,11 @@ class Workshop:
             outcome = transform.apply(state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
+        then = judge.measurement(before, self.bench.dataset)
+        found = doctor.findings(self.bench, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
-        done = Done(self.folder(index), self.run.keys[index], measured.ledger, measured.scores, outcome.facts,
-                    outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
+        done = Done(self.folder(index), self.run.keys[index], measured.ledger, measured.scores,
+                    {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
         done = stored.save(done, outcome.state, outcome.files, scratch)
         del state, outcome
         gc.collect()

@@ -117,14 +117,22 @@ class Search:
 
 
 def extreme(
-    model: Any, graph: ChannelGraph, fraction: float, round_to: int, side: Literal["lower", "upper"]
+    model: Any,
+    graph: ChannelGraph,
+    fraction: float,
+    round_to: int,
+    side: Literal["lower", "upper"],
+    caps: Removals | None = None,
 ) -> Removals:
     """Choose each group's removals so that the fewest ("lower") or the most ("upper") parameters stay.
+
+    `caps`, (groups,), are the most that each may lose; None: all but `round_to`.
 
     A search over the counts, without a proof: it may miss the extreme now and then, and then by little.
     """
     whole = np.array([len(group.channels) for group in graph.groups], dtype=np.int64)
-    caps = np.array([removable(group, round_to) for group in graph.groups], dtype=np.int64)
+    if caps is None:
+        caps = np.array([removable(group, round_to) for group in graph.groups], dtype=np.int64)
     amount = min(budget(graph, fraction), int(caps.sum()))
     search = Search(sizes(model, graph), side, whole, caps, round_to, amount)
     return search.fewest(best_levels(search))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -51,26 +51,52 @@ def rankable(group: Group, scores: Scores) -> Group:
     return replace(group, blocked=Skipped(group.layers[0], "no BatchNormalization with a scale follows, to rank it by"))
 
 
+def measured(group: Group, amounts: Mapping[tuple[str, ...], float]) -> Group:
+    """Block a group whose sensitivity nobody measured."""
+    if group.blocked or group.layers in amounts:
+        return group
+    return replace(group, blocked=Skipped(group.layers[0], "the sensitivity file has no group of these layers"))
+
+
 def removable(group: Group, round_to: int) -> int:
     """Count the channels that may go: at least one, and at least one multiple of `round_to`, stays."""
     return 0 if group.blocked else max(0, len(group.channels) - round_to)
 
 
+def limits(graph: ChannelGraph, aims: Aims, round_to: int) -> Removals:
+    """Count the channels that each group may lose: the most careful of its layers' `keep_least` holds."""
+    caps = np.zeros(len(graph.groups), dtype=np.int64)
+    for place, group in enumerate(graph.groups):
+        least = max((aims.keep_least.get(name, 0.0) for name in group.layers), default=0.0)
+        stay = math.ceil(least * len(group.channels) - 1e-9)
+        caps[place] = max(0, min(removable(group, round_to), len(group.channels) - stay))
+    return caps
+
+
+def sizes(graph: ChannelGraph) -> Removals:
+    """Count the channels of each group."""
+    return np.array([len(group.channels) for group in graph.groups], dtype=np.int64)
+
+
 def rounded(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
     """Lessen each group's removals until a multiple of `round_to` stays, or all."""
-    sizes = np.array([len(group.channels) for group in graph.groups])
-    kept = np.minimum(sizes, -(-(sizes - removals) // round_to) * round_to)
-    return np.asarray(sizes - kept)
+    whole = sizes(graph)
+    kept = np.minimum(whole, -(-(whole - removals) // round_to) * round_to)
+    return np.asarray(whole - kept)
 
 
-def by_group(graph: ChannelGraph, fractions: Mapping[str, float], round_to: int) -> Removals:
-    """Take a fraction of each group, rounded down; the least of its layers' fractions where they differ."""
-    counts = np.zeros(len(graph.groups), dtype=np.int64)
-    for place, group in enumerate(graph.groups):
-        if not group.blocked:
-            own = min(fractions[name] for name in group.layers if name in fractions)
-            counts[place] = min(floor(own * len(group.channels)), removable(group, round_to))
-    return rounded(counts, graph, round_to)
+def own_fractions(graph: ChannelGraph, fractions: Mapping[str, float]) -> list[float]:
+    """Give each group the least of its layers' fractions; 0 where it is blocked."""
+    return [
+        0.0 if group.blocked else min(fractions[name] for name in group.layers if name in fractions)
+        for group in graph.groups
+    ]
+
+
+def by_group(graph: ChannelGraph, fractions: Sequence[float], caps: Removals, round_to: int) -> Removals:
+    """Take of each group its fraction, rounded down."""
+    counts = [floor(own * len(group.channels)) for own, group in zip(fractions, graph.groups, strict=True)]
+    return rounded(np.minimum(counts, caps), graph, round_to)
 
 
 def budget(graph: ChannelGraph, fraction: float) -> int:
@@ -83,13 +109,12 @@ def floor(amount: float) -> int:
     return math.floor(amount + 1e-9)
 
 
-def by_rank(graph: ChannelGraph, fraction: float, scores: Scores, round_to: int) -> Removals:
-    """Rank the channels of all groups together and remove the lowest, as long as their group may lose one."""
-    caps = [removable(group, round_to) for group in graph.groups]
+def by_rank(graph: ChannelGraph, amount: int, scores: Scores, caps: Removals, round_to: int) -> Removals:
+    """Rank the channels of all groups together and remove the `amount` lowest, as long as their group may lose one."""
     candidates = [(scores[channel], channel, place) for place, group in enumerate(graph.groups)
                   if not group.blocked for channel in group.channels]  # fmt: skip
     counts = np.zeros(len(graph.groups), dtype=np.int64)
-    left = budget(graph, fraction)
+    left = amount
     for _, _, place in sorted(candidates):
         if left and counts[place] < caps[place]:
             counts[place] += 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyc import backend
 from tinyc.contract import Skipped
@@ -19,6 +20,8 @@ from tinyc.errors import UserError
 from tinyc.pruning.block_rules import BLOCKS
 from tinyc.pruning.rules import RULES
 from tinyc.pruning.trace import Channels, Cut, Node, Resize, Trace, Uncuttable
+
+Keep = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,22 @@ def channel_graph(model: Any) -> ChannelGraph:
     for tensor in flat(model.outputs):
         trace.protect(channels[id(tensor)], made_by[id(tensor)], "it gives the network's output")
     return number(trace)
+
+
+def shrunk(graph: ChannelGraph, keep: Keep) -> ChannelGraph:
+    """Give the graph of the network without the channels that `keep`, (graph.count,), marks False."""
+    numbers = np.cumsum(keep) - 1
+
+    def left(channels: Channels) -> Channels:
+        return np.asarray(numbers[channels[keep[channels]]])
+
+    return replace(
+        graph,
+        groups=tuple(replace(group, channels=left(group.channels)) for group in graph.groups),
+        cuts=tuple(replace(cut, channels=left(cut.channels)) for cut in graph.cuts),
+        resizes=tuple(replace(resize, channels=left(resize.channels)) for resize in graph.resizes),
+        count=int(keep.sum()),
+    )
 
 
 def require_functional(model: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,11 @@ from tinyc import backend
 from tinyc.pruning.graph import ChannelGraph
 from tinyc.pruning.trace import Channels, Cut
 
+if TYPE_CHECKING:
+    from tinyc.data.dataset import TrainingData
+
 Importance = Literal["l1", "l2", "bn_scale", "taylor", "gate"]
+GRADIENT_EXAMPLES = 256
 NEED_EXAMPLES = ("taylor", "gate")
 Scores = NDArray[np.float64]
 
@@ -33,6 +37,16 @@ class Examples:
     x: NDArray[Any]
     y: NDArray[np.int64]
     batch: int = 32
+
+
+def drawn(data: TrainingData, seed: int) -> Examples:
+    """Draw at most GRADIENT_EXAMPLES of the training split."""
+    from tinyc.data import inputs
+
+    train = data.train
+    count = min(GRADIENT_EXAMPLES, len(train))
+    rows = np.sort(np.random.default_rng(seed).choice(len(train), count, replace=False))
+    return Examples(inputs(train.x[rows], data.task), train.y[rows])
 
 
 def scores(model: Any, graph: ChannelGraph, importance: Importance, examples: Examples | None) -> Scores:

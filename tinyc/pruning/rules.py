@@ -48,14 +48,35 @@ def network_input(trace: Trace, node: Node) -> Channels:
 
 
 def convolution(trace: Trace, node: Node) -> Channels:
-    """Conv1D, Conv2D, Conv3D: kernel (..., inputs, filters)."""
+    """Conv1D, Conv2D, Conv3D: kernel (..., inputs / groups, filters)."""
     layer = node.layer
-    if layer.groups != 1:
-        raise Uncuttable(f"it convolves in {layer.groups} groups")
     made = trace.fresh(layer.name, layer.filters)
-    trace.cut(layer, "kernel", -2, node.inputs[0], "reads")
+    if layer.groups == 1:
+        trace.cut(layer, "kernel", -2, node.inputs[0], "reads")
+    else:
+        in_groups(trace, node, made)
     trace.cut(layer, "kernel", -1, made, "makes")
     return produce(trace, node, "filters", made)
+
+
+def in_groups(trace: Trace, node: Node, made: Channels) -> None:
+    """Tie the channels of a convolution in groups so that its groups stay alike, in the way that leaves more choice.
+
+    Many narrow groups, as in ResNeXt: each goes or stays whole, inputs and filters. Few wide ones: the same places
+    go in every group, inputs and filters each by themselves.
+    """
+    layer = node.layer
+    inputs, filters = node.inputs[0].reshape(layer.groups, -1), made.reshape(layer.groups, -1)
+    if layer.groups >= max(inputs.shape[1], filters.shape[1]):
+        for read, written in zip(inputs, filters, strict=True):
+            for channels in (read, written[1:]):
+                trace.unite(np.repeat(written[0], len(channels)), channels)
+        trace.resize(layer, "groups", filters[:, 0])
+        return
+    for rows_of in (inputs, filters):
+        for others in rows_of[1:]:
+            trace.unite(rows_of[0], others)
+    trace.cut(layer, "kernel", -2, inputs[0], "reads")
 
 
 def transposed(trace: Trace, node: Node) -> Channels:

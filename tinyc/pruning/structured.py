@@ -1,7 +1,8 @@
-"""Channel pruning: rank coupled channels, and rebuild the network without the least important."""
+"""Channel pruning: rank coupled channels, and rebuild the network without the least important, in one round or more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,13 +11,13 @@ import numpy as np
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.pruning.aims import Aims
-from tinyc.pruning.bounds import extreme
-from tinyc.pruning.choice import Part, Removals, by_group, by_rank, keep_highest, of_part, rankable, selected
-from tinyc.pruning.graph import ChannelGraph, channel_graph
+from tinyc.pruning.amounts import Begin, Part, Per, Scope, removed
+from tinyc.pruning.budget import Budget
+from tinyc.pruning.choice import Removals, keep_highest, limits, measured, of_part, rankable, selected, sizes
+from tinyc.pruning.costs import UNITS, Bill, costs
+from tinyc.pruning.graph import ChannelGraph, Keep, channel_graph, shrunk
 from tinyc.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores
-from tinyc.pruning.surgery import Keep, remove_channels
-
-Scope = Literal["group", "global"]
+from tinyc.pruning.surgery import remove_channels
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Ranking:
         rehearse: rank nothing; under the global scope take the choice that leaves the fewest ("lower") or most
             ("upper") parameters.
         part: cut whole heads of attention, or all channels but those.
+        per: rank all together by importance for each channel, byte or MAC saved; None: by channel, and under a budget
+            by what is still over it.
+        budget: what may remain, in place of `fraction`.
+        amounts: a fraction for each group by its layers, in place of `fraction`.
     """
 
     fraction: float
@@ -39,6 +44,9 @@ class Ranking:
     round_to: int = 1
     rehearse: Literal["lower", "upper"] | None = None
     part: Part = "channels"
+    per: Per | None = None
+    budget: Budget | None = None
+    amounts: Mapping[tuple[str, ...], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,40 +71,84 @@ class Choice:
 
 @dataclass(frozen=True)
 class Pruned:
-    """A fresh network with fewer channels, what each group lost, and the layers that were left whole."""
+    """A fresh network with fewer channels.
+
+    Attributes:
+        groups: what each group lost.
+        skipped: the layers that were left whole.
+        bills: costs in the order of UNITS, before the first round and after each.
+    """
 
     model: Any
     groups: tuple[GroupCount, ...]
     skipped: tuple[Skipped, ...]
+    bills: tuple[Mapping[str, int], ...]
 
 
-def channels(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Pruned:
+def channels(
+    model: Any,
+    ranking: Ranking,
+    aims: Aims,
+    where: str,
+    examples: Examples | None = None,
+    rounds: int = 1,
+    tune: Callable[[Any, int], None] = lambda model, number: None,
+) -> Pruned:
     """Physically remove channels from a functional Keras network; `model` is not changed.
 
     Args:
         where: the key path of the pass, for messages.
-        examples: training examples, which Taylor importance needs.
+        examples: training examples, which importance by gradients needs.
+        rounds: cut so many times, each time an equal part of the way; channels are ranked anew before each.
+        tune: what trains the smaller network in place after each round, numbered from 0.
 
     Raises:
-        UserError: the network is subclassed, or no group of its channels can be cut.
+        UserError: the network is subclassed, no group of its channels can be cut, or a budget cannot be met.
     """
-    choice = choose(model, ranking, aims, where, examples)
-    smaller = remove_channels(model, choice.graph, choice.keep)
-    return Pruned(smaller, counts(choice.graph, choice.removals), choice.skipped)
+    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
+    graph, bills = begin.graph, [begin.bill]
+    for number in range(rounds):
+        ranks = rank(model, graph, ranking, examples) if number else ranks
+        removals = removed(model, graph, ranking, ranks, begin, (number + 1) / rounds)
+        keep = keep_highest(graph, removals, ranks)
+        model, graph = remove_channels(model, graph, keep), shrunk(graph, keep)
+        bills.append(bill(model, graph))
+        tune(model, number)
+    return Pruned(model, counts(begin.graph, graph), skipped, tuple(map(named, bills)))
 
 
 def choose(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Choice:
-    """Decide which channels stay, as `channels` does, and change nothing."""
+    """Decide which channels stay, as `channels` does in one round, and change nothing."""
+    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
+    removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)
+    return Choice(begin.graph, keep_highest(begin.graph, removals, ranks), removals, skipped)
+
+
+def survey(
+    model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None
+) -> tuple[Begin, Scores, tuple[Skipped, ...]]:
+    """Find and rank the channels that may be cut, and the layers that stay whole."""
     graph = channel_graph(model)
     graph = replace(graph, groups=tuple(of_part(selected(group, aims), ranking.part) for group in graph.groups))
+    if ranking.amounts is not None:
+        graph = replace(graph, groups=tuple(measured(group, ranking.amounts) for group in graph.groups))
     ranks = rank(model, graph, ranking, examples)
     graph = replace(graph, groups=tuple(rankable(group, ranks) for group in graph.groups))
     meant = [group for group in graph.groups if group.attentions or ranking.part == "channels"]
     skipped = tuple(each for group in meant for each in group.skipped(model) if in_aims(each, aims))
     if all(group.blocked for group in graph.groups):
         raise nothing_to_cut(where, ranking.part, skipped)
-    removals = removed(model, graph, ranking, aims, ranks)
-    return Choice(graph, keep_highest(graph, removals, ranks), removals, tuple(dict.fromkeys(skipped)))
+    begin = Begin(graph, aims, limits(graph, aims, ranking.round_to), bill(model, graph), where)
+    return begin, ranks, tuple(dict.fromkeys(skipped))
+
+
+def bill(model: Any, graph: ChannelGraph) -> Bill:
+    """Say what a network costs, (units,)."""
+    return costs(model, graph).total(np.ones(graph.count, dtype=bool))
+
+
+def named(bill: Bill) -> dict[str, int]:
+    return {unit: round(float(cost)) for unit, cost in zip(UNITS, bill, strict=True)}
 
 
 def in_aims(skipped: Skipped, aims: Aims) -> bool:
@@ -111,21 +163,11 @@ def rank(model: Any, graph: ChannelGraph, ranking: Ranking, examples: Examples |
     return scores(model, graph, "l1" if ranking.importance in NEED_EXAMPLES else ranking.importance, None)
 
 
-def removed(model: Any, graph: ChannelGraph, ranking: Ranking, aims: Aims, ranks: Scores) -> Removals:
-    """Count what each group loses."""
-    if ranking.scope == "group":
-        return by_group(graph, aims.fractions, ranking.round_to)
-    if ranking.rehearse is None:
-        return by_rank(graph, ranking.fraction, ranks, ranking.round_to)
-    return extreme(model, graph, ranking.fraction, ranking.round_to, ranking.rehearse)
-
-
-def counts(graph: ChannelGraph, removals: Removals) -> tuple[GroupCount, ...]:
+def counts(before: ChannelGraph, after: ChannelGraph) -> tuple[GroupCount, ...]:
     """List the groups that were open to cutting."""
-    sizes = np.array([len(group.channels) for group in graph.groups])
     return tuple(
-        GroupCount(group.layers, group.attentions, int(before), int(before - count))
-        for group, before, count in zip(graph.groups, sizes, removals, strict=True)
+        GroupCount(group.layers, group.attentions, int(old), int(new))
+        for group, old, new in zip(before.groups, sizes(before), sizes(after), strict=True)
         if not group.blocked
     )
 

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import backend
-from tinyc.pruning.graph import ChannelGraph
+from tinyc.pruning.graph import ChannelGraph, Keep
 from tinyc.pruning.trace import Cut, Resize
-
-Keep = NDArray[np.bool_]
 
 
 def remove_channels(model: Any, graph: ChannelGraph, keep: Keep) -> Any:

@@ -14,6 +14,7 @@ from tinyc.errors import UserError
 from tinyc.passes import PASSES, PLANNED
 from tinyc.recipe import document, gallery
 from tinyc.recipe.document import Document
+from tinyc.recipe.order import check_order
 from tinyc.recipe.schema import Recipe, Sections, Step
 from tinyc.targets import Bound
 
@@ -48,7 +49,6 @@ def check(doc: Document) -> Recipe:
     if not steps:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     check_order(steps)
-    check_names(steps)
     text = json.dumps(table, sort_keys=True)
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
@@ -162,33 +162,3 @@ def unknown_value(where: str, kind: str, given: str, known: Iterable[str]) -> Us
     close = difflib.get_close_matches(given, names, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
     return UserError(where, f"unknown {kind} {given!r}", hint)
-
-
-def check_order(steps: tuple[Step, ...]) -> None:
-    """Refuse passes whose input kind is not what the pass before gives, and any change after `export`."""
-    kind, giver = "net", "the source"
-    exported = False
-    names = {"net": "a Keras network", "flat": "a .tflite"}
-    for entry in steps:
-        current = entry.transform
-        if current.takes != kind:
-            remedy = "move it before quantize" if current.takes == "net" else "put a quantize pass before it"
-            raise UserError(
-                entry.where, f"{current.use} takes {names[current.takes]}, but {giver} gives {names[kind]}", remedy
-            )
-        if exported and current.use != "verify":
-            raise UserError(
-                entry.where, f"{current.use} stands after export, which writes the last bytes", "move it before export"
-            )
-        exported = exported or current.use == "export"
-        kind, giver = current.gives, current.use
-
-
-def check_names(steps: tuple[Step, ...]) -> None:
-    """Refuse `verify` before `export`: it would check bytes that are not the ones exported."""
-    uses = [entry.transform.use for entry in steps]
-    if "verify" in uses and "export" in uses and uses.index("verify") < uses.index("export"):
-        entry = steps[uses.index("verify")]
-        raise UserError(
-            entry.where, "verify stands before export", "move it after export, so that it checks the exported file"
-        )

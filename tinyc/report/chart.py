@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tinyc import units
@@ -12,6 +13,8 @@ from tinyc.report.tables import changes, states
 from tinyc.report.views import Views
 
 NICE_STEPS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+# Labels that begin closer than this, in per cent of the width, would touch.
+LABELS_APART = 17
 MOST_TICKS = 6
 FEWEST_TICKS = 3
 BINARY = {name: size for name, size in units.BYTES.items() if name in ("B", "KiB", "MiB", "GiB")}
@@ -102,7 +105,17 @@ def _decades(low: float, high: float) -> tuple[Tick, ...]:
         inside = [(at, text) for at, text in marks if low <= at <= high]
         if len(inside) >= FEWEST_TICKS:
             break
-    return tuple(Tick(round((at - low) / (high - low) * 100, 2), text) for at, text in inside)
+    ticks = (Tick(round((at - low) / (high - low) * 100, 2), text) for at, text in sorted(inside))
+    return tuple(apart(ticks))
+
+
+def apart(ticks: Iterable[Tick]) -> Iterator[Tick]:
+    """Leave out the ticks whose labels would touch the one before."""
+    free = 0.0
+    for tick in ticks:
+        if tick.at >= free:
+            free = tick.at + LABELS_APART
+            yield tick
 
 
 def accuracy(report: Report, views: Views) -> AccuracyChart | None:

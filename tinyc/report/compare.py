@@ -11,7 +11,8 @@ from typing import Any, Literal
 from tinyc import units
 from tinyc.errors import UserError
 from tinyc.report.facts import spell
-from tinyc.report.figures import FIELDS, factor, got, plain, signed, unit_of
+from tinyc.report.figures import FIELDS, factor, got, signed, unit_of
+from tinyc.report.plain import plain
 from tinyc.report.record import Report
 from tinyc.report.schema import REMEDY, finite
 from tinyc.report.views import Views

@@ -28,6 +28,8 @@ def spelled(facts: Mapping[str, Any]) -> Facts:
     for name, value in _leaves(facts):
         if _is_records(value):
             tables.append((name, _records(value)))
+        elif records := _by_name(name, value):
+            tables.append((name, _records(records)))
         else:
             single.append((name, spell(name, value)))
     return Facts(Cells(("fact", "value"), tuple(single)), tuple(tables))
@@ -59,14 +61,23 @@ def _number(name: str, value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
+def _by_name(name: str, value: Any) -> list[dict[str, Any]]:
+    """Turn what is known by name into records: many numbers (bits a layer), or tables of one kind (a file each)."""
+    if not isinstance(value, Mapping):
+        return []
+    if len(value) > NUMBERS_APART and all(map(_is_number, value.values())):
+        return [{"of": str(key), name.rpartition(".")[2]: number} for key, number in value.items()]
+    tables = [item for item in value.values() if isinstance(item, Mapping)]
+    plain = [set(item) for item in tables if not any(isinstance(part, Mapping) for part in item.values())]
+    if len(plain) < 2 or len(plain) < len(value) or not set.intersection(*plain):
+        return []
+    return [{"of": str(key), **item} for key, item in value.items()]
+
+
 def _leaves(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in facts.items():
         # A long table of numbers (examples a class, bits a layer) is one fact, not a page of them.
-        if (
-            isinstance(value, Mapping)
-            and value
-            and not (len(value) > NUMBERS_APART and all(map(_is_number, value.values())))
-        ):
+        if isinstance(value, Mapping) and value and not _by_name(name, value):
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

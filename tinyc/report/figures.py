@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from tinyc import units
 from tinyc.ledger import Ledger
@@ -111,8 +110,3 @@ def verdict(report: Report) -> str:
         return "verify found a difference between the runtimes"
     judged = report.targets or any(step.checks for step in report.steps)
     return "all targets met" if judged else "no targets set"
-
-
-def plain(value: Any) -> str:
-    """Keep user text on one line and free of control characters (a terminal would obey them)."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(value))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc import units
-from tinyc.report import chart, facts, tables
+from tinyc.report import chart, facts, kilobytes, tables
 from tinyc.report.figures import accuracy_of, factor, signed, verdict
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
@@ -16,7 +16,7 @@ from tinyc.report.views import Confusion, Layer, Sample, Views
 from tinyc.targets import Measured
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment
 
 BARS_SHOWN = 15
 MATRIX_CLASSES = 20
@@ -78,7 +78,8 @@ class Shown:
 def render(report: Report, views: Views | None = None) -> str:
     """Write the page; without views the sections that need them are left out."""
     views = views or Views()
-    return _template().render(
+    template = environment().get_template("template.html")
+    return template.render(
         report=report,
         views=views,
         verdict=verdict(report),
@@ -88,6 +89,8 @@ def render(report: Report, views: Views | None = None) -> str:
         accuracy=chart.accuracy(report, views),
         layers=[("Source", views.source_layers), ("Artifact", views.final_layers)],
         shares=shares,
+        kilobytes=kilobytes,
+        legend=kilobytes.legend(report, views),
         recalls=recalls(report),
         matrices=matrices(views),
         confused=tables.confused(views) if len(views.classes) > MATRIX_CLASSES else None,
@@ -100,14 +103,12 @@ def render(report: Report, views: Views | None = None) -> str:
 
 
 @functools.cache
-def _template() -> Template:
+def environment() -> Environment:
+    """Open the templates of this folder; what they show is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("template.html")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def tiles(report: Report, views: Views) -> list[Tile]:

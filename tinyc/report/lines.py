@@ -10,7 +10,8 @@ from rich.text import Text
 
 from tinyc import units
 from tinyc.ledger import Ledger
-from tinyc.report.figures import accuracy_of, got, plain, signed
+from tinyc.report.figures import accuracy_of, got, signed
+from tinyc.report.plain import plain
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.targets import Check
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from tinyc import units
-from tinyc.report import facts, tables
-from tinyc.report.figures import plain, verdict
+from tinyc.report import facts, kilobytes, tables
+from tinyc.report.figures import verdict
+from tinyc.report.plain import plain
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 from tinyc.report.views import Views
@@ -30,6 +31,7 @@ def _lines(report: Report, views: Views) -> Iterator[str]:
     yield from section("Targets", tables.targets(report.targets))
     yield from section("Expected of single passes", tables.expects(report))
     yield from section("Pass by pass", tables.steps(report, views))
+    yield from _kilobytes(report, views)
     yield from section("Left alone", tables.skipped(report))
     yield from section("Ledger", tables.ledgers(report))
     yield from section("Classes", tables.classes(report))
@@ -63,6 +65,16 @@ def escape(text: str) -> str:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _kilobytes(report: Report, views: Views) -> Iterator[str]:
+    if not kilobytes.legend(report, views):
+        return
+    yield from ("## Where each kilobyte went", "", escape(kilobytes.summary(report)), "")
+    yield from (f"- {escape(name)}: {escape(said)}" for name, said in kilobytes.sentences(report, views))
+    yield ""
+    yield from section("By kind", kilobytes.by_kind(report, views), level=3)
+    yield from section("By layer", kilobytes.by_group(report, views), level=3)
 
 
 def _facts(report: Report) -> Iterator[str]:

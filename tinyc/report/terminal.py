@@ -15,7 +15,7 @@ from rich.table import Column
 from rich.text import Text
 
 from tinyc import progress, units
-from tinyc.report.figures import plain
+from tinyc.report.plain import plain
 
 PATIENCE_SECONDS = 2.0
 SILENCE_SECONDS = 30.0

@@ -9,6 +9,7 @@ It is stored in report.json as one extra table, "views":
       "samples": [ { "index": int, "label": int, "source": int, "source_confidence": float,
                      "final": int, "final_confidence": float, "image": "data:image/png;base64,.."|null,
                      "text": str|null } ],
+      "kilobytes": [ { "index": int, "kinds": {kind: bytes}, "groups": {name: bytes} } ],     (0: the source)
       "paired": [ { "index": int, "before": Measured|null, "source": Measured|null } ] }
 
 Measured is { "value", "low", "high" }: a drop of the metric in fractions with its 95 % interval, positive is worse.
@@ -59,6 +60,15 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Kilobytes:
+    """The bytes of state `index` (0: the source), by kind of what they are for, and by group of layers."""
+
+    index: int
+    kinds: Mapping[str, int]
+    groups: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class PairedDrop:
     """How much of the metric step `index` lost, on the same examples: against the state before it, and the source."""
 
@@ -85,6 +95,7 @@ class Views:
     final_confusion: Confusion = ()
     samples: tuple[Sample, ...] = ()
     paired: tuple[PairedDrop, ...] = ()
+    kilobytes: tuple[Kilobytes, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 
 def known_augmentations(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -15,6 +15,26 @@ def known_augmentations(names: tuple[str, ...]) -> tuple[str, ...]:
         if name not in AUGMENTATIONS:
             raise ValueError(f"unknown augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
     return names
+
+
+class Teach(BaseModel, frozen=True, extra="forbid"):
+    """Soft labels for a fine-tuning (Hinton et al. 2015), with the meaning that the keys have in `distill`."""
+
+    temperature: float = Field(4.0, gt=0, le=100, description="softens both distributions; 1 leaves them as they are")
+    alpha: float = Field(0.9, gt=0, le=1, description="share of the teachers in the loss; the rest is the labels'")
+    views: Annotated[int, Field(ge=1, le=64)] | Literal["fresh"] = Field(
+        8, description="stored views of each image, 1 to 64; or 'fresh': a new one in each epoch, teachers in the loop"
+    )
+    clean: bool = Field(False, description="the first of the stored views is the examples as they are, not augmented")
+    teachers: tuple[str, ...] = Field(
+        ("source",), min_length=1, description="'source' or saved networks; the logits of several are averaged"
+    )
+
+    @model_validator(mode="after")
+    def fits_together(self) -> Self:
+        if self.clean and (self.views == "fresh" or self.views < 2):
+            raise ValueError("clean = true is one of at least two stored views; give views = 2 or more")
+        return self
 
 
 Epochs = Annotated[int, Field(ge=0, le=10_000, description="passes over the training split; 0 trains nothing")]
@@ -46,5 +66,11 @@ LabelSmoothing = Annotated[
 ]
 Loss = Annotated[
     Literal["auto", "labels"],
-    Field(description="auto goes on with the latest distillation, where there was one; labels uses labels alone"),
+    Field(
+        description="auto goes by `teach`, else by the latest distillation, where there was one; labels by labels alone"
+    ),
+]
+Taught = Annotated[
+    Teach | None,
+    Field(description="learn from the source while fine-tuning, e.g. { temperature = 4.0, alpha = 0.9, views = 8 }"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tinyc.training import distillation
@@ -11,29 +12,61 @@ from tinyc.training.resume import resumable_fit
 
 if TYPE_CHECKING:
     from tinyc.contract import Context
+    from tinyc.training.objectives import Objective
     from tinyc.training.options import FitOptions
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some epochs of a longer training, `epochs` from `first` on."""
+
+    first: int
+    epochs: int
+
+    def of(self, objective: Objective) -> Objective:
+        """Count the epochs of an objective's views and targets from `first`."""
+        targets = objective.targets
+        return replace(
+            objective,
+            view=lambda epoch: objective.view(self.first + epoch),
+            targets=targets and (lambda images, rows, epoch: targets(images, rows, self.first + epoch)),
+        )
+
+
 def fine_tune(
-    model: Any, options: FitOptions, context: Context, title: str, callbacks: Sequence[Any] = ()
+    model: Any,
+    options: FitOptions,
+    context: Context,
+    title: str,
+    callbacks: Sequence[Any] = (),
+    part: Part | None = None,
 ) -> dict[str, Any]:
-    """Train a changed network on in place, by the recipe's latest distillation, or else by the labels.
+    """Train a changed network on in place, by `options.teach`, the recipe's latest distillation, or by the labels.
 
     `options.loss = "labels"` takes the labels in any case. A training that was killed goes on from its last epoch.
 
     Args:
         model: a Keras network, also in TFMOT's wrappers, with logits out.
         callbacks: Keras callbacks such as `UpdatePruningStep`.
+        part: train these of the options' epochs only, on their own views, with a schedule of their own.
 
     Returns:
         The facts of `training.fit.fit`, and what the teachers are and said.
     """
+    whole = part or Part(0, options.epochs)
+    own = options.model_copy(update={"epochs": whole.epochs})
     if context.rehearse is not None:
-        return resumable_fit(model, options, labels(context.seed), context, title)
+        return resumable_fit(model, own, labels(context.seed), context, title)
     teaching: Any = None
     if options.loss == "auto":
-        teaching = next((item for item in reversed(context.earlier) if item.use == "distill"), None)
+        teaching = options.teach or latest_distillation(context)
     panel = distillation.panel_of(teaching, context)
     objective, taught = distillation.objective(teaching, panel, options, context)
-    details = [teaching.model_dump(mode="json") if teaching else None, context.source_key]
-    return taught | resumable_fit(model, options, objective, context, title, callbacks=callbacks, details=details)
+    shifted = whole.of(objective)
+    details = [teaching.model_dump(mode="json") if teaching else None, context.source_key, whole.first]
+    return taught | resumable_fit(model, own, shifted, context, title, callbacks=callbacks, details=details)
+
+
+def latest_distillation(context: Context) -> Any:
+    """Give the last pass before this one that had teachers, or None."""
+    return next((item for item in reversed(context.earlier) if item.use == "distill"), None)

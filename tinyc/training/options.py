@@ -17,6 +17,8 @@ from tinyc.sources.training_keys import (
     Loss,
     Optimizer,
     Schedule,
+    Taught,
+    Teach,
     Warmup,
     WeightDecay,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "Loss",
     "Optimizer",
     "Schedule",
+    "Taught",
+    "Teach",
     "Warmup",
     "WeightDecay",
     "fit_options",
@@ -50,6 +54,7 @@ class FitOptions(BaseModel, frozen=True, extra="forbid"):
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
     loss: Loss = "auto"
+    teach: Taught = None
 
 
 def fit_options(keys: BaseModel) -> FitOptions:

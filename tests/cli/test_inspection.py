@@ -1,0 +1,154 @@
+"""`tinyc inspect` on files of every kind: converted, hand-made, stripped, packed in tables, odd and damaged."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
+import tiny
+from tiny import Plan, by_hand
+
+from tinyc import cli
+from tinyc.lowering.strip import strip
+from tinyc.lowering.tables import compact, gains
+
+Shown = pytest.CaptureFixture[str]
+
+
+def few_valued() -> bytes:
+    """A dense layer of four values, so that tables at two bits hold it exactly."""
+    weights = np.random.default_rng(1).choice(np.array([-9, 0, 4, 90], np.int8), (64, 64))
+    plans = [Plan((1, 64)), Plan((64, 64), data=weights.tobytes()), Plan((1, 64))]
+    return by_hand(plans, [("FULLY_CONNECTED", (0, 1), (2,))])
+
+
+def written(folder: Path, content: bytes) -> Path:
+    path = folder / "mine.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def table(path: Path, capsys: Shown) -> dict[str, Any]:
+    assert cli.invoke(["inspect", str(path), "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def text(path: Path, capsys: Shown, *more: str) -> str:
+    assert cli.invoke(["inspect", str(path), *more]) == 0
+    return capsys.readouterr().out
+
+
+def saving(found: dict[str, Any], name: str) -> dict[str, Any]:
+    (each,) = (each for each in found["savings"] if each["technique"].startswith(name))
+    return dict(each)
+
+
+def test_it_explains_every_byte(tmp_path: Path, capsys: Shown) -> None:
+    content = tiny.mixed()
+    found = table(written(tmp_path, content), capsys)
+    assert sum(found["bytes_by_kind"].values()) == found["file_bytes"] == len(content)
+    assert (
+        sum(each["bytes"] for each in found["constants"] if each["role"] != "other constants") == found["weight_bytes"]
+    )
+    largest = found["constants"][0]
+    assert (largest["layer"], largest["op"], largest["shape"]) == ("logits", "FULLY_CONNECTED", [5, 400])
+    assert largest["share"] == pytest.approx(2000 / len(content))
+    assert largest["values"]["elements"] == 2000
+    assert found["lifetimes"]["peak_bytes"] <= found["arena_bytes"]
+    assert found["tflm"] == "runs it"
+
+
+def test_what_is_measured_is_what_the_techniques_do(tmp_path: Path, capsys: Shown) -> None:
+    content = tiny.mixed()
+    found = table(written(tmp_path, content), capsys)
+    assert saving(found, "strip")["bytes_after"] == len(strip(content))
+    assert saving(found, "gzip, ")["bytes_after"] == found["gzip_bytes"]
+    assert not saving(found, "int4")["measured"]
+    assert saving(table(written(tmp_path, strip(content)), capsys), "strip")["saved_bytes"] == 0
+    exact = saving(table(written(tmp_path, few_valued()), capsys), "tables as it is (1 tensor, 2 bits)")
+    assert exact["measured"]
+    stripped = strip(few_valued())
+    assert abs(exact["saved_bytes"] - (len(stripped) - len(compact(stripped, gains(stripped))))) < 100
+
+
+def test_values_are_counted_behind_tables(tmp_path: Path, capsys: Shown) -> None:
+    plain = table(written(tmp_path, few_valued()), capsys)["constants"][0]["values"]
+    packed = table(written(tmp_path, compact(few_valued(), gains(few_valued()))), capsys)
+    assert plain["distinct"] == 4
+    assert packed["constants"][0]["values"] == plain
+    assert packed["constants"][0]["shape"] == [64, 64]
+    assert packed["bytes_by_kind"]["weight tables"] == packed["weight_bytes"]
+    assert packed["tflm"] == "runs it"
+
+
+@pytest.mark.parametrize("make", [tiny.mixed, tiny.mixed_float, tiny.with_gelu, few_valued])
+def test_the_text_fits_eighty_columns(make: Any, tmp_path: Path, capsys: Shown) -> None:
+    shown = text(written(tmp_path, make()), capsys).splitlines()
+    path, *lines = shown
+    assert path.endswith("mine.tflite")
+    assert max(map(len, lines)) <= 80
+    for heading in ("Bytes by kind", "Bytes by tensor", "What is left to take off", "Arena", "Operators"):
+        assert any(line.startswith(heading) for line in lines), heading
+
+
+def test_the_picture_names_the_peak(tmp_path: Path, capsys: Shown) -> None:
+    path = written(tmp_path, tiny.mixed())
+    shown = text(path, capsys, "--picture", str(tmp_path / "arena.svg"), "--html", str(tmp_path / "page.html"))
+    found = table(path, capsys)["lifetimes"]
+    assert f"{found['peak_bytes']:,} B at once" in shown
+    assert f"^ peak: op {found['peak']}" in shown
+    drawing = ElementTree.parse(tmp_path / "arena.svg").getroot()
+    bars = [each for each in drawing.iter() if each.get("class") == "life"]
+    assert len(bars) == len(found["lifetimes"])
+    page = (tmp_path / "page.html").read_text()
+    assert "<script" not in page
+    assert f"At most {found['peak_bytes']:,} B" in page
+
+
+def test_files_of_others_are_shown(tmp_path: Path, capsys: Shown) -> None:
+    """An old converter's codes, no names, a dimension left open, a name that is HTML, and a second graph."""
+    schema = tiny.schema()
+    tree = schema.ModelT.InitFromPackedBuf(tiny.plain(), 0)
+    tree.subgraphs.append(schema.ModelT.InitFromPackedBuf(tiny.plain(), 0).subgraphs[0])
+    for code in tree.operatorCodes:
+        code.builtinCode = 0
+    for graph in tree.subgraphs:
+        for tensor in graph.tensors:
+            tensor.name = b"<script>\x1b[31m"
+        graph.tensors[graph.inputs[0]].shape = np.array([1, -1, 12, 2], np.int32)
+    path = written(tmp_path, tiny.pack(tree))
+    shown = text(path, capsys, "--html", str(tmp_path / "page.html"))
+    assert "\x1b" not in shown
+    assert "leaves its input's shape open" in " ".join(shown.split())
+    assert "<script>" not in (tmp_path / "page.html").read_text()
+    assert sum(table(path, capsys)["bytes_by_kind"].values()) == path.stat().st_size
+
+
+def test_the_arena_of_a_file_of_two_inputs_is_measured(tmp_path: Path, capsys: Shown) -> None:
+    plans = [Plan((1, 1600)), Plan((1, 1600)), Plan((1, 1600))]
+    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand(plans, [("ADD", (0, 1), (2,))]), 0)
+    tree.subgraphs[0].inputs = [0, 1]
+    found = table(written(tmp_path, tiny.pack(tree)), capsys)
+    assert found["tflm"] == "runs it"
+    assert found["lifetimes"]["peak_bytes"] == 3 * 1600
+    assert found["arena_bytes"] > 3 * 1600
+
+
+def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path, capsys: Shown) -> None:
+    path = written(tmp_path, few_valued())
+    assert cli.invoke(["inspect", str(path), "--html", str(tmp_path / "no" / "page.html")]) == 3
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_damaged_files_keep_their_error(tmp_path: Path, capsys: Shown) -> None:
+    path = written(tmp_path, tiny.mixed()[:900])
+    assert cli.invoke(["inspect", str(path)]) == 2
+    assert "is not a TensorFlow Lite file" in capsys.readouterr().err

@@ -1,0 +1,182 @@
+"""The pass `cluster`: its keys, its facts, bits by measurement, and tables that reach the int8 file."""
+
+from __future__ import annotations
+
+import artifacts
+import networks_of_tables as networks
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from tinyc.clustering.check import few_valued_after, int8_values
+from tinyc.clustering.keep import tables
+from tinyc.clustering.kernels import kernels
+from tinyc.clustering.tables import distinct
+from tinyc.errors import TinycError, UserError
+from tinyc.passes.cluster import NOTE, Cluster
+from tinyc.passes.prune import Prune
+from tinyc.passes.quantize import Quantize
+from tinyc.state import Net
+
+NAMES = ["conv", "depthwise", "second", "hidden", "logits"]
+ONE = {"epochs": 1, "batch": 50}
+BAD_KEYS = [
+    ({}, "give `clusters`, e.g. clusters = 16"),
+    ({"clusters": 1}, "greater than or equal to 2"),
+    ({"clusters": 129}, "less than or equal to 128"),
+    ({"clusters": 8, "budget": "4 KiB"}, '`budget` belongs to bits = "auto"'),
+    ({"clusters": 8, "drop": 0.01}, '`drop` belongs to bits = "auto"'),
+    ({"clusters": 8, "bits": "auto", "drop": 0.01}, "remove `clusters`"),
+    ({"bits": "auto"}, "needs one of `budget` and `drop`; given: none"),
+    ({"bits": "auto", "budget": "4 KiB", "drop": 0.1}, "given: budget, drop"),
+    ({"bits": "auto", "budget": "4 miles"}, "unknown unit 'miles'"),
+    ({"bits": "auto", "budget": "0 B"}, "leaves no byte"),
+    ({"bits": "auto", "drop": 0.1, "only": [{"match": "a", "clusters": 4}]}, "no `clusters` of its own"),
+    ({"clusters": 8, "start": "random"}, "'kmeans\\+\\+', 'density' or 'linear'"),
+]
+
+
+@pytest.mark.parametrize(("keys", "message"), BAD_KEYS)
+def test_bad_keys_are_refused(keys, message):
+    with pytest.raises(ValidationError, match=message):
+        Cluster(use="cluster", **keys)
+
+
+def net():
+    return Net(networks.mixed(), artifacts.TASK)
+
+
+def test_each_layer_gets_its_values_and_the_facts_say_so(tmp_path):
+    state = net()
+    before = [weight.copy() for weight in state.model.get_weights()]
+    only = ["*", {"match": "re:conv|second", "clusters": 5}, {"match": "hidden", "clusters": 16}]
+    cluster = Cluster(clusters=4, only=only, skip=["logits"], start="density", **ONE)
+    outcome = cluster.apply(state, artifacts.context(tmp_path, state))
+    assert Cluster(**cluster.model_dump()) == cluster
+    rows = {row["layer"]: row for row in outcome.facts["layers"]}
+    wanted = {"second": 5, "hidden": 16}
+    assert {name: row["clusters"] for name, row in rows.items()} == wanted
+    for kernel in kernels(outcome.state.model):
+        values = distinct(kernel.read(outcome.state.model), kernel.axis)
+        if kernel.layer in wanted:
+            assert values.max() == rows[kernel.layer]["values_after"] == wanted[kernel.layer]
+            assert rows[kernel.layer]["table_bytes"] < rows[kernel.layer]["dense_bytes"]
+            assert rows[kernel.layer]["mean_squared_error"] > 0
+        else:
+            assert values.min() > 16 or kernel.layer == "conv"
+    assert rows["second"]["dense_bytes"] == 3 * 3 * 8 * 16
+    assert rows["second"]["table_bytes"] == 3 * 3 * 8 * 16 * 3 // 8 + 16 * 5 + 200
+    assert outcome.facts["table_bytes"] == sum(row["table_bytes"] for row in rows.values())
+    assert outcome.facts["notes"] == [NOTE]
+    assert outcome.facts["fine_tune"]["epochs"] == 1
+    skipped = {each.layer: each.why for each in outcome.skipped}
+    assert list(skipped) == ["conv", "depthwise"]
+    assert skipped["depthwise"].startswith("depthwise_kernel: 8 tables of 4 values would take 282 bytes")
+    assert all(np.array_equal(old, new) for old, new in zip(before, state.model.get_weights(), strict=True))
+
+
+def test_selectors_that_leave_nothing_are_refused(tmp_path):
+    state = net()
+    lent = artifacts.context(tmp_path, state)
+    with pytest.raises(UserError, match="no selected layer has weights for a table"):
+        Cluster(clusters=4, only=["conv_bn"]).apply(state, lent)
+    with pytest.raises(UserError, match="no selected layer would be smaller as a table; depthwise"):
+        Cluster(clusters=16, only=["depthwise"]).apply(state, lent)
+    with pytest.raises(UserError, match=r"cluster.only: 'thrid' matches no layer"):
+        Cluster(clusters=16, only=["thrid"]).apply(state, lent)
+
+
+def test_bits_by_measurement(tmp_path):
+    state = net()
+    lent = artifacts.context(tmp_path, state)
+    dense = 3 * 3 * 8 * 16 + 16 * 16 * 24
+    outcome = Cluster(bits="auto", budget="3000 B", epochs=0).apply(state, lent)
+    found = outcome.facts["search"]
+    assert found["bytes"] <= 3000
+    assert found["split"] == "validation"
+    assert found["examples"] == 60
+    assert {row["layer"] for row in found["tried"]} == {"second", "hidden"}
+    assert outcome.facts["table_bytes"] <= 3000 < dense
+    assert tables(outcome.state.model).keys() >= {row["layer"] for row in outcome.facts["layers"]}
+    with pytest.raises(UserError, match=r"cluster: budget: 1\.0 KiB is too little"):
+        Cluster(bits="auto", budget="1 KiB", epochs=0).apply(state, lent)
+
+    loose = Cluster(bits="auto", drop=0.9, epochs=0).apply(state, lent).facts["search"]
+    tight = Cluster(bits="auto", drop=0.001, epochs=0).apply(state, lent).facts["search"]
+    least = sum(min(row["bytes"] for row in found["tried"] if row["layer"] == name) for name in ("second", "hidden"))
+    assert loose["bytes"] == least <= tight["bytes"]
+    assert tight["accuracy_shared"] >= tight["accuracy_before"] - 0.001
+
+
+@pytest.mark.parametrize("keys", [{"clusters": 8}, {"bits": "auto", "budget": "3000 B"}, {"bits": "auto", "drop": 0.1}])
+def test_rehearsal_trains_and_measures_nothing(tmp_path, keys):
+    state = net()
+    sizes = []
+    for side in ("lower", "upper"):
+        lent = artifacts.context(tmp_path, state, side)
+        outcome = Cluster(epochs=50, **keys).apply(state, lent)
+        assert "search" not in outcome.facts
+        assert not outcome.facts["fine_tune"]["epochs"]
+        sizes.append(sum(row["table_bytes"] for row in outcome.facts["layers"]))
+    assert (sizes[0] == sizes[1]) == ("drop" not in keys)
+
+
+def test_zeros_come_first_and_stay(tmp_path):
+    state = net()
+    lent = artifacts.context(tmp_path, state)
+    sparse = Prune(how="magnitude", sparsity=0.6, only=["second", "hidden"], **ONE).apply(state, lent).state
+    shared = Cluster(clusters=8, only=["second", "hidden"], **ONE).apply(sparse, lent).state
+    for name in ("second", "hidden"):
+        old, new = (each.model.get_layer(name).get_weights()[0] for each in (sparse, shared))
+        assert np.array_equal(old == 0, new == 0)
+        assert distinct(new, -1).max() == 8
+    with pytest.raises(UserError, match="layer 'second' has a weight table of an earlier `cluster`"):
+        Prune(how="magnitude", sparsity=0.8, **ONE).apply(shared, lent)
+    again = Prune(how="magnitude", sparsity=0.7, only=["logits"], **ONE).apply(shared, lent).state.model
+    kept, held = (each.get_layer("second").get_weights()[0] for each in (again, shared.model))
+    assert np.array_equal(kept == 0, held == 0)
+    assert distinct(kept, -1).max() == 8
+
+
+def test_tables_outlive_the_channels_of_others(tmp_path):
+    state = net()
+    lent = artifacts.context(tmp_path, state)
+    shared = Cluster(clusters=8, only=["second", "hidden"], **ONE).apply(state, lent).state
+    cut = Prune(how="channels", fraction=0.25, only=["conv", "second"], **ONE).apply(shared, lent).state.model
+    assert cut.get_layer("second").get_weights()[0].shape == (3, 3, 6, 12)
+    for name in ("second", "hidden"):
+        kernel = cut.get_layer(name).get_weights()[0]
+        assert distinct(kernel, -1).max() <= 8
+    assert not np.array_equal(
+        cut.get_layer("hidden").get_weights()[1], shared.model.get_layer("hidden").get_weights()[1]
+    )
+
+
+@pytest.mark.parametrize("how", ["ptq", "qat"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.5])
+def test_tables_and_zeros_reach_the_int8_file(tmp_path, how, sparsity):
+    model = networks.clustered(networks.mixed(), 4, sparsity)
+    expected = tables(model)
+    assert expected == dict.fromkeys(NAMES, 4)
+    state = Net(model, artifacts.TASK)
+    keys = ONE if how == "qat" else {}
+    outcome = Quantize(use="quantize", how=how, **keys).apply(state, artifacts.context(tmp_path, state))
+    found = few_valued_after(outcome.state.content, expected)
+    assert list(found) == ["tables"]
+    assert list(found["tables"]) == NAMES
+    assert max(found["tables"].values()) <= 4
+    zeros = [outcome.facts[f"zero_weights_{when}"] for when in ("before", "after")]
+    assert zeros[1] >= zeros[0] >= sparsity - 0.01
+
+
+def test_lost_tables_are_an_error():
+    content = artifacts.content()
+    names = dict(int8_values(content))
+    assert names["stage1_a_conv"] > 20
+    assert few_valued_after(content, {}) == {}
+    assert few_valued_after(content, {"stage1_a_conv": 128, "gone": 4}) == {
+        "tables": {"stage1_a_conv": names["stage1_a_conv"]},
+        "tables_unseen": ["gone"],
+    }
+    with pytest.raises(TinycError, match=r"layer 'stage1_a_conv': has [0-9]+ int8 values in a channel"):
+        few_valued_after(content, {"stage1_a_conv": 4})

@@ -1,0 +1,146 @@
+"""The order of passes: an illegal one is refused with an order that is legal, a wasteful one is said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from tinyc.errors import UserError
+from tinyc.recipe import Step
+from tinyc.recipe.order import check_order, legal_order, warnings
+
+KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}
+USES = ("distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A pass that is only its name; the order of passes asks for no more, but for how `prune` prunes."""
+
+    use: str
+    how: str | None = None
+    precision: str = "uniform"
+    equalize: bool = False
+
+    @property
+    def takes(self) -> Any:
+        return KINDS.get(self.use, ("net", "net"))[0]
+
+    @property
+    def gives(self) -> Any:
+        return KINDS.get(self.use, ("net", "net"))[1]
+
+    def apply(self, state: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+
+def steps(text: str) -> list[Step]:
+    """Read "prune:magnitude quantize export"."""
+    return [Step(read(word), (), f"recipe:{line}") for line, word in enumerate(text.split(), 1)]
+
+
+def read(word: str) -> Named:
+    return Named(*word.split(":"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem", "remedy", "order"),
+    [
+        ("quantize prune", 2, "prune takes a Keras network, but quantize gives a .tflite", "move it before quantize",
+         "prune -> quantize"),
+        ("prune export", 2, "export takes a .tflite, but prune gives a Keras network", "put a quantize pass before it",
+         "prune -> quantize -> export"),
+        ("compact cluster quantize", 1, "compact takes a .tflite, but the source gives", "put a quantize pass before",
+         "cluster -> quantize -> compact"),
+        ("quantize quantize", 2, "quantize takes a Keras network, but quantize gives", "leave one quantize out",
+         "quantize"),
+        ("cluster quantize export compact", 4, "compact stands after export, which writes the last bytes",
+         "move it before export", "cluster -> quantize -> compact -> export"),
+        ("quantize export export", 3, "export stands after export", "leave one export out", "quantize -> export"),
+        ("quantize compact compact export", 3, "compact stands twice", "leave one out",
+         "quantize -> compact -> export"),
+        ("quantize verify export", 2, "verify stands before export", "move it after export",
+         "quantize -> export -> verify"),
+        ("quantize verify compact", 2, "verify stands before compact", "move it after compact",
+         "quantize -> compact -> verify"),
+        ("cluster prune:magnitude prune:channels quantize", 2,
+         'prune how = "magnitude" stands after cluster, and single zeros would break its tables',
+         "move it before cluster, which keeps the zeros",
+         "prune (magnitude) -> cluster -> prune (channels) -> quantize"),
+        ("quantize cluster prune export", 2, "cluster takes a Keras network", "move it before quantize",
+         "cluster -> prune -> quantize -> export"),
+    ],
+)  # fmt: skip
+def test_an_illegal_order_is_refused_with_a_legal_one(
+    text: str, line: int, problem: str, remedy: str, order: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check_order(steps(text))
+    message = str(caught.value)
+    assert f"recipe:{line}" in message
+    assert problem in message
+    assert remedy in message
+    assert message.endswith(f"a legal order is {order}")
+
+
+def test_a_key_that_no_order_helps_is_refused_without_one() -> None:
+    passes = (Named("cluster"), Named("quantize", equalize=True))
+    with pytest.raises(UserError, match=r"equalize = true after cluster.*\n?.*remove `equalize`, or the cluster pass$"):
+        check_order([Step(each, (), "here") for each in passes])
+    check_order([Step(each, (), "here") for each in (Named("cluster"), Named("quantize"))])
+
+
+@given(some.lists(some.sampled_from(USES), min_size=1, max_size=8))
+@settings(max_examples=500, deadline=None, derandomize=True)
+def test_the_order_in_the_remedy_is_legal_and_a_legal_one_stays(words: list[str]) -> None:
+    given_passes = [read(word) for word in words]
+    offered = [Named(each) if isinstance(each, str) else each for each in legal_order(given_passes)]
+    check_order([Step(each, (), "") for each in offered])
+    assert {each.use for each in offered} - {"quantize"} == {each.use for each in given_passes} - {"quantize"}
+    try:
+        check_order([Step(each, (), "") for each in given_passes])
+    except UserError:
+        return
+    assert offered == [
+        each for place, each in enumerate(given_passes) if each.use != "verify" or each not in given_passes[:place]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("distill prune:channels cluster quantize compact export verify", ()),
+        ("trim_vocabulary distill quantize", ()),
+        ("prune:channels cluster distill quantize", ("distill (pass 3) starts a fresh student, so that the work of "
+         "prune and cluster before it is thrown away",)),
+        ("cluster factorize quantize compact", ("factorize (pass 2) computes new weights: the tables of cluster",)),
+        ("prune:magnitude factorize quantize", ("factorize (pass 2) computes new weights: the zeros of prune",)),
+        ("prune:magnitude distill factorize quantize", ("distill (pass 2)",)),
+        ("prune:channels factorize quantize", ()),
+        ("cluster quantize export", ("cluster (pass 1) leaves few values a tensor, which save no byte",)),
+        ("quantize compact export", ("compact (pass 2) makes tables of tensors with few values",)),
+        ("quantize::auto compact", ()),
+        ("cluster distill prune:magnitude quantize", ("distill (pass 2)",)),
+    ],
+)  # fmt: skip
+def test_wasted_work_is_said(text: str, said: tuple[str, ...]) -> None:
+    found = warnings(steps(text))
+    assert len(found) == len(said)
+    for part in said:
+        assert any(part in each for each in found), found
+
+
+def test_check_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import small
+
+    from tinyc import cli
+
+    sparse = '[[pass]]\nuse = "prune"\nhow = "magnitude"\nsparsity = 0.5\n\n[[pass]]\nuse = "distill"'
+    recipe = small.write(tmp_path, small.RECIPE.replace('[[pass]]\nuse = "distill"', sparse))
+    assert cli.invoke(["check", str(recipe)]) == 0
+    assert "note: distill (pass 2) starts a fresh student" in capsys.readouterr().out

@@ -1,0 +1,95 @@
+"""sensitivity.json round-trips, says what is wrong with it, and its tables and picture hold every figure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from tinyc.errors import UserError
+from tinyc.sensitivity import Sensitivity, load, picture, tables
+from tinyc.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Skip
+
+AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
+
+
+def group(name, *accuracies):
+    cuts = tuple(CutScore(each, accuracy, 1 - accuracy) for each, accuracy in zip(AMOUNTS, accuracies, strict=True))
+    return GroupCuts((name, f"{name}_second"), 16, 1200, 60_000, cuts)
+
+
+FOUND = Sensitivity(
+    schema=1, recipe="small", examples=512, split="validation", base=Score(0.9, 0.3),
+    groups=(group("stem", 0.9, 0.88, 0.7, 0.3, 0.1), group("<body>", 0.91, 0.9, 0.895, 0.88, 0.891)),
+    int8=tuple(LayerBits("stem", bits, accuracy, 0.4) for bits, accuracy in ((8, 0.9), (4, 0.85), (3, 0.6), (2, 0.1))),
+    skipped=(Skip("logits", "it gives the network's output"),),
+)  # fmt: skip
+
+
+def test_amounts_are_the_largest_within_the_drop():
+    assert FOUND.amounts(0.01) == {("stem", "stem_second"): 0.125, ("<body>", "<body>_second"): 0.9}
+    assert FOUND.amounts(0.02)["stem", "stem_second"] == 0.25
+    assert replace(FOUND, base=Score(1.0, 0.0)).amounts(0.01) == dict.fromkeys(
+        [each.layers for each in FOUND.groups], 0
+    )
+
+
+def test_json_round_trips(tmp_path):
+    path = tmp_path / "sensitivity.json"
+    path.write_text(FOUND.to_json())
+    assert load(path) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda table: table.pop("groups"), "groups"),
+        (lambda table: table.update(schema=2), "schema"),
+        (lambda table: table["base"].update(accuracy=1.2), "base.accuracy"),
+        (lambda table: table["groups"][0]["cuts"][0].update(fraction="much"), "groups.0.cuts.0.fraction"),
+    ],
+)
+def test_a_malformed_file_says_where(spoil, message, tmp_path):
+    table = json.loads(FOUND.to_json())
+    spoil(table)
+    path = tmp_path / "sensitivity.json"
+    path.write_text(json.dumps(table))
+    with pytest.raises(UserError, match="is no sensitivity") as error:
+        load(path)
+    assert message in str(error.value)
+
+
+def test_no_file_and_no_json(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        load(tmp_path / "nowhere.json")
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(UserError, match="is no sensitivity"):
+        load(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_and_the_most_sensitive_stand_first(width):
+    long = replace(FOUND, groups=(*FOUND.groups, group("a_very_long_name_of_a_layer_" * 4, 0.9, 0.9, 0.9, 0.9, 0.9)))
+    lines = list(tables.lines(long, width))
+    assert max(map(len, lines)) <= width
+    stem, body = (next(i for i, line in enumerate(lines) if line.startswith(name)) for name in ("stem +1", "<body> +1"))
+    assert stem < body
+    assert lines[stem].split()[-5:] == ["0", "-2.0", "-20.0", "-60.0", "-80.0"]
+    assert lines[body].split()[-5:] == ["+1.0", "0", "-0.5", "-2.0", "-0.9"]
+    assert ("MACs" in lines[3]) == (width == 120)
+
+
+def test_the_picture_is_one_sound_file_with_every_figure():
+    drawn = picture.draw(FOUND)
+    texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.tag.endswith("text")]
+    assert {"stem +1", "<body> +1", "12.5 %", "90 %", "8 bits", "-80.0", "+1.0", "-30.0"} <= set(texts)
+    assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
+    assert "script" not in drawn
+
+
+def test_a_network_without_groups_can_be_shown():
+    bare = replace(FOUND, groups=(), int8=())
+    assert list(tables.lines(bare, 80))
+    assert ElementTree.fromstring(picture.draw(bare)).tag.endswith("svg")

@@ -1,0 +1,90 @@
+"""`tinyc diagnose`: why the artifact of a finished run loses accuracy, and what helps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyc.cli.recipes import JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tinyc.diagnosis.diagnose import Diagnosis
+    from tinyc.diagnosis.trials import Trial
+    from tinyc.pipeline.patient import Patient
+    from tinyc.report.terminal import Screen
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--try", "trying", is_flag=True, help="Quantize again with the cheap remedies, and show which help.")
+@JSON
+def diagnose(run: Path, trying: bool, as_json: bool) -> None:
+    """Say why the artifact of the finished run in the folder RUN loses accuracy: the causes, ranked.
+
+    Compares each layer's tensors with the float network's on validation examples; never on test examples.
+    """
+    from tinyc import cache
+    from tinyc.diagnosis.diagnose import diagnose as examine
+    from tinyc.pipeline.patient import open_patient
+    from tinyc.report.terminal import open_screen
+
+    screen = open_screen(quiet=as_json)
+    with open_patient(run, cache.folder(), screen) as patient:
+        found = examine(patient.net, patient.flat, patient.data, patient.pool, patient.options)
+        for line in [] if as_json else told(run, patient, found, screen.width):
+            click.echo(line)
+        tried, unknown = attempts(patient, found, screen, as_json) if trying else ([], ())
+    if as_json:
+        click.echo(as_table(patient, found, tried, unknown))
+
+
+def told(run: Path, patient: Patient, found: Diagnosis, width: int) -> list[str]:
+    """The diagnosis for people."""
+    from tinyc.report import diagnosis
+
+    then, now = patient.before.ledger.accuracy, patient.after.ledger.accuracy
+    return diagnosis.text(str(run), patient.step.transform.use, (then, now), found, min(width, 120))
+
+
+def attempts(
+    patient: Patient, found: Diagnosis, screen: Screen, quiet: bool
+) -> tuple[Sequence[Trial], tuple[str, ...]]:
+    """Try the cheap remedies one after the other, and show each as it ends."""
+    from tinyc.diagnosis import trials
+    from tinyc.report import diagnosis
+    from tinyc.training.probe import Probe
+
+    proposed, unknown = trials.proposals(found, patient.options)
+    probe = Probe(patient.net.clone().model, patient.data, patient.net.task, patient.run.recipe.seed)
+    judge = trials.Judge(probe.x, probe.y, patient.pool)
+    done: list[Trial] = []
+    heading = diagnosis.trial_heading(probe.score(), probe.split)
+    for line in [] if quiet else heading:
+        click.echo(line)
+    for trial in trials.attempts(proposed, patient.quantized, judge, patient.flat.content):
+        done.append(trial)
+        for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
+            click.echo(line)
+    for line in [] if quiet else diagnosis.trial_end(done, unknown, len(probe.y)):
+        click.echo(line)
+    return done, unknown
+
+
+def as_table(patient: Patient, found: Diagnosis, tried: Sequence[Trial], unknown: tuple[str, ...]) -> str:
+    """The whole diagnosis as JSON; accuracies of `test` are the run's own."""
+    from tinyc.report.schema import finite
+
+    table = {
+        "schema": 1,
+        "step": patient.after.folder.name,
+        "test": {"before": patient.before.ledger.accuracy, "after": patient.after.ledger.accuracy},
+        **found.to_json(),
+        "trials": [{**vars(trial), "helped": trial.helped} for trial in tried],
+        "untried": list(unknown),
+    }
+    return json.dumps(finite(table), indent=1, allow_nan=False, ensure_ascii=False)

@@ -1,0 +1,64 @@
+"""Are the tables of a network still there in its .tflite? Distinct int8 values, channel by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.clustering.tables import distinct
+from tinyc.errors import TinycError
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.schema import schema
+
+SLOTS: Mapping[str, tuple[int, tuple[int, ...]]] = {
+    "CONV_2D": (1, (0,)),
+    "DEPTHWISE_CONV_2D": (1, (3,)),
+    "FULLY_CONNECTED": (1, (0,)),
+    "TRANSPOSE_CONV": (1, (0,)),
+    "GATHER": (0, ()),
+}
+"""Of each operator, which input is the weight, and the axes of its channels."""
+
+
+def few_valued_after(content: bytes, expected: Mapping[str, int]) -> dict[str, Any]:
+    """Make sure that no channel has more int8 values than its layer's kernel had before.
+
+    Args:
+        content: an int8 .tflite with its names.
+        expected: the most values of a channel by layer, as `keep.tables` gives them.
+
+    Returns:
+        Facts: `tables`, the most values of a channel by layer; `tables_unseen`, the layers whose int8 weight was not
+        found by name. Empty where nothing is expected.
+
+    Raises:
+        TinycError: a table was lost on the way.
+    """
+    if not expected:
+        return {}
+    found: dict[str, int] = {}
+    for layer, values in int8_values(content):
+        found[layer] = max(values, found.get(layer, 0))
+    lost = [name for name, values in expected.items() if found.get(name, 0) > values]
+    if lost:
+        problem = f"has {found[lost[0]]} int8 values in a channel, where its table had {expected[lost[0]]}"
+        raise TinycError(f"layer {lost[0]!r}", f"{problem}; {len(lost)} of {len(expected)} tables were lost")
+    unseen = [name for name in expected if name not in found]
+    facts: dict[str, Any] = {"tables": {name: found[name] for name in expected if name in found}}
+    return facts | ({"tables_unseen": unseen} if unseen else {})
+
+
+def int8_values(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield each constant int8 weight's layer and the most distinct values of one of its channels."""
+    described = describe(content)
+    model = schema().Model.GetRootAs(content, 0)
+    for op in described.ops:
+        slot, axes = SLOTS.get(op.name, (0, None))
+        tensor = described.tensors[op.inputs[slot]] if axes is not None else None
+        if tensor is None or axes is None or tensor.dtype != "int8" or not tensor.stored_bytes:
+            continue
+        data: NDArray[np.uint8] = model.Buffers(tensor.buffer).DataAsNumpy()
+        yield op.layer, int(distinct(data.view(np.int8).reshape(tensor.shape), axes).max())

@@ -1,0 +1,134 @@
+"""Diagnose one artifact: run it and its float network over a few examples, and rank what stands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinyc.diagnosis.calibrating import Calibrated
+from tinyc.diagnosis.causes import Chart, ranked
+from tinyc.diagnosis.figures import Figures, figures
+from tinyc.diagnosis.findings import Cause
+from tinyc.diagnosis.layers import Examples, read_layers
+from tinyc.interpreters.flatbuffer import describe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tinyc.data.dataset import Split, TrainingData
+    from tinyc.interpreters.pool import Pool
+    from tinyc.state import Flat, Net
+
+EXAMPLES, FEWEST = 64, 8
+# What the examples of one file may cost: multiply-accumulates, and bytes of tensors kept.
+MOST_MACS, MOST_BYTES = 1e10, 256 << 20
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found.
+
+    Attributes:
+        split: which examples judged, "validation" or "train"; `examples` how many.
+        causes: the ranked causes; empty where nothing stands out.
+        layers: every compared layer's figures, in the order of execution.
+        notes: what a reader must know of the comparison; `alone` are operators without a float counterpart.
+    """
+
+    split: str
+    examples: int
+    causes: tuple[Cause, ...]
+    layers: tuple[Figures, ...]
+    calibration: Calibrated
+    notes: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+
+    @property
+    def lowest(self) -> Figures | None:
+        """The layer with the least signal to noise."""
+        known = [each for each in self.layers if each.sqnr_db is not None]
+        return min(known, key=lambda each: each.sqnr_db or 0.0, default=None)
+
+    def to_json(self) -> dict[str, Any]:
+        counts = dict(self.calibration.counts)
+        return {
+            "split": self.split, "examples": self.examples, "causes": [cause.to_json() for cause in self.causes],
+            "calibration": {"examples": self.calibration.examples, "classes": counts}, "notes": list(self.notes),
+            "unmatched": list(self.alone), "layers": [asdict(each) for each in self.layers],
+        }  # fmt: skip
+
+
+def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapping[str, Any]) -> Diagnosis:
+    """Compare an int8 artifact with the float network that it was made of.
+
+    Args:
+        net: the network before `quantize`; it is not changed.
+        flat: what `quantize` gave, with its tensors' names.
+        data: examples; validation judges, or training where there is none.
+        options: the keys of `quantize` as the recipe has them; remedies are written in keys that stand here.
+
+    Raises:
+        UserError, MachineError: a network cannot be converted or run here.
+    """
+    from tinyc.data import inputs
+    from tinyc.lowering.calibration import with_padding
+    from tinyc.lowering.convert import to_float_tflite
+    from tinyc.lowering.rewrite import legal
+
+    split = "validation" if len(data.validation) else "train"
+    count = affordable(flat.content)
+    judged = spread(getattr(data, split), count)
+    taken = int(options.get("calibration", len(data.calibration)))
+    drawn = np.arange(min(taken, len(data.calibration)))
+    calibration = with_padding(inputs(data.calibration.x[spaced(drawn, count)], net.task))
+    content = to_float_tflite(legal(net.model)[0])
+    examples = Examples(inputs(judged, net.task), calibration)
+    layers, alone = read_layers(flat.content, content, examples, pool, "the artifact")
+    if options.get("equalize"):
+        layers = tuple(layer.balanced() for layer in layers)
+    trained = options.get("how") == "qat"
+    measured = tuple(figures(layer, trained) for layer in layers)
+    names = net.task.classes
+    present = np.unique(getattr(data, split).y)
+    counts = np.bincount(data.calibration.y[drawn], minlength=len(names))
+    calibrated = Calibrated(
+        dict(zip(names, counts.tolist(), strict=True)), tuple(names[i] for i in present if i < len(names))
+    )
+    causes = ranked(Chart(measured, calibrated, options))
+    return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone)
+
+
+def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """What limits the comparison."""
+    notes = []
+    if trained:
+        notes.append("the weights were trained on under int8 rounding: what that changed counts as noise here")
+    if options.get("equalize"):
+        notes.append("channels were equalized: outputs are compared after scaling each back, weights are not compared")
+    return tuple(notes)
+
+
+def affordable(content: bytes) -> int:
+    """How many examples a quick diagnosis can pay for."""
+    described = describe(content)
+    kept = FLOAT_BYTES * sum(tensor.elements for tensor in described.tensors if not tensor.stored_bytes)
+    count = min(EXAMPLES, MOST_MACS / max(1, described.macs), MOST_BYTES / max(1, kept))
+    return max(FEWEST, int(count))
+
+
+def spread(split: Split, count: int) -> NDArray[Any]:
+    """Take examples evenly from a split."""
+    found: NDArray[Any] = split.x[spaced(np.arange(len(split)), count)]
+    return found
+
+
+def spaced(places: NDArray[Any], count: int) -> NDArray[Any]:
+    """At most `count` of these places, evenly apart."""
+    if len(places) <= count:
+        return places
+    found: NDArray[Any] = places[np.linspace(0, len(places) - 1, count).astype(int)]
+    return found

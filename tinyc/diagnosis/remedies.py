@@ -1,0 +1,52 @@
+"""The recipe lines that mend a cause, as this recipe's own `quantize` would take them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Change = tuple[str, Any]
+# Keys that post-training ranges read; training under int8 rounding sets its own.
+POST_TRAINING = frozenset({
+    "calibrate", "percentile", "per_channel_dense", "weights", "activations", "exclude", "bias_correction", "equalize",
+})  # fmt: skip
+DATA = "data."
+PRUNE = "prune."
+
+
+def lines(changes: Iterable[Change], options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Write changes as recipe lines; those that the recipe has already, or whose key is unknown, are left out.
+
+    Args:
+        changes: key and value of `quantize`; a key that begins with "data." belongs to `[data]`, one that begins with
+            "prune." to a pass before.
+        options: every key that `quantize` knows, with the value that it has.
+    """
+    wanted = [(key, value) for key, value in changes if is_news(key, value, options)]
+    if options.get("how") == "qat" and any(key in POST_TRAINING for key, _ in wanted):
+        wanted = [("how", "ptq"), *[(key, value) for key, value in wanted if key != "how"]]
+    return tuple(dict.fromkeys(spelled(key, value) for key, value in wanted))
+
+
+def is_news(key: str, value: Any, options: Mapping[str, Any]) -> bool:
+    """Say whether a change would be one."""
+    if key.startswith((DATA, PRUNE)):
+        return True
+    if key == "exclude" and key in options:
+        return not set(value) <= set(options[key] or ())
+    return key in options and options[key] != value
+
+
+def spelled(key: str, value: Any) -> str:
+    """Write one line as it stands in a recipe."""
+    if key.startswith(PRUNE):
+        return f'[[pass]] use = "prune", {key.removeprefix(PRUNE)} = {literal(value)}, before quantize'
+    if key.startswith(DATA):
+        return f"[data] {key.removeprefix(DATA)} = {literal(value)}"
+    return f"{key} = {literal(value)}"
+
+
+def literal(value: Any) -> str:
+    """Write a TOML value; JSON's text, numbers, switches and lists are TOML's too."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

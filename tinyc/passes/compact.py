@@ -1,0 +1,169 @@
+"""The pass `compact`: tensors of few values become weight tables that TensorFlow Lite Micro decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field
+
+from tinyc import progress
+from tinyc.contract import Context, Outcome, Skipped
+from tinyc.errors import UserError
+from tinyc.state import Flat, Kind
+
+if TYPE_CHECKING:
+    from tinyc.lowering.proved import Proved
+    from tinyc.lowering.tables import Gain
+
+COMPARED, REHEARSED = 64, 4
+"""Examples on which the outputs are compared, in a run and in a plan."""
+LEAST_SAVED_BYTES = 16
+"""Buffers lie at multiples of 16 bytes: what a table saves below that may go into padding."""
+FEW = "put a `cluster` pass before quantize, which leaves each channel few values"
+CHANGED = "with its table TensorFlow Lite Micro gives other outputs, or refuses the file"
+LOST = "tflite-runtime and every other interpreter: only TensorFlow Lite Micro decodes weight tables"
+
+# tflite_micro's compression/constant_inputs.py says so of some optimized kernels, and names none.
+ON_DEVICE = (
+    "proved with the portable kernels; one optimized for a core may read weights before they are decoded: "
+    "run the test vectors there"
+)
+
+
+class Compact(BaseModel, frozen=True, extra="forbid"):
+    """Store tensors of at most 2, 4, ... 128 values (a channel) as indices of 1 to 7 bits and a table.
+
+    The artifact is stripped first. A tensor is put into a table where that makes the file smaller, and TensorFlow Lite
+    Micro must give the same outputs to the bit on calibration examples; a table under which it does not is left out.
+    Weights are decoded into the arena, which grows. The artifact then runs under TensorFlow Lite Micro alone, and needs
+    its operator TFLM_DECODE.
+    """
+
+    takes: ClassVar[Kind] = "flat"
+    gives: ClassVar[Kind] = "flat"
+
+    use: Literal["compact"]
+    bits_most: int = Field(7, ge=1, le=7, description="the widest index, in bits; a tensor of 2^bits values fits")
+    only: tuple[str, ...] | None = Field(
+        None, min_length=1, description="layers to store so: a name, a glob, re:... or type:CONV_2D"
+    )
+    skip: tuple[str, ...] = Field((), description="layers to store as they are, by the same selectors")
+
+    def apply(self, state: Flat, context: Context) -> Outcome:
+        """Put tensors into tables and prove the outputs equal.
+
+        Raises:
+            UserError: a selector matches no layer, or TFLM does not take the artifact.
+            MachineError: TensorFlow Lite Micro is not installed, or a worker crashed or hung.
+        """
+        from tinyc.data import inputs
+        from tinyc.interpreters.pool import Pool
+        from tinyc.lowering import tables
+        from tinyc.lowering.proved import prove
+        from tinyc.lowering.strip import strip
+
+        found = tables.gains(state.content)
+        left_out = self.left_out(state.content)
+        chosen = [gain for gain in found if gain.layer not in left_out and self.pays(gain)]
+        stripped = strip(state.content)
+        if not chosen or len(tables.compact(stripped, chosen)) >= len(stripped):
+            return Outcome(state, self.nothing(state, stripped, found))
+        count = COMPARED if context.rehearse is None else REHEARSED
+        samples = inputs(context.data.calibration.x[:count], state.task)
+        with Pool() as pool, progress.task(context.progress, "compact: compare outputs", 2 * len(samples)) as shown:
+            proved = prove(stripped, chosen, samples, pool, shown.advance)
+        skipped = tuple(Skipped(gain.layer, CHANGED) for gain in proved.dropped)
+        if not proved.kept or len(proved.content) >= len(stripped):
+            return Outcome(state, self.nothing(state, stripped, found), skipped=skipped)
+        facts = self.facts(state, stripped, proved, found, len(samples))
+        return Outcome(replace(state, content=proved.content), facts, skipped=skipped)
+
+    def pays(self, gain: Gain) -> bool:
+        return gain.bits <= self.bits_most and gain.saved_bytes >= LEAST_SAVED_BYTES
+
+    def left_out(self, content: bytes) -> set[str]:
+        """The layers that the selectors keep as they are.
+
+        Raises:
+            UserError: a selector matches nothing.
+        """
+        from tinyc.interpreters.flatbuffer import describe
+        from tinyc.selectors import matches
+
+        layers = [(op.layer or f"op {op.index}", op.name) for op in describe(content).ops if op.weight_bytes]
+
+        def named(selector: str, key: str) -> set[str]:
+            where = f"compact.{key}"
+            if not (found := {layer for layer, op in layers if matches(selector, layer, op, where)}):
+                known = ", ".join(dict.fromkeys(layer for layer, _ in layers))
+                raise UserError(where, f"{selector!r} matches no layer with weights", f"these are {known}")
+            return found
+
+        everything = {layer for layer, _ in layers}
+        wanted = everything if self.only is None else set().union(*(named(each, "only") for each in self.only))
+        return (everything - wanted).union(*(named(each, "skip") for each in self.skip))
+
+    def nothing(self, state: Flat, stripped: bytes, found: Sequence[Gain]) -> dict[str, Any]:
+        """Say why the artifact stays as it is."""
+        return {
+            "tables": 0,
+            "why": self.why(state.content, found),
+            "tensors": [],
+            "file_bytes_before": len(state.content),
+            "stripped_bytes": len(stripped),
+            "file_bytes_after": len(state.content),
+        }
+
+    def why(self, content: bytes, found: Sequence[Gain]) -> str:
+        """Name the first reason for which no table was made."""
+        from tinyc.interpreters.flatbuffer import describe
+        from tinyc.interpreters.operators import TABLE_DECODER
+
+        already = sum(len(op.outputs) for op in describe(content).ops if op.name == TABLE_DECODER)
+        paying = [gain for gain in found if gain.saved_bytes >= LEAST_SAVED_BYTES]
+        if already and not paying:
+            return f"the artifact holds {already} tables already, and nothing more gets smaller"
+        if not paying:
+            return f"no tensor is smaller in a table: none that is large enough has few values (a channel); {FEW}"
+        if not any(gain.bits <= self.bits_most for gain in paying):
+            return (
+                f"tables would pay with indices of {min(gain.bits for gain in paying)} bits or more; raise `bits_most`"
+            )
+        return "the tables that would pay were left out by `only`, `skip` or the proof, or save less than they add"
+
+    def facts(
+        self, state: Flat, stripped: bytes, proved: Proved, found: Sequence[Gain], examples: int
+    ) -> dict[str, Any]:
+        """State what each table saves, and what it costs: arena, and every interpreter but one."""
+        return {
+            "tables": len(proved.kept),
+            "tensors": [record(gain) for gain in proved.kept],
+            "not_smaller_in_a_table": sum(gain.saved_bytes < LEAST_SAVED_BYTES for gain in found),
+            "file_bytes_before": len(state.content),
+            "stripped_bytes": len(stripped),
+            "file_bytes_after": len(proved.content),
+            "arena_bytes_before": proved.before.arena_bytes,
+            "arena_bytes_after": proved.after.arena_bytes,
+            "bit_exact": True,
+            "compared_under": proved.after.runtime,
+            "compared_examples": examples,
+            "compared_split": "calibration",
+            "needs": f"TensorFlow Lite Micro with the operator TFLM_DECODE; tested with {proved.after.runtime}",
+            "no_longer_runs_on": LOST,
+            "on_the_device": ON_DEVICE,
+        }
+
+
+def record(gain: Gain) -> dict[str, Any]:
+    """One tensor's row in the report."""
+    return {
+        "layer": gain.layer,
+        "op": gain.op,
+        "bits": gain.bits,
+        "values": gain.values,
+        "table_per": "channel" if gain.per_channel else "tensor",
+        "before_bytes": gain.bytes_before,
+        "after_bytes": gain.bytes_after,
+    }

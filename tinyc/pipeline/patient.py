@@ -1,0 +1,165 @@
+"""A finished run opened for a diagnosis: the network before `quantize`, the artifact after it, and the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyc import backend, keys
+from tinyc.builders import Builder
+from tinyc.data.dataset import TrainingData
+from tinyc.errors import UserError
+from tinyc.interpreters.pool import Pool
+from tinyc.passes import PASSES
+from tinyc.pipeline import doctor, stored
+from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.run import Run, Settings, Workshop
+from tinyc.pipeline.source import examples
+from tinyc.pipeline.stored import Done
+from tinyc.progress import Progress
+from tinyc.recipe import Recipe, Step, gallery, load
+from tinyc.rundir import RunFolder
+from tinyc.state import Flat, Net
+
+RECIPE = "recipe.toml"
+FEW_PARENTS = 3
+TRIED = ("per_channel_dense", "calibrate", "percentile", "calibration", "weights", "activations", "exclude",
+         "bias_correction", "equalize", "reestimate")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Patient:
+    """One `quantize` step of a finished run; `before` and `after` are what its neighbours left, with their figures."""
+
+    run: Run
+    index: int
+    net: Net
+    flat: Flat
+    before: Done
+    after: Done
+
+    @property
+    def step(self) -> Step:
+        return self.run.recipe.steps[self.index - 1]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return doctor.options(self.step)
+
+    @property
+    def data(self) -> TrainingData:
+        return self.run.bench.dataset.for_training()
+
+    @property
+    def pool(self) -> Pool:
+        return self.run.bench.pool
+
+    def quantized(self, changes: Mapping[str, Any]) -> bytes:
+        """Quantize the network again after training, with some keys changed; give the artifact's bytes.
+
+        Raises:
+            UserError: the keys contradict each other, or the network has no such form.
+        """
+        use, now = self.step.transform.use, self.options
+        table = {key: now[key] for key in TRIED if key in now} | dict(changes) | {"use": use, "how": "ptq"}
+        if table.get("calibrate") != "percentile":
+            table.pop("percentile", None)
+        try:
+            transform = PASSES[use].model_validate(table)
+        except ValueError as error:
+            raise UserError(use, str(error).splitlines()[-1].strip(), "try it on its own") from error
+        with tempfile.TemporaryDirectory() as scratch:
+            nothing = Net(None, self.net.task)
+            context = self.run.bench.context(self.index, nothing, "", (), Path(scratch), task=self.net.task)
+            return bytes(transform.apply(self.net, context).state.content)
+
+
+@contextmanager
+def open_patient(folder: Path, cache: Path, progress: Progress) -> Iterator[Patient]:
+    """Read a finished run up to its `quantize` step; nothing in it is changed.
+
+    Raises:
+        UserError: the folder holds no such run, or the files that its recipe names are not found.
+    """
+    recipe = at_home(read_recipe(folder), folder)
+    index = quantizing(recipe, folder)
+    after = finished(folder, recipe, index)
+    before = finished(folder, recipe, index - 1)
+    with Pool() as pool:
+        dataset, checkpoint = examples(recipe, cache, progress)
+        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
+        bench = Bench(recipe, RunFolder(folder), cache, dataset, pool, progress, checkpoint)
+        run = Run(bench, Settings(folder.parent, cache), (source, *keys.step_keys(recipe, source, recipe.find)))
+        house = Workshop(run)
+        backend.keras()  # Before a file of the user's imports it, in all its loudness.
+        net = house.state_before(index, before)
+        flat = stored.load_state(after.folder, dataset.task, house.own_layers)
+        if not isinstance(net, Net) or not isinstance(flat, Flat):
+            raise UserError(str(folder), "its quantize step is damaged", "run the recipe again")
+        yield Patient(run, index, net, flat, before, after)
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """Read the resolved recipe that a run leaves in its folder."""
+    if not (folder / RECIPE).is_file():
+        remedy = "give the folder of a finished run, e.g. runs/resnet50-tiny"
+        raise UserError(str(folder), f"holds no {RECIPE}", remedy)
+    return load(str(folder / RECIPE))
+
+
+def quantizing(recipe: Recipe, folder: Path) -> int:
+    """The number, from 1, of the pass that makes the artifact of the network."""
+    for index, step in enumerate(recipe.steps, start=1):
+        if step.transform.takes == "net" and step.transform.gives == "flat":
+            return index
+    raise UserError(str(folder), "has no quantize step, so that nothing was lost by one", "give another run")
+
+
+def finished(folder: Path, recipe: Recipe, index: int) -> Done:
+    """A finished step of a run by its number; 0 is the source. The latest, where there are several."""
+    use = recipe.steps[index - 1].transform.use if index else "source"
+    found = sorted(folder.glob(f"{index:02d}-{use}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    done = next((done for path in found if ".damaged-" not in path.name and (done := stored.load(path))), None)
+    if done is None:
+        raise UserError(str(folder), f"its step {index} ({use}) is missing or damaged", "run the recipe again")
+    return done
+
+
+def at_home(recipe: Recipe, folder: Path) -> Recipe:
+    """Put a run's recipe back where its paths lead somewhere: in the run's folder, above it, or where we are.
+
+    Raises:
+        UserError: there is no such place.
+    """
+    here = Path.cwd()
+    folder = folder.resolve()
+    places = [folder, *list(folder.parents)[:FEW_PARENTS], here, here / "recipes"]
+    names = [*named_files(recipe)]
+    for place in dict.fromkeys(places):
+        if all(exists(name, place) for name in names):
+            return dataclasses.replace(recipe, path=place / RECIPE)
+    missing = next(name for name in names if not any(exists(name, place) for place in places)) if names else ""
+    remedy = f"call it from the folder that {missing} lies in"
+    raise UserError(str(folder / RECIPE), f"{missing!r} is not found from here", remedy)
+
+
+def exists(name: str, place: Path) -> bool:
+    try:
+        gallery.find(name, place, RECIPE)
+    except UserError:
+        return False
+    return True
+
+
+def named_files(recipe: Recipe) -> Iterator[str]:
+    """Every file that a recipe names."""
+    if recipe.data.path is not None:
+        yield recipe.data.path
+    for owner in (recipe.source, recipe.data, *(step.transform for step in recipe.steps)):
+        for value in keys.references(owner):
+            yield value.file if isinstance(value, Builder) else value

@@ -1,0 +1,182 @@
+"""In which order passes may stand: what is refused, with an order that is legal, and what is legal but wasteful.
+
+distill, trim_vocabulary, factorize, prune, cluster    in any order, but for zeros before tables; what one pass undoes
+                                                       of another is said
+quantize                                               once: from a Keras network to a .tflite
+compact                                                at most once, before the file is written
+export                                                 at most once: it writes the last bytes
+verify                                                 last: it checks the last bytes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tinyc.contract import Pass
+from tinyc.errors import UserError
+from tinyc.recipe.schema import Step
+
+PHASES = {"quantize": 1, "compact": 2, "export": 3, "verify": 4}
+"""Where the passes stand that have a place of their own; all others stand before them, in the writer's order."""
+KINDS = {"net": "a Keras network", "flat": "a .tflite"}
+
+
+def check_order(steps: Sequence[Step]) -> None:
+    """Refuse passes whose input is not what the pass before gives, any change of final bytes, and broken tables.
+
+    Raises:
+        UserError: the first pass that cannot stand where it does; the remedy ends with a legal order of the recipe's
+            own passes.
+    """
+    passes = [entry.transform for entry in steps]
+    for index, entry in enumerate(steps):
+        found = trouble(passes, index)
+        if found:
+            problem, remedy = found
+            ordered = legal_order(passes)
+            # Where the writer's own order is offered, no order would help: it is a key that does not go.
+            order = f"; a legal order is {' -> '.join(map(shown, ordered))}" if ordered != passes else ""
+            raise UserError(entry.where, problem, remedy + order)
+
+
+def trouble(passes: Sequence[Pass], index: int) -> tuple[str, str] | None:
+    """Say what is wrong with the place of one pass, and what to do about it."""
+    current, before = passes[index], passes[:index]
+    use, kind = current.use, before[-1].gives if before else "net"
+    earlier = [each.use for each in before]
+    if current.takes != kind:
+        remedy = "put a quantize pass before it" if kind == "net" else "move it before quantize"
+        if use in earlier and use in PHASES:
+            remedy = f"leave one {use} out"
+        giver = earlier[-1] if earlier else "the source"
+        return f"{use} takes {KINDS[current.takes]}, but {giver} gives {KINDS[kind]}", remedy
+    if "export" in earlier and use != "verify":
+        remedy = f"leave one {use} out" if use == "export" else "move it before export"
+        return f"{use} stands after export, which writes the last bytes", remedy
+    if use == "compact" and use in earlier:
+        return "compact stands twice; the first has written every table that makes the file smaller", "leave one out"
+    if use == "verify":
+        return early(passes[index + 1 :])
+    return breaking(current, before)
+
+
+def breaking(current: Pass, before: Sequence[Pass]) -> tuple[str, str] | None:
+    """Say how a pass would break the tables of an earlier `cluster`, which it would refuse when it runs."""
+    if current.use == "quantize" and getattr(current, "equalize", False) and any(e.use == "cluster" for e in before):
+        problem = "quantize has equalize = true after cluster, and a factor for each channel would break its tables"
+        return problem, "remove `equalize`, or the cluster pass"
+    if zeroes_all(current) and clustered(before):
+        problem = 'prune how = "magnitude" stands after cluster, and single zeros would break its tables'
+        return problem, "move it before cluster, which keeps the zeros"
+    return None
+
+
+def early(later: Sequence[Pass]) -> tuple[str, str] | None:
+    """Say which pass still changes the bytes that `verify` has checked."""
+    use = next((each.use for each in later if each.use != "verify"), None)
+    return (
+        (
+            f"verify stands before {use}, which changes the bytes",
+            f"move it after {use}, so that it checks the last bytes",
+        )
+        if use
+        else None
+    )
+
+
+def legal_order(passes: Sequence[Pass]) -> list[Pass | str]:
+    """Give the same passes in an order that is legal, the writer's own where any will do.
+
+    A pass that may stand once is listed once, and "quantize" is added where a pass needs its .tflite.
+    """
+    ordered: list[Pass | str] = []
+    for each in sorted(passes, key=lambda each: PHASES.get(each.use, 0)):
+        if each.use in PHASES and each.use in map(named, ordered):
+            continue
+        if PHASES.get(each.use, 0) > PHASES["quantize"] and "quantize" not in map(named, ordered):
+            ordered.append("quantize")
+        ordered.insert(table_start(ordered) if zeroes_all(each) else len(ordered), each)
+    return ordered
+
+
+def table_start(ordered: Sequence[Pass | str]) -> int:
+    """The place of the first cluster pass whose tables are still there; the end where there is none."""
+    student = max((place for place, each in enumerate(ordered) if named(each) == "distill"), default=-1)
+    return next((place for place, each in enumerate(ordered) if place > student and named(each) == "cluster"),
+                len(ordered))  # fmt: skip
+
+
+def named(each: Pass | str) -> str:
+    return each if isinstance(each, str) else each.use
+
+
+def shown(each: Pass | str) -> str:
+    """Name a pass for people; `prune` stands in recipes twice, one way and the other."""
+    how = getattr(each, "how", None) if named(each) == "prune" else None
+    return f"{named(each)} ({how})" if how else named(each)
+
+
+def zeroes_all(current: Pass) -> bool:
+    """Say whether a pass sets single weights to zero in every layer; one with selectors may miss those with tables."""
+    magnitude = getattr(current, "how", None) == "magnitude"
+    return magnitude and not getattr(current, "only", ()) and not getattr(current, "skip", ())
+
+
+def warnings(steps: Sequence[Step]) -> list[str]:
+    """Say what is legal but wasteful: passes that undo the work of earlier ones, or work that saves no byte."""
+    passes = [entry.transform for entry in steps]
+    return [text for index in range(len(passes)) for text in (*undone(passes, index), *unused(passes, index))]
+
+
+def undone(passes: Sequence[Pass], index: int) -> Iterator[str]:
+    """What pass `index` throws away of the work before it."""
+    current, before = passes[index], passes[:index]
+    lost = list(dict.fromkeys(each.use for each in before if each.use != "trim_vocabulary"))
+    if current.use == "distill" and lost:
+        yield (
+            f"distill (pass {index + 1}) starts a fresh student, so that the work of {' and '.join(lost)} before it "
+            "is thrown away; put distill first"
+        )
+    if current.use == "factorize":
+        for what, there in (("zeros of prune", sparse(before)), ("tables of cluster", clustered(before))):
+            if there:
+                yield (
+                    f"factorize (pass {index + 1}) computes new weights: the {what} before it are lost in the layers "
+                    "that it splits; put factorize first"
+                )
+
+
+def unused(passes: Sequence[Pass], index: int) -> Iterator[str]:
+    """What pass `index` does that saves no byte."""
+    use, later = passes[index].use, [each.use for each in passes[index + 1 :]]
+    if use == "cluster" and not {"compact", "distill"} & set(later):
+        yield (
+            f"cluster (pass {index + 1}) leaves few values a tensor, which save no byte of flash without a compact "
+            "pass after quantize"
+        )
+    if use == "compact" and not clustered(passes[:index]) and not searched(passes[:index]):
+        yield (
+            f"compact (pass {index + 1}) makes tables of tensors with few values, and no cluster pass made such; only "
+            "those that have few by themselves get smaller"
+        )
+
+
+def sparse(passes: Sequence[Pass]) -> bool:
+    """Say whether magnitude pruning has set weights to zero that are still there."""
+    return any(getattr(each, "how", None) == "magnitude" for each in since_student(passes))
+
+
+def clustered(passes: Sequence[Pass]) -> bool:
+    """Say whether a cluster pass has left tables that are still there."""
+    return any(each.use == "cluster" for each in since_student(passes))
+
+
+def searched(passes: Sequence[Pass]) -> bool:
+    """Say whether quantize chose bits layer by layer, tables among them."""
+    return any(getattr(each, "precision", "uniform") == "auto" for each in passes)
+
+
+def since_student(passes: Sequence[Pass]) -> Sequence[Pass]:
+    """The passes that changed the network that is at hand: those after the last distillation."""
+    starts = [place for place, each in enumerate(passes) if each.use == "distill"]
+    return passes[starts[-1] + 1 :] if starts else passes

@@ -1,0 +1,74 @@
+"""One layer's weights rounded to few bits, in numpy and as the converter does it; nothing is converted.
+
+Symmetric about zero, one scale for each output channel, 2**bits - 1 values (Jacob et al. 2018; narrow range, as
+TensorFlow Lite's int8 weights). A BatchNormalization that is folded into the kernel later scales whole output
+channels, which leaves the rounding as it is. Activations and biases stay float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.clustering.kernels import kernels
+from tinyc.sensitivity.record import LayerBits, Skip
+from tinyc.training.probe import EXAMPLES, Probe
+
+if TYPE_CHECKING:
+    from tinyc.data.dataset import TrainingData
+    from tinyc.state import Task
+
+BITS = (8, 4, 3, 2)
+
+
+def layer_bits(
+    model: Any, data: TrainingData, task: Task, seed: int, bits: Sequence[int] = BITS, examples: int = EXAMPLES
+) -> list[LayerBits]:
+    """Score a network with one layer after the other at each width; its weights are changed and put back.
+
+    Args:
+        examples: at most so many validation examples (training ones where none are set aside).
+    """
+    probe = Probe(model, data, task, seed, examples)
+    found = []
+    for layer in layers(model):
+        for width in bits:
+            score = probe.with_weights({layer: rounded_layer(model, layer, width)})
+            found.append(LayerBits(layer, width, score.accuracy, score.loss))
+    return found
+
+
+def layers(model: Any) -> list[str]:
+    """Name the layers that have weights to round, in the network's order."""
+    return list(dict.fromkeys(kernel.layer for kernel in kernels(model)))
+
+
+def left_out(model: Any) -> tuple[Skip, ...]:
+    """Name the layers with weights that are not rounded here."""
+    known = {*layers(model)}
+    rest = [layer for layer in model.layers if layer.name not in known and any(len(w.shape) > 1 for w in layer.weights)]
+    return tuple(Skip(layer.name, f"weights of {type(layer).__name__} are not rounded here") for layer in rest)
+
+
+def rounded_layer(model: Any, name: str, bits: int) -> list[NDArray[Any]]:
+    """List a layer's weights in Keras' order, the kernels rounded."""
+    layer = model.get_layer(name)
+    values: list[NDArray[Any]] = layer.get_weights()
+    places = {id(variable): place for place, variable in enumerate(layer.weights)}
+    for kernel in kernels(model):
+        if kernel.layer == name:
+            place = places[id(getattr(layer, kernel.weight))]
+            values[place] = rounded(values[place], bits, kernel.axis)
+    return values
+
+
+def rounded(weight: NDArray[Any], bits: int, axes: tuple[int, ...]) -> NDArray[Any]:
+    """Round a weight to equal steps up to its largest absolute value, for each index of `axes` alone; floats again."""
+    kept = {axis % weight.ndim for axis in axes}
+    others = tuple(axis for axis in range(weight.ndim) if axis not in kept)
+    step = np.abs(weight).max(axis=others, keepdims=True, initial=0.0) / (2 ** (bits - 1) - 1)
+    step = np.where(step == 0, 1.0, step)
+    return np.asarray(np.round(weight / step) * step, weight.dtype)

@@ -1,0 +1,133 @@
+"""What was measured, as `sensitivity.json` holds it: each group's channels cut by amounts, each layer by bits."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from tinyc.errors import UserError
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Loss = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+# A drop of exactly the bound must not fail by the last bit of a subtraction.
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Score:
+    """Accuracy (a fraction) and mean cross-entropy (nats)."""
+
+    accuracy: Fraction
+    loss: Loss
+
+
+@dataclass(frozen=True)
+class CutScore:
+    """The network without `fraction` of one group's channels, the lowest by l1 norm; nothing is trained after."""
+
+    fraction: Fraction
+    accuracy: Fraction
+    loss: Loss
+
+
+@dataclass(frozen=True)
+class LayerBits:
+    """The network with one layer's weights rounded to `bits`; all else stays float."""
+
+    layer: str
+    bits: Annotated[int, Field(ge=2, le=8)]
+    accuracy: Fraction
+    loss: Loss
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A layer whose channels cannot be cut, and why."""
+
+    layer: str
+    why: str
+
+
+@dataclass(frozen=True)
+class GroupCuts:
+    """One group of coupled channels.
+
+    Attributes:
+        layers: the layers that make them, in the network's order.
+        channels: how many there are (heads, where `attentions` names layers).
+        params, macs: the elements of weights, and the multiplications an inference, that belong to them.
+        cuts: by rising fraction.
+    """
+
+    layers: tuple[str, ...]
+    channels: Count
+    params: Count
+    macs: Count
+    cuts: tuple[CutScore, ...]
+    attentions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """All that `tinyc sensitivity` measured of one network.
+
+    Attributes:
+        after: the step of the recipe that left the network, such as "1 distill"; None for the source.
+        examples, split: how many examples it was measured on, and of which split; never of test.
+        base: the network as it is.
+        groups: in the network's order, the groups that can be cut.
+        int8: layer by layer in the network's order, each at 8 bits and fewer.
+        skipped: layers whose channels cannot be cut.
+    """
+
+    schema: Literal[1]
+    recipe: str
+    examples: Annotated[int, Field(ge=1)]
+    split: str
+    base: Score
+    groups: tuple[GroupCuts, ...]
+    int8: tuple[LayerBits, ...]
+    skipped: tuple[Skip, ...] = ()
+    seed: int = 0
+    after: str | None = None
+
+    def amounts(self, drop: float) -> dict[tuple[str, ...], float]:
+        """Give for each group the largest fraction measured whose accuracy stays within `drop` (a fraction); else 0."""
+        lowest = self.base.accuracy - drop - ROUNDING
+        return {
+            group.layers: max((cut.fraction for cut in group.cuts if cut.accuracy >= lowest), default=0.0)
+            for group in self.groups
+        }
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def load(path: Path) -> Sensitivity:
+    """Read what `tinyc sensitivity` wrote.
+
+    Raises:
+        UserError: there is no such file, or it is none that the command writes.
+    """
+    remedy = "make it by: tinyc sensitivity RECIPE"
+    try:
+        found: Sensitivity = adapter().validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(str(path), f"cannot be read: {error.strerror}", remedy) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        problem = f"{place}: {first['msg']}" if place else first["msg"]
+        raise UserError(str(path), f"is no sensitivity.json: {problem}", remedy) from error
+    return found
+
+
+@functools.cache
+def adapter() -> Any:
+    return TypeAdapter(Sensitivity)
