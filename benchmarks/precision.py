@@ -1,0 +1,99 @@
+"""What each option of `quantize` does to bytes, arena and accuracy: one run's network, quantized in many ways.
+
+Run it as `python benchmarks/precision.py runs/resnet50-tiny`. The network that entered the run's `quantize` is
+quantized after training (how = "ptq") with each option, stripped, put into weight tables where bits were chosen layer
+by layer, and run over all test examples under TensorFlow Lite Micro; accuracies are compared with plain int8 on the
+same examples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyc import cache, ledger
+from tinyc.errors import UserError
+from tinyc.ledger import intervals
+from tinyc.lowering.strip import strip
+from tinyc.passes import PASSES
+from tinyc.pipeline.patient import Patient, open_patient
+from tinyc.report.terminal import open_screen
+from tinyc.state import Flat
+
+PLAIN = "int8"
+OPTIONS: dict[str, Mapping[str, Any]] = {
+    PLAIN: {},
+    'calibrate = "mse"': {"calibrate": "mse"},
+    "per_channel_dense = false": {"per_channel_dense": False},
+    "bias_correction": {"bias_correction": True},
+    "equalize": {"equalize": True},
+    "reestimate": {"reestimate": True},
+    'activations = "int16"': {"activations": "int16"},
+    'weights = "int4"': {"weights": "int4"},
+    'weights = "int4", bias_correction': {"weights": "int4", "bias_correction": True},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to quantize; `predicted` is what precision = "auto" foretold, in bytes."""
+
+    name: str
+    measured: ledger.Measurement
+    predicted: int | None = None
+
+
+def main() -> None:
+    """Quantize in each way, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, nargs="?", default=Path("runs/resnet50-tiny"))
+    parser.add_argument("--flash", nargs="*", default=["48 KiB", "32 KiB", "24 KiB"], help='of precision = "auto"')
+    given = parser.parse_args()
+    screen = open_screen()
+    auto = {f'precision = "auto", {flash}': {"precision": "auto", "flash": flash} for flash in given.flash}
+    with open_patient(given.run, cache.folder(), screen) as patient:
+        tried = {**OPTIONS, **auto, **{f"{name}, bias_correction": {**keys, "bias_correction": True}
+                                       for name, keys in auto.items()}}  # fmt: skip
+        rows = [row for name, keys in tried.items() if (row := measured(patient, name, keys))]
+    print("\n| `quantize` | stripped file | predicted | arena | accuracy | against int8 (95 %, paired) |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        print(line(row, rows[0].measured))
+
+
+def measured(patient: Patient, name: str, keys: Mapping[str, Any]) -> Row | None:
+    """Quantize in one way and run the test examples; None, and the reason said, where it is refused."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = patient.run.bench.context(patient.index, patient.net, "", (), Path(scratch), task=patient.net.task)
+        try:
+            outcome = (
+                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}).apply(patient.net, context)
+            )
+        except UserError as error:
+            print(f"{name}: refused: {error}")
+            return None
+        flat = Flat(strip(outcome.state.content), patient.net.task)
+        if "precision" in keys:
+            flat = PASSES["compact"].model_validate({"use": "compact"}).apply(outcome.state, context).state
+        found = ledger.measure_flat(flat, patient.run.bench.dataset, patient.pool, "tflm", patient.run.bench.progress)
+    predicted = outcome.facts["precision"]["flash_predicted"] if "precision" in keys else None
+    return Row(name, found, predicted)
+
+
+def line(row: Row, plain: ledger.Measurement) -> str:
+    """One row of the table."""
+    figures, correct = row.measured.ledger, row.measured.correct
+    low, high = intervals.paired(correct, plain.correct)
+    apart = float(correct.mean() - plain.correct.mean())
+    change = f"{100 * apart:+.2f} pp ({100 * low:+.2f} to {100 * high:+.2f})" if row.measured is not plain else ""
+    foretold = f"{row.predicted:,} B" if row.predicted else ""
+    sizes = f"{figures.file_bytes:,} B | {foretold} | {figures.arena_bytes:,} B"
+    return f"| {row.name} | {sizes} | {correct.mean():.2%} | {change} |"
+
+
+if __name__ == "__main__":
+    main()
