@@ -109,3 +109,10 @@ def test_the_interpreters_enter_the_keys_of_artifacts(tmp_path: Path, monkeypatc
 
 def test_a_word_of_a_choice_is_no_file() -> None:
     assert list(keys.references(PASSES["quantize"](use="quantize", weights="int4"))) == []
+
+
+def test_a_budget_of_bytes_is_no_file(tmp_path: Path) -> None:
+    before = keys_of(tmp_path, TEXT.replace("fraction = 0.5", 'budget = { file = "12 KiB" }'))
+    after = keys_of(tmp_path, TEXT.replace("fraction = 0.5", 'budget = { file = "10 KiB" }'))
+    assert before[0] == after[0]
+    assert not set(before[1:]) & set(after[1:])

@@ -73,3 +73,8 @@ def test_the_point_estimate_decides_at_the_limit() -> None:
     assert not bound.judge(Measured(0.0051)).met
     assert Bound.parse("params_reduction", ">= 99.6 %").judge(Measured(0.996)).met
     assert not Bound.parse("arena", "<= 1 KiB").judge(Measured(1025)).met
+
+
+def test_numbers_beyond_all_bounds_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than any number"):
+        units.parse("1e400 KiB", "bytes")

@@ -16,6 +16,7 @@ from tinyc import cache
 from tinyc.builders import Builder, Find
 from tinyc.interpreters import runtimes
 from tinyc.interpreters.runtimes import Runtime
+from tinyc.pruning.budget import Budget
 from tinyc.recipe import Recipe
 from tinyc.sources.checkpoint import BUILDER, fingerprinted
 
@@ -62,7 +63,7 @@ def references(value: Any) -> Iterator[Builder | str]:
     """Every builder, saved network and weights file below a value."""
     if isinstance(value, Builder):
         yield value
-    elif isinstance(value, BaseModel):
+    elif isinstance(value, BaseModel) and not isinstance(value, Budget):  # whose `file` is a number of bytes
         for name in type(value).model_fields:
             item = getattr(value, name)
             yield from named_files(item) if name in FILES and not is_choice(value, name) else references(item)

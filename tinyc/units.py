@@ -5,6 +5,7 @@ Code holds bytes, counts and fractions; this module is the only place that knows
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -38,7 +39,10 @@ def parse(text: str, unit: Unit) -> float:
     number, name = match.groups()
     if name not in spellings:
         raise ValueError(f"unknown unit {name!r} in {text!r}; here it is one of {known}")
-    return float(number.replace("_", "")) * spellings[name]
+    value = float(number.replace("_", "")) * spellings[name]
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is more than any number here")
+    return value
 
 
 def show(value: float | None, unit: Unit) -> str:

@@ -100,3 +100,9 @@ def test_a_sound_run_gives_no_alarm(undisturbed: Path, capsys: Shown, monkeypatc
     table = json.loads(capsys.readouterr().out)
     assert {cause["kind"] for cause in table["causes"]} <= {"dead channels"}
     assert table["notes"]
+
+
+def test_a_refused_trial_says_why(clipped: tuple[Path, str], capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    table: dict[str, Any] = json.loads(diagnosed(clipped, capsys, monkeypatch, "--try", "--json"))
+    refused = next(trial for trial in table["trials"] if "int16" in trial["what"] and trial["accuracy"] is None)
+    assert refused["problem"].startswith("`calibrate` belongs to activations = ")

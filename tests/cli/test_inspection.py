@@ -79,6 +79,27 @@ def test_what_is_measured_is_what_the_techniques_do(tmp_path: Path, capsys: Show
     assert abs(exact["saved_bytes"] - (len(stripped) - len(compact(stripped, gains(stripped))))) < 100
 
 
+def test_four_bits_are_offered_beside_int8_activations_alone(tmp_path: Path, capsys: Shown) -> None:
+    weights = bytes(64 * 64)
+    for activations, saved in (("INT8", 2048), ("INT16", 0)):
+        plans = [Plan((1, 64), activations), Plan((64, 64), data=weights), Plan((1, 64), activations)]
+        found = table(written(tmp_path, by_hand(plans, [("FULLY_CONNECTED", (0, 1), (2,))])), capsys)
+        assert saving(found, "int4")["saved_bytes"] == saved
+
+
+@pytest.mark.parametrize("options", [("--html", "mine.tflite"), ("--html", "a.html", "--picture", "a.html")])
+def test_nothing_is_written_over_another_file_of_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown, options: tuple[str, ...]
+) -> None:
+    content = tiny.mixed()
+    path = written(tmp_path, content)
+    monkeypatch.chdir(tmp_path)
+    assert cli.invoke(["inspect", str(path), *options]) == 2
+    assert "another file of this call" in capsys.readouterr().err
+    assert path.read_bytes() == content
+    assert not (tmp_path / "a.html").exists()
+
+
 def test_values_are_counted_behind_tables(tmp_path: Path, capsys: Shown) -> None:
     plain = table(written(tmp_path, few_valued()), capsys)["constants"][0]["values"]
     packed = table(written(tmp_path, compact(few_valued(), gains(few_valued()))), capsys)

@@ -60,3 +60,8 @@ def test_several_arrays_in_one_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.npz").rename(tmp_path / "x.npy")
     with pytest.raises(UserError, match="several arrays"):
         load_example(tmp_path / "x.npy", SHAPE)
+
+
+def test_a_missing_example_is_asked_for_as_one(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"(?s)there is no such file.*give an image"):
+        load_example(tmp_path / "none.png", (4, 4, 1))

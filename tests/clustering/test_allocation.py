@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tinyc.clustering import allocation
-from tinyc.clustering.allocation import Option, allocate
+from tinyc.clustering.allocation import Option, allocate, extreme
 from tinyc.errors import UserError
 
 
@@ -50,3 +50,20 @@ def test_too_little_is_refused_with_what_it_takes():
     allocate(options, least)
     with pytest.raises(UserError, match=f"at the fewest bits it takes {least} bytes"):
         allocate(options, least - 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_taken_lies_between_the_extremes(seed):
+    options = drawn(seed)
+    least = sum(min(option.bytes for option in choice) for choice in options.values())
+    sizes = [sum(one.bytes for one in mix) for mix in itertools.product(*options.values())]
+    for budget in (least, least + 40, 10_000):
+        fewest, taken, most = (
+            sum(option.bytes for option in chosen.values())
+            for chosen in (
+                extreme(options, budget, "lower"),
+                allocate(options, budget),
+                extreme(options, budget, "upper"),
+            )
+        )
+        assert fewest == least <= taken <= most == max(size for size in sizes if size <= budget)

@@ -59,6 +59,23 @@ def test_remedies_fit_the_recipe(options: dict[str, Any], written: tuple[str, ..
     assert lines([("calibrate", "mse"), ("unheard_of", 1)], {**broken.OPTIONS, **options}) == written
 
 
+@pytest.mark.parametrize(
+    ("options", "change"),
+    [
+        ({"activations": "int16"}, ("calibrate", "mse")),
+        ({"activations": "int16"}, ("exclude", ["a"])),
+        ({"precision": "auto", "flash": "9 KiB"}, ("activations", "int16")),
+    ],
+)
+def test_what_quantize_would_refuse_is_no_remedy(options: dict[str, Any], change: tuple[str, Any]) -> None:
+    given = {**broken.OPTIONS, "precision": "uniform", "flash": None, **options}
+    assert lines([change], given) == ()
+    wanted, _ = proposals(NOTHING, given)
+    assert wanted
+    for each in wanted:
+        PASSES["quantize"].model_validate({"use": "quantize", **given, **each})
+
+
 def test_what_helped_is_tried_together_and_a_refusal_is_a_result() -> None:
     data, net = artifacts.data(), broken.net()
     x = inputs(data.validation.x, net.task)

@@ -14,7 +14,7 @@ from tinyc.lowering.precision import Search, facts, notes, search
 STRIPPED = 9000
 
 
-def run(flash_bytes, int4=True, rehearse=True, leave=()):
+def run(flash_bytes, int4=True, rehearse="upper", leave=()):
     asked = Search(artifacts.network(), 3, int4, True, leave)
     tries: Counter[str] = Counter()
     chosen = search(
@@ -33,8 +33,8 @@ def test_room_enough_leaves_all_in_int8():
 
 @pytest.mark.parametrize("flash_bytes", [8000, 7000])
 def test_a_target_is_met_and_more_room_costs_less(flash_bytes):
-    _, chosen = run(flash_bytes)
-    _, wider = run(flash_bytes + 500)
+    _, chosen = run(flash_bytes, rehearse=None)
+    _, wider = run(flash_bytes + 500, rehearse=None)
     assert chosen.least_bytes <= chosen.flash_bytes <= flash_bytes
     total = [sum(way.option.loss for way in each.ways.values()) for each in (chosen, wider)]
     assert total[1] <= total[0]
@@ -69,8 +69,27 @@ def test_without_int4_and_with_layers_left():
     assert all(np.array_equal(one, other) for one, other in zip(before, asked.model.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("flash_bytes", [100, 7000, 8000, STRIPPED])
+def test_a_rehearsal_gives_both_ends_of_what_a_run_may_choose(flash_bytes):
+    lower, run_itself, upper = (run(flash_bytes, rehearse=end)[1] for end in ("lower", None, "upper"))
+    assert lower.flash_bytes <= run_itself.flash_bytes <= upper.flash_bytes
+    assert upper.flash_bytes <= max(flash_bytes, upper.least_bytes)
+    if flash_bytes in (100, STRIPPED):
+        assert lower.flash_bytes == upper.flash_bytes
+
+
+def test_weights_that_share_values_already_are_not_predicted_as_int8():
+    asked = Search(artifacts.network(), 3, False, True)
+    tabled = [way for ways in map(asked.ways, asked.kernels()) for way in ways if way.option.bits == 3]
+    for name, weights in asked.changed(tabled).items():
+        asked.model.get_layer(name).set_weights(weights)
+    chosen = search(asked, artifacts.data(), artifacts.TASK, STRIPPED, STRIPPED, "upper", lambda _: None)
+    assert {way.option.bits for way in chosen.of("table")} == {3}
+    assert len(chosen.of("table")) == len(tabled)
+
+
 def test_a_run_measures_each_kernel_and_all_together():
-    _, chosen = run(7000, rehearse=False)
+    _, chosen = run(7000, rehearse=None)
     told = facts(chosen, 7000)
     assert told["measured"]["split"] == "validation"
     assert told["measured"]["examples"] == 60

@@ -13,6 +13,7 @@ from tinyc.clustering.keep import tables
 from tinyc.clustering.kernels import kernels
 from tinyc.clustering.tables import distinct
 from tinyc.errors import TinycError, UserError
+from tinyc.lowering.tables import gains
 from tinyc.passes.cluster import NOTE, Cluster
 from tinyc.passes.prune import Prune
 from tinyc.passes.quantize import Quantize
@@ -32,6 +33,7 @@ BAD_KEYS = [
     ({"bits": "auto", "budget": "4 miles"}, "unknown unit 'miles'"),
     ({"bits": "auto", "budget": "0 B"}, "leaves no byte"),
     ({"bits": "auto", "drop": 0.1, "only": [{"match": "a", "clusters": 4}]}, "no `clusters` of its own"),
+    ({"clusters": 8, "teach": {}, "loss": "labels"}, "`teach` does not go with"),
     ({"clusters": 8, "start": "random"}, "'kmeans\\+\\+', 'density' or 'linear'"),
 ]
 
@@ -73,6 +75,13 @@ def test_each_layer_gets_its_values_and_the_facts_say_so(tmp_path):
     assert list(skipped) == ["conv", "depthwise"]
     assert skipped["depthwise"].startswith("depthwise_kernel: 8 tables of 4 values would take 282 bytes")
     assert all(np.array_equal(old, new) for old, new in zip(before, state.model.get_weights(), strict=True))
+
+
+def test_the_source_teaches(tmp_path):
+    state = net()
+    cluster = Cluster(clusters=8, teach={"views": 1}, **ONE)
+    tuned = cluster.apply(state, artifacts.context(tmp_path, state)).facts["fine_tune"]
+    assert (tuned["objective"], tuned["teachers"]) == ("distillation", ["source"])
 
 
 def test_selectors_that_leave_nothing_are_refused(tmp_path):
@@ -118,7 +127,7 @@ def test_rehearsal_trains_and_measures_nothing(tmp_path, keys):
         assert "search" not in outcome.facts
         assert not outcome.facts["fine_tune"]["epochs"]
         sizes.append(sum(row["table_bytes"] for row in outcome.facts["layers"]))
-    assert (sizes[0] == sizes[1]) == ("drop" not in keys)
+    assert (sizes[0] == sizes[1]) == ("clusters" in keys)
 
 
 def test_zeros_come_first_and_stay(tmp_path):
@@ -167,6 +176,18 @@ def test_tables_and_zeros_reach_the_int8_file(tmp_path, how, sparsity):
     assert max(found["tables"].values()) <= 4
     zeros = [outcome.facts[f"zero_weights_{when}"] for when in ("before", "after")]
     assert zeros[1] >= zeros[0] >= sparsity - 0.01
+
+
+@pytest.mark.parametrize("how", ["ptq", "qat"])
+def test_a_dense_layer_has_a_table_that_tflm_can_hold(tmp_path, how):
+    """Trained under int8 rounding it has one scale, and TFLM divides tables as scales."""
+    state = net()
+    context = artifacts.context(tmp_path, state)
+    shared = Cluster(clusters=4, only=["hidden"], **ONE).apply(state, context).state
+    keys = ONE if how == "qat" else {}
+    content = Quantize(use="quantize", how=how, **keys).apply(shared, context).state.content
+    (hidden,) = (gain for gain in gains(content) if gain.layer == "hidden")
+    assert (hidden.values, hidden.bits, hidden.per_channel) == (4, 2, how == "ptq")
 
 
 def test_lost_tables_are_an_error():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.operators import tflm_only
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering import tables
+from tinyc.lowering.convert import calibrated
+from tinyc.lowering.int4 import to_int4
 from tinyc.lowering.pack import pack
 from tinyc.lowering.strip import strip
 from tinyc.lowering.table_writing import Table, write
@@ -75,6 +78,14 @@ def test_where_no_table_pays_the_artifact_stays(tmp_path: Path) -> None:
     assert outcome.state == artifacts.flat()
     assert outcome.facts["tables"] == 0
     assert "`cluster`" in outcome.facts["why"]
+
+
+def test_weights_of_four_bits_are_the_reason(tmp_path: Path) -> None:
+    source = calibrated(artifacts.network(), artifacts.data().calibration.x, per_channel_dense=True)
+    content = to_int4(artifacts.flat().content, source).content
+    outcome = compact(tmp_path, replace(artifacts.flat(), content=content))
+    assert "weights of four bits take none (" in outcome.facts["why"]
+    assert "`cluster`" not in outcome.facts["why"]
 
 
 def test_a_rehearsal_gives_the_same_file(compacted: Outcome, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_channels_then_fine_tuning(tmp_path, importance):
 def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
     state = network()
     prune = Prune(
-        use="prune", how="channels", budget={"params": "60 %"}, rounds=2, epochs=3, batch=64, importance="taylor",
+        use="prune", how="channels", budget={"params": "60 %"}, rounds=2, epochs=3, batch=64,
         teach={"views": 2}, only=[{"match": "*"}, {"match": "top", "keep_least": 0.75}],
     )  # fmt: skip
     assert Prune(**prune.model_dump()) == prune
@@ -134,7 +134,7 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
     facts = outcomes[0].facts
     assert facts["params_after"] <= 0.6 * facts["params_before"]
     assert facts["macs_after"] < facts["macs_before"]
-    assert facts["budget"] == {"params": "60 %"}
+    assert (facts["budget"], facts["importance"]) == ({"params": "60 %"}, "taylor")
     assert [each["fine_tune"]["epochs"] for each in facts["rounds"]] == [1, 2]
     assert facts["rounds"][0]["params"] > facts["rounds"][1]["params"] == facts["params_after"]
     assert facts["fine_tune"]["objective"] == "distillation"
@@ -148,11 +148,43 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
         assert rehearsed["params_after"] == pytest.approx(facts["params_after"], rel=0.1)
 
 
+class Killed(Silent):
+    """Stops after so many examples of training, like a killed run; counts them, and not those of a checkpoint."""
+
+    BATCH = 64
+
+    def __init__(self, after=10**9):
+        self.done, self.after = 0, after
+
+    def advance(self, amount, note=""):
+        self.done += amount if amount == self.BATCH else 0
+        if self.done >= self.after:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("killed", "left"), [(256 + 64, 768 - 256), (512 + 64, 768 - 512)])
+def test_a_kill_in_a_later_round_repeats_no_finished_epoch(tmp_path, killed, left):
+    """Rounds of one and two epochs of 256 examples; the kill comes in the second round."""
+    state = network()
+    prune = Prune(use="prune", how="channels", fraction=0.5, rounds=2, epochs=3, batch=64)
+    wanted = prune.apply(state, context(tmp_path / "undisturbed", state))
+    lent = context(tmp_path / "killed", state)
+    with pytest.raises(KeyboardInterrupt):
+        prune.apply(state, replace(lent, progress=Killed(killed)))
+    counted = Killed()
+    outcome = prune.apply(state, replace(lent, progress=counted))
+    assert counted.done == left
+    assert outcome.facts == wanted.facts
+    both = zip(outcome.state.model.get_weights(), wanted.state.model.get_weights(), strict=True)
+    assert all(np.array_equal(first, second) for first, second in both)
+    assert not list((lent.cache / "trainings").iterdir())
+
+
 def test_amounts_from_a_sensitivity_file(tmp_path):
     cuts = [{"fraction": 0.25, "accuracy": 0.89, "loss": 1.0}, {"fraction": 0.5, "accuracy": 0.8, "loss": 1.0}]
     groups = [
-        {"layers": layers, "channels": 8, "params": 1, "macs": 1, "cuts": cuts[:count]}
-        for layers, count in ((["stem", "body"], 2), (["top"], 1))
+        {"layers": layers, "channels": channels, "params": 1, "macs": 1, "cuts": cuts[:count]}
+        for layers, channels, count in ((["stem", "body"], 8, 2), (["top"], 16, 1))
     ]
     found = {
         "schema": 1, "recipe": "a", "examples": 32, "split": "validation", "base": {"accuracy": 0.9, "loss": 0.9},
@@ -166,6 +198,11 @@ def test_amounts_from_a_sensitivity_file(tmp_path):
         for side in (None, "lower"):
             model = prune.apply(state, context(tmp_path, state, side)).state.model
             assert (model.get_layer("stem").filters, model.get_layer("top").filters) == left
+    wider = network(12)
+    for side in (None, "lower"):
+        with pytest.raises(UserError, match="stem, body had 8 channels when measured and have 12") as error:
+            prune.apply(wider, context(tmp_path, wider, side))
+        assert str(path) in str(error.value)
     path.write_text("{}")
     with pytest.raises(UserError, match=r"is no sensitivity\.json"):
         prune.apply(state, context(tmp_path, state))

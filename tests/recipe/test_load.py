@@ -58,6 +58,8 @@ BAD = [
     ("fraction = 0.5", "fraction = 1.5", "fraction", 18),
     ("fraction = 0.5", 'fraction = "half"', "fraction", 18),
     ("fraction = 0.5", "fractoin = 0.5", "did you mean 'fraction'", 18),
+    ("fraction = 0.5", 'fraction = 0.5\nonly = [{ match = "a", fractoin = 0.5 }]', "did you mean 'fraction'", 19),
+    ("fraction = 0.5", "fraction = 0.5\nonly = [{ match = 3 }]", "only.1.match: input should be a valid string", 19),
     ("fraction = 0.5", "sparsity = 0.5", "`sparsity` belongs to how", 15),
     ("fraction = 0.5", "fraction = nan", "nan", 15),
     ("seed = 3", "seed = 3\n[device]\nboard = 'x'", "boards are not built yet", 4),

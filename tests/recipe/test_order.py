@@ -25,6 +25,7 @@ class Named:
     use: str
     how: str | None = None
     precision: str = "uniform"
+    weights: str = "int8"
     equalize: bool = False
 
     @property
@@ -125,6 +126,9 @@ def test_the_order_in_the_remedy_is_legal_and_a_legal_one_stays(words: list[str]
         ("cluster quantize export", ("cluster (pass 1) leaves few values a tensor, which save no byte",)),
         ("quantize compact export", ("compact (pass 2) makes tables of tensors with few values",)),
         ("quantize::auto compact", ()),
+        ("quantize::auto export", ("quantize (pass 1) has precision = \"auto\", which counts on tables",)),
+        ("cluster quantize::uniform:int4 compact", ("quantize (pass 2) has weights = \"int4\" after cluster",)),
+        ("cluster distill quantize::uniform:int4", ("distill (pass 2)",)),
         ("cluster distill prune:magnitude quantize", ("distill (pass 2)",)),
     ],
 )  # fmt: skip

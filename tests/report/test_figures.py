@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from report import example
 
-from tinyc.report import chart, facts, figures, samples
+from tinyc.report import chart, facts, figures, samples, tables
 from tinyc.targets import Measured
 from tinyc.units import Unit
 
@@ -66,13 +66,15 @@ def test_verdicts() -> None:
 
 def test_facts_are_spelled_by_their_names() -> None:
     found = facts.spelled({
-        "soft_labels_bytes": 2048, "seconds": 75, "validation_accuracy": 0.5, "agreed": True, "none": None,
+        "soft_labels_bytes": 2048, "file_bytes_before": 3072, "seconds": 75, "validation_accuracy": 0.5,
+        "agreed": True, "none": None,
         "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
         "classes": dict.fromkeys("abcdefg", 4),
     })  # fmt: skip
     assert dict(found.single.rows) == {
-        "soft_labels_bytes": "2.0 KiB", "seconds": "1 min 15 s", "validation_accuracy": "50.00 %", "agreed": "yes",
-        "none": "-", "deep.er.n": "1,234,567", "empty": "",
+        "soft_labels_bytes": "2.0 KiB", "file_bytes_before": "3.0 KiB", "seconds": "1 min 15 s",
+        "validation_accuracy": "50.00 %", "agreed": "yes",
+        "none": "-", "deep.er.n": "1,234,567", "empty": "none",
         "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
     }  # fmt: skip
     (name, cells), (other, classes) = found.tables
@@ -187,3 +189,9 @@ def test_samples_of_sentences_carry_their_text() -> None:
     assert len(said[2]) <= samples.TEXT_LENGTH
     assert said[2].endswith("wo...")
     assert samples.samples(np.zeros((2, 8, 8), np.uint8), np.array([0, 1]), np.eye(2), np.eye(2))[0].text is None
+
+
+def test_no_cell_of_the_ledger_is_wider_than_a_figure() -> None:
+    """Eight states and more stand beside each other on a page of 1200 pixels."""
+    cells = tables.ledgers(example.REPORT)
+    assert max(len(text) for row in cells.rows for text in row[1:]) <= len("tflite-runtime")

@@ -33,6 +33,26 @@ def test_zeros_take_nothing_off_the_file_and_the_sentence_says_so() -> None:
     assert "only gzip profits (256.0 KiB to 78.1 KiB)" in said
 
 
+def test_values_that_repeat_are_told_from_what_gzip_makes_of_them() -> None:
+    shared = replace(example.PRUNED, gzip_bytes=80_000)
+    cluster = example.step(1, "cluster", example.PRUNED, shared, 1.0)
+    report = replace(example.REPORT, source=example.PRUNED, steps=(cluster,))
+    ((_, said),) = kilobytes.sentences(report, Views())
+    assert said == (
+        "Left every byte as it was; gzip falls from 256.0 KiB to 78.1 KiB: values repeat, "
+        "which `compact` after `quantize` would turn into bytes."
+    )
+    after = replace(example.EXPORTED, weight_bytes=36_300, metadata_bytes=2_000, file_bytes=38_300)
+    steps = (cluster, example.step(2, "lower", shared, example.EXPORTED, 1.0))
+    steps = (*steps, example.step(3, "squeeze", example.EXPORTED, after, 1.0))
+    views = Views(kilobytes=(Kilobytes(2, {"weights": 70_000}, {}), Kilobytes(3, TABLES, {})))
+    said = dict(kilobytes.sentences(replace(report, steps=steps), views))["1 cluster"]
+    assert said.endswith("values repeat, which 3 squeeze turns into bytes.")
+    slightly = replace(example.PRUNED, gzip_bytes=int(0.98 * example.PRUNED.gzip_bytes))
+    report = replace(report, steps=(example.step(1, "cluster", example.PRUNED, slightly, 1.0),))
+    assert kilobytes.sentences(report, Views()) == (("1 cluster", "Left every byte as it was."),)
+
+
 def test_tables_are_told_from_weights() -> None:
     before = {"weights": 70_000, "biases": 1_300, "operators and options": 1_500}
     views = Views(kilobytes=(Kilobytes(0, before, {}), Kilobytes(1, TABLES, {})))

@@ -29,11 +29,28 @@ FOUND = Sensitivity(
 
 
 def test_amounts_are_the_largest_within_the_drop():
-    assert FOUND.amounts(0.01) == {("stem", "stem_second"): 0.125, ("<body>", "<body>_second"): 0.9}
+    assert FOUND.amounts(0.01) == {("stem", "stem_second"): 0.125, ("<body>", "<body>_second"): 0.5}
     assert FOUND.amounts(0.02)["stem", "stem_second"] == 0.25
     assert replace(FOUND, base=Score(1.0, 0.0)).amounts(0.01) == dict.fromkeys(
         [each.layers for each in FOUND.groups], 0
     )
+
+
+def test_a_larger_cut_that_is_better_by_luck_does_not_count():
+    noisy = replace(FOUND, groups=(group("noisy", 0.9, 0.85, 0.895, 0.9, 0.9), group("bad", 0.8, 0.9, 0.9, 0.9, 0.9)))
+    assert noisy.amounts(0.01) == {("noisy", "noisy_second"): 0.125, ("bad", "bad_second"): 0.0}
+    assert noisy.amounts(0.06)["noisy", "noisy_second"] == 0.9
+    shuffled = replace(noisy, groups=tuple(replace(each, cuts=each.cuts[::-1]) for each in noisy.groups))
+    assert shuffled.amounts(0.01) == noisy.amounts(0.01)
+
+
+def test_a_network_of_other_sizes_is_refused():
+    sizes = {("stem", "stem_second"): 16, ("<body>", "<body>_second"): 16, ("head",): 4}
+    FOUND.require_fit(sizes, "runs/sensitivity.json")
+    FOUND.require_fit({("head",): 4}, "runs/sensitivity.json")
+    with pytest.raises(UserError, match="measure again") as error:
+        FOUND.require_fit(sizes | {("<body>", "<body>_second"): 12}, "runs/sensitivity.json")
+    assert "runs/sensitivity.json: <body>, <body>_second had 16 channels when measured and have 12" in str(error.value)
 
 
 def test_json_round_trips(tmp_path):
@@ -78,7 +95,7 @@ def test_the_table_fits_and_the_most_sensitive_stand_first(width):
     assert stem < body
     assert lines[stem].split()[-5:] == ["0", "-2.0", "-20.0", "-60.0", "-80.0"]
     assert lines[body].split()[-5:] == ["+1.0", "0", "-0.5", "-2.0", "-0.9"]
-    assert ("MACs" in lines[3]) == (width == 120)
+    assert ("MACs" in lines[4]) == (width == 120)
 
 
 def test_the_picture_is_one_sound_file_with_every_figure():

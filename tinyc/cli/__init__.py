@@ -106,6 +106,7 @@ def machine_error(error: OSError | MemoryError) -> MachineError:
         errno.EDQUOT: NO_SPACE,
         errno.EROFS: NO_WRITING,
         errno.EACCES: NO_WRITING,
+        errno.ENOENT: NO_WRITING,
     }
     return MachineError(where, error.strerror or str(error), remedies.get(error.errno or 0, ""))
 

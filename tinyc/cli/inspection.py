@@ -42,7 +42,7 @@ class Inspection:
     refusal: str | None
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, remedy: str = "give a .tflite file") -> bytes:
     """Read a file that a command names.
 
     Raises:
@@ -52,7 +52,7 @@ def read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise UserError(str(path), "there is no such file", "give a .tflite file") from error
+        raise UserError(str(path), "there is no such file", remedy) from error
     except OSError as error:
         raise MachineError(str(path), f"cannot be read: {error.strerror}", "check its permissions") from error
 
@@ -61,10 +61,11 @@ def show(path: Path, as_json: bool, html: Path | None = None, picture: Path | No
     """Describe a file as text or JSON, and as a page or a picture of its arena where asked.
 
     Raises:
-        UserError: the file is missing or damaged.
+        UserError: the file is missing or damaged, or a page or picture would take the place of another.
         MachineError: a page or picture cannot be written.
     """
     found = inspect(path)
+    refuse_same(path, html, picture)
     if html:
         from tinyc.cli.inspection_page import page
 
@@ -78,6 +79,21 @@ def show(path: Path, as_json: bool, html: Path | None = None, picture: Path | No
     from tinyc.cli.inspection_text import text
 
     return text(found)
+
+
+def refuse_same(path: Path, html: Path | None, picture: Path | None) -> None:
+    """Refuse to write over the file itself, or two pages into one.
+
+    Raises:
+        UserError: two of the three are the same place.
+    """
+    taken = {path.resolve()}
+    for option, place in (("--html", html), ("--picture", picture)):
+        if place is not None and place.resolve() in taken:
+            raise UserError(
+                f"{option} {place}", "would be written over another file of this call", "choose another place"
+            )
+        taken |= {place.resolve()} if place else set()
 
 
 def inspect(path: Path) -> Inspection:

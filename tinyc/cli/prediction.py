@@ -139,7 +139,7 @@ def load_example(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     Raises:
         UserError: it cannot be read, holds no finite numbers, or has another shape.
     """
-    read_file(path)
+    read_file(path, "give an image, a .npy array or a .csv row")
     suffix = path.suffix.lower()
     try:
         found = picture(path, shape) if suffix in PICTURES else array(path, suffix)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tinyc import units
 from tinyc.errors import UserError
 
+End = Literal["lower", "upper"]
 FRONT = 4096
 """Sums that are kept at most; where there are more, the best of each of so many steps of bytes."""
 
@@ -52,6 +54,20 @@ def allocate(options: Mapping[str, Sequence[Option]], budget_bytes: int) -> dict
         room = front[0].bytes + smallest + slack
         front = thinned(list(improving(grown(front, choice, room))))
     return dict(zip(options, reversed(list(path(front[-1]))), strict=True))
+
+
+def extreme(options: Mapping[str, Sequence[Option]], budget_bytes: int, end: End) -> dict[str, Option]:
+    """Take the fewest bytes, or the most within the budget, whatever is lost: what `allocate` takes lies between.
+
+    Raises:
+        UserError: even the smallest options together exceed the budget.
+    """
+    by_bytes = {
+        name: [Option(number, each.bytes, -each.bytes if end == "upper" else each.bytes)
+               for number, each in enumerate(choice)]
+        for name, choice in options.items()
+    }  # fmt: skip
+    return {name: options[name][taken.bits] for name, taken in allocate(by_bytes, budget_bytes).items()}
 
 
 def grown(front: Sequence[Sum], choice: Sequence[Option], room: int) -> list[Sum]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,15 @@ def kernels(model: Any) -> list[Kernel]:
         for layer in model.layers
         for name, axis in kind(layer).items()
     ]
+
+
+def tables(model: Any) -> list[Kernel]:
+    """List the kernels with the channels that have a table of their own once the network is int8.
+
+    A Dense layer gets one table: training under int8 rounding gives it one scale, and TFLM divides tables as scales.
+    """
+    dense = {layer.name for layer in model.layers if type(layer).__name__ == "Dense"}
+    return [replace(each, axis=WHOLE) if each.layer in dense else each for each in kernels(model)]
 
 
 def kind(layer: Any) -> Mapping[str, tuple[int, ...]]:

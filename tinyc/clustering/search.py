@@ -7,9 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from tinyc.clustering.allocation import Option, allocate
+from tinyc.clustering.allocation import End, Option, allocate, extreme
 from tinyc.clustering.cluster import Means, Size
 from tinyc.clustering.kernels import Kernel
 from tinyc.errors import UserError
@@ -65,25 +63,16 @@ def measured_loss(probe: Probe, means: Means, base: Score) -> Loss:
     return loss
 
 
-def guessed_loss(model: Any, means: Means) -> Loss:
-    """Rank widths by the squared error of the weights, for a network that is not trained yet."""
-
-    def loss(kernel: Kernel, bits: int) -> float:
-        weight = kernel.read(model)
-        return float(np.sum((means.shared(kernel, weight, 2**bits) - weight) ** 2))
-
-    return loss
-
-
-def within_budget(found: Options, budget_bytes: int, where: str) -> dict[Kernel, int]:
-    """Take the bits of least total loss within the bytes.
+def within_budget(found: Options, budget_bytes: int, where: str, end: End | None = None) -> dict[Kernel, int]:
+    """Take the bits of least total loss within the bytes, or one end of what that could be.
 
     Raises:
         UserError: the fewest bits take more.
     """
     names = {str(number): kernel for number, kernel in enumerate(found)}
     try:
-        chosen = allocate({name: found[kernel] for name, kernel in names.items()}, budget_bytes)
+        listed = {name: found[kernel] for name, kernel in names.items()}
+        chosen = extreme(listed, budget_bytes, end) if end else allocate(listed, budget_bytes)
     except UserError as error:
         raise UserError(f"{where}: {error.where}", error.problem, error.remedy) from error
     return {names[name]: option.bits for name, option in chosen.items()}
@@ -154,12 +143,10 @@ def search(
     return Search(bits, facts)
 
 
-def rehearsed(
-    model: Any, kernels: Sequence[Kernel], means: Means, goal: tuple[str, float], side: Literal["lower", "upper"]
-) -> Search:
-    """Choose bits for an untrained network: within a budget by the weights' error; under a drop, either end."""
-    found = options(model, kernels, guessed_loss(model, means) if goal[0] == "budget" else lambda kernel, bits: 1.0)
+def rehearsed(model: Any, kernels: Sequence[Kernel], means: Means, goal: tuple[str, float], side: End) -> Search:
+    """Choose bits for an untrained network: the fewest bytes that a run could take, or the most."""
+    found = options(model, kernels, lambda kernel, bits: 1.0)
     if goal[0] == "budget":
-        return Search(within_budget(found, int(goal[1]), "cluster"), {})
+        return Search(within_budget(found, int(goal[1]), "cluster", side), {})
     least = {kernel: min(each.bits for each in choice) for kernel, choice in found.items()}
     return Search(least if side == "lower" else dict.fromkeys(found, DENSE), {})

@@ -11,6 +11,8 @@ Change = tuple[str, Any]
 POST_TRAINING = frozenset({
     "calibrate", "percentile", "per_channel_dense", "weights", "activations", "exclude", "bias_correction", "equalize",
 })  # fmt: skip
+EIGHT_BITS = frozenset({"calibrate", "percentile", "weights", "exclude", "precision", "flash"})
+"""Keys that `quantize` takes beside activations = "int8" alone."""
 DATA = "data."
 PRUNE = "prune."
 
@@ -33,9 +35,18 @@ def is_news(key: str, value: Any, options: Mapping[str, Any]) -> bool:
     """Say whether a change would be one."""
     if key.startswith((DATA, PRUNE)):
         return True
+    if not fits(key, value, options):
+        return False
     if key == "exclude" and key in options:
         return not set(value) <= set(options[key] or ())
     return key in options and options[key] != value
+
+
+def fits(key: str, value: Any, options: Mapping[str, Any]) -> bool:
+    """Say whether `quantize` takes a key beside the bits that the recipe has; what can be taken back counts as free."""
+    if options.get("activations") == "int16":
+        return key not in EIGHT_BITS
+    return not (key == "activations" and value == "int16" and options.get("precision") == "auto")
 
 
 def spelled(key: str, value: Any) -> str:

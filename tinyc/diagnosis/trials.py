@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyc.diagnosis.causes import KERNELS
 from tinyc.diagnosis.diagnose import Diagnosis
-from tinyc.diagnosis.remedies import Change, spelled
+from tinyc.diagnosis.remedies import Change, fits, spelled
 from tinyc.errors import TinycError, UserError
 from tinyc.lowering.int8_facts import per_channel_notes
 
@@ -84,15 +84,16 @@ def changes(diagnosis: Diagnosis, options: Mapping[str, Any]) -> Iterator[Change
     """The changes that cost a conversion each and no training."""
     if options.get("how") == "qat":
         yield "how", "ptq"
-    yield from (("calibrate", how) for how in CALIBRATE if how != options.get("calibrate", "minmax"))
+    clips = [how for how in CALIBRATE if how != options.get("calibrate", "minmax")]
+    yield from (("calibrate", how) for how in clips if fits("calibrate", how, options))
     if any(each.op == "FULLY_CONNECTED" and each.scales == 1 and each.channels > 1 for each in diagnosis.layers):
         yield "per_channel_dense", True
     for key in ("bias_correction", "equalize"):
         if not options.get(key):
             yield key, True
-    if options.get("activations") != "int16":
+    if options.get("activations") != "int16" and fits("activations", "int16", options):
         yield "activations", "int16"
-    names = suspects(diagnosis)
+    names = suspects(diagnosis) if fits("exclude", (), options) else []
     for count in EXCLUDED:
         if len(names) >= count:
             yield "exclude", [*(options.get("exclude") or ()), *names[:count]]

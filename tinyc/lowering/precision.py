@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.clustering.allocation import Option, allocate
+from tinyc.clustering.allocation import End, Option, allocate, extreme
 from tinyc.clustering.kernels import Kernel, kernels
 from tinyc.clustering.kmeans import share
 from tinyc.clustering.tables import as_weight, channels, table_bytes
@@ -142,7 +142,7 @@ def search(
     task: Task,
     flash_bytes: int,
     stripped_bytes: int,
-    rehearse: bool,
+    rehearse: End | None,
     advance: Callable[[int], None],
 ) -> Chosen:
     """Choose how each kernel is stored.
@@ -150,7 +150,7 @@ def search(
     Args:
         flash_bytes: what the stripped file may take; where it cannot, the smallest that there is.
         stripped_bytes: what it takes with all kernels in int8.
-        rehearse: choose by the kernels' errors alone, since the network is untrained.
+        rehearse: the network is untrained, so that no loss tells what a run will choose; take one end of it.
         advance: called with 1 after each way that was tried.
     """
     listed = {f"{kernel.layer}/{kernel.weight}": asked.ways(kernel) for kernel in asked.kernels()}
@@ -160,11 +160,23 @@ def search(
     fixed = stripped_bytes - sum(ways[0].option.bytes for ways in priced.values())
     least = fixed + sum(min(way.option.bytes for way in ways) for ways in priced.values())
     options = {name: [way.option for way in ways] for name, ways in priced.items()}
-    taken = allocate(options, max(flash_bytes, least) - fixed) if options else {}
+    budget = max(flash_bytes, least) - fixed
+    taken = rehearsed(options, budget, rehearse) if rehearse else allocate(options, budget)
     chosen = {name: next(way for way in priced[name] if way.option == option) for name, option in taken.items()}
     after = probe.with_weights(asked.changed(list(chosen.values()))) if probe else None
     total = fixed + sum(way.option.bytes for way in chosen.values())
     return Chosen(chosen, total, least, before, after, probe.split if probe else "")
+
+
+def rehearsed(options: Mapping[str, Sequence[Option]], budget_bytes: int, end: End) -> dict[str, Option]:
+    """Take the fewest bytes that a run could choose, or the most within the budget.
+
+    A run never pays for bytes that save no loss: where each kernel's smallest way without any is within the budget,
+    both ends are that.
+    """
+    whole = {name: min(one.bytes for one in choice if one.loss == 0) for name, choice in options.items()}
+    useful = {name: [one for one in choice if one.bytes <= whole[name]] for name, choice in options.items()}
+    return extreme(useful, budget_bytes, "upper" if sum(whole.values()) <= budget_bytes else end)
 
 
 def priced_ways(

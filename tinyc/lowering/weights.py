@@ -100,9 +100,7 @@ def by_layer(ready: Ready, aim: Aim, samples: NDArray[Any], task: Task, context:
     asked = precision.Search(model, context.seed, aim.int4, aim.per_channel_dense, aim.leave)
     tries = sum(len(asked.ways(kernel)) - 1 for kernel in asked.kernels())
     with progress.task(context.progress, "quantize: bits by layer", tries) as shown:
-        chosen = precision.search(
-            asked, context.data, task, aim.flash_bytes, stripped, context.rehearse is not None, shown.advance
-        )
+        chosen = precision.search(asked, context.data, task, aim.flash_bytes, stripped, context.rehearse, shown.advance)
     for name, weights in asked.changed(chosen.of("table")).items():
         model.get_layer(name).set_weights(weights)
     halved = tuple(way.kernel.layer for way in chosen.of("int4"))

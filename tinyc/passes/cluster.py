@@ -47,10 +47,11 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
     """Give weights few values by k-means, and train the values on: 16 values are 4-bit indices after `compact`.
 
     Clusters convolutions (depthwise and transposed too), Dense layers and token tables. Int8 scales are per channel,
-    and so are tables, hence each channel has values of its own; where a weight has one scale in all, one table. Zeros
-    of earlier pruning stay zero and count as one value. Fine-tuning moves all numbers of a cluster together, here and
-    in every later pass, `quantize` with how = "qat" included; a later distillation starts a fresh student. Give
-    `clusters`, or bits = "auto" with `budget` or `drop`.
+    and so are tables, hence each channel has values of its own; a Dense layer and a token table have one in all. Zeros
+    of earlier pruning stay zero and count as one value. In this pass's fine-tuning a number may change its cluster: it
+    takes the value nearest to what it would be on its own. In every later pass, `quantize` with how = "qat" included,
+    clusters stay as they are and move as one; a later distillation starts a fresh student. Give `clusters`, or
+    bits = "auto" with `budget` or `drop`.
     """
 
     takes: ClassVar[Kind] = "net"
@@ -113,6 +114,13 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(f'`only` of {own[0]!r}: no `clusters` of its own under bits = "auto"')
         return self
 
+    @model_validator(mode="after")
+    def training_fits(self) -> Self:
+        """Refuse teachers that nobody would hear."""
+        if self.teach is not None and self.loss == "labels":
+            raise ValueError('`teach` does not go with loss = "labels"; remove one of them')
+        return self
+
     @property
     def ranked(self) -> bool:
         """Trained weights decide the sizes, so that a plan gives a range."""
@@ -125,16 +133,21 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             UserError: the network is subclassed, a selector matches nothing, nothing can be clustered, or the budget
                 is too small.
         """
-        from tinyc.clustering import cluster
+        from tinyc.clustering import cluster, latent
         from tinyc.clustering.cluster import Means
+        from tinyc.clustering.keep import keep_structure
         from tinyc.pruning import graph
+        from tinyc.training import fine_tune
 
         graph.require_functional(state.model)
         made = state.clone()
         means = Means(self.per, self.start, context.seed)
         wanted, skipped, found = self.choose(made, means, context)
+        others = keep_structure(made.model)  # zeros everywhere, and tables of an earlier pass
+        before = {kernel: kernel.read(made.model) for kernel in wanted}
         rows = cluster.apply(made.model, wanted, means)
-        tuned = self.tune(made.model, context)
+        callbacks = [*others, latent.follow(made.model, before, self.per)]
+        tuned = fine_tune(made.model, fit_options(self), context, self.use, callbacks)
         cluster.verify(made.model, wanted)
         return Outcome(made, self.facts(rows, found, tuned), skipped=tuple(skipped))
 
@@ -157,14 +170,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         if not wanted:
             where, why = "cluster", "no selected layer would be smaller as a table"
             raise UserError(where, f"{why}; {small[0].layer}: {small[0].why}", "give fewer `clusters`, or other layers")
-        skipped += small
-        if self.bits == "auto":
-            bits, found = self.search(made, means, list(wanted), context)
-            skipped += [
-                Skipped(each.layer, f"{each.weight}: {WHY_DENSE}") for each, width in bits.items() if width == 8
-            ]
-            wanted = {each: 2**width for each, width in bits.items() if width < 8}
-        return wanted, skipped, found
+        return wanted, skipped + small, found
 
     def selected(self, model: Any) -> tuple[dict[Kernel, int], list[Skipped]]:
         """Give the selected weights with their number of values; say which selected layers have none that fit.
@@ -173,7 +179,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             UserError: a selector matches no layer, or none that can be clustered.
         """
         from tinyc import selectors
-        from tinyc.clustering.kernels import kernels
+        from tinyc.clustering.kernels import tables
 
         amount = self.clusters or 0
         chosen = {} if self.only else {layer.name: amount for layer in model.layers}
@@ -183,7 +189,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             chosen.update({layer.name: own or amount for layer in named})
         for layer in selectors.select(model, self.skip, "cluster.skip"):
             chosen.pop(layer.name, None)
-        able = {each: chosen[each.layer] for each in kernels(model) if each.layer in chosen}
+        able = {each: chosen[each.layer] for each in tables(model) if each.layer in chosen}
         if not able:
             raise UserError("cluster", "no selected layer has weights for a table", "name other layers in `only`")
         rest = [layer for layer in model.layers if layer.name in chosen and layer.name not in {k.layer for k in able}]
@@ -203,13 +209,6 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         probe = Probe(made.clone().model, context.data, made.task, context.seed)
         found = search.search(probe, kernels, means, goal)
         return dict(found.bits), {"search": dict(found.facts)}
-
-    def tune(self, model: Any, context: Context) -> dict[str, Any]:
-        """Train the values in place with the recipe's losses."""
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.training import fine_tune
-
-        return fine_tune(model, fit_options(self), context, self.use, keep_structure(model))
 
     def facts(self, rows: list[Row], found: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -35,10 +35,10 @@ ON_DEVICE = (
 class Compact(BaseModel, frozen=True, extra="forbid"):
     """Store tensors of at most 2, 4, ... 128 values (a channel) as indices of 1 to 7 bits and a table.
 
-    The artifact is stripped first. A tensor is put into a table where that makes the file smaller, and TensorFlow Lite
-    Micro must give the same outputs to the bit on calibration examples; a table under which it does not is left out.
-    Weights are decoded into the arena, which grows. The artifact then runs under TensorFlow Lite Micro alone, and needs
-    its operator TFLM_DECODE.
+    Where a table pays, the artifact is stripped first; where none does, it stays as it was. A tensor is put into a
+    table where that makes the file smaller, and TensorFlow Lite Micro must give the same outputs to the bit on
+    calibration examples; a table under which it does not is left out. Weights are decoded into the arena, which grows.
+    The artifact then runs under TensorFlow Lite Micro alone, and needs its operator TFLM_DECODE.
     """
 
     takes: ClassVar[Kind] = "flat"
@@ -125,6 +125,8 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
         paying = [gain for gain in found if gain.saved_bytes >= LEAST_SAVED_BYTES]
         if already and not paying:
             return f"the artifact holds {already} tables already, and nothing more gets smaller"
+        if not paying and (halved := halved_layers(content)):
+            return f"no tensor is smaller in a table: weights of four bits take none ({', '.join(halved)})"
         if not paying:
             return f"no tensor is smaller in a table: none that is large enough has few values (a channel); {FEW}"
         if not any(gain.bits <= self.bits_most for gain in paying):
@@ -154,6 +156,15 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
             "no_longer_runs_on": LOST,
             "on_the_device": ON_DEVICE,
         }
+
+
+def halved_layers(content: bytes) -> list[str]:
+    """The layers whose weights have four bits, which no table holds."""
+    from tinyc.interpreters.flatbuffer import describe
+
+    described = describe(content)
+    four = {tensor.index for tensor in described.tensors if tensor.dtype == "int4"}
+    return [op.layer or f"op {op.index}" for op in described.ops if four & set(op.inputs)]
 
 
 def record(gain: Gain) -> dict[str, Any]:

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from tinyc.pruning.aims import Aims
     from tinyc.pruning.structured import Ranking
     from tinyc.state import Net
+    from tinyc.training import Part
 
 AMOUNTS = ("fraction", "budget", "sensitivity")
+NOTHING = "nothing was cut: the amount rounds down to no channel, or `keep_least`, `round_to` or the budget keeps all"
 OWN = {
     "channels": (*AMOUNTS, "drop", "scope", "importance", "per", "round_to", "keep_least", "rounds"),
     "magnitude": ("sparsity", "pattern", "sparsity_schedule"),
@@ -80,9 +82,10 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         "group",
         description='take the share of each group or layer, or of all channels or heads ranked together ("global")',
     )
-    importance: Literal["l1", "l2", "bn_scale", "taylor", "gate"] = Field(
-        "l1",
-        description="rank by filter norm, BatchNormalization scale, or loss gradients on training data (taylor, gate)",
+    importance: Literal["l1", "l2", "bn_scale", "taylor", "gate"] | None = Field(
+        None,
+        description="rank by filter norm (l1, l2), BatchNormalization scale (bn_scale), or loss gradients on training "
+        "data (taylor, gate); by default l1, and under a budget taylor, since norms of different layers say little",
     )
     per: Literal["channel", "byte", "mac"] | None = Field(
         None,
@@ -181,6 +184,11 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         return (self.sparsity if self.how == "magnitude" else self.fraction) or 0.5
 
     @property
+    def ranked_by(self) -> Literal["l1", "l2", "bn_scale", "taylor", "gate"]:
+        """The importance that is meant where none is given."""
+        return self.importance or ("taylor" if self.budget else "l1")
+
+    @property
     def ranked(self) -> bool:
         """Trained weights decide the shape, so that a plan gives a range."""
         return self.budget is not None
@@ -204,59 +212,52 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         from tinyc.clustering.keep import keep_structure
         from tinyc.pruning import structured
         from tinyc.pruning.facts import reached
+        from tinyc.pruning.heads import opened
         from tinyc.pruning.importance import NEED_EXAMPLES, drawn
+        from tinyc.training import Part
+        from tinyc.training.resume import outliving
 
-        model, rewritten = self.with_heads(state, context)
+        model, rewritten = opened(state, context.data, self.use) if self.how == "heads" else (state.model, [])
         rounds = 1 if context.rehearse else self.rounds
         tuned: list[dict[str, Any]] = []
 
         def tune(smaller: Any, number: int) -> None:
-            tuned.append(self.tune(smaller, context, keep_structure(smaller), number, rounds))
+            tuned.append(
+                self.tune(smaller, context, keep_structure(smaller), Part.of_round(self.epochs, number, rounds, kept))
+            )
 
-        blind = self.importance not in NEED_EXAMPLES or context.rehearse
+        blind = self.ranked_by not in NEED_EXAMPLES or context.rehearse
         examples = None if blind else drawn(context.data, context.seed)
-        pruned = structured.channels(model, self.ranking(context), aims, self.use, examples, rounds, tune)
+        with outliving() as kept:
+            pruned = structured.channels(model, self.ranking(model, context), aims, self.use, examples, rounds, tune)
         facts = {
             "how": self.how,
-            "importance": self.importance,
+            "importance": self.ranked_by,
             "scope": self.scope,
             "params_before": state.model.count_params(),
             "params_after": pruned.model.count_params(),
             **reached(pruned, tuned, "heads" if self.how == "heads" else "channels"),
             **({"budget": self.budget.model_dump(exclude_none=True)} if self.budget else {}),
             **({"rewritten": rewritten} if rewritten else {}),
+            **({"notes": [NOTHING]} if pruned.model.count_params() == model.count_params() else {}),
             "fine_tune": tuned[-1],
         }
         return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
 
-    def ranking(self, context: Context) -> Ranking:
-        """Say how channels are chosen; amounts by sensitivity are read from their file."""
+    def ranking(self, model: Any, context: Context) -> Ranking:
+        """Say how channels are chosen; amounts by sensitivity are read from their file, which must fit the network."""
         from tinyc.pruning.structured import Ranking
 
         part: Literal["channels", "heads"] = "heads" if self.how == "heads" else "channels"
         amounts = None
         if self.sensitivity is not None:
-            from tinyc.sensitivity.record import load
+            from tinyc.sensitivity.cuts import amounts_from
 
-            amounts = load(context.find(self.sensitivity)).amounts(self.drop or 0.0)
+            amounts = amounts_from(context.find(self.sensitivity), model, self.drop or 0.0)
         return Ranking(
-            self.amount, self.importance, self.scope, self.round_to, context.rehearse, part, self.per, self.budget,
+            self.amount, self.ranked_by, self.scope, self.round_to, context.rehearse, part, self.per, self.budget,
             amounts,
         )  # fmt: skip
-
-    def with_heads(self, state: Net, context: Context) -> tuple[Any, list[dict[str, Any]]]:
-        """Rewrite Keras' MultiHeadAttention, and what stands beside it, where heads are to go; give the facts of it."""
-        from dataclasses import asdict
-
-        from tinyc.data import inputs
-        from tinyc.sources.forms import in_blocks
-        from tinyc.sources.rewriting import SAMPLES
-
-        if self.how != "heads" or not any(type(layer).__name__ == "MultiHeadAttention" for layer in state.model.layers):
-            return state.model, []
-        samples = inputs(context.data.train.x[:SAMPLES], state.task)
-        model, rewritten = in_blocks(state.model, samples, "prune")
-        return model, [asdict(each) for each in rewritten]
 
     def sparsify(self, state: Net, aims: Aims, context: Context) -> Outcome:
         """Train under TFMOT's schedule until the weights are zero."""
@@ -283,13 +284,10 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         examples = len(context.data.train)
         return self.epochs * (examples // max(1, min(self.batch, examples)))
 
-    def tune(
-        self, model: Any, context: Context, callbacks: list[Any], number: int = 0, rounds: int = 1
-    ) -> dict[str, Any]:
-        """Train the network in place with the recipe's losses, for one round's share of the epochs."""
-        from tinyc.training import Part, fine_tune
+    def tune(self, model: Any, context: Context, callbacks: list[Any], part: Part | None = None) -> dict[str, Any]:
+        """Train the network in place with the recipe's losses, for one round's part of the epochs."""
+        from tinyc.training import fine_tune
 
-        first, end = (self.epochs * each // rounds for each in (number, number + 1))
-        title = f"prune: {self.how}" + (f", round {number + 1} of {rounds}" if rounds > 1 else "")
-        own = replace(context, seed=context.seed + number)  # or each round would see the same batches
-        return fine_tune(model, fit_options(self), own, title, callbacks, Part(first, end - first))
+        title = f"prune: {self.how}" + (part.name if part else "")
+        own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own
+        return fine_tune(model, fit_options(self), own, title, callbacks, part)

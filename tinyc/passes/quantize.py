@@ -139,6 +139,11 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             raise ValueError('precision = "auto" and `flash` belong together: flash = "96 KiB" is what auto aims at')
         return self
 
+    @property
+    def ranked(self) -> bool:
+        """Trained weights decide the sizes, so that a plan gives a range."""
+        return self.precision == "auto"
+
     def apply(self, state: Net, context: Context) -> Outcome:
         """Convert the network, after training it where asked.
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from tinyc import backend, keys
 from tinyc.builders import Builder
 from tinyc.data.dataset import TrainingData
@@ -29,7 +31,7 @@ from tinyc.state import Flat, Net
 RECIPE = "recipe.toml"
 FEW_PARENTS = 3
 TRIED = ("per_channel_dense", "calibrate", "percentile", "calibration", "weights", "activations", "exclude",
-         "bias_correction", "equalize", "reestimate")  # fmt: skip
+         "bias_correction", "equalize", "reestimate", "precision", "flash")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,13 @@ class Patient:
             table.pop("percentile", None)
         try:
             transform = PASSES[use].model_validate(table)
-        except ValueError as error:
-            raise UserError(use, str(error).splitlines()[-1].strip(), "try it on its own") from error
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UserError(use, problem, "try it on its own") from error
         with tempfile.TemporaryDirectory() as scratch:
             nothing = Net(None, self.net.task)
-            context = self.run.bench.context(self.index, nothing, "", (), Path(scratch), task=self.net.task)
+            earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
+            context = self.run.bench.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
             return bytes(transform.apply(self.net, context).state.content)
 
 

@@ -32,7 +32,8 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
         if text is not None:
             value = amount(getattr(info, "field_name", "params"), text, 1.0)
             if value <= 0 or (text.strip().endswith("%") and value >= 1):
-                raise ValueError(f"{text!r} is not something that may remain; shares lie between 0 % and 100 %")
+                limit = "a share lies between 0 % and 100 %" if text.strip().endswith("%") else "give more than nothing"
+                raise ValueError(f"{text!r} is not something that may remain; {limit}")
         return text
 
     @model_validator(mode="after")

@@ -58,6 +58,13 @@ class Costs:
                 saved += np.outer(term.price * others, np.bincount(axis, minlength=self.count))
         return saved
 
+    def saved_by(self, gone: Channels) -> Bill:
+        """Say what channels save if they go together, (units,): a weight between two of them counts once."""
+        keep = np.ones(self.count, dtype=bool)
+        whole = self.total(keep)
+        keep[gone] = False
+        return np.asarray(whole - self.total(keep))
+
 
 def costs(model: Any, graph: ChannelGraph) -> Costs:
     """Read the costs off a network and its graph.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -106,10 +106,13 @@ def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Ke
 
 def first_error(error: ValidationError, model: type[BaseModel], doc: Document, keys: Keys) -> UserError:
     """Make one message of pydantic's first complaint."""
-    detail = error.errors()[0]
+    details = error.errors()
+    # Of an entry that may be a word or a table, a table's own fault says more than that it is no word.
+    tables = [each for each in details if not (each["type"] == "string_type" and isinstance(each["input"], dict))]
+    detail = (tables or details)[0]
     path = real_path(doc.table, keys, detail["loc"])
     if detail["type"] == "extra_forbidden":
-        full: Keys = (*keys, *detail["loc"])
+        full: Keys = (*real_path(doc.table, keys, detail["loc"][:-1]), detail["loc"][-1])
         owner = owner_of(model, detail["loc"][:-1])
         return unknown_key(doc, full, sorted(owner.model_fields) if owner else [])
     message = detail["msg"].removeprefix("Value error, ")
@@ -146,10 +149,16 @@ def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[Ba
         if isinstance(part, int) or part not in getattr(current, "model_fields", {}):
             continue
         annotation = current.model_fields[part].annotation
-        options = [annotation, *getattr(annotation, "__args__", ())]
-        found = [option for option in options if isinstance(option, type) and issubclass(option, BaseModel)]
-        current = found[0] if found else None
+        current = next(schemas(annotation), None)
     return current if isinstance(current, type) else None
+
+
+def schemas(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the tables that a field may hold, also within unions and lists."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from schemas(part)
 
 
 def unknown_key(doc: Document, keys: Keys, known: Iterable[str]) -> UserError:

@@ -154,10 +154,27 @@ def unused(passes: Sequence[Pass], index: int) -> Iterator[str]:
             f"cluster (pass {index + 1}) leaves few values a tensor, which save no byte of flash without a compact "
             "pass after quantize"
         )
+    if use == "quantize":
+        yield from untabled(passes, index)
     if use == "compact" and not clustered(passes[:index]) and not searched(passes[:index]):
         yield (
             f"compact (pass {index + 1}) makes tables of tensors with few values, and no cluster pass made such; only "
             "those that have few by themselves get smaller"
+        )
+
+
+def untabled(passes: Sequence[Pass], index: int) -> Iterator[str]:
+    """What `quantize` does to tables, made or to come, that no byte is saved by."""
+    current, later = passes[index], [each.use for each in passes[index + 1 :]]
+    if getattr(current, "weights", "int8") == "int4" and clustered(passes[:index]):
+        yield (
+            f'quantize (pass {index + 1}) has weights = "int4" after cluster: four bits take the place of the tables; '
+            "leave one of the two out"
+        )
+    if searched([current]) and "compact" not in later:
+        yield (
+            f'quantize (pass {index + 1}) has precision = "auto", which counts on tables: without a compact pass after '
+            "it they save no byte, and `flash` is missed"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ def spelled(facts: Mapping[str, Any]) -> Facts:
 
 
 def spell(name: str, value: Any) -> str:
-    """Write one value; the end of its name tells bytes, seconds and fractions."""
+    """Write one value; its name tells bytes, as in `file_bytes_before`, and its end seconds and fractions."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -44,7 +45,7 @@ def spell(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return _number(name, value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {spell(str(key), item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {spell(str(key), item)}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
         shown = ", ".join(spell(name, item) for item in value[:VALUES_SHOWN])
         return shown if len(value) <= VALUES_SHOWN else f"{shown}, ... ({len(value)} values, all in report.json)"
@@ -52,7 +53,7 @@ def spell(name: str, value: Any) -> str:
 
 
 def _number(name: str, value: float) -> str:
-    if name.endswith("bytes"):
+    if "bytes" in re.split(r"[._]", name):
         return units.show_bytes(value)
     if name.endswith("seconds"):
         return units.show_seconds(value)

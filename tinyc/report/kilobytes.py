@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ SCALE = 20
 BITS_APART = 0.25
 ZEROS_APART = 0.02
 PARAMS_APART = 0.002
+GZIP_APART = 0.05
+TABLES = "weight tables"
 
 
 @dataclass(frozen=True)
@@ -152,14 +155,19 @@ def summary(report: Report) -> str:
 def sentences(report: Report, views: Views) -> tuple[tuple[str, str], ...]:
     """Say of each pass what it took off, and why the bytes went, from the figures before and after it."""
     found = parts(report, views)
-    return tuple(
-        (f"{step.index} {step.use}", sentence(step, found[place], found[place + 1]))
-        for place, step in enumerate(report.steps)
-    )
+    names = [f"{step.index} {step.use}" for step in report.steps]
+    stored = [after.get(TABLES, 0) > before.get(TABLES, 0) for before, after in itertools.pairwise(found)]
+    said = []
+    for place, step in enumerate(report.steps):
+        tabled = next(
+            (name for name, grown in zip(names[place + 1 :], stored[place + 1 :], strict=True) if grown), None
+        )
+        said.append((names[place], sentence(step, found[place], found[place + 1], tabled)))
+    return tuple(said)
 
 
-def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int]) -> str:
-    """One pass in a sentence."""
+def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int], tabled: str | None = None) -> str:
+    """One pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
     old, new = step.before.file_bytes, step.after.file_bytes
     if old is None or new is None:
         return "The file was not weighed."
@@ -168,7 +176,9 @@ def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, in
     size = units.show_bytes(abs(new - old))
     zeros = sparse(step)
     if new == old:
-        return f"Not a byte less in the file{because}." + zeros if reasons or zeros else "Left every byte as it was."
+        if reasons or zeros:
+            return f"Not a byte less in the file{because}." + zeros
+        return f"Left every byte as it was{repeated(step, tabled)}."
     verb = f"Took {size} off" if new < old else f"Added {size}"
     return f"{verb} ({factor(old, new)}){because}.{zeros}"
 
@@ -200,7 +210,7 @@ def bits(ledger: Ledger) -> float | None:
 
 def tables(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
     """Say what moved into weight tables."""
-    moved = after.get("weight tables", 0) - before.get("weight tables", 0)
+    moved = after.get(TABLES, 0) - before.get(TABLES, 0)
     if moved > 0:
         plain = before.get("weights", 0) - after.get("weights", 0)
         yield f"{units.show_bytes(plain)} of weights became {units.show_bytes(moved)} of indices and tables"
@@ -233,6 +243,15 @@ def sparse(step: StepRecord) -> str:
         f" {units.show(new, 'fraction')} of the parameters are zero now: a zero takes the place of any other number"
         f" in the file, and only gzip profits ({gzip})."
     )
+
+
+def repeated(step: StepRecord, tabled: str | None) -> str:
+    """Say what a fall of gzip alone means: numbers repeat, of which tables can be made."""
+    old, new = step.before.gzip_bytes, step.after.gzip_bytes
+    if not old or not new or new > old * (1 - GZIP_APART):
+        return ""
+    use = f"{tabled} turns into bytes" if tabled else "`compact` after `quantize` would turn into bytes"
+    return f"; gzip falls from {units.show_bytes(old)} to {units.show_bytes(new)}: values repeat, which {use}"
 
 
 def zeros(ledger: Ledger) -> float | None:

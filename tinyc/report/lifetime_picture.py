@@ -12,9 +12,11 @@ WIDTH = 1000
 LEFT, RIGHT, TOP = 190, 90, 40
 ROW, GAP, SUM_HEIGHT = 13, 3, 150
 ROWS_SHOWN = 60
-STYLE = """text{font:11px system-ui,"DejaVu Sans",sans-serif;fill:#17202b}.soft{fill:#566273}.life{fill:#2166b8}
-.made{fill:#a9c8ec}.live{fill:#2166b8}.peak{fill:#b4530a}.line{stroke:#b4530a;stroke-dasharray:4 3}.grid{stroke:#e9edf2}
-@media(prefers-color-scheme:dark){text{fill:#e6eaf0}.soft{fill:#9eabbb}.grid{stroke:#29313b}}"""
+STYLE = """:root{color-scheme:light dark}
+text{font:11px system-ui,"DejaVu Sans",sans-serif;fill:#17202b}.soft{fill:#566273}.life{fill:#2166b8}
+.made{fill:#a9c8ec}.peak{fill:#b4530a}.line{stroke:#b4530a;stroke-dasharray:4 3}.grid{stroke:#e9edf2}
+@media(prefers-color-scheme:dark){text{fill:#e6eaf0}.soft{fill:#9eabbb}.life{fill:#6aa8f0}.made{fill:#2c4a6e}
+.peak{fill:#f0a35c}.line{stroke:#f0a35c}.grid{stroke:#323b47}}"""
 
 
 def svg(arena: Arena, described: Description, arena_bytes: int | None) -> str:

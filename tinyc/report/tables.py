@@ -107,16 +107,12 @@ def ledgers(report: Report) -> Cells:
     columns = states(report)
     rows = [(label, *(cell(state.ledger, name) for state in columns)) for name, (label, _) in FIELDS.items()]
     rows[-1] = (report.source.metric, *rows[-1][1:])
-    rows.append(("95 % interval", *(_span(state.ledger) for state in columns)))
+    rows.append(("95 % interval from", *(units.show(state.ledger.accuracy_low, "fraction") for state in columns)))
+    rows.append(("to", *(units.show(state.ledger.accuracy_high, "fraction") for state in columns)))
     rows.append(("test examples", *(f"{state.ledger.examples:,}" for state in columns)))
     rows.append(("under", *(state.ledger.runtime for state in columns)))
     header = ("figure", *(state.name for state in columns))
     return Cells(header, tuple(rows), frozenset(range(1, len(header))))
-
-
-def _span(ledger: Ledger) -> str:
-    span = interval(ledger.accuracy_low, ledger.accuracy_high, "fraction")
-    return span.replace(" % to", " to") or "-"
 
 
 def weighed(report: Report) -> Cells:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from tinyc.pruning.costs import UNITS, costs
 from tinyc.pruning.graph import ChannelGraph, Group, channel_graph
 from tinyc.pruning.importance import Scores, scores
 from tinyc.pruning.trace import Cut
-from tinyc.sensitivity.record import Skip
+from tinyc.sensitivity.record import Skip, load
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 
@@ -66,6 +67,17 @@ def without(model: Any, found: Channels, group: Group, count: int) -> dict[str, 
     return {name: silenced(model.get_layer(name), cuts, keep) for name, cuts in by_layer(touched)}
 
 
+def amounts_from(path: Path, model: Any, drop: float) -> dict[tuple[str, ...], float]:
+    """Read from a file of `tinyc sensitivity` what each group of a network may lose for an accuracy `drop`, a fraction.
+
+    Raises:
+        UserError: the file cannot be read, or was measured on a network of other sizes.
+    """
+    found = load(path)
+    found.require_fit({group.layers: len(group.channels) for group in channel_graph(model).groups}, str(path))
+    return found.amounts(drop)
+
+
 def by_layer(cuts: Sequence[Cut]) -> Iterator[tuple[str, list[Cut]]]:
     for name in dict.fromkeys(cut.layer for cut in cuts):
         yield name, [cut for cut in cuts if cut.layer == name]
@@ -85,11 +97,5 @@ def silenced(layer: Any, cuts: Sequence[Cut], keep: NDArray[np.bool_]) -> list[N
 def shares(model: Any, found: Channels) -> list[tuple[int, int]]:
     """Count the parameters, and the MACs of an inference, that belong to each group that can be cut."""
     bill = costs(model, found.graph)
-    whole = bill.total(np.ones(found.graph.count, dtype=bool))
-    counted = []
-    for group in found.groups:
-        keep = np.ones(found.graph.count, dtype=bool)
-        keep[group.channels] = False
-        gone = whole - bill.total(keep)
-        counted.append((round(gone[UNITS.index("params")]), round(gone[UNITS.index("macs")])))
-    return counted
+    saved = [bill.saved_by(group.channels) for group in found.groups]
+    return [(round(each[UNITS.index("params")]), round(each[UNITS.index("macs")])) for each in saved]

@@ -11,7 +11,7 @@ from tinyc.sensitivity.record import Sensitivity
 from tinyc.sensitivity.tables import Row
 
 CELL, ROW, NAME, GAP = 62, 22, 260, 48
-TOP = 112
+TOP = 130
 WORST = 0.5
 """An accuracy loss that is painted full; the colour goes with its square root, so that small ones show."""
 STYLE = """
@@ -20,7 +20,7 @@ STYLE = """
   :root { --card: #1b2129; --ink: #e6eaf0; --soft: #9eabbb; --line: #323b47; --cell: #c2570c; }
 }
 text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: var(--ink); }
-.page { fill: var(--card); } .title { font-size: 19px; font-weight: 650; } .soft { fill: var(--soft); }
+.page { fill: var(--card); } .title { font-size: 19px; font-weight: 650; } text.soft { fill: var(--soft); }
 .head { font-weight: 600; } .number { text-anchor: end; font-variant-numeric: tabular-nums; font-size: 12px; }
 .cell { fill: var(--cell); } .edge { fill: none; stroke: var(--line); }
 """
@@ -57,7 +57,11 @@ def heading(found: Sensitivity) -> Iterator[str]:
     yield f'<text class="title" x="24" y="36">{escape(title(found))}</text>'
     yield (
         f'<text class="soft" x="24" y="58">accuracy change in percentage points, from {base} on {found.examples} '
-        f"{found.split} examples; nothing is trained after; the network's order</text>"
+        f"{found.split} examples (one is {100 / found.examples:.1f}); nothing is trained after</text>"
+    )
+    yield (
+        '<text class="soft" x="24" y="76">in the network\'s order; the name is that of the first layer, '
+        "+3 that three more are cut with it</text>"
     )
 
 
@@ -82,4 +86,5 @@ def cell(x: int, y: int, loss: float) -> Iterator[str]:
     if strength > 0:
         yield f'<rect class="cell" {box} fill-opacity="{0.75 * strength:.3f}"/>'
     yield f'<rect class="edge" {box}/>'
-    yield f'<text class="number" x="{x + CELL - 8}" y="{y + 16}">{tables.points(loss)}</text>'
+    figure = tables.points(loss)
+    yield f'<text class="number{" soft" * (figure == "0")}" x="{x + CELL - 8}" y="{y + 16}">{figure}</text>'

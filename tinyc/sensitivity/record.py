@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +19,7 @@ Loss = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 # A drop of exactly the bound must not fail by the last bit of a subtraction.
 ROUNDING = 1e-9
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -98,15 +101,45 @@ class Sensitivity:
     after: str | None = None
 
     def amounts(self, drop: float) -> dict[tuple[str, ...], float]:
-        """Give for each group the largest fraction measured whose accuracy stays within `drop` (a fraction); else 0."""
+        """Give for each group the largest fraction up to which all measured ones stay within `drop` (a fraction).
+
+        A larger fraction that does better than a smaller one that fails does so by the noise of the examples, and does
+        not count. 0 where the smallest fraction fails.
+        """
         lowest = self.base.accuracy - drop - ROUNDING
-        return {
-            group.layers: max((cut.fraction for cut in group.cuts if cut.accuracy >= lowest), default=0.0)
-            for group in self.groups
-        }
+        return {group.layers: largest_within(group.cuts, lowest) for group in self.groups}
+
+    def require_fit(self, channels: Mapping[tuple[str, ...], int], where: str) -> None:
+        """Refuse a network of other sizes; `channels` counts those of its groups by their layers.
+
+        Raises:
+            UserError: a group had more or fewer channels when it was measured.
+        """
+        for group in self.groups:
+            count = channels.get(group.layers, group.channels)
+            if count != group.channels:
+                raise UserError(
+                    where,
+                    f"{named(group.layers)} had {group.channels} channels when measured and have {count} in the "
+                    "network that this pass gets",
+                    "measure again by: tinyc sensitivity RECIPE, with --after STEP where a pass stands before",
+                )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def largest_within(cuts: Sequence[CutScore], lowest: float) -> float:
+    """Climb the fractions as long as the accuracy is not below `lowest`."""
+    rising = sorted(cuts, key=lambda cut: cut.fraction)
+    kept = itertools.takewhile(lambda cut: cut.accuracy >= lowest, rising)
+    return max((cut.fraction for cut in kept), default=0.0)
+
+
+def named(layers: Sequence[str]) -> str:
+    """List a group's first layers, and how many more there are."""
+    more = len(layers) - NAMED
+    return ", ".join(layers[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def load(path: Path) -> Sensitivity:

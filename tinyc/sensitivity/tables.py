@@ -70,7 +70,9 @@ def rank(found: Sensitivity, scores: Sequence[CutScore] | Sequence[LayerBits]) -
 def lines(found: Sensitivity, width: int) -> Iterator[str]:
     """Show both tables in `width` columns."""
     yield f"accuracy {units.show(found.base.accuracy, 'fraction')} on {found.examples} {found.split} examples"
-    yield "how it changes, in pp and without training after, the most sensitive first:"
+    one = 100 / found.examples
+    yield f"how it changes in pp (one example is {one:.1f}), untrained after, the worst first;"
+    yield "+3 says that three more layers are cut with this one"
     yield ""
     heads = ("channels", "params", "MACs") if width >= WIDE else ("channels",)
     cuts = [f"{fraction * 100:.3g} %" for fraction in fractions(found)]

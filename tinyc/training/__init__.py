@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.training import distillation
@@ -18,10 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Part:
-    """Some epochs of a longer training, `epochs` from `first` on."""
+    """Some epochs of a longer training, `epochs` from `first` on.
+
+    `kept` gathers its checkpoints, see `outliving`; `number`, from 0, and `rounds` tell which part it is.
+    """
 
     first: int
     epochs: int
+    kept: list[Path] | None = None
+    number: int = 0
+    rounds: int = 1
+
+    @classmethod
+    def of_round(cls, epochs: int, number: int, rounds: int, kept: list[Path]) -> Part:
+        """Share `epochs` among rounds."""
+        first, end = (epochs * each // rounds for each in (number, number + 1))
+        return cls(first, end - first, kept, number, rounds)
+
+    @property
+    def name(self) -> str:
+        return f", round {self.number + 1} of {self.rounds}" if self.rounds > 1 else ""
 
     def of(self, objective: Objective) -> Objective:
         """Count the epochs of an objective's views and targets from `first`."""
@@ -64,7 +81,9 @@ def fine_tune(
     objective, taught = distillation.objective(teaching, panel, options, context)
     shifted = whole.of(objective)
     details = [teaching.model_dump(mode="json") if teaching else None, context.source_key, whole.first]
-    return taught | resumable_fit(model, own, shifted, context, title, callbacks=callbacks, details=details)
+    kept = whole.kept
+    tuned = resumable_fit(model, own, shifted, context, title, callbacks=callbacks, details=details, kept=kept)
+    return taught | tuned
 
 
 def latest_distillation(context: Context) -> Any:

@@ -1,8 +1,9 @@
 """Checkpoints of a training: everything that the next epoch depends on, so that going on gives the same bytes.
 
-    <folder>/epoch-0003.npz     weight-0000 ..., optimizer-0000 ..., meta (JSON: fingerprint, epoch, history)
+    <folder>/epoch-000003.npz   weight-0000 ..., optimizer-0000 ..., callback-0000 ..., meta
 
-The last two are kept: where the latest is corrupt, the one before takes its place.
+`meta` is JSON: fingerprint, epoch, history. The last two are kept: where the latest is corrupt, the one before takes
+its place.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,15 @@ UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.
 History = dict[str, list[float]]
 
 
-def variables(model: Any, optimizer: Any) -> dict[str, Any]:
-    """All variables of a training by name: weights with masks, ranges and statistics, and the optimizer's."""
-    named = {f"weight-{index:04d}": variable for index, variable in enumerate(model.weights)}
-    return named | {f"optimizer-{index:04d}": variable for index, variable in enumerate(optimizer.variables)}
+def variables(model: Any, optimizer: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
+    """All variables of a training by name: weights with masks, ranges and statistics, the optimizer's, callbacks'."""
+    groups = {"weight": model.weights, "optimizer": optimizer.variables, "callback": held(callbacks)}
+    return {f"{name}-{index:04d}": each for name, group in groups.items() for index, each in enumerate(group)}
+
+
+def held(callbacks: Sequence[Any]) -> list[Any]:
+    """List the variables in which callbacks remember something from step to step: those that they name themselves."""
+    return [variable for callback in callbacks for variable in getattr(callback, "checkpointed", ())]
 
 
 def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
@@ -37,7 +43,12 @@ def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Ma
     arrays = {name: variable.numpy() for name, variable in state.items()}
     meta = json.dumps({"fingerprint": fingerprint, "epoch": epoch, "history": history})
     write_arrays(place(folder, epoch), arrays, meta)
-    for path in sorted(folder.glob("epoch-*.npz"))[:-KEPT]:
+    keep_last(folder, KEPT)
+
+
+def keep_last(folder: Path, count: int = 1) -> None:
+    """Delete all checkpoints but the latest."""
+    for path in sorted(folder.glob("epoch-*.npz"))[:-count]:
         with suppress(OSError):
             path.unlink()
 

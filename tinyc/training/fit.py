@@ -118,7 +118,7 @@ def begin(model: Any, options: FitOptions, feed: Feed, shown: Progress, title: s
 
 def run(training: Training, epochs: int, generators: Sequence[Any], folder: Path | None, fingerprint: str) -> None:
     """Train all epochs that no checkpoint holds yet."""
-    state = saved.variables(training.model, training.optimizer)
+    state = saved.variables(training.model, training.optimizer, training.callbacks)
     done = 0
     if folder:
         done, training.history = saved.restore(folder, fingerprint, state, training.progress.say)

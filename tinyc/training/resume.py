@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tinyc
 from tinyc import cache, units
+from tinyc.training import checkpoints
 from tinyc.training.fit import fit
 from tinyc.training.objectives import Objective
 
@@ -31,8 +33,9 @@ def resumable_fit(
     *,
     callbacks: Sequence[Any] = (),
     details: Sequence[Any] = (),
+    kept: list[Path] | None = None,
 ) -> dict[str, Any]:
-    """Fit with epoch checkpoints in the cache, which are deleted at the end.
+    """Fit with epoch checkpoints in the cache, which are deleted at the end; or the last stays, and `kept` knows it.
 
     The key holds the weights that the training begins with, so that no other training can meet its checkpoints;
     `details` are the objective's own parameters (temperature, store key, ...).
@@ -43,10 +46,26 @@ def resumable_fit(
     if context.rehearse is not None or options.epochs == 0:
         return fit(model, options, objective, context, title)
     folder = context.cache / "trainings" / training_key(model, options, context, [objective.name, title, *details])
-    reserve(folder, checkpoint_bytes(model, options.optimizer), context)
+    reserve(folder, checkpoint_bytes(model, options.optimizer) + floats(checkpoints.held(callbacks)), context)
     facts = fit(model, options, objective, context, title, callbacks=callbacks, checkpoints=folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    if kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        checkpoints.keep_last(folder)
+        kept.append(folder)
     return facts
+
+
+@contextmanager
+def outliving() -> Iterator[list[Path]]:
+    """Gather checkpoints of trainings that follow each other, and delete them once all have ended.
+
+    What is stopped in between leaves them: a second call finds each finished training done.
+    """
+    kept: list[Path] = []
+    yield kept
+    for folder in kept:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def training_key(model: Any, options: FitOptions, context: Context, details: Sequence[Any]) -> str:
@@ -65,9 +84,11 @@ def training_key(model: Any, options: FitOptions, context: Context, details: Seq
 def checkpoint_bytes(model: Any, optimizer: str) -> int:
     """Bytes of one checkpoint: the weights, and one (sgd) or two (adam) slots for each trainable one."""
     slots = 1 if optimizer == "sgd" else 2
-    weights = sum(4 * int(weight.shape.num_elements()) for weight in model.weights)
-    trained = sum(4 * int(weight.shape.num_elements()) for weight in model.trainable_weights)
-    return weights + slots * trained
+    return floats(model.weights) + slots * floats(model.trainable_weights)
+
+
+def floats(variables: Sequence[Any]) -> int:
+    return sum(4 * int(variable.shape.num_elements()) for variable in variables)
 
 
 def reserve(folder: Path, checkpoint: int, context: Context) -> None:
