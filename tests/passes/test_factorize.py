@@ -34,7 +34,17 @@ def truncated(matrix, rank):
     return (left[:, :rank] * values[:rank]) @ right[:rank]
 
 
-@pytest.mark.parametrize("keys", [{}, {"rank": 2, "energy": 0.5}, {"rank": 0}, {"energy": 1.0}, {"params": 0.0}])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"rank": 2, "energy": 0.5},
+        {"rank": 0},
+        {"energy": 1.0},
+        {"params": 0.0},
+        {"rank": 2, "teach": {}, "loss": "labels"},
+    ],
+)
 def test_bad_keys_are_refused(keys):
     with pytest.raises(ValidationError):
         Factorize(**keys)

@@ -37,6 +37,7 @@ BAD_KEYS = [
     ({"how": "qat", "exclude": ["logits"]}, '`exclude` belongs to how = "ptq"'),
     ({"how": "qat", "equalize": True}, '`equalize` belongs to how = "ptq"'),
     ({"how": "qat", "bias_correction": True}, '`bias_correction` belongs to how = "ptq"'),
+    ({"how": "qat", "teach": {}, "loss": "labels"}, "`teach` does not go with"),
     ({"activations": "int16", "weights": "int4"}, '`weights` belongs to activations = "int8"'),
     ({"activations": "int16", "exclude": ["logits"]}, '`exclude` belongs to activations = "int8"'),
     ({"activations": "int16", "calibrate": "mse"}, '`calibrate` belongs to activations = "int8"'),

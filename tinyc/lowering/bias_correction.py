@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.interpreters.schema import schema
+from tinyc.lowering.calibration import listener
 from tinyc.lowering.counterparts import BIAS, INPUT, WEIGHTS, Work, dequantized, opened, pairs
 from tinyc.lowering.pack import pack
-from tinyc.quiet import hushed
 
 EXAMPLES = 64
 """Most calibration examples that a mean is taken over; the whole network runs on them once for each layer."""
@@ -120,14 +119,7 @@ def bias_scale(work: Work) -> NDArray[np.float64]:
 
 def means(content: bytes, works: Sequence[Work], samples: NDArray[Any]) -> list[NDArray[np.float64]]:
     """Measure the mean output of operators by channel, bias included and ReLU not, in the file as it is now."""
-    lite = backend.tensorflow().lite
-    with hushed():
-        interpreter = lite.Interpreter(
-            model_content=content,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        interpreter.allocate_tensors()
+    interpreter = listener(content)
     given = interpreter.get_input_details()[0]
     sums: list[Any] = [0.0 for _ in works]
     for sample in samples:

@@ -116,14 +116,7 @@ def measure(content: bytes, samples: NDArray[Any], indices: list[int]) -> list[S
 
     The converter's own calibration sees a tensor only after operators that work in place have overwritten it.
     """
-    lite = backend.tensorflow().lite
-    with hushed():
-        interpreter = lite.Interpreter(
-            model_content=content,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-    interpreter.allocate_tensors()
+    interpreter = listener(content)
     given = interpreter.get_input_details()[0]
     found = [Seen(np.inf, -np.inf, np.zeros(BINS, np.int64)) for _ in indices]
     for sample in samples:
@@ -132,6 +125,19 @@ def measure(content: bytes, samples: NDArray[Any], indices: list[int]) -> list[S
         for index, seen in zip(indices, found, strict=True):
             seen.add(interpreter.get_tensor(index))
     return found
+
+
+def listener(content: bytes) -> Any:
+    """Open a file in an interpreter that keeps every tensor; no delegate fuses operators away."""
+    lite = backend.tensorflow().lite
+    with hushed():
+        interpreter = lite.Interpreter(
+            model_content=content,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 def choose(seen: Seen, clip: Clip) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from tinyc.training.options import (
     Warmup,
     WeightDecay,
     fit_options,
+    refuse_unheard,
 )
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def training_fits(self) -> Self:
         """Refuse teachers that nobody would hear."""
-        if self.teach is not None and self.loss == "labels":
-            raise ValueError('`teach` does not go with loss = "labels"; remove one of them')
+        refuse_unheard(self)
         return self
 
     @property

@@ -21,6 +21,7 @@ from tinyc.training.options import (
     Warmup,
     WeightDecay,
     fit_options,
+    refuse_unheard,
 )
 
 if TYPE_CHECKING:
@@ -66,10 +67,11 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def one_amount(self) -> Self:
-        """Ask for exactly one amount."""
+        """Ask for exactly one amount, and for teachers that are heard."""
         given = [key for key in AMOUNTS if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of `rank`, `energy` and `params`; given: {', '.join(given) or 'none'}")
+        refuse_unheard(self)
         return self
 
     @property

@@ -24,6 +24,7 @@ from tinyc.training.options import (
     Warmup,
     WeightDecay,
     fit_options,
+    refuse_unheard,
 )
 
 if TYPE_CHECKING:
@@ -160,8 +161,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         """Refuse rounds without an epoch each, and teachers that nobody would hear."""
         if self.rounds > max(1, self.epochs):
             raise ValueError(f"{self.rounds} rounds need at least {self.rounds} epochs; `epochs` is {self.epochs}")
-        if self.teach is not None and self.loss == "labels":
-            raise ValueError('`teach` does not go with loss = "labels"; remove one of them')
+        refuse_unheard(self)
         return self
 
     @model_validator(mode="after")

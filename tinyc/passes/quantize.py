@@ -22,6 +22,7 @@ from tinyc.sources.training_keys import (
     Taught,
     Warmup,
     WeightDecay,
+    refuse_unheard,
 )
 from tinyc.state import Flat, Kind, Net
 
@@ -124,6 +125,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         for key in POST_TRAINING if self.how == "qat" else ():
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f'`{key}` belongs to how = "ptq"; this pass has how = "qat"')
+        refuse_unheard(self)
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
@@ -74,3 +74,13 @@ Taught = Annotated[
     Teach | None,
     Field(description="learn from the source while fine-tuning, e.g. { temperature = 4.0, alpha = 0.9, views = 8 }"),
 ]
+
+
+def refuse_unheard(keys: Any) -> None:
+    """Refuse teachers beside a loss of labels alone, in the keys of a pass.
+
+    Raises:
+        ValueError: nobody would hear them.
+    """
+    if keys.teach is not None and keys.loss == "labels":
+        raise ValueError('`teach` does not go with loss = "labels"; remove one of them')

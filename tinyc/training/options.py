@@ -21,6 +21,7 @@ from tinyc.sources.training_keys import (
     Teach,
     Warmup,
     WeightDecay,
+    refuse_unheard,
 )
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Warmup",
     "WeightDecay",
     "fit_options",
+    "refuse_unheard",
 ]
 
 
