@@ -5,9 +5,9 @@ import pytest
 from pruning_networks import CLASSES, FAMILIES, images, randomized
 
 from tinyc import backend
+from tinyc.clustering.keep import keep_structure
 from tinyc.errors import TinycError, UserError
-from tinyc.pruning.magnitude import Sparsification, is_two_of_four, kernel, magnitude, verify
-from tinyc.pruning.zeros import keep_zeros, sparsity
+from tinyc.pruning.magnitude import Sparsification, is_two_of_four, kernel, magnitude, sparsity, verify
 
 X, Y = images(64, seed=9), np.arange(64) % CLASSES
 
@@ -85,7 +85,7 @@ def test_zeros_survive_more_training():
     model = randomized(FAMILIES["flattened"]())
     sparse = magnitude(model, Sparsification({"second": 0.7, "hidden": 0.5}), nothing, "prune").model
     before = {name: kernel(sparse, name) for name in ("first", "second", "hidden")}
-    trainer(1)(sparse, keep_zeros(sparse))
+    trainer(1)(sparse, keep_structure(sparse))
     for name, old in before.items():
         new = kernel(sparse, name)
         assert np.array_equal(new == 0, old == 0)
@@ -95,4 +95,4 @@ def test_zeros_survive_more_training():
 
 
 def test_a_dense_network_needs_no_callback():
-    assert keep_zeros(randomized(FAMILIES["flattened"]())) == []
+    assert keep_structure(randomized(FAMILIES["flattened"]())) == []

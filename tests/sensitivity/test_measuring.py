@@ -160,11 +160,15 @@ def test_pace_counts_whole_batches():
 def test_bits_score_what_is_rounded_and_eight_cost_least():
     net, data = artifacts.net(), artifacts.data()
     before = net.model.get_weights()
-    found = bits.layer_bits(net.model, data, artifacts.TASK, 3, bits=(8, 2), examples=60)
-    base = Probe(net.model, data, artifacts.TASK, 3, 60).score()
+    probe = Probe(net.model, data, artifacts.TASK, 3, 60)
+    base = probe.score()
+    tried = [(name, width) for name in bits.layers(net.model) for width in (8, 2)]
+    losses = {each: probe.with_weights({each[0]: bits.rounded_layer(net.model, *each)}).loss for each in tried}
     names = [layer.name for layer in net.model.layers if hasattr(layer, "kernel")]
-    assert [(each.layer, each.bits) for each in found] == [(name, width) for name in names for width in (8, 2)]
-    change = {width: np.mean([abs(each.loss - base.loss) for each in found if each.bits == width]) for width in (8, 2)}
+    assert tried == [(name, width) for name in names for width in (8, 2)]
+    change = {
+        width: np.mean([abs(loss - base.loss) for (_, own), loss in losses.items() if own == width]) for width in (8, 2)
+    }
     assert 0 < change[8] < change[2] / 10
     assert all(np.array_equal(old, new) for old, new in zip(before, net.model.get_weights(), strict=True))
 

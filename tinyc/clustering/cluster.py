@@ -18,19 +18,17 @@ from tinyc.errors import TinycError
 
 @dataclass(frozen=True)
 class Means:
-    """How values are chosen: for each channel or the whole layer, from which start, with zeros kept or not."""
+    """How values are chosen: for each channel or the whole layer, and from which start; zeros are kept."""
 
     per: Per
     start: Start
     seed: int
-    keep_zeros: bool = True
 
     def shared(self, kernel: Kernel, weight: NDArray[Any], clusters: int) -> NDArray[Any]:
         """Give a weight at most so many values."""
         return share(
-            weight, clusters, per=self.per, axis=kernel.axis, start=self.start, seed=self.seed,
-            keep_zeros=self.keep_zeros,
-        )  # fmt: skip
+            weight, clusters, per=self.per, axis=kernel.axis, start=self.start, seed=self.seed, keep_zeros=True
+        )
 
 
 @dataclass(frozen=True)

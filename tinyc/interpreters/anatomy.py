@@ -30,7 +30,6 @@ KINDS = (
     "operators and options", "tables and offsets", "buffer headers", "alignment padding", "names",
     "calibrated ranges", "signatures", "description", "metadata", "sparsity", "unread buffers", "unknown",
 )  # fmt: skip
-PARAMETERS = ("weights", "weight tables", "biases")
 
 
 @dataclass(frozen=True)

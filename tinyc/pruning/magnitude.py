@@ -13,7 +13,6 @@ from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import TinycError, UserError
 from tinyc.pruning.graph import require_functional, walk
-from tinyc.pruning.zeros import sparsity
 
 Pattern = Literal["unstructured", "2:4"]
 SparsitySchedule = Literal["polynomial", "constant"]
@@ -64,6 +63,11 @@ class Sparsified:
     model: Any
     reached: Mapping[str, float]
     skipped: tuple[Skipped, ...]
+
+
+def sparsity(weight: Array) -> float:
+    """Give the fraction of a weight's elements that are exactly zero."""
+    return 1.0 - np.count_nonzero(weight) / weight.size
 
 
 def magnitude(model: Any, options: Sparsification, train: Train | None, where: str) -> Sparsified:

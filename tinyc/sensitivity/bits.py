@@ -7,38 +7,15 @@ channels, which leaves the rounding as it is. Activations and biases stay float.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.clustering.kernels import kernels
-from tinyc.sensitivity.record import LayerBits, Skip
-from tinyc.training.probe import EXAMPLES, Probe
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.state import Task
+from tinyc.sensitivity.record import Skip
 
 BITS = (8, 4, 3, 2)
-
-
-def layer_bits(
-    model: Any, data: TrainingData, task: Task, seed: int, bits: Sequence[int] = BITS, examples: int = EXAMPLES
-) -> list[LayerBits]:
-    """Score a network with one layer after the other at each width; its weights are changed and put back.
-
-    Args:
-        examples: at most so many validation examples (training ones where none are set aside).
-    """
-    probe = Probe(model, data, task, seed, examples)
-    found = []
-    for layer in layers(model):
-        for width in bits:
-            score = probe.with_weights({layer: rounded_layer(model, layer, width)})
-            found.append(LayerBits(layer, width, score.accuracy, score.loss))
-    return found
 
 
 def layers(model: Any) -> list[str]:
