@@ -10,7 +10,7 @@ RECIPE ?= resnet50-tiny
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "tinyc: $(PYTHON) is missing; install CPython 3.11 and its venv module"; exit 3; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,text]"
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,text,signal,federate,privacy]"
 	@touch $@
 
 compress: $(READY)

@@ -15,9 +15,10 @@ ROOMS = (
     # ground
     "errors", "units", "progress", "quiet", "targets", "backend",
     # first
-    "cache", "tokens", "state", "blocks", "selectors", "builders", "data", "contract", "sources", "interpreters",
+    "cache", "tokens", "signals", "state", "blocks", "selectors", "builders", "data", "contract", "sources", "interpreters",
     # second
-    "training", "pruning", "clustering", "factoring", "lowering", "ledger", "sensitivity", "diagnosis",
+    "privacy", "training", "pruning", "clustering", "factoring", "lowering", "federation", "ledger", "attack",
+    "sensitivity", "diagnosis",
     # third
     "passes",
     # roof

@@ -7,10 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from tinyc.signals.front import Front
     from tinyc.tokens import Tokenizer
 
 Kind = Literal["net", "flat"]
 MetricName = Literal["accuracy", "f1", "auc"]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a sensor makes, and how often the network decides: bytes a second, decisions a second."""
+
+    sensor_bytes: float
+    decisions: float
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,8 @@ class Task:
     Without a `tokenizer` the network sees `raw * scale + offset` as float32, and both numbers travel into the C header.
     With one, raw examples are sentences and the network sees their token ids, int32 (tokens,).
     `input_shape` is one example's as the network sees it, without the batch.
+    `front` is what runs before the network and is no part of it, after scale and offset. `stream` says what the
+    sensor makes, where `[data]` tells its rate.
     """
 
     classes: tuple[str, ...]
@@ -28,15 +39,21 @@ class Task:
     scale: float = 1.0
     offset: float = 0.0
     tokenizer: Tokenizer | None = None
+    front: Front | None = None
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
 class Net:
-    """A flat functional Keras network that maps (batch, *input_shape) floats to (batch, classes) logits."""
+    """A flat functional Keras network that maps (batch, *input_shape) floats to (batch, classes) logits.
+
+    `ranges` are those that a training under int8 rounding gave the activations, by quantizer.
+    """
 
     model: Any
     task: Task
     kind: Literal["net"] = "net"
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def clone(self) -> Net:
         """Copy architecture and weights; a pass works on the copy, since Keras networks are mutable."""
@@ -47,7 +64,8 @@ class Net:
         return replace(self, model=model)
 
     def with_model(self, model: Any) -> Net:
-        return replace(self, model=model)
+        """Put another network in this one's place; what was known of the old one's activations goes."""
+        return replace(self, model=model, ranges={})
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,9 @@ def cut_validation(raw: Raw, spec: DataSpec, parts: Parts, seed: int) -> tuple[S
 
 
 def take(known: Split, indices: NDArray[Any]) -> Split:
-    return Split(known.x[indices], known.y[indices], known.ids[indices])
+    """Give the examples at the indices, with all that is known of them."""
+    groups = {name: column[indices] for name, column in known.groups.items()}
+    return Split(known.x[indices], known.y[indices], known.ids[indices], groups)
 
 
 def few(where: str, calibration: int, examples: int) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,11 +23,13 @@ class Split:
             or sentences, (examples,) objects of type str, before they are tokenized.
         y: labels, (examples,), int64 in [0, classes).
         ids: (examples,), int64, unique over the whole dataset; randomness is drawn from them.
+        groups: what else is known of each example, by column (subject, recording, ...), each (examples,).
     """
 
     x: NDArray[Any]
     y: NDArray[np.int64]
     ids: NDArray[np.int64]
+    groups: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.y)

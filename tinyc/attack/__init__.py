@@ -1,0 +1,1 @@
+"""How much an artifact tells about who was in its training data."""

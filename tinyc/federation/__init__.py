@@ -1,0 +1,1 @@
+"""Training across clients: what travels, who trains, who averages, who can see what."""

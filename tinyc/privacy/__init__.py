@@ -1,0 +1,1 @@
+"""Differential privacy: its keys, its accountant, and the conditions under which a figure holds."""

@@ -1,0 +1,1 @@
+"""What happens to a signal before the network sees it: filters, scaling, projections."""
