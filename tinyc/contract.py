@@ -60,6 +60,7 @@ class Context:
             network gets its final shape; where a ranking decides the shape, "lower" takes the choice that
             leaves the fewest parameters and "upper" the one that leaves the most.
         compare: run a Flat under every runtime over the test split, in the ledger; gives the comparison's facts.
+        spec: the recipe's `[data]` as JSON, for clients that prepare examples of their own.
     """
 
     seed: int
@@ -73,6 +74,7 @@ class Context:
     scratch: Path
     rehearse: Literal["lower", "upper"] | None
     compare: Callable[[Flat], Mapping[str, Any]]
+    spec: str = ""
 
 
 class Pass(Protocol):

@@ -16,10 +16,19 @@ MetricName = Literal["accuracy", "f1", "auc"]
 
 @dataclass(frozen=True)
 class Stream:
-    """What a sensor makes, and how often the network decides: bytes a second, decisions a second."""
+    """What a sensor makes, and how often the network decides: bytes a second, decisions a second.
+
+    `rate` is the samples of each channel a second, where the data says it.
+    """
 
     sensor_bytes: float
     decisions: float
+    rate: float | None = None
+
+    @property
+    def sent_bytes(self) -> float:
+        """Bytes a second after inference: each decision is the class as one byte, without any protocol around it."""
+        return self.decisions
 
 
 @dataclass(frozen=True)

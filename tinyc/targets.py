@@ -16,7 +16,7 @@ from tinyc.units import Unit
 
 Metric = Literal[
     "params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena",
-    "accuracy", "accuracy_drop", "worst_class_drop",
+    "accuracy", "accuracy_drop", "worst_class_drop", "bandwidth_reduction",
 ]  # fmt: skip
 
 METRICS: Mapping[str, Unit] = {
@@ -31,6 +31,7 @@ METRICS: Mapping[str, Unit] = {
     "accuracy": "fraction",
     "accuracy_drop": "pp",
     "worst_class_drop": "pp",
+    "bandwidth_reduction": "fraction",
 }
 BOUND = re.compile(r"\s*(<=|>=)\s*(.+?)\s*")
 

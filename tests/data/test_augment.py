@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tinyc.data import counter
-from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, NEEDS_TEXT, check, view
+from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, NEEDS_TEXT, NEEDS_WINDOWS, check, view
 from tinyc.errors import UserError
 
 
@@ -20,14 +20,17 @@ def inputs(kind: str) -> np.ndarray:
         "colour": images(channels=3, height=20, width=32),
         "float": images().astype(np.float32) / 255,
         "tiny": images(height=3, width=5),
+        "windows": np.random.default_rng(3).normal(size=(40, 32, 1, 6)).astype(np.float32),
         "rows": np.random.default_rng(2).normal(size=(40, 7)).astype(np.float32),
     }
     return made[kind]
 
 
-OF_IMAGES = tuple(op for op in AUGMENTATIONS if op not in NEEDS_TEXT)
+OF_IMAGES = tuple(op for op in AUGMENTATIONS if op not in (*NEEDS_TEXT, *NEEDS_WINDOWS))
+OF_WINDOWS = (*NEEDS_WINDOWS, "noise")
 CASES = [(kind, (op,)) for kind in ("grey", "colour", "float", "tiny") for op in OF_IMAGES]
-CASES += [("grey", ("crop", "flip")), ("colour", OF_IMAGES), ("rows", ("noise",))]
+CASES += [("grey", ("crop", "flip")), ("colour", OF_IMAGES), ("rows", ("noise",)), ("windows", OF_WINDOWS)]
+CASES += [("windows", (op,)) for op in OF_WINDOWS]
 
 
 @pytest.mark.parametrize(("kind", "ops"), CASES)
@@ -142,7 +145,7 @@ def test_normal_draws_are_normal() -> None:
     [
         (("crop",), (12,), "'crop' needs images (height, width, channels), and an example here is 12"),
         (("noise", "flip"), (12, 3), "use noise, or no augmentation"),
-        (("rotate",), (28, 28, 1), "unknown augmentation 'rotate'"),
+        (("spin",), (28, 28, 1), "unknown augmentation 'spin'"),
         (("flip", "flip"), (28, 28, 1), "'flip' is listed twice"),
         (("words",), (28, 28, 1), "'words' needs sentences, and an example here is 28x28x1"),
         (("drop",), (12,), "'drop' needs sentences, and an example here is 12"),

@@ -10,7 +10,9 @@ import pytest
 
 from tinyc.cli.plan import rewritten as shown_rewrite
 from tinyc.interpreters import runtimes
-from tinyc.pipeline.plan import rewritten, weigh
+from tinyc.pipeline.plan import Rehearsal, Weighed, predict, rewritten, weigh
+from tinyc.state import Stream, Task
+from tinyc.targets import Bound
 
 
 def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +38,14 @@ def test_rewritten_layers_are_shown_by_kind() -> None:
         "quantize rewrites Embedding to TokenEmbedding in 1 layers: words",
     ]
     assert not list(rewritten("quantize", {}))
+
+
+@pytest.mark.parametrize(("stream", "met", "got"), [(Stream(600.0, 1.0), True, 1 - 1 / 600), (None, False, None)])
+def test_the_bytes_that_leave_the_device_are_known_before_any_training(
+    stream: Stream | None, met: bool, got: float | None
+) -> None:
+    rehearsal = Rehearsal((Weighed("source", {}), Weighed("quantize", {})), {}, (), {}, ())
+    task = Task(("a", "b"), (128, 1, 6), stream=stream)
+    check = predict(Bound.parse("bandwidth_reduction", ">= 99 %"), rehearsal, rehearsal, task)
+    assert check.met is met
+    assert check.got == (None if got is None else pytest.approx(got))

@@ -54,7 +54,6 @@ BAD = [
     ('params_reduction = ">= 90 %"', 'params_reduction = ">= 90 KiB"', "unknown unit", 13),
     ('params_reduction = ">= 90 %"', "params_reduction = 0.9", "is no bound", 13),
     ('use = "prune"', 'use = "prone"', "did you mean 'prune'", 16),
-    ('use = "prune"', 'use = "federate"', "not built yet", 16),
     ("fraction = 0.5", "fraction = 1.5", "fraction", 18),
     ("fraction = 0.5", 'fraction = "half"', "fraction", 18),
     ("fraction = 0.5", "fractoin = 0.5", "did you mean 'fraction'", 18),

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tinyc.errors import UserError
+from tinyc.passes.federate import Federate
+from tinyc.passes.preprocess import Preprocess
 from tinyc.recipe import Step
 from tinyc.recipe.order import check_order, legal_order, warnings
 
 KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}
-USES = ("distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)
+USES = ("preprocess", "distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,10 @@ def read(word: str) -> Named:
          'prune how = "magnitude" stands after cluster, and single zeros would break its tables',
          "move it before cluster, which keeps the zeros",
          "prune (magnitude) -> cluster -> prune (channels) -> quantize"),
+        ("preprocess distill preprocess quantize", 3, "preprocess stands twice", "put all steps into the first",
+         "preprocess -> distill -> quantize"),
+        ("distill quantize preprocess", 3, "preprocess takes a Keras network", "move it before quantize",
+         "distill -> preprocess -> quantize"),
         ("quantize cluster prune export", 2, "cluster takes a Keras network", "move it before quantize",
          "cluster -> prune -> quantize -> export"),
     ],
@@ -117,6 +123,8 @@ def test_the_order_in_the_remedy_is_legal_and_a_legal_one_stays(words: list[str]
     [
         ("distill prune:channels cluster quantize compact export verify", ()),
         ("trim_vocabulary distill quantize", ()),
+        ("preprocess distill quantize", ()),
+        ("distill preprocess quantize", ()),
         ("prune:channels cluster distill quantize", ("distill (pass 3) starts a fresh student, so that the work of "
          "prune and cluster before it is thrown away",)),
         ("cluster factorize quantize compact", ("factorize (pass 2) computes new weights: the tables of cluster",)),
@@ -148,3 +156,42 @@ def test_check_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     recipe = small.write(tmp_path, small.RECIPE.replace('[[pass]]\nuse = "distill"', sparse))
     assert cli.invoke(["check", str(recipe)]) == 0
     assert "note: distill (pass 2) starts a fresh student" in capsys.readouterr().out
+
+
+def test_scales_without_a_student_are_said_to_be_undone() -> None:
+    transform = Preprocess.model_validate({"use": "preprocess", "steps": [{"op": "normalize"}]})
+    last, first = (
+        (Step(transform, (), "here"), *steps("quantize")),
+        (Step(transform, (), "here"), *steps("distill quantize")),
+    )
+    assert [said for said in warnings(last) if said.startswith("preprocess (pass 1) scales or projects")]
+    assert not warnings(first)
+
+
+def federate(**keys: Any) -> Step:
+    return Step(Federate.model_validate({"use": "federate", "clients": 3, **keys}), (), "here")
+
+
+def test_networks_of_clients_of_their_own_are_not_exported() -> None:
+    local = federate(batchnorm="local")
+    with pytest.raises(UserError, match="every client has a network of its own") as caught:
+        check_order([local, *steps("prune:channels quantize export")])
+    assert 'write batchnorm = "frozen"' in str(caught.value)
+    check_order([local])
+    check_order([local, *steps("distill quantize")])
+    check_order([federate(), *steps("quantize")])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("quantize:qat export", None),
+        ("quantize:ptq export", "takes ranges of its own"),
+        ("cluster quantize:qat compact", "changes the network that they were taken on"),
+    ],
+)
+def test_ranges_that_nobody_takes_are_said(text: str, said: str | None) -> None:
+    found = [each for each in warnings([federate(fake_quantize=True), *steps(text)]) if "fake_quantize" in each]
+    assert len(found) == (said is not None)
+    assert said is None or said in found[0]
+    assert not [each for each in warnings([federate(), *steps(text)]) if "fake_quantize" in each]

@@ -13,12 +13,14 @@ from pathlib import Path
 import click
 
 from tinyc import __version__
-from tinyc.cli import artifacts, diagnosis, recipes, runs, sensitivity
+from tinyc.cli import artifacts, attack, diagnosis, federation, recipes, runs, sensitivity
 from tinyc.errors import MachineError, TinycError
 
 COMMANDS = (
     recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,
     artifacts.inspect, artifacts.verify, artifacts.predict, diagnosis.diagnose,
+    attack.attack,
+    federation.federate,
     runs.report, runs.compare, runs.cache, runs.init,
 )  # fmt: skip
 NO_SPACE = "free some space (tinyc cache list shows what the cache holds), then run again; finished steps are kept"

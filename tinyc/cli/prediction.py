@@ -12,6 +12,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.errors import UserError
@@ -76,9 +77,10 @@ def numbers(
             problem = "takes token ids, and no tokenizer.json lies beside it"
             raise UserError(str(file), problem, "name the file in its run folder, or give the ids as .npy or .csv")
         return Asked(token_ids(Path(given), shape, table_rows(described))[None])
-    raw = load_example(Path(given), shape)
+    front = front_beside(file, shape)
+    raw = load_example(Path(given), front.input_shape if front else shape)
     x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
-    return Asked(x[None])
+    return Asked(front.apply(x[None]) if front else x[None])
 
 
 def token_ids(path: Path, shape: tuple[int, ...], rows: int) -> NDArray[np.int32]:

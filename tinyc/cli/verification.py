@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tinyc import cache, data, ledger, units
+from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
 from tinyc.data.named import NAMED
@@ -23,6 +25,7 @@ from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.quantization import dequantize
 from tinyc.report.terminal import open_screen
+from tinyc.signals.front import Front
 from tinyc.tokens import Language, Tokenizer
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
@@ -37,7 +40,8 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
     labels = None
     if source:
         tokenizer = tokenizer_beside(file, described)
-        inputs, labels = test_data(source, scale, offset, tokenizer, str(file))
+        front = front_beside(file, described.inputs[0].shape[1:])
+        inputs, labels = test_data(source, scale, offset, tokenizer, str(file), front)
     else:
         inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
@@ -49,7 +53,12 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
 
 
 def test_data(
-    source: str, scale: float | None, offset: float | None, tokenizer: Tokenizer | None, where: str
+    source: str,
+    scale: float | None,
+    offset: float | None,
+    tokenizer: Tokenizer | None,
+    where: str,
+    front: Front | None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it."""
     is_text = source in NAMED and NAMED[source].is_text
@@ -62,7 +71,7 @@ def test_data(
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
     dataset = data.load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
-    return data.inputs(dataset.test.x, dataset.task), dataset.test.y
+    return data.inputs(dataset.test.x, replace(dataset.task, front=front)), dataset.test.y
 
 
 def spec_of(source: str, scale: float | None, offset: float | None, prepare: Prepare | None) -> DataSpec:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.signals.folding import is_fixed
+
 HOMES = ("tf_keras.", "keras.", "tinyc.blocks")
 """Where the classes below come from; a user's class of the same name may compute otherwise."""
 LAST, DEPTHWISE, TRANSPOSED, WHOLE = (-1,), (-2, -1), (-2,), ()
@@ -47,7 +49,7 @@ class Kernel:
 
 
 def kernels(model: Any) -> list[Kernel]:
-    """List the weights of a flat Keras network that tables can hold, in the network's order.
+    """List the weights of a flat Keras network that tables can hold, in the network's order, preprocessing left out.
 
     Dense layers of a network with blocks of transformers have one scale each, as `quantize` converts them.
     """
@@ -56,6 +58,7 @@ def kernels(model: Any) -> list[Kernel]:
         Kernel(layer.name, name, WHOLE if blocks and type(layer).__name__ == "Dense" else axis)
         for layer in model.layers
         for name, axis in kind(layer).items()
+        if not is_fixed(layer.name)
     ]
 
 

@@ -21,6 +21,7 @@ VALIDATION = ("x_val", "y_val")
 WHOLE = ("x", "y")
 KNOWN = (*SPLIT, *VALIDATION, *WHOLE, "class_names")
 LAYOUT = "give x_train, y_train, x_test, y_test (and x_val, y_val, class_names if you like), or x and y to be split"
+COLUMN_KINDS = "biuUS"
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, KeyError, SyntaxError)
 
 
@@ -37,10 +38,23 @@ def read_npz(path: Path) -> Raw:
     try:
         with np.load(path, allow_pickle=False) as archive:
             names = list(archive.files)
-            arrays = {name: read_member(path, archive, name) for name in names if name in KNOWN}
+            read = [name for name in names if name in KNOWN or may_be_column(archive, name)]
+            arrays = {name: read_member(path, archive, name) for name in read}
     except DAMAGE as error:
         raise UserError(str(path), f"is damaged: {error}", "write it again with numpy.savez_compressed") from error
-    return from_arrays(str(path), arrays, tuple(name for name in names if name not in KNOWN))
+    return from_arrays(str(path), arrays, tuple(name for name in names if name not in arrays))
+
+
+def may_be_column(archive: Any, name: str) -> bool:
+    """Say by its header whether an array beside the examples is one value an example: text or whole numbers."""
+    headers: Any = np.lib.format
+    with archive.zip.open(f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name) as file:
+        try:
+            is_first = headers.read_magic(file) == (1, 0)
+            shape, _, dtype = (headers.read_array_header_1_0 if is_first else headers.read_array_header_2_0)(file)
+        except ValueError:
+            return False
+    return bool(len(shape) == 1 and dtype.kind in COLUMN_KINDS)
 
 
 def read_member(path: Path, archive: Any, name: str) -> NDArray[Any]:
@@ -73,7 +87,13 @@ def from_function(builder: Builder, find: Find) -> Raw:
     if not isinstance(table, Mapping):
         raise UserError(where, f"returned {type(table).__name__}, not a dict of arrays", LAYOUT)
     arrays = {str(name): as_array(where, str(name), value) for name, value in table.items() if name in KNOWN}
-    return from_arrays(where, arrays, tuple(str(name) for name in table if name not in KNOWN))
+    others = {str(name): value for name, value in table.items() if name not in KNOWN}
+    columns = {name: value for name, value in others.items() if isinstance(value, np.ndarray) and is_column(value)}
+    return from_arrays(where, arrays | columns, tuple(name for name in others if name not in columns))
+
+
+def is_column(array: NDArray[Any]) -> bool:
+    return array.ndim == 1 and array.dtype.kind in COLUMN_KINDS
 
 
 def as_array(where: str, name: str, value: object) -> NDArray[Any]:
@@ -84,13 +104,19 @@ def as_array(where: str, name: str, value: object) -> NDArray[Any]:
         raise UserError(f"{where}: {name}", f"is no array: {error}", "return numpy arrays of one shape") from error
 
 
-def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unknown: tuple[str, ...]) -> Raw:
-    """Sort arrays into parts.
+def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[str, ...]) -> Raw:
+    """Sort arrays into parts, and columns beside them into groups.
+
+    Args:
+        where: the file or function.
+        arrays: those of KNOWN names, and columns of any name.
+        unread: names of arrays that are neither.
 
     Raises:
         UserError: an array is missing, or both layouts are mixed.
     """
-    has = ", ".join([*arrays, *unknown]) or "nothing"
+    columns = {name: array for name, array in arrays.items() if name not in KNOWN}
+    has = ", ".join([*arrays, *unread]) or "nothing"
     whole = [name for name in WHOLE if name in arrays]
     given = [name for name in (*SPLIT, *VALIDATION) if name in arrays]
     if whole and given:
@@ -98,16 +124,32 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unknown: tuple[s
     needed = WHOLE if whole else (SPLIT + VALIDATION if set(VALIDATION) & set(given) else SPLIT)
     missing = [name for name in needed if name not in arrays]
     if missing:
-        raise UserError(where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, unknown) + LAYOUT)
+        raise UserError(
+            where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, (*columns, *unread)) + LAYOUT
+        )
     parts = ("all",) if whole else tuple(name[2:] for name in needed if name.startswith("x_"))
     suffix = {part: "" if part == "all" else f"_{part}" for part in parts}
+    x = {part: arrays["x" + suffix[part]] for part in parts}
+    groups = {part: groups_of(columns, suffix[part], len(x[part]) if x[part].ndim else 0) for part in parts}
+    taken = {name + suffix[part] for part in parts for name in groups[part]}
+    unread = tuple(name for name in (*columns, *unread) if name not in taken)
     return Raw(
         where,
-        {part: arrays["x" + suffix[part]] for part in parts},
+        x,
         {part: arrays["y" + suffix[part]] for part in parts},
         class_names(where, arrays.get("class_names")),
-        warnings=tuple(f"{where}: array {name!r} is not read" for name in unknown),
+        warnings=tuple(f"{where}: array {name!r} is not read" for name in unread),
+        groups=groups,
     )
+
+
+def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: int) -> dict[str, NDArray[Any]]:
+    """Take the columns of one part, by name without its suffix, as text: "8" is the same in a .csv and an .npz."""
+    return {
+        name.removesuffix(suffix): np.array(as_names(array), np.str_)
+        for name, array in columns.items()
+        if name.endswith(suffix) and name != suffix and len(array) == examples
+    }
 
 
 def guess(missing: list[str], unknown: tuple[str, ...]) -> str:

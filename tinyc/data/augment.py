@@ -1,5 +1,5 @@
 """Random views of examples, each a pure function of (seed, example id, view id): of images at their own resolution,
-of sentences word by word.
+of sensor windows, of sentences word by word.
 
 A stored soft label therefore belongs to exactly the example that a student sees later.
 """
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
     from tinyc.data.lexicon import Lexicon
 
-Augmentation = Literal["crop", "flip", "cutout", "noise", "words", "drop", "mix"]
+Augmentation = Literal["crop", "flip", "cutout", "noise", "rotate", "gain", "warp", "words", "drop", "mix"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
 IDENTITY = -1
 NEEDS_IMAGES = ("crop", "flip", "cutout")
+NEEDS_WINDOWS = ("rotate", "gain", "warp")
 NEEDS_TEXT = ("words", "drop", "mix")
 NEEDS_LEXICON = ("words", "mix")
 CHUNK = 1024  # examples at a time: a chunk of small images stays in the processor's cache
@@ -33,7 +34,7 @@ def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> Non
     Raises:
         UserError: says which operation, and which ones would do.
     """
-    check(ops, data.task.input_shape, where, is_text=data.task.tokenizer is not None)
+    check(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
     for name in ops:
         if name in NEEDS_LEXICON and data.lexicon is None:
             raise without_vectors(where, name)
@@ -45,22 +46,46 @@ def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augmen
     Raises:
         UserError: says which operation, and which ones would do.
     """
-    is_image = len(input_shape) == 3 and not is_text
-    unfit = (*(() if is_text else NEEDS_TEXT), *(() if is_image else NEEDS_IMAGES), *(("noise",) if is_text else ()))
-    suitable = [name for name in AUGMENTATIONS if name not in unfit]
+    kind = kind_of(input_shape, is_text)
+    suitable = [name for name in AUGMENTATIONS if suitable_for(name, kind, input_shape)]
     for name in ops:
         if name not in AUGMENTATIONS:
             raise UserError(where, f"unknown augmentation {name!r}", f"known are {', '.join(AUGMENTATIONS)}")
         if name not in suitable:
-            needed = "sentences" if name in NEEDS_TEXT else "images (height, width, channels)"
-            needed = "numbers" if name == "noise" else needed
             shown = "a sentence" if is_text else "x".join(map(str, input_shape))
             raise UserError(
-                where, f"{name!r} needs {needed}, and an example here is {shown}",
+                where, f"{name!r} needs {needs(name)}, and an example here is {shown}",
                 f"use {', '.join(suitable)}, or no augmentation",
             )  # fmt: skip
         if list(ops).count(name) > 1:
             raise UserError(where, f"{name!r} is listed twice", "list it once")
+
+
+def kind_of(input_shape: tuple[int, ...], is_text: bool) -> str:
+    """Say what an example is: a sentence, a sensor's window (time, 1, channels), an image, or a row of numbers."""
+    if is_text:
+        return "text"
+    if len(input_shape) != 3:
+        return "row"
+    return "window" if input_shape[1] == 1 else "image"
+
+
+def suitable_for(name: str, kind: str, input_shape: tuple[int, ...]) -> bool:
+    """Say whether an operation makes sense for examples of a kind."""
+    if name == "noise":
+        return kind != "text"
+    if name == "rotate":
+        return kind == "window" and input_shape[2] % 3 == 0
+    needed = {"text": NEEDS_TEXT, "image": NEEDS_IMAGES, "window": NEEDS_WINDOWS, "row": ()}
+    return name in needed[kind]
+
+
+def needs(name: str) -> str:
+    """Say what examples an operation is for."""
+    if name == "rotate":
+        return "windows (time, 1, channels) of three channels a sensor"
+    kinds = {NEEDS_TEXT: "sentences", NEEDS_WINDOWS: "windows (time, 1, channels)", ("noise",): "numbers"}
+    return next((kind for names, kind in kinds.items() if name in names), "images (height, width, channels)")
 
 
 def without_vectors(where: str, name: str) -> UserError:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import checks, labels, overlap, split, tokenizing
+from tinyc.data import checks, grouping, labels, overlap, split, tokenizing, windows
 from tinyc.data.dataset import Dataset, Split
+from tinyc.data.preparing import Window, prepared, window_of
 from tinyc.data.raw import Raw
 from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError
-from tinyc.state import Task
+from tinyc.state import Stream, Task
 from tinyc.tokens import Tokenizer
+
+RECORDING = "recording"
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,14 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
         UserError: the data cannot be used.
     """
     raw = checks.clean(raw)
+    window = window_of(spec.steps)
+    stream = stream_of(raw, spec, window)
+    raw = prepared(windows.make(raw, window) if window else raw, spec.steps)
     scale = raw.scale if spec.scale is None else spec.scale
     offset = raw.offset if spec.offset is None else spec.offset
     notes = raw.warnings + (() if tokenizer else checks.in_range(raw, scale, offset))
-    parts = whole(raw, seed) if "all" in raw.x else given(raw)
-    for part, known in (("train", parts.train), ("test", parts.test), ("val", parts.validation)):
-        if known is not None:
-            labels.every_class_present(raw.where, part, known.y, raw.class_names or ())
+    parts = parts_of(raw, window, seed)
+    complete(raw, parts)
     notes += parts.warnings if "all" in raw.x else overlaps(raw.where, parts)
     train, validation = cut_validation(raw, spec, parts, seed)
     calibration = take(train, split.in_turn(train.y, train.ids, spec.calibration, seed))
@@ -49,8 +54,36 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
     if tokenizer:
         notes += tokenizing.notes(raw.where, tokenizer, {"train": train, "validation": validation, "test": parts.test})
     shape = (tokenizer.length,) if tokenizer else train.x.shape[1:]
-    task = Task(raw.class_names or (), shape, spec.metric, scale, offset, tokenizer)
+    task = Task(raw.class_names or (), shape, spec.metric, scale, offset, tokenizer, stream=stream)
     return Dataset(name, task, train, validation, calibration, parts.test, digest, notes)
+
+
+def stream_of(raw: Raw, spec: DataSpec, window: Window | None) -> Stream | None:
+    """Say what the sensor makes, before anything is prepared; None where the recipe does not tell its rate."""
+    if spec.sensor is None:
+        return None
+    rate, bits = spec.sensor
+    values = math.prod(next(iter(raw.x.values())).shape[1:])  # of a sample of a recording, or of an example
+    sensor_bytes = values * rate * bits / 8
+    return Stream(sensor_bytes, rate / window.stride, rate) if window else Stream(sensor_bytes, rate)
+
+
+def parts_of(raw: Raw, window: Window | None, seed: int) -> Parts:
+    """Take the parts as they are, or cut them: whole recordings where they are known."""
+    if "all" not in raw.x:
+        return given(raw)
+    if window or RECORDING in raw.groups.get("all", {}):
+        return grouped(raw, window, seed)
+    return whole(raw, seed)
+
+
+def complete(raw: Raw, parts: Parts) -> None:
+    """Refuse a part that lacks a class."""
+    groups = raw.groups.get("all", {})
+    remedy = "put other groups into it, add some of the class, or drop the class" if RECORDING in groups else None
+    for part, known in (("train", parts.train), ("test", parts.test), ("val", parts.validation)):
+        if known is not None:
+            labels.every_class_present(raw.where, part, known.y, raw.class_names or (), *([remedy] if remedy else []))
 
 
 def given(raw: Raw) -> Parts:
@@ -59,7 +92,7 @@ def given(raw: Raw) -> Parts:
     first = 0
     for part in [part for part in ("train", "test", "val") if part in raw.x]:
         count = len(raw.y[part])
-        splits[part] = Split(raw.x[part], raw.y[part], np.arange(first, first + count))
+        splits[part] = Split(raw.x[part], raw.y[part], np.arange(first, first + count), raw.groups.get(part, {}))
         first += count
     return Parts(splits["train"], splits["test"], splits.get("val"), ())
 
@@ -67,10 +100,30 @@ def given(raw: Raw) -> Parts:
 def overlaps(where: str, parts: Parts) -> tuple[str, ...]:
     """Compare every two parts, the one that learns first."""
     named = {"train": parts.train, "val": parts.validation, "test": parts.test}
+    known = [split for split in named.values() if split is not None]
+    if all(RECORDING in split.groups for split in known):
+        grouping.apart(where, {part: each.groups[RECORDING] for part, each in named.items() if each is not None})
+        return ()
     prints = {part: overlap.fingerprints(known.x) for part, known in named.items() if known is not None}
     pairs = itertools.combinations(prints, 2)
     found = [overlap.check(where, (f"x_{a}", f"x_{b}"), prints[a], prints[b]) for a, b in pairs]
     return tuple(note for notes in found for note in notes)
+
+
+def grouped(raw: Raw, window: Window | None, seed: int) -> Parts:
+    """Keep whole recordings, or whole values of the window's `by`, in one split.
+
+    Windows of one recording overlap, so that examples of two splits are compared by their groups alone.
+    """
+    groups = raw.groups["all"]
+    by = window.by if window else None
+    lists = (window.validation, window.test) if window and by else ((), ())
+    name = by or RECORDING
+    everything = Split(raw.x["all"], raw.y["all"], np.arange(len(raw.y["all"])), groups)
+    values = grouping.column(raw.where, groups, name)
+    validation, test = grouping.cut(raw.where, name, values, everything.y, lists, seed)
+    train, val, asked = (take(everything, np.flatnonzero(mask)) for mask in (~(validation | test), validation, test))
+    return Parts(train, asked, val, ())
 
 
 def whole(raw: Raw, seed: int) -> Parts:
@@ -88,7 +141,7 @@ def whole(raw: Raw, seed: int) -> Parts:
         )
     count = round(len(first) * split.TEST_FRACTION)
     test = split.stratified(y[first], first, count, seed, split.TEST)[group]
-    everything = Split(x, y, np.arange(len(y)))
+    everything = Split(x, y, np.arange(len(y)), raw.groups.get("all", {}))
     copies = len(y) - len(first)
     note = f"{raw.where}: {copies} examples are copies of others; each was put into the split of its original"
     notes = (note,) if copies else ()
@@ -96,14 +149,23 @@ def whole(raw: Raw, seed: int) -> Parts:
 
 
 def cut_validation(raw: Raw, spec: DataSpec, parts: Parts, seed: int) -> tuple[Split, Split]:
-    """Cut validation from train, class by class, unless the data brings its own."""
+    """Cut validation from train unless there is one: class by class, or whole recordings where they are known."""
     train = parts.train
+    has_recordings = RECORDING in train.groups
+    if spec.validation is not None and (parts.validation is not None or has_recordings):
+        has = "recordings, which stay whole" if has_recordings else "a val part"
+        raise UserError(raw.where, f"has {has}, and validation = {spec.validation} asks for another", "drop one")
     if parts.validation is not None:
-        if spec.validation is not None:
-            raise UserError(
-                raw.where, f"has a val part, and validation = {spec.validation} asks for another", "drop one"
-            )
         return train, parts.validation
+    if has_recordings:
+        chosen = grouping.tenth(raw.where, RECORDING, train.groups[RECORDING], train.y, seed)
+    else:
+        chosen = drawn(raw, spec, train, seed)
+    return take(train, np.flatnonzero(~chosen)), take(train, np.flatnonzero(chosen))
+
+
+def drawn(raw: Raw, spec: DataSpec, train: Split, seed: int) -> NDArray[np.bool_]:
+    """Choose training examples that validate, class by class, (examples,)."""
     is_whole = "all" in raw.x
     examples = len(raw.y["all"]) if is_whole and spec.validation is None else len(train)
     count = split.validation_count(spec.validation, examples)
@@ -114,7 +176,7 @@ def cut_validation(raw: Raw, spec: DataSpec, parts: Parts, seed: int) -> tuple[S
     chosen = split.stratified(train.y, train.ids, max(1, count), seed, split.VALIDATION)
     if not chosen.any():
         raise UserError(raw.where, f"has only {len(train)} training examples, none for validation", "give more")
-    return take(train, np.flatnonzero(~chosen)), take(train, np.flatnonzero(chosen))
+    return chosen
 
 
 def take(known: Split, indices: NDArray[Any]) -> Split:

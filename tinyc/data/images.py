@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.data.pictures import Resize
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError
 
@@ -23,26 +24,31 @@ def files(folder: Path) -> tuple[Path, ...]:
     return tuple(path for groups in parts(folder).values() for paths in groups.values() for path in paths)
 
 
-def read(folder: Path) -> Raw:
-    """Read all images as uint8, (examples, height, width, 1 or 3).
+def read(folder: Path, resize: Resize | None = None) -> Raw:
+    """Read all images as uint8, (examples, height, width, 1 or 3); `resize` brings those of several sizes to one.
 
     Raises:
         UserError: no images, an unreadable one, or images of several sizes.
     """
     found = parts(folder)
     names = tuple(sorted({name for groups in found.values() for name in groups}))
-    modes = {path: mode(path) for groups in found.values() for paths in groups.values() for path in paths}
+    headers = {path: header(path) for groups in found.values() for paths in groups.values() for path in paths}
+    modes = {path: mode for path, (mode, _) in headers.items()}
+    sizes = {size for _, size in headers.values()}
+    resize = resize if len(sizes) > 1 else None
     grey = [path for path in modes if modes[path] in GREY]
     channels = 1 if len(grey) == len(modes) else 3
     warnings = [f"{folder}: {count} are not read, the first is {first}" for first, count in strangers(folder, found)]
     if channels == 3 and grey:
         warnings.append(f"{folder}: {len(grey)} grey images among colour ones become colour, the first is {grey[0]}")
+    if resize:
+        warnings.append(f"{folder}: images of {len(sizes)} sizes are resized as they are read")
     x: dict[str, NDArray[Any]] = {}
     y: dict[str, NDArray[Any]] = {}
-    shape = pixels(next(iter(modes)), channels).shape
+    shape = pixels(next(iter(modes)), channels, resize).shape
     for part, groups in found.items():
         paths = [path for group in groups.values() for path in group]
-        x[part] = stack(paths, channels, shape, next(iter(modes)))
+        x[part] = stack(paths, channels, shape, next(iter(modes)), resize)
         y[part] = np.array([names.index(name) for name, group in groups.items() for _ in group], np.int64)
     return Raw(str(folder), x, y, names, warnings=tuple(warnings))
 
@@ -107,21 +113,21 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
     return [(others[0], f"{len(others)} files or folders that are no images")] if others else []
 
 
-def mode(path: Path) -> str:
-    """Read an image's colour mode from its header."""
+def header(path: Path) -> tuple[str, tuple[int, int]]:
+    """Read an image's colour mode, and its width and height."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            found = str(image.mode)
+            found, size = str(image.mode), image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise unreadable(path, error) from error
     if found.startswith(("I", "F")):
         raise UserError(str(path), f"has more than 8 bits a channel (mode {found})", "save it with 8 bits a channel")
-    return found
+    return found, size
 
 
-def pixels(path: Path, channels: int) -> NDArray[Any]:
+def pixels(path: Path, channels: int, resize: Resize | None = None) -> NDArray[Any]:
     """Read one image as uint8, (height, width, channels)."""
     from PIL import Image
 
@@ -130,19 +136,22 @@ def pixels(path: Path, channels: int) -> NDArray[Any]:
             array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise unreadable(path, error) from error
-    return array.reshape(*array.shape[:2], channels)
+    array = array.reshape(*array.shape[:2], channels)
+    return resize.apply(array[None])[0] if resize else array
 
 
-def stack(paths: list[Path], channels: int, shape: tuple[int, ...], first: Path) -> NDArray[Any]:
+def stack(
+    paths: list[Path], channels: int, shape: tuple[int, ...], first: Path, resize: Resize | None = None
+) -> NDArray[Any]:
     """Read images of one shape into one array."""
     x = np.empty((len(paths), *shape), np.uint8)
     for index, path in enumerate(paths):
-        image = pixels(path, channels)
+        image = pixels(path, channels, resize)
         if image.shape != shape:
             raise UserError(
                 str(path),
                 f"is {image.shape[1]}x{image.shape[0]}, but {first} is {shape[1]}x{shape[0]} (width x height)",
-                "bring all images to one size first",
+                'bring all images to one size: prepare = [{ op = "resize", height = 96, width = 96 }]',
             )
         x[index] = image
     return x

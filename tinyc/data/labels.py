@@ -99,7 +99,13 @@ def in_range(raw: Raw, y: Labels, names: tuple[str, ...]) -> None:
             )
 
 
-def every_class_present(where: str, part: str, y: NDArray[np.int64], names: tuple[str, ...]) -> None:
+def every_class_present(
+    where: str,
+    part: str,
+    y: NDArray[np.int64],
+    names: tuple[str, ...],
+    remedy: str = "add some, or drop the class; labels count from 0 without gaps",
+) -> None:
     """Refuse a split without a single example of some class: nothing could be learnt or said of it.
 
     Raises:
@@ -108,6 +114,4 @@ def every_class_present(where: str, part: str, y: NDArray[np.int64], names: tupl
     empty = [names[index] for index in np.flatnonzero(np.bincount(y, minlength=len(names)) == 0)]
     if empty:
         shown = ", ".join(map(repr, empty[:8])) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
-        raise UserError(
-            where, f"{part} has no example of {shown}", "add some, or drop the class; labels count from 0 without gaps"
-        )
+        raise UserError(where, f"{part} has no example of {shown}", remedy)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.builders import Find
-from tinyc.data import named
+from tinyc.data import named, preparing
 from tinyc.data.dataset import Dataset
-from tinyc.data.prepare import TABLES
+from tinyc.data.prepare import TABLES, Prepare
 from tinyc.data.raw import Raw
 from tinyc.data.spec import DataSpec
 from tinyc.errors import MachineError, UserError
@@ -74,12 +74,16 @@ def digest(spec: DataSpec, find: Find, cache: Path) -> str:
 
 
 def inputs(x: NDArray[Any], task: Task) -> NDArray[Any]:
-    """Turn raw examples into what networks and artifacts see: token ids, int32, or raw * scale + offset, float32."""
+    """Turn raw examples into what networks and artifacts see.
+
+    Token ids, int32; or raw * scale + offset, float32, which the task's front has gone over.
+    """
     import numpy as np
 
     if task.tokenizer:
         return task.tokenizer.encode(x)
-    return x.astype(np.float32) * np.float32(task.scale) + np.float32(task.offset)
+    scaled = x.astype(np.float32) * np.float32(task.scale) + np.float32(task.offset)
+    return task.front.apply(scaled) if task.front else scaled
 
 
 def title(spec: DataSpec) -> str:
@@ -96,17 +100,17 @@ def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     if spec.name is not None:
         return named.read(spec.name, cache)
     if spec.load is not None:
-        return arrays.from_function(spec.load, find)
+        return preparing.with_channels(arrays.from_function(spec.load, find), spec.steps)
     path = find(spec.path or "")
     if path.is_dir():
-        return images.read(path)
+        return images.read(path, preparing.first_resize(spec.steps))
     suffix = path.suffix.lower()
     if spec.text is not None and suffix in TABLES:
-        return sentences.read(path, sentences.Columns(spec.text, spec.label or "", spec.split))
+        return sentences.read(path, sentences.Columns(spec.text, spec.label or "", spec.split, spec.groups))
     if suffix == ".csv":
-        return rows.read(path, spec.label or "")
+        return rows.read(path, spec.label or "", spec.recording, spec.group_columns)
     if suffix == ".npz":
-        return arrays.read_npz(path)
+        return preparing.with_channels(arrays.read_npz(path), spec.steps)
     raise UserError(str(path), f"is a {suffix or 'nameless'} file, which is not read", KINDS)
 
 
@@ -120,7 +124,7 @@ def content_digest(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> 
 
 def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterator[tuple[str, str]]:
     """List (name, SHA-256) of everything that the data is made of."""
-    if spec.prepare is not None and spec.prepare.tokenizer is not None:
+    if isinstance(spec.prepare, Prepare) and spec.prepare.tokenizer is not None:
         yield "tokenizer", hashlib.sha256(find(spec.prepare.tokenizer).read_bytes()).hexdigest()
     if spec.load is not None and raw is not None:
         yield "function", spec.load.fingerprint(find)
@@ -130,6 +134,9 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
                 # The bytes of Python objects are addresses, which differ from process to process.
                 held = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
                 yield f"{axis} {part} {array.dtype.str} {array.shape}", hashlib.sha256(held).hexdigest()
+        for part, columns in raw.groups.items():
+            for name, column in columns.items():
+                yield f"group {part} {name}", hashlib.sha256(repr(column.tolist()).encode()).hexdigest()
         return
     if spec.name is not None:
         files = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}
@@ -151,8 +158,16 @@ def own_files(path: Path) -> dict[str, Path]:
 
 def seal(spec: DataSpec, content: str) -> str:
     """Join the data's digest with the keys that shape its splits and inputs."""
-    places: dict[str, Any] = {"name": True, "path": True, "load": True, "prepare": {"tokenizer"}}
+    added = {"recording", "groups"}
+    places: set[str] = {"name", "path", "load", "prepare", "rate", "sample_bits", *added}
     keys = spec.model_dump(mode="json", exclude=places)
+    keys["prepare"] = spec.prepare.model_dump(exclude={"tokenizer"}) if isinstance(spec.prepare, Prepare) else None
+    # Keys that came later enter where they are given, so that data that never had them keeps its digest.
+    keys |= {key: value for key, value in spec.model_dump(mode="json", include=added).items() if value}
+    if spec.steps:
+        keys["prepare"] = [step.model_dump(mode="json") for step in spec.steps]
+    if spec.sensor is not None:
+        keys["sensor"] = spec.sensor
     return hashlib.sha256(f"{content}\n{json.dumps(keys, sort_keys=True)}".encode()).hexdigest()
 
 

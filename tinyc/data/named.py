@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tinyc.data.preparing import Window
 from tinyc.data.raw import Raw
 from tinyc.errors import MachineError
 
@@ -14,13 +15,19 @@ EMBEDDED = Path(__file__).parent / "embedded"
 
 @dataclass(frozen=True)
 class Named:
-    """One dataset: its files (given the cache folder), how they are read, and its own scale and offset."""
+    """One dataset: its files (given the cache folder), how they are read, and its own scale and offset.
+
+    Recordings have the `window` that is cut where the recipe says nothing, and `sensor`: samples a second, and bits of
+    one value.
+    """
 
     files: Callable[[Path], tuple[Path, ...]]
     read: Callable[[Path], Raw]
     scale: float = 1.0
     offset: float = 0.0
     is_text: bool = False
+    window: Window | None = None
+    sensor: tuple[float, int] | None = None
 
 
 def embedded_files(_cache: Path) -> tuple[Path, ...]:
@@ -57,6 +64,32 @@ def read_movies(cache: Path) -> Raw:
     return sentences.read(movie_files(cache)[0], sentences.Columns("text", "label", "split"))
 
 
+def watch_files(_cache: Path) -> tuple[Path, ...]:
+    return embedded("smartwatch-imu.npz")
+
+
+def read_watch(cache: Path) -> Raw:
+    """Read 140 recordings of seven shoulder exercises by ten subjects: acceleration and rotation by three axes, 50 Hz.
+
+    Values are the counts of a 16-bit sensor: 1/2048 g and 1/16.384 degree a second. Burns, Leung, Hardisty, Whyne,
+    Henry and McLachlin, "Shoulder Physiotherapy Exercise Recognition", 2018, arXiv:1802.01489.
+    """
+    from tinyc.data import arrays
+
+    return arrays.read_npz(watch_files(cache)[0])
+
+
+def digit_files(_cache: Path) -> tuple[Path, ...]:
+    return embedded("spoken-digits.npz")
+
+
+def read_digits(cache: Path) -> Raw:
+    """Read 3,000 spoken digits as 13 standardized cepstral coefficients of 32 frames: Free Spoken Digit Dataset."""
+    from tinyc.data import arrays
+
+    return arrays.read_npz(digit_files(cache)[0])
+
+
 def full_files(cache: Path) -> tuple[Path, ...]:
     from tinyc.data import fashion_mnist
 
@@ -69,10 +102,15 @@ def read_full(cache: Path) -> Raw:
     return fashion_mnist.read(fashion_mnist.files(cache))
 
 
+# The subjects in the order of their numbers, chosen before anything was measured on them.
+WATCH = Window(length=128, stride=50, by="subject", validation=("8",), test=("9", "10"))
+
 NAMED: Mapping[str, Named] = {
     "fashion-mnist": Named(embedded_files, read_embedded, scale=1 / 255),
     "fashion-mnist-full": Named(full_files, read_full, scale=1 / 255),
     "movie-sentiment": Named(movie_files, read_movies, is_text=True),
+    "spoken-digits": Named(digit_files, read_digits),
+    "smartwatch-imu": Named(watch_files, read_watch, scale=1 / 2048, window=WATCH, sensor=(50.0, 16)),
 }
 
 

@@ -56,6 +56,6 @@ def unsuitable(spec: DataSpec, is_text: bool) -> str | None:
     if is_text and (spec.scale is not None or spec.offset is not None):
         return "scale and offset are for numbers, and the data is text; leave them out"
     is_known = spec.load is None and PurePath(spec.path or "").suffix.lower() != ".npz"
-    if not is_text and is_known and spec.prepare is not None:
+    if not is_text and is_known and isinstance(spec.prepare, Prepare):
         return f'prepare is for text, and {spec.path or spec.name} is not; for sentences in a file add text = "column"'
     return None

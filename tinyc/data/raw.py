@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class Raw:
         scale: what the dataset's inputs are multiplied with where the recipe says nothing.
         offset: what is added to them then.
         warnings: what was noticed on reading.
+        groups: what else is known of each example, by part and column: text, each (examples,).
     """
 
     where: str
@@ -31,6 +32,7 @@ class Raw:
     scale: float = 1.0
     offset: float = 0.0
     warnings: tuple[str, ...] = ()
+    groups: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 
 
 def array_name(axis: str, part: str) -> str:

@@ -18,8 +18,14 @@ Row = tuple[int, list[str]]
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
-def read(path: Path, label: str) -> Raw:
-    """Read features as float32, (examples, features), and labels as class names.
+def read(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
+    """Read features as float32, (examples, features), labels as class names, and columns that are no features.
+
+    Args:
+        path: the file.
+        label: the label's column.
+        recording: the column that says which recording a row belongs to; it becomes the group "recording".
+        groups: further columns that become groups.
 
     Raises:
         UserError: no such column, a ragged row, or a cell that is no finite number; names the line.
@@ -29,16 +35,23 @@ def read(path: Path, label: str) -> Raw:
             reader = csv.reader(file, strict=True)
             header = [cell.strip() for cell in next(reader, [])]
             column = label_column(path, header, label)
+            named = {name: group_column(path, header, name) for name in groups}
+            named |= {"recording": group_column(path, header, recording)} if recording is not None else {}
             rows = [(reader.line_num, row) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(str(path), f"is no .csv in UTF-8: {error}", "save it as comma-separated UTF-8 text") from error
     if not rows:
         raise UserError(str(path), "has no rows below its header", "add some")
-    x = np.array(list(features(path, header, column, rows)), np.float64)
+    words = (column, *sorted(set(named.values())))
+    if len(words) == len(header):
+        raise UserError(f"{path}:1", "has no column of features beside label and groups", "add the features")
+    x = np.array(list(features(path, header, words, rows)), np.float64)
     labels = [row[column].strip() for _, row in rows]
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
-    return Raw(str(path), {"all": x}, {"all": np.array([index[name] for name in labels], np.int64)}, tuple(names))
+    y = np.array([index[name] for name in labels], np.int64)
+    columns = {name: np.array([row[place].strip() for _, row in rows], np.str_) for name, place in named.items()}
+    return Raw(str(path), {"all": x}, {"all": y}, tuple(names), groups={"all": columns})
 
 
 def label_column(path: Path, header: list[str], label: str) -> int:
@@ -50,23 +63,38 @@ def label_column(path: Path, header: list[str], label: str) -> int:
         if len(header) == 1:
             raise UserError(f"{path}:1", f"has no column beside {label!r}", "add the features")
         return header.index(label)
-    close = difflib.get_close_matches(label, header, n=1)
+    raise no_column(path, header, label)
+
+
+def group_column(path: Path, header: list[str], name: str) -> int:
+    """Find a column that is neither label nor feature."""
+    if name not in header:
+        raise no_column(path, header, name)
+    return header.index(name)
+
+
+def no_column(path: Path, header: list[str], name: str) -> UserError:
+    """Say that a column is not there, and which may be meant."""
+    close = difflib.get_close_matches(name, header, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "the columns are " + ", ".join(map(repr, header[:20]))
     if len(header) <= 1 and any(mark in "".join(header) for mark in ";\t"):
         hint = "the cells must be parted by commas"
-    raise UserError(f"{path}:1", f"has no column {label!r}", hint)
+    return UserError(f"{path}:1", f"has no column {name!r}", hint)
 
 
-def features(path: Path, header: list[str], column: int, rows: Sequence[Row]) -> Iterator[list[float]]:
-    """Turn each row without its label into numbers."""
+def features(path: Path, header: list[str], words: Sequence[int], rows: Sequence[Row]) -> Iterator[list[float]]:
+    """Turn each row into numbers, but for its label, which stands first in `words`, and its groups."""
     for line, row in rows:
         if len(row) != len(header):
             raise UserError(
                 f"{path}:{line}", f"has {len(row)} cells, the header {len(header)}", "mend the row, or quote its commas"
             )
-        if not row[column].strip():
-            raise UserError(f"{path}:{line}", f"has no label in {header[column]!r}", "fill the cell, or remove the row")
-        yield [number(path, line, header[i], cell) for i, cell in enumerate(row) if i != column]
+        empty = next((column for column in words if not row[column].strip()), None)
+        if empty is not None:
+            kind = "label" if empty == words[0] else "value"
+            remedy = "fill the cell, or remove the row"
+            raise UserError(f"{path}:{line}", f"has no {kind} in {header[empty]!r}", remedy)
+        yield [number(path, line, header[i], cell) for i, cell in enumerate(row) if i not in words]
 
 
 def number(path: Path, line: int, name: str, cell: str) -> float:

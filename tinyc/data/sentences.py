@@ -31,6 +31,7 @@ class Columns:
     text: str
     label: str
     split: str | None = None
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Example:
     text: str
     label: str
     part: str
+    groups: tuple[str, ...] = ()
 
 
 def read(path: Path, columns: Columns) -> Raw:
@@ -62,6 +64,13 @@ def read(path: Path, columns: Columns) -> Raw:
         {part: np.array([each.text for each in found if each.part == part], object) for part in parts},
         {part: np.array([index[each.label] for each in found if each.part == part], np.int64) for part in parts},
         tuple(names),
+        groups={
+            part: {
+                name: np.array([each.groups[place] for each in found if each.part == part], np.str_)
+                for place, name in enumerate(columns.groups)
+            }
+            for part in parts
+        },
     )
 
 
@@ -103,7 +112,7 @@ def complete(path: Path, header: Sequence[str], columns: Columns, mark: str) -> 
     doubled = next((name for name in header if header.count(name) > 1), None)
     if doubled is not None:
         raise UserError(f"{path}:1", f"has the column {doubled!r} twice", "give each column its own name")
-    for name in (columns.text, columns.label, columns.split):
+    for name in (columns.text, columns.label, columns.split, *columns.groups):
         if name is not None and name not in header:
             others = {",": ";\t", "\t": ",;"}[mark]
             if len(header) == 1 and any(other in header[0] for other in others):
@@ -136,28 +145,29 @@ def json_lines(path: Path, content: str) -> Iterator[Line]:
 
 def example(where: str, row: Mapping[str, Any], columns: Columns) -> Example:
     """Take a sentence, its label and its part out of a row."""
-    for name in (columns.text, columns.label, columns.split):
+    for name in (columns.text, columns.label, columns.split, *columns.groups):
         if name is not None and name not in row:
             raise missing(where, name, list(row))
     text = strings.sentence(where, row[columns.text])
+    groups = tuple(label(where, row[name], name, "value") for name in columns.groups)
     if columns.split is None:
-        return Example(text, label(where, row[columns.label], columns.label), "all")
+        return Example(text, label(where, row[columns.label], columns.label), "all", groups)
     part = row[columns.split]
     if not isinstance(part, str) or part.strip() not in PARTS:
         problem = f"has {part!r} in {columns.split!r}"
         raise UserError(where, problem, f"say {', '.join(PARTS[:-1])} or {PARTS[-1]} in each row")
-    return Example(text, label(where, row[columns.label], columns.label), part.strip())
+    return Example(text, label(where, row[columns.label], columns.label), part.strip(), groups)
 
 
-def label(where: str, value: object, column: str) -> str:
-    """Read a label: text, a whole number, or true and false."""
+def label(where: str, value: object, column: str, what: str = "label") -> str:
+    """Read a label, or another word of a row: text, a whole number, or true and false."""
     if value is None or value == "" or (isinstance(value, str) and not value.strip()):
-        raise UserError(where, f"has no label in {column!r}", "fill it, or remove the row")
+        raise UserError(where, f"has no {what} in {column!r}", "fill it, or remove the row")
     if isinstance(value, bool | int):
         return json.dumps(value)
     if not isinstance(value, str):
         raise UserError(where, f"has {value!r} in {column!r}, not a class", "give a name or a whole number")
-    return strings.sentence(where, value, "label")
+    return strings.sentence(where, value, what)
 
 
 def parted(path: Path, found: Sequence[Example], column: str) -> tuple[str, ...]:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import PurePath
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import BaseModel, Discriminator, Field, StrictFloat, StrictInt, Tag, field_validator, model_validator
 
 from tinyc.builders import Builder
+from tinyc.data import preparing
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare, problem_of
+from tinyc.data.preparing import Steps
 from tinyc.state import MetricName
+
+
+def kind_of(value: Any) -> str:
+    """Say which of both `prepare` means: a list of steps, or the table of text."""
+    return "steps" if isinstance(value, list | tuple) or (isinstance(value, dict) and "op" in value) else "text"
+
+
+Preparation = Annotated[Annotated[Prepare, Tag("text")] | Annotated[Steps, Tag("steps")], Discriminator(kind_of)]
 
 
 class DataSpec(BaseModel, frozen=True, extra="forbid"):
@@ -35,9 +46,22 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
         min_length=1,
         description="text: the column that says train, val or test of each sentence; default, a cut of 70/10/20 %",
     )
-    prepare: Prepare | None = Field(
-        default=None, description="text: { tokens = 64, tokenizer = 'vocab.txt' }, how sentences become tokens"
+    recording: str | None = Field(
+        default=None, min_length=1, description="the column of a .csv that says which recording a row belongs to"
     )
+    groups: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="columns of a .csv that are no features but say whose a row is, such as the subject"
+    )
+    prepare: Preparation | None = Field(
+        default=None,
+        description="text: { tokens = 64, tokenizer = 'vocab.txt' }, how sentences become tokens; "
+        "numbers: a list of steps, such as [{ op = 'window', length = 128, stride = 64, by = 'subject' }]",
+    )
+    rate: float | None = Field(
+        default=None, gt=0, le=1e9, allow_inf_nan=False,
+        description="samples a second of the sensor, in Hz; of images and other whole examples, examples a second",
+    )  # fmt: skip
+    sample_bits: int | None = Field(default=None, ge=1, le=64, description="bits of one value of the sensor")
     scale: float | None = Field(
         default=None,
         allow_inf_nan=False,
@@ -111,3 +135,43 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
         if problem:
             raise ValueError(problem)
         return self
+
+    @model_validator(mode="after")
+    def has_steps_that_suit(self) -> DataSpec:
+        problem = preparing.problem_of(self, self.name is not None and NAMED[self.name].is_text)
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def is_recordings(self) -> bool:
+        """Whether `name` is a dataset of recordings."""
+        return self.name is not None and NAMED[self.name].window is not None
+
+    @property
+    def steps(self) -> Steps:
+        """The steps that make examples of numbers: the recipe's, or those that a named dataset brings."""
+        if isinstance(self.prepare, tuple):
+            return self.prepare
+        window = NAMED[self.name].window if self.name is not None else None
+        return (window,) if window else ()
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns of a .csv that are neither label nor features: `groups`, and the window's `by`."""
+        window = preparing.window_of(self.steps)
+        by = window.by if window and window.by not in (*self.groups, "recording") else None
+        return (*self.groups, by) if by is not None else self.groups
+
+    @property
+    def sensor(self) -> tuple[float, int] | None:
+        """Samples a second and bits of a value, where they are known."""
+        known = NAMED[self.name].sensor if self.name is not None else None
+        rate = self.rate if self.rate is not None else known and known[0]
+        bits = self.sample_bits if self.sample_bits is not None else known and known[1]
+        return (rate, bits) if rate is not None and bits is not None else None
+
+    def spelt_out(self) -> DataSpec:
+        """Write out what a named dataset brings, so that data from elsewhere can be prepared the same."""
+        rate, bits = self.sensor or (None, None)
+        return self.model_copy(update={"prepare": self.steps or self.prepare, "rate": rate, "sample_bits": bits})

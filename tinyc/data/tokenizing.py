@@ -25,9 +25,11 @@ def tokenizer(where: str, spec: DataSpec, find: Find, language: Language | None,
         UserError: text has no tokenizer or two of them, numbers have a `prepare`, or the file is no tokenizer.
     """
     if not is_text:
-        if spec.prepare is not None:
+        if isinstance(spec.prepare, Prepare):
             raise UserError(where, "holds no sentences, and prepare is for text", "leave prepare out of [data]")
         return None
+    if isinstance(spec.prepare, tuple):
+        raise UserError(where, "holds sentences, and steps are for numbers", "write prepare = { tokens = 64 }")
     prepare = spec.prepare or Prepare()
     if language is not None and prepare.tokenizer is not None:
         problem = f"the source brings its own tokenizer, and prepare.tokenizer = {prepare.tokenizer!r} is another"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from tinyc.data import counter
+from tinyc.data import counter, sensor_transforms
 
 Examples = NDArray[Any]
 Ids = NDArray[np.int64]
@@ -64,10 +64,7 @@ def noise(x: Examples, ids: Ids, seed: int, view: int) -> Examples:
     size = np.abs(values) if x.ndim == 2 else values.std(axis=tuple(range(1, x.ndim)), keepdims=True)
     draws = counter.normal(counter.keys(seed, ids, view, NOISE), int(np.prod(x.shape[1:])))
     noisy = values + NOISE_FRACTION * size * draws.reshape(x.shape)
-    if x.dtype == np.uint8:
-        noisy = np.clip(np.rint(noisy), 0, 255)
-    changed: Examples = noisy.astype(x.dtype)
-    return changed
+    return sensor_transforms.within(noisy, x.dtype)
 
 
 TRANSFORMS: Mapping[str, Callable[[Examples, Ids, int, int], Examples]] = {
@@ -75,4 +72,7 @@ TRANSFORMS: Mapping[str, Callable[[Examples, Ids, int, int], Examples]] = {
     "flip": flip,
     "cutout": cutout,
     "noise": noise,
+    "rotate": sensor_transforms.rotate,
+    "gain": sensor_transforms.gain,
+    "warp": sensor_transforms.warp,
 }

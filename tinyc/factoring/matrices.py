@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyc.contract import Skipped
 from tinyc.pruning.graph import walk
+from tinyc.signals.folding import WHY_FIXED, is_fixed
 
 Matrix = NDArray[np.float64]
 
@@ -94,6 +95,8 @@ def candidates(model: Any, names: Iterable[str]) -> tuple[list[Any], list[Skippe
 
 def unfit(layer: Any, calls: int) -> str:
     """Say why a layer cannot be factorized; empty where it can."""
+    if is_fixed(layer.name):
+        return WHY_FIXED
     kind = type(layer)
     if kind.__name__ not in KINDS or not kind.__module__.startswith(HOMES):
         return f"{kind.__name__} has no low-rank form here"

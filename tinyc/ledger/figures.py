@@ -17,7 +17,9 @@ class Ledger:
     """The figures of one state; bytes and counts as integers, accuracies as fractions, None where unmeasured.
 
     `per_class` is the recall of each class by its name. `predicted` names the fields that were
-    computed from a formula instead of measured.
+    computed from a formula instead of measured. `sensor_bytes_per_second` is what the sensor makes and
+    `sent_bytes_per_second` what is left of it after inference, at one byte a decision. `recordings` counts those that
+    the intervals resample, None where they resample examples.
     """
 
     params: int | None
@@ -37,6 +39,9 @@ class Ledger:
     examples: int
     runtime: Runtime
     predicted: tuple[str, ...] = field(default=())
+    sensor_bytes_per_second: float | None = None
+    sent_bytes_per_second: float | None = None
+    recordings: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "predicted": list(self.predicted)}
@@ -54,11 +59,13 @@ class Measurement:
         ledger: the figures.
         scores: what the network gave for each test example, (examples, classes) float32: logits, or probabilities.
         labels: the true classes, (examples,) int64.
+        recordings: the recording that each test example was cut from, (examples,); None where each stands for itself.
     """
 
     ledger: Ledger
     scores: NDArray[Any]
     labels: NDArray[np.int64]
+    recordings: NDArray[Any] | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:

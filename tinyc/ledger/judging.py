@@ -6,7 +6,7 @@ from typing import cast
 
 import numpy as np
 
-from tinyc.ledger import intervals
+from tinyc.ledger import resampling
 from tinyc.ledger.figures import Ledger, Measurement
 from tinyc.ledger.metrics import recalls, scorer
 from tinyc.state import MetricName
@@ -35,6 +35,8 @@ def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
         return accuracy_drop(state, against)
     if metric == "worst_class_drop":
         return worst_class_drop(state, against)
+    if metric == "bandwidth_reduction":
+        return bandwidth_reduction(state.ledger)
     name = FIELDS[metric.removesuffix("_reduction")]
     if not metric.endswith("_reduction"):
         return Measured(figure(state.ledger, name))
@@ -48,17 +50,25 @@ def figure(ledger: Ledger, name: str) -> float | None:
     return None if found is None else float(found)
 
 
+def bandwidth_reduction(ledger: Ledger) -> Measured:
+    """The share of the sensor's bytes that need not leave the device; unmeasured where no rate is known."""
+    sensor, sent = ledger.sensor_bytes_per_second, ledger.sent_bytes_per_second
+    return Measured(1 - sent / sensor) if sensor and sent is not None else UNMEASURED
+
+
 def accuracy_drop(state: Measurement, against: Measurement) -> Measured:
     """The metric of `against` minus that of `state`, with the interval of the difference on the same examples."""
     now, then = state.ledger.accuracy, against.ledger.accuracy
     if now is None or then is None or not np.array_equal(state.labels, against.labels):
         return UNMEASURED
     if state.ledger.metric == "accuracy":
-        return Measured(then - now, *intervals.paired(against.correct, state.correct))
+        return Measured(then - now, *resampling.of_difference(against.correct, state.correct, state.recordings))
     metric = cast(MetricName, state.ledger.metric)
     before, after = scorer(metric, against.labels, against.scores), scorer(metric, state.labels, state.scores)
-    limits = intervals.bootstrap(lambda weights: before(weights) - after(weights), len(state.labels))
-    return Measured(then - now, *limits)
+    return Measured(
+        then - now,
+        *resampling.of_metric(lambda weights: before(weights) - after(weights), len(state.labels), state.recordings),
+    )
 
 
 def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
@@ -68,4 +78,6 @@ def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
     drops = recalls(against.confusion) - recalls(state.confusion)
     worst = int(np.nanargmax(drops))
     members = state.labels == worst
-    return Measured(float(drops[worst]), *intervals.paired(against.correct[members], state.correct[members]))
+    recordings = None if state.recordings is None else state.recordings[members]
+    limits = resampling.of_difference(against.correct[members], state.correct[members], recordings)
+    return Measured(float(drops[worst]), *limits)

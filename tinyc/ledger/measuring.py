@@ -14,7 +14,7 @@ from tinyc.errors import UserError
 from tinyc.interpreters import operators, runtimes
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
-from tinyc.ledger import intervals, weighing
+from tinyc.ledger import resampling, weighing
 from tinyc.ledger.figures import Ledger, Measurement, Runtime
 from tinyc.ledger.metrics import recalls, scorer
 from tinyc.lowering.table_writing import expand
@@ -97,11 +97,14 @@ def measure_flat(
 def measurement(
     sizes: dict[str, int | None], scores: NDArray[np.float32], dataset: Dataset, runtime: Runtime
 ) -> Measurement:
-    """Put sizes and scores together to a ledger with the task's metric and its interval."""
-    task, labels = dataset.task, dataset.test.y
+    """Put sizes and scores together to a ledger with the task's metric and its interval.
+
+    Where the test split knows its recordings, the interval resamples them.
+    """
+    task, labels, recordings = dataset.task, dataset.test.y, dataset.test.groups.get("recording")
     scores = scores.reshape(len(scores), -1)
     require_scores(scores, task, dataset.name)
-    value, low, high = rate(task.metric, labels, scores)
+    value, low, high = rate(task.metric, labels, scores, recordings)
     bare = Ledger(
         **cast(dict[str, Any], sizes),
         accuracy=value,
@@ -111,19 +114,24 @@ def measurement(
         metric=task.metric,
         examples=len(labels),
         runtime=runtime,
+        sensor_bytes_per_second=task.stream.sensor_bytes if task.stream else None,
+        sent_bytes_per_second=task.stream.sent_bytes if task.stream else None,
+        recordings=None if recordings is None else resampling.numbered(recordings)[1],
     )
     found = recalls(Measurement(bare, scores, labels).confusion)
     recalled = {name: float(recall) for name, recall in zip(task.classes, found, strict=True) if not np.isnan(recall)}
-    return Measurement(replace(bare, per_class=recalled), scores, labels)
+    return Measurement(replace(bare, per_class=recalled), scores, labels, recordings)
 
 
-def rate(metric: MetricName, labels: NDArray[np.int64], scores: NDArray[Any]) -> tuple[float, float, float]:
-    """The metric with its 95 % interval: Wilson's for accuracy, the bootstrap's for the others."""
+def rate(
+    metric: MetricName, labels: NDArray[np.int64], scores: NDArray[Any], recordings: NDArray[Any] | None = None
+) -> tuple[float, float | None, float | None]:
+    """The metric with its 95 % interval: Wilson's for accuracy, the bootstrap's for the others and over recordings."""
     if metric == "accuracy":
-        right = int((scores.argmax(axis=1) == labels).sum())
-        return right / len(labels), *intervals.wilson(right, len(labels))
+        right = scores.argmax(axis=1) == labels
+        return int(right.sum()) / len(labels), *resampling.of_share(right, recordings)
     score = scorer(metric, labels, scores)
-    return score(np.ones(len(labels))), *intervals.bootstrap(score, len(labels))
+    return score(np.ones(len(labels))), *resampling.of_metric(score, len(labels), recordings)
 
 
 def require_scores(scores: NDArray[Any], task: Task, name: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HEADER, SOURCE = "model_data.h", "model_data.cc"
 VECTORS_HEADER, VECTORS_SOURCE = "test_vectors.h", "test_vectors.cc"
-TOKENIZER_HEADER = "tokenizer.h"
+TOKENIZER_HEADER, FRONT_HEADER = "tokenizer.h", "preprocess.h"
 POINTER_BYTES = 4
 
 
@@ -53,6 +53,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "scale": number(flat.task.scale),
         "offset": number(flat.task.offset),
         "tokenizer": TOKENIZER_HEADER if flat.task.tokenizer else None,
+        "front": FRONT_HEADER if flat.task.front else None,
         "arena_bytes": arena_bytes and -(-arena_bytes // 16) * 16,
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tinyc import backend
 from tinyc.lowering.folding import fold_batch_norms, readers
+from tinyc.signals.folding import is_fixed
 
 SWEEPS = 20
 CONVERGED = 1e-3
@@ -69,12 +70,12 @@ def equalize(model: Any, samples: NDArray[Any]) -> Equalized:
 def joined(model: Any) -> Iterator[tuple[Any, Any]]:
     """Give the pairs of layers between which nothing but a channel's factor matters."""
     for first in model.layers:
-        if type(first).__name__ not in SOURCES or not carries(first):
+        if type(first).__name__ not in SOURCES or not carries(first) or is_fixed(first.name):
             continue
         if type(first).__name__ == "DepthwiseConv2D" and first.depth_multiplier != 1:
             continue
         second = behind(first, model)
-        if second is not None:
+        if second is not None and not is_fixed(second.name):
             yield first, second
 
 

@@ -42,12 +42,13 @@ EXACT = (*CARRIERS, blocks.PaddingMask)
 
 
 class OutputRange(keras.layers.Layer):  # type: ignore[misc, name-defined]
-    """Round to 8 bits within a range that follows the data; while `measuring`, only widen the range.
+    """Round to 8 bits within a range that follows the data, or is `fixed`; while `measuring`, only widen the range.
 
     Weights, not trained: `low` <= 0 and `high` >= 0.
     """
 
     measuring = False
+    fixed = False
 
     def build(self, _: Any) -> None:
         self.low = self.add_weight("low", (), initializer="zeros", trainable=False)
@@ -58,7 +59,7 @@ class OutputRange(keras.layers.Layer):  # type: ignore[misc, name-defined]
             self.low.assign(tf.minimum(self.low, tf.reduce_min(x)))
             self.high.assign(tf.maximum(self.high, tf.reduce_max(x)))
             return x
-        if training:
+        if training and not self.fixed:
             self.follow(self.low, tf.minimum(tf.reduce_min(x), 0.0))
             self.follow(self.high, tf.maximum(tf.reduce_max(x), 0.0))
         return tf.quantization.fake_quant_with_min_max_vars(x, self.low, self.high)

@@ -13,6 +13,7 @@ from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.quiet import hushed
+from tinyc.signals.folding import is_fixed
 
 REFUSED_LAYER = re.compile(r"Layer (\S+?):<class")
 # TFMOT emulates these activations inside a layer; another one raises without saying which layer has it.
@@ -56,6 +57,7 @@ def quantization_aware(model: Any, samples: NDArray[np.float32]) -> Aware:
             raise UserError(f"{model.name}, layer {layer.name}", problem, 'write `how = "ptq"`, or take ReLU')
     left: dict[str, str] = {}
     wrapped = wrap(model, left)
+    freeze(wrapped)
     start_ranges(wrapped, model, samples)
     return Aware(wrapped, tuple(Skipped(name, why) for name, why in left.items()))
 
@@ -75,6 +77,14 @@ def wrap(model: Any, left: dict[str, str]) -> Any:
                 ) from error
             left[found[1]] = WHY
     raise UserError(model.name, "no layer has a form for quantization-aware training", 'write `how = "ptq"`')
+
+
+def freeze(wrapped: Any) -> None:
+    """Keep preprocessing as it was fitted: TFMOT's wrappers train the kernel of a frozen layer."""
+    for layer in wrapped.layers:
+        if is_fixed(layer.name.removeprefix("quant_")):
+            layer._non_trainable_weights = [*layer._trainable_weights, *layer._non_trainable_weights]
+            layer._trainable_weights = []
 
 
 def annotate(model: Any, left: dict[str, str]) -> Any:

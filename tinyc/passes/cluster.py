@@ -194,7 +194,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             raise UserError("cluster", "no selected layer has weights for a table", "name other layers in `only`")
         rest = [layer for layer in model.layers if layer.name in chosen and layer.name not in {k.layer for k in able}]
         left = [layer for layer in rest if any("kernel" in weight.name for weight in layer.weights)]
-        return able, [Skipped(layer.name, f"{type(layer).__name__} has no table here") for layer in left]
+        return able, [Skipped(layer.name, without_table(layer)) for layer in left]
 
     def search(
         self, made: Net, means: Means, kernels: list[Kernel], context: Context
@@ -221,3 +221,10 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             "notes": [NOTE],
             "fine_tune": tuned,
         }
+
+
+def without_table(layer: Any) -> str:
+    """Say why a layer with a kernel gets no table."""
+    from tinyc.signals.folding import WHY_FIXED, is_fixed
+
+    return WHY_FIXED if is_fixed(layer.name) else f"{type(layer).__name__} has no table here"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from tinyc import backend, sources, units
 from tinyc.builders import Builder
 from tinyc.contract import Context, Outcome
+from tinyc.privacy.keys import Privacy
 from tinyc.state import Kind, Net
 from tinyc.training import distillation, hints
 from tinyc.training.imitation import Attending, Part
@@ -25,6 +27,7 @@ from tinyc.training.options import (
     WeightDecay,
     fit_options,
 )
+from tinyc.training.private_fit import fit_within
 from tinyc.training.pupil import Lesson, start, train_imitation
 from tinyc.training.resume import resumable_fit
 from tinyc.training.teachers import find_teacher
@@ -91,6 +94,13 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
     weight_decay: WeightDecay = 0.0
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
+    privacy: Privacy | None = Field(
+        None,
+        description="train the student by DP-SGD, e.g. { level = 'example', clip = 1.0, epsilon = 8, delta = 1e-3 }",
+    )
+    batchnorm: Literal["train", "frozen"] = Field(
+        "train", description="batch normalization: by each batch, or, with `privacy`, by the statistics it began with"
+    )
 
     @field_validator("store_limit")
     @classmethod
@@ -107,6 +117,24 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
             raise ValueError("clean = true is one of at least two stored views; give views = 2 or more")
         return self
 
+    @model_validator(mode="after")
+    def keeps_its_promise(self) -> Distill:
+        if self.privacy is None:
+            if self.batchnorm == "frozen":
+                raise ValueError("batchnorm = 'frozen' goes with `privacy`; without it, leave it out")
+            return self
+        if self.privacy.level != "example":
+            raise ValueError("privacy of a distillation is for examples; write level = 'example'")
+        if self.hints or self.imitate:
+            name = "hints" if self.hints else "imitate"
+            raise ValueError(f"`{name}` trains on the same examples without noise, which voids `privacy`; remove one")
+        mixing = [name for name in self.augment if name in ("words", "mix")]
+        if mixing:
+            raise ValueError(
+                f"augment = {mixing[0]!r} takes words from all training sentences, which voids `privacy`; use drop"
+            )
+        return self
+
     def apply(self, state: Net, context: Context) -> Outcome:
         """Build the student, train it, and give it in the network's place.
 
@@ -115,7 +143,7 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
             MachineError: the cache cannot hold the soft labels or the checkpoints.
         """
         backend.seed_everything(context.seed)
-        student = state.with_model(sources.network(self.student, state.task, context.find))
+        student = state.with_model(self.build(state, context))
         options = fit_options(self)
         facts: dict[str, Any] = {"student": self.student.build, "student_options": self.student.options}
         if self.start == "source" or self.imitate:
@@ -125,6 +153,16 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
             facts["hints"] = self.take_hints(student, options, context)
             student = student.clone()
         return Outcome(student, facts | self.teach(student, options, context))
+
+    def build(self, state: Net, context: Context) -> Any:
+        """Build the student; where the network begins with preprocessing, on what that gives and behind it."""
+        from tinyc.sources.grafting import front_of, grafted
+
+        front = front_of(state.model)
+        if front is None:
+            return sources.network(self.student, state.task, context.find)
+        reduced = replace(state.task, input_shape=tuple(front.output_shape[1:]))
+        return grafted(front, sources.network(self.student, reduced, context.find))
 
     def take_after(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
         """Slice the student from the source, and let it imitate the first teacher's insides."""
@@ -149,6 +187,10 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
         if panel:
             facts["teacher_validation_accuracy"] = distillation.validation_accuracy(panel, context)
         details = [self.model_dump(mode="json"), context.source_key]
+        if self.privacy is not None:
+            return facts | fit_within(
+                student.model, self.privacy, self.batchnorm, options, objective, context, "distill", details=details
+            )
         return facts | resumable_fit(student.model, options, objective, context, "distill", details=details)
 
     def take_hints(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:

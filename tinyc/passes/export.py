@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.interpreters.pool import Pool, Run
+    from tinyc.lowering.front_c import FrontSource
     from tinyc.lowering.tokenizer_c import TokenizerSource
     from tinyc.lowering.verified import Written
 
@@ -43,7 +44,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     The .tflite is stripped of all that no device reads, and compared on calibration examples under TFLM and the
     reference kernels: where an output changed, it is not stripped, and the report says so. A network for text comes
-    with its tokenizer.json, and beside C sources with a tokenizer in C that gives the same ids.
+    with its tokenizer.json, and beside C sources with a tokenizer in C that gives the same ids; what `preprocess` put
+    before a network comes as preprocess.json, and in C.
     """
 
     takes: ClassVar[Kind] = "flat"
@@ -90,9 +92,10 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             inputs, split = self.examples(context, state)
             run = observe(written.content, inputs, pool)
         tokenizer = self.tokenizer(state)
+        front = self.front(state, written.content)
         tables = {**state.tables, **({"labels": self.labels(state)} if "c" in self.formats else {})}
-        final = replace(state, content=written.content, tables={**tables, **tokenizer.tables})
-        files = {**self.files(final, inputs, run), **tokenizer.files}
+        final = replace(state, content=written.content, tables={**tables, **tokenizer.tables, **front.tables})
+        files = {**self.files(final, inputs, run), **tokenizer.files, **front.files}
         skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
         facts = {**self.facts(state, written, files, split, run), "tables": dict(final.tables)}
         return Outcome(final, facts, files, skipped)
@@ -140,6 +143,17 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             return TokenizerSource(definition, {})
         source = tokenizer_source(used, self.name)
         return TokenizerSource({**definition, **source.files}, source.tables)
+
+    def front(self, state: Flat, content: bytes) -> FrontSource:
+        """Write what runs before the network: its definition, and in C where C is asked for."""
+        from tinyc.interpreters.flatbuffer import describe
+        from tinyc.lowering.front_c import FrontSource, definition, front_source
+
+        files = definition(state.task.front)
+        if "c" not in self.formats or not files:
+            return FrontSource(files, {})
+        source = front_source(state.task, describe(content).inputs[0], self.name)
+        return FrontSource({**files, **source.files}, source.tables)
 
     def labels(self, state: Flat) -> int:
         from tinyc.lowering.c_source import labels_bytes

@@ -27,6 +27,8 @@ from tinyc.sources.training_keys import (
 from tinyc.state import Flat, Kind, Net
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -164,7 +166,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         samples = with_padding(inputs(drawn.x[: self.calibration], state.task))
         legal_model, rewritten = legal(state.model, samples)
         ready = self.ready(legal_model, samples, state, context)
-        model, trained, skipped = self.prepare(ready.model, samples, context)
+        model, trained, skipped = self.prepare(ready.model, samples, state.ranges, context)
         lowered = self.convert(model, samples, ready, state, context)
         facts = {
             "how": self.how,
@@ -234,12 +236,12 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         return not has_blocks(model) if self.per_channel_dense is None else self.per_channel_dense
 
     def prepare(
-        self, model: Any, samples: NDArray[Any], context: Context
+        self, model: Any, samples: NDArray[Any], ranges: Mapping[str, tuple[float, float]], context: Context
     ) -> tuple[Any, dict[str, Any], tuple[Skipped, ...]]:
-        """Give the network to convert: as it is, or trained under int8 rounding."""
+        """Give the network to convert: as it is, or trained under int8 rounding, from the ranges that it came with."""
         if self.how == "ptq":
             return model, {}, ()
-        from tinyc.lowering import qat
+        from tinyc.lowering import fixed_ranges, qat
 
         if qat.has_blocks(model):
             from tinyc.lowering import fake_quant
@@ -249,9 +251,11 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             return fake_quant.unwrap(wrapped, model), {"fine_tune": tuned}, skipped
         self.refuse_for_tfmot()
         aware = qat.quantization_aware(model, samples)
+        kept = fixed_ranges.write(aware.model, ranges)
         tuned = self.fine_tune(aware.model, context)
         qat.settle(aware.model)
-        return aware.model, {"fine_tune": tuned}, aware.skipped
+        facts = {"fine_tune": tuned, "ranges_kept": kept} if ranges else {"fine_tune": tuned}
+        return aware.model, facts, aware.skipped
 
     def fine_tune(self, wrapped: Any, context: Context) -> dict[str, Any]:
         """Train a network in wrappers on, keeping its zeros and tables."""

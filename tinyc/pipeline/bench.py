@@ -53,6 +53,7 @@ class Bench:
             scratch=scratch,
             rehearse=rehearse,
             compare=self.compare,
+            spec=self.recipe.data.spelt_out().model_dump_json(exclude_none=True),
         )
 
     def compare(self, flat: Flat) -> Mapping[str, Any]:

@@ -47,4 +47,4 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
 
 def measurement(done: Done, data: Dataset) -> ledger.Measurement:
     """A stored step's figures with its scores, as the ledger made them."""
-    return ledger.Measurement(done.ledger, done.scores, data.test.y)
+    return ledger.Measurement(done.ledger, done.scores, data.test.y, data.test.groups.get("recording"))

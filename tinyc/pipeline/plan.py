@@ -24,7 +24,7 @@ from tinyc.pipeline import source
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.run import named
 from tinyc.recipe import Step
-from tinyc.state import Flat, Net, State
+from tinyc.state import Flat, Net, State, Task
 from tinyc.targets import Bound, Check, Measured
 
 End = Literal["lower", "upper"]
@@ -92,7 +92,7 @@ def plan(bench: Bench) -> Plan:
     """
     lower = rehearse(bench, "lower")
     upper = rehearse(bench, "upper") if ranked(bench) else lower
-    checks = tuple(predict(bound, lower, upper) for bound in bench.recipe.targets)
+    checks = tuple(predict(bound, lower, upper, bench.dataset.task) for bound in bench.recipe.targets)
     return Plan(lower, upper, checks)
 
 
@@ -197,8 +197,11 @@ def selectors_of(transform: Any) -> Iterator[tuple[str, str]]:
                 yield key, text
 
 
-def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal) -> Check:
+def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Check:
     """Judge a target on the worse end of the prediction; accuracy has to be trained."""
+    if bound.metric == "bandwidth_reduction":
+        stream = task.stream
+        return bound.judge(Measured(1 - stream.sent_bytes / stream.sensor_bytes if stream else None))
     ends = [figure(bound.metric, lower), figure(bound.metric, upper)]
     known = [value for value in ends if value is not None]
     if bound.metric not in PREDICTABLE or len(known) < len(ends):

@@ -17,10 +17,11 @@ from tinyc.errors import UserError
 from tinyc.ledger import Ledger
 from tinyc.quiet import hushed
 from tinyc.report.views import Layer
+from tinyc.signals.front import Front
 from tinyc.state import Flat, Net, State, Task
 from tinyc.tokens import Tokenizer
 
-NET, FLAT, SCORES, TOKENIZER = "net.h5", "model.tflite", "scores.npy", "tokenizer.json"
+NET, FLAT, SCORES, TOKENIZER, FRONT = "net.h5", "model.tflite", "scores.npy", "tokenizer.json", "preprocess.json"
 FILES = "files/"
 
 
@@ -67,17 +68,22 @@ def describe(state: State | None) -> dict[str, Any] | None:
     if state is None:
         return None
     tokenizer = state.task.tokenizer
-    words = {"tokens": tokenizer.length, "origin": tokenizer.origin} if tokenizer else {}
+    words: dict[str, Any] = {"tokens": tokenizer.length, "origin": tokenizer.origin} if tokenizer else {}
+    if state.task.front:
+        words["front"] = True
     if isinstance(state, Flat):
         return {"kind": "flat", "tables": dict(state.tables), "softmax": state.softmax, **words}
-    return {"kind": "net", **words}
+    ranges = {"ranges": {name: list(pair) for name, pair in state.ranges.items()}} if state.ranges else {}
+    return {"kind": "net", **words, **ranges}
 
 
 def state_files(state: State | None, scratch: Path) -> dict[str, bytes]:
-    """The state as the bytes of one file, with its tokenizer beside it."""
+    """The state as the bytes of one file, with its tokenizer or front beside it."""
     if state is None:
         return {}
     words = {TOKENIZER: state.task.tokenizer.definition.encode()} if state.task.tokenizer else {}
+    if state.task.front:
+        words[FRONT] = state.task.front.to_json().encode()
     return {**network_file(state, scratch), **words}
 
 
@@ -128,11 +134,21 @@ def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | 
     return Tokenizer(definition, described["tokens"], None if origin is None else tuple(origin))
 
 
+def with_stored_front(task: Task, folder: Path, described: Mapping[str, Any]) -> Task:
+    """The task of a state that a pass gave a front: its network sees what the front gives."""
+    if not described.get("front"):
+        return task
+    path = folder / FRONT
+    front = Front.from_json(path.read_text(encoding="utf-8"), str(path))
+    return replace(task, front=front, input_shape=front.output_shape)
+
+
 def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, type]]) -> State:
     """Read the state that a finished step left; `own_layers` gives the layer classes of the recipe's own files."""
     table = rundir.manifest(folder) or {}
     described = table["state"]
-    task = replace(task, tokenizer=stored_tokenizer(folder, described))
+    task = with_stored_front(replace(task, tokenizer=stored_tokenizer(folder, described)), folder, described)
     if described["kind"] == "flat":
         return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
-    return Net(sources.read(folder / NET, str(folder), own_layers()), task)
+    ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}
+    return Net(sources.read(folder / NET, str(folder), own_layers()), task, ranges=ranges)

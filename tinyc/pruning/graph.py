@@ -20,6 +20,7 @@ from tinyc.errors import UserError
 from tinyc.pruning.block_rules import BLOCKS
 from tinyc.pruning.rules import RULES
 from tinyc.pruning.trace import Channels, Cut, Node, Resize, Trace, Uncuttable
+from tinyc.signals.folding import WHY_FIXED, is_fixed
 
 Keep = NDArray[np.bool_]
 
@@ -159,6 +160,8 @@ def rule_for(node: Node, outputs: list[Any], shared: bool) -> Any:
     Raises:
         Uncuttable: none can vouch for it.
     """
+    if is_fixed(node.layer.name):
+        raise Uncuttable(WHY_FIXED)
     kind = type(node.layer)
     rules = BLOCKS if kind.__module__ == "tinyc.blocks" else RULES if kind.__module__.startswith("tf_keras.") else {}
     if kind.__name__ not in rules:

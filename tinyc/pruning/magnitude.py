@@ -13,6 +13,7 @@ from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import TinycError, UserError
 from tinyc.pruning.graph import require_functional, walk
+from tinyc.signals.folding import WHY_FIXED, is_fixed
 
 Pattern = Literal["unstructured", "2:4"]
 SparsitySchedule = Literal["polynomial", "constant"]
@@ -101,7 +102,9 @@ def magnitude(model: Any, options: Sparsification, train: Train | None, where: s
 
 
 def unprunable(model: Any, name: str, pattern: Pattern) -> str:
-    """Say why TFMOT cannot prune a layer; empty where it can."""
+    """Say why a layer is not pruned; empty where TFMOT can."""
+    if is_fixed(name):
+        return WHY_FIXED
     layer = model.get_layer(name)
     kind = type(layer)
     if kind.__name__ not in KERNELS or not kind.__module__.startswith("tf_keras."):

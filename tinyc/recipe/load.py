@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from tinyc.errors import UserError
-from tinyc.passes import PASSES, PLANNED
+from tinyc.passes import PASSES
 from tinyc.recipe import document, gallery
 from tinyc.recipe.document import Document
 from tinyc.recipe.order import check_order
@@ -63,10 +63,6 @@ def step(doc: Document, index: int, entry: Any) -> Step:
     if not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
         raise UserError(doc.where(keys), 'a pass needs use = "..."', f"passes are {', '.join(PASSES)}")
     use = entry["use"]
-    if use in PLANNED:
-        raise UserError(
-            doc.where((*keys, "use")), f"the pass {use!r} is not built yet", f"passes are {', '.join(PASSES)}"
-        )
     if use not in PASSES:
         raise unknown_value(doc.where((*keys, "use")), "pass", use, PASSES)
     options = {key: value for key, value in entry.items() if key != "expect"}
@@ -109,7 +105,8 @@ def first_error(error: ValidationError, model: type[BaseModel], doc: Document, k
     details = error.errors()
     # Of an entry that may be a word or a table, a table's own fault says more than that it is no word.
     tables = [each for each in details if not (each["type"] == "string_type" and isinstance(each["input"], dict))]
-    detail = (tables or details)[0]
+    # An unknown key may be the missing one, misspelt.
+    detail = min(tables or details, key=lambda each: each["type"] != "extra_forbidden")
     path = real_path(doc.table, keys, detail["loc"])
     if detail["type"] == "extra_forbidden":
         full: Keys = (*real_path(doc.table, keys, detail["loc"][:-1]), detail["loc"][-1])
@@ -117,10 +114,24 @@ def first_error(error: ValidationError, model: type[BaseModel], doc: Document, k
         return unknown_key(doc, full, sorted(owner.model_fields) if owner else [])
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "missing":
-        return UserError(doc.where((*keys, *detail["loc"])), "is missing", "add it")
+        return UserError(
+            doc.where((*real_path(doc.table, keys, detail["loc"][:-1]), detail["loc"][-1])), "is missing", "add it"
+        )
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        return wrong_tag(detail["ctx"], detail["input"], doc, path)
     given = detail.get("input")
     shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
     return UserError(doc.where(path), f"{message[:1].lower()}{message[1:]}{shown}")
+
+
+def wrong_tag(context: Mapping[str, Any], given: Any, doc: Document, path: Keys) -> UserError:
+    """Say that one of several tables is meant, and which word does not tell which."""
+    key = context["discriminator"].strip("'")
+    if "expected_tags" not in context:
+        return UserError(doc.where(path), f"does not say which {key} it is", f'begin the table with {key} = "..."')
+    return unknown_value(
+        doc.where((*path, key)), key, str(given[key]), context["expected_tags"].replace("'", "").split(", ")
+    )
 
 
 def real_path(table: Any, keys: Keys, location: Keys) -> Keys:
@@ -143,14 +154,16 @@ def present(table: Any, keys: Keys) -> bool:
 
 
 def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The schema that a nested location belongs to."""
-    current: Any = model
+    """The schema that a nested location belongs to; of a union's schemas the one whose tag stands in it."""
+    found = [model]
     for part in location:
-        if isinstance(part, int) or part not in getattr(current, "model_fields", {}):
-            continue
-        annotation = current.model_fields[part].annotation
-        current = next(schemas(annotation), None)
-    return current if isinstance(current, type) else None
+        tagged = [each for each in found if "op" in each.model_fields and each.model_fields["op"].default == part]
+        owners = [each for each in found if part in each.model_fields]
+        if tagged:
+            found = tagged
+        elif owners:
+            found = list(schemas(owners[0].model_fields[str(part)].annotation))
+    return found[0] if found else None
 
 
 def schemas(annotation: Any) -> Iterator[type[BaseModel]]:

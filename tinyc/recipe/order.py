@@ -1,7 +1,8 @@
 """In which order passes may stand: what is refused, with an order that is legal, and what is legal but wasteful.
 
-distill, trim_vocabulary, factorize, prune, cluster    in any order, but for zeros before tables; what one pass undoes
-                                                       of another is said
+preprocess                                             at most once, best before distill
+distill, trim_vocabulary, factorize, prune, cluster,   in any order, but for zeros before tables; what one pass undoes
+federate                                               of another is said; batchnorm = "local" makes nothing to export
 quantize                                               once: from a Keras network to a .tflite
 compact                                                at most once, before the file is written
 export                                                 at most once: it writes the last bytes
@@ -55,6 +56,8 @@ def trouble(passes: Sequence[Pass], index: int) -> tuple[str, str] | None:
         return f"{use} stands after export, which writes the last bytes", remedy
     if use == "compact" and use in earlier:
         return "compact stands twice; the first has written every table that makes the file smaller", "leave one out"
+    if use == "preprocess" and use in earlier:
+        return "preprocess stands twice; the signal is described once", "put all steps into the first, in order"
     if use == "verify":
         return early(passes[index + 1 :])
     return breaking(current, before)
@@ -65,6 +68,9 @@ def breaking(current: Pass, before: Sequence[Pass]) -> tuple[str, str] | None:
     if current.use == "quantize" and getattr(current, "equalize", False) and any(e.use == "cluster" for e in before):
         problem = "quantize has equalize = true after cluster, and a factor for each channel would break its tables"
         return problem, "remove `equalize`, or the cluster pass"
+    if current.use == "quantize" and any(getattr(each, "batchnorm", "") == "local" for each in since_student(before)):
+        problem = 'quantize stands after federate batchnorm = "local", where every client has a network of its own'
+        return problem, 'write batchnorm = "frozen", or end the recipe there'
     if zeroes_all(current) and clustered(before):
         problem = 'prune how = "magnitude" stands after cluster, and single zeros would break its tables'
         return problem, "move it before cluster, which keeps the zeros"
@@ -91,7 +97,7 @@ def legal_order(passes: Sequence[Pass]) -> list[Pass | str]:
     """
     ordered: list[Pass | str] = []
     for each in sorted(passes, key=lambda each: PHASES.get(each.use, 0)):
-        if each.use in PHASES and each.use in map(named, ordered):
+        if each.use in (*PHASES, "preprocess") and each.use in map(named, ordered):
             continue
         if PHASES.get(each.use, 0) > PHASES["quantize"] and "quantize" not in map(named, ordered):
             ordered.append("quantize")
@@ -125,13 +131,14 @@ def zeroes_all(current: Pass) -> bool:
 def warnings(steps: Sequence[Step]) -> list[str]:
     """Say what is legal but wasteful: passes that undo the work of earlier ones, or work that saves no byte."""
     passes = [entry.transform for entry in steps]
-    return [text for index in range(len(passes)) for text in (*undone(passes, index), *unused(passes, index))]
+    said = (undone, ranges_lost, unused, unprotected)
+    return [text for index in range(len(passes)) for each in said for text in each(passes, index)]
 
 
 def undone(passes: Sequence[Pass], index: int) -> Iterator[str]:
     """What pass `index` throws away of the work before it."""
     current, before = passes[index], passes[:index]
-    lost = list(dict.fromkeys(each.use for each in before if each.use != "trim_vocabulary"))
+    lost = list(dict.fromkeys(each.use for each in before if each.use not in ("trim_vocabulary", "preprocess")))
     if current.use == "distill" and lost:
         yield (
             f"distill (pass {index + 1}) starts a fresh student, so that the work of {' and '.join(lost)} before it "
@@ -146,9 +153,28 @@ def undone(passes: Sequence[Pass], index: int) -> Iterator[str]:
                 )
 
 
+def ranges_lost(passes: Sequence[Pass], index: int) -> Iterator[str]:
+    """What becomes of the ranges that `federate` trained within: they are for the very next pass, a `quantize`."""
+    if not getattr(passes[index], "fake_quantize", False):
+        return
+    following = next((each for each in passes[index + 1 :] if each.use != "federate"), None)
+    if following is None or (following.use == "quantize" and getattr(following, "how", "") == "qat"):
+        return
+    why = "takes ranges of its own" if following.use == "quantize" else "changes the network that they were taken on"
+    yield (
+        f"federate (pass {index + 1}) has fake_quantize = true, and {following.use} {why}: put "
+        'quantize how = "qat" with epochs = 0 right after it'
+    )
+
+
 def unused(passes: Sequence[Pass], index: int) -> Iterator[str]:
     """What pass `index` does that saves no byte."""
     use, later = passes[index].use, [each.use for each in passes[index + 1 :]]
+    if use == "preprocess" and "distill" not in later and rescales(passes[index]):
+        yield (
+            f"preprocess (pass {index + 1}) scales or projects, and without a distill pass after it the network keeps "
+            "layers that undo it; put distill after it, whose student sees the reduced signal"
+        )
     if use == "cluster" and not {"compact", "distill"} & set(later):
         yield (
             f"cluster (pass {index + 1}) leaves few values a tensor, which save no byte of flash without a compact "
@@ -161,6 +187,24 @@ def unused(passes: Sequence[Pass], index: int) -> Iterator[str]:
             f"compact (pass {index + 1}) makes tables of tensors with few values, and no cluster pass made such; only "
             "those that have few by themselves get smaller"
         )
+
+
+def unprotected(passes: Sequence[Pass], index: int) -> Iterator[str]:
+    """What pass `index` does to the privacy that an earlier one has accounted for: it trains on the same examples."""
+    current = passes[index]
+    for number, each in enumerate(passes[:index], 1):
+        if getattr(each, "privacy", None) is not None and trains(current):
+            yield (
+                f"{current.use} (pass {index + 1}) trains on the examples that {each.use} (pass {number}) protects, "
+                f"and its epsilon does not cover that; put {current.use} before it, or give {current.use} epochs = 0"
+            )
+
+
+def trains(current: Pass) -> bool:
+    """Say whether a pass trains on the training examples."""
+    if current.use == "quantize" and getattr(current, "how", None) == "ptq":
+        return False
+    return getattr(current, "epochs", 0) > 0 or current.use == "federate"
 
 
 def untabled(passes: Sequence[Pass], index: int) -> Iterator[str]:
@@ -176,6 +220,11 @@ def untabled(passes: Sequence[Pass], index: int) -> Iterator[str]:
             f'quantize (pass {index + 1}) has precision = "auto", which counts on tables: without a compact pass after '
             "it they save no byte, and `flash` is missed"
         )
+
+
+def rescales(current: Pass) -> bool:
+    """Say whether `preprocess` changes scales or channels, which a network that came before it must undo."""
+    return any(getattr(step, "op", None) in ("normalize", "pca") for step in getattr(current, "steps", ()))
 
 
 def sparse(passes: Sequence[Pass]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinyc import units
 from tinyc.report import chart, facts, kilobytes, tables
 from tinyc.report.figures import accuracy_of, factor, signed, verdict
+from tinyc.report.notes import notes
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 from tinyc.report.views import Confusion, Layer, Sample, Views
@@ -84,6 +85,7 @@ def render(report: Report, views: Views | None = None) -> str:
         views=views,
         verdict=verdict(report),
         tiles=tiles(report, views),
+        notes=notes(report),
         tables=tables,
         size=chart.size(report),
         accuracy=chart.accuracy(report, views),

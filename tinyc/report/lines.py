@@ -11,6 +11,7 @@ from rich.text import Text
 from tinyc import units
 from tinyc.ledger import Ledger
 from tinyc.report.figures import accuracy_of, got, signed
+from tinyc.report.notes import notes
 from tinyc.report.plain import plain
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.targets import Check
@@ -77,11 +78,14 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
 
 
 def end(report: Report) -> Iterator[Text]:
-    """Show the verdict on every target and the files that the run leaves."""
+    """Show the verdict on every target, what its figures rest on, and the files that the run leaves."""
     if report.targets:
         rows = tuple((c.metric, plain(c.bound), got(c), "yes" if c.met else "NO") for c in report.targets)
         yield Text("")
         yield from _table(Cells(("target", "bound", "got (95 % interval)", "met"), rows))
+    for note in notes(report):
+        yield Text("")
+        yield Text(note)
     if report.artifacts:
         yield Text("")
         yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")

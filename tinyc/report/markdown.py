@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tinyc import units
 from tinyc.report import facts, kilobytes, tables
 from tinyc.report.figures import verdict
+from tinyc.report.notes import notes
 from tinyc.report.plain import plain
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
@@ -28,6 +29,8 @@ def _lines(report: Report, views: Views) -> Iterator[str]:
         yield from (escape(views.description), "")
     yield from (f"**{escape(_sentence(verdict(report)))}**", "")
     yield from section("Source and final", tables.weighed(report))
+    for note in notes(report):
+        yield from (escape(_sentence(note)) + ".", "")
     yield from section("Targets", tables.targets(report.targets))
     yield from section("Expected of single passes", tables.expects(report))
     yield from section("Pass by pass", tables.steps(report, views))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinyc import units
 from tinyc.ledger import Ledger
 from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, interval, signed, unit_of, with_interval
+from tinyc.report.notes import rate
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.views import Layer, Views
 from tinyc.targets import Check, Measured
@@ -110,9 +111,19 @@ def ledgers(report: Report) -> Cells:
     rows.append(("95 % interval from", *(units.show(state.ledger.accuracy_low, "fraction") for state in columns)))
     rows.append(("to", *(units.show(state.ledger.accuracy_high, "fraction") for state in columns)))
     rows.append(("test examples", *(f"{state.ledger.examples:,}" for state in columns)))
+    rows += [(label, *map(show, (state.ledger for state in columns))) for label, show in known(report.final)]
     rows.append(("under", *(state.ledger.runtime for state in columns)))
     header = ("figure", *(state.name for state in columns))
     return Cells(header, tuple(rows), frozenset(range(1, len(header))))
+
+
+def known(ledger: Ledger) -> Iterator[tuple[str, Callable[[Ledger], str]]]:
+    """Name what only some data has, its recordings and its rate, and how it is shown."""
+    if ledger.recordings is not None:
+        yield "test recordings", lambda each: units.show(each.recordings, "count")
+    if ledger.sensor_bytes_per_second is not None:
+        yield "the sensor makes", lambda each: rate(each.sensor_bytes_per_second)
+        yield "after inference", lambda each: rate(each.sent_bytes_per_second)
 
 
 def weighed(report: Report) -> Cells:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinyc.training.objectives import Objective
+from tinyc.training.teachers import heard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +77,12 @@ def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, 
     train = feed.data.train
     seed, number = feed.objective.view(epoch)
     examples = view(train.x[rows], train.ids[rows], seed, number, feed.augment, feed.data.lexicon)
-    images = inputs(examples, feed.data.task)
-    targets = feed.objective.targets(images, rows, epoch) if feed.objective.targets else ()
+    task = feed.data.task
+    images = inputs(examples, task)
+    if not feed.objective.targets:
+        return images, train.y[rows].astype("int32"), ()
+    told = inputs(examples, heard(task)) if task.front else images
+    targets = feed.objective.targets(told, rows, epoch)
     return images, train.y[rows].astype("int32"), targets
 
 

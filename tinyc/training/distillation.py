@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from tinyc.training.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
-from tinyc.training.teachers import Panel, find_panel
+from tinyc.training.teachers import Panel, find_panel, heard
 
 if TYPE_CHECKING:
     from tinyc.contract import Context
@@ -67,4 +67,4 @@ def validation_accuracy(panel: Panel, context: Context) -> float | None:
     data = context.data
     if not len(data.validation):
         return None
-    return round(accuracy(panel.predict, data.validation, data.task), 6)
+    return round(accuracy(panel.predict, data.validation, heard(data.task)), 6)

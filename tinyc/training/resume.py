@@ -69,13 +69,15 @@ def outliving() -> Iterator[list[Path]]:
 
 
 def training_key(model: Any, options: FitOptions, context: Context, details: Sequence[Any]) -> str:
-    """Key of a training: the weights at its begin, its options, its data and how it becomes tokens, and its seed."""
+    """Key of a training: the weights at its begin, its options, its data and what becomes of it, and its seed."""
     total = hashlib.sha256()
     parts = [tinyc.__version__, options.model_dump(mode="json"), context.data.digest, context.seed, *details]
     total.update(json.dumps(parts).encode())
     if context.data.task.tokenizer:
         words = context.data.task.tokenizer
         total.update(json.dumps([words.definition, words.length, words.origin]).encode())
+    if context.data.task.front:
+        total.update(context.data.task.front.to_json().encode())
     for weight in model.get_weights():
         total.update(str(weight.shape).encode() + weight.tobytes())
     return total.hexdigest()

@@ -20,7 +20,7 @@ import tinyc
 from tinyc import cache, progress, units
 from tinyc.data.augment import IDENTITY
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
-from tinyc.training.teachers import Panel
+from tinyc.training.teachers import Panel, heard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +99,10 @@ def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingD
 
 
 def examples_key(data: TrainingData) -> list[Any]:
-    """What tells the teachers' inputs: the split, and how its raw examples become a network's."""
+    """What tells the teachers' inputs: the split, and how its raw examples become a network's.
+
+    A front is no part of it: teachers hear the raw signal, with and without one.
+    """
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     tokenizer = data.task.tokenizer
     pieces = [tokenizer.definition, tokenizer.length, tokenizer.origin] if tokenizer else None
@@ -167,7 +170,7 @@ def label_view(
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)
         images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment, labeller.data.lexicon)
-        logits = predict(inputs(images, labeller.data.task))
+        logits = predict(inputs(images, heard(labeller.data.task)))
         parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
         advance(len(images))
     return np.concatenate(parts)

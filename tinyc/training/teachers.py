@@ -8,7 +8,7 @@ all temperatures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +66,11 @@ def listening(model: Any, task: Task) -> Predict:
     if tokenizer is None:
         return predict
     return lambda ids: predict(tokenizer.to_source(ids))
+
+
+def heard(task: Task) -> Task:
+    """The task as teachers hear it: the raw signal, which no front has gone over."""
+    return replace(task, front=None)
 
 
 def find_panel(names: Sequence[str], context: Context) -> Panel:

@@ -1,0 +1,42 @@
+"""The whole attack on artifacts whose memory is known, with people who differ from each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import people
+
+from tinyc.attack.attack import Request, Target, attack
+from tinyc.attack.bounds import Promise
+from tinyc.attack.shadows import Place, School
+from tinyc.interpreters.pool import Pool
+from tinyc.lowering.convert import to_int8_tflite
+from tinyc.progress import Silent
+from tinyc.state import Flat, Net
+from tinyc.training.fit import fit
+from tinyc.training.objectives import labels
+from tinyc.training.options import FitOptions
+
+
+def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path: Path) -> None:
+    """A linear network remembers nobody; the loss tells sides apart all the same, and the shadows see through it."""
+    dataset = people.dataset()
+    model = people.network()
+    options = FitOptions(epochs=20, batch=16, learning_rate=0.05)
+    fit(model, options, labels(1), Place(1, dataset.for_training(), Silent()), "target")
+    flat = Flat(to_int8_tflite(model, dataset.train.x[:64]), dataset.task)
+    school = School(Net(model, dataset.task), options, 8, tmp_path)
+    target = Target("people", "02-quantize", flat, dataset, Promise(2.0, 1e-5, ("1 distill",), ("the source",)))
+    with Pool(1) as pool:
+        found = attack(target, Request(240, 3, "tflm", school), pool, Silent())
+    loss, likely = found.attacks
+    assert (loss.name, likely.name) == ("loss", "lira")
+    assert (loss.auc.low or 0) > 0.6
+    assert likely.auc.low is not None
+    assert likely.auc.low < 0.5 < (likely.auc.high or 0)
+    assert "holds 0.5" in found.verdict
+    said = " ".join(found.notes)
+    assert "share no subject (12 and 12)" in said
+    assert "That does not cover the whole artifact: the source trained on the same examples" in said
+    assert "whole subjects" in said
+    assert (found.unit, found.cluster, found.runtime) == ("subject", "recording", "tflm")

@@ -1,0 +1,287 @@
+"""Real TLS, real keys and Flower's own SuperLink, in this process: who gets in, what comes back, who is missed."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from joined import Terminal, wait
+
+from tinyc.errors import MachineError, UserError
+from tinyc.federation import certificates, deployment, deployment_grid, terminal_link
+from tinyc.federation.deployment_grid import GONE, LinkGrid
+from tinyc.federation.deployment_link import DOORS, LARGEST_REQUEST_BYTES, Link, superlink
+from tinyc.progress import Silent
+
+NOWHERE = "127.0.0.1:0"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys") / "keys"
+    certificates.make(folder, 3)
+    return folder
+
+
+@pytest.fixture
+def link(keys: Path) -> Iterator[Link]:
+    with superlink(NOWHERE, certificates.read_server(keys)) as opened:
+        yield opened
+
+
+def doubled(message: Any) -> Any:
+    from flwr.app import Array, ArrayRecord, Message, RecordDict
+
+    arrays = {name: Array(array.numpy() * 2) for name, array in message.content["arrays"].items()}
+    return Message(RecordDict({"arrays": ArrayRecord(arrays)}), reply_to=message)
+
+
+def weights(nodes: list[int], size: int = 10) -> list[Any]:
+    from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+
+    record = ArrayRecord({"w": Array(np.arange(size, dtype=np.float32))})
+    content = RecordDict({"arrays": record, "config": ConfigRecord({"server-round": 1, "job": b"x" * 1000})})
+    return [Message(content, node, "train") for node in nodes]
+
+
+def test_rounds_go_to_the_terminals_and_back(link: Link, keys: Path) -> None:
+    there = [Terminal(link, keys / name, doubled) for name in ("client-2", "client-1")]
+    for each in there:
+        each.start()
+    wait(lambda: len(link.present()) == 2)
+    grid = LinkGrid(link)
+    assert list(grid.client_names().values()) == ["client-1", "client-2"]
+    assert grid.get_node_ids() == list(grid.client_names())
+    for _ in range(2):
+        replies = grid.send_and_receive(weights(grid.get_node_ids(), 100_000), timeout=60)
+        assert sorted(reply.metadata.src_node_id for reply in replies) == sorted(grid.get_node_ids())
+        for reply in replies:
+            assert (reply.content["arrays"]["w"].numpy() == np.arange(100_000) * 2).all()
+    for each in there:
+        each.gone.set()
+        each.join(20)
+    assert link.present() == {}
+
+
+def test_a_terminal_that_goes_in_the_middle_is_named_and_the_others_count(link: Link, keys: Path) -> None:
+    def goes(message: Any) -> None:
+        leaves.gone.set()
+
+    stays, leaves = Terminal(link, keys / "client-1", doubled), Terminal(link, keys / "client-2", goes)
+    for each in (stays, leaves):
+        each.start()
+    wait(lambda: len(link.present()) == 2)
+    grid = LinkGrid(link)
+    names = grid.client_names()
+    replies = {names[reply.metadata.src_node_id]: reply for reply in grid.send_and_receive(weights(list(names)))}
+    assert not replies["client-1"].has_error()
+    assert replies["client-2"].error.reason == GONE
+    stays.gone.set()
+    stays.join(20)
+
+
+def test_one_that_never_sent_its_update_whole_is_missed(
+    link: Link, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is announced, and its pieces never come."""
+    from flwr.supercore.inflatable import inflatable_utils
+
+    monkeypatch.setattr(inflatable_utils, "push_objects", lambda *given, **named: None)
+    monkeypatch.setattr(deployment_grid, "PULL_SECONDS", 0.01)
+    monkeypatch.setattr(inflatable_utils.pull_objects, "__kwdefaults__", {
+        **inflatable_utils.pull_objects.__kwdefaults__, "max_tries_per_object": 3,
+    })  # fmt: skip
+    terminal = Terminal(link, keys / "client-1", doubled)
+    terminal.start()
+    wait(lambda: len(link.present()) == 1)
+    (reply,) = LinkGrid(link).send_and_receive(weights(list(link.present())), timeout=60)
+    assert "never came whole" in reply.error.reason
+    terminal.gone.set()
+    terminal.join(20)
+
+
+def test_a_forged_key_is_refused_and_changes_nothing(link: Link, keys: Path, tmp_path: Path) -> None:
+    certificates.make(tmp_path / "forged", 1)
+    (tmp_path / "forged" / "client-1" / "ca.pem").write_bytes((keys / "server" / "ca.pem").read_bytes())
+    forged = certificates.read_client(tmp_path / "forged" / "client-1")
+    with (
+        pytest.raises(UserError, match="does not know the key client-1"),
+        terminal_link.connected(link.address, forged, 3, pytest.fail),
+    ):
+        pass
+    assert link.present() == {}
+    assert set(link.names.values()) == {"client-1", "client-2", "client-3"}
+
+
+def test_anothers_public_key_does_not_help_without_the_private_one(link: Link, keys: Path) -> None:
+    """Show the right public key, and sign with another private key."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    known = certificates.read_client(keys / "client-1")
+
+    class Forged:
+        def __init__(self) -> None:
+            self.sign = ec.generate_private_key(ec.SECP384R1()).sign
+
+        def public_key(self) -> Any:
+            return known.private.public_key()
+
+    forged = certificates.ClientKeys(known.folder, known.name, known.authority, Forged())
+    with (
+        pytest.raises(UserError, match="refused this terminal's signature"),
+        terminal_link.connected(link.address, forged, 0, pytest.fail),
+    ):
+        pass
+    assert link.present() == {}
+
+
+def test_a_terminal_does_not_talk_to_another_server(link: Link, tmp_path: Path) -> None:
+    certificates.make(tmp_path / "other", 1)
+    other = certificates.read_client(tmp_path / "other" / "client-1")
+    with (
+        pytest.raises(UserError, match="is not the server of these keys"),
+        terminal_link.connected(link.address, other, 3, pytest.fail),
+    ):
+        pass
+
+
+def test_the_same_key_twice_waits_for_the_first_to_go(link: Link, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_link, "WAITS_SECONDS", (0.01,))
+    first = Terminal(link, keys / "client-1", doubled)
+    first.start()
+    wait(lambda: len(link.present()) == 1)
+    said: list[str] = []
+    with (
+        pytest.raises(MachineError, match="a terminal with this key is still connected"),
+        terminal_link.connected(link.address, certificates.read_client(keys / "client-1"), 2, said.append),
+    ):
+        pass
+    assert len(said) == 2
+    first.gone.set()
+    first.join(20)
+    with terminal_link.connected(link.address, certificates.read_client(keys / "client-1"), 0, pytest.fail):
+        assert list(link.present().values()) == ["client-1"]
+
+
+def test_nobody_answers(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal_link, "WAITS_SECONDS", (0.01,))
+    said: list[str] = []
+    with (
+        pytest.raises(MachineError, match="cannot be reached") as caught,
+        terminal_link.connected("127.0.0.1:1", certificates.read_client(keys / "client-1"), 3, said.append),
+    ):
+        pass
+    assert caught.value.exit_code == 3
+    assert [text.rpartition("(")[2] for text in said] == ["3 tries left)", "2 tries left)", "1 tries left)"]
+
+
+def ask(link: Link, path: str, keys: Path, **headers: str) -> int:
+    import httpx
+
+    context = ssl.create_default_context(cafile=str(keys / "server" / "ca.pem"))
+    return httpx.post(f"https://{link.address}{path}", verify=context, content=b"", headers=headers).status_code
+
+
+def announced(link: Link, keys: Path, headers: dict[str, str]) -> int:
+    """Send the head of a request alone; gives the status that it is answered with."""
+    host, port = link.address.split(":")
+    context = ssl.create_default_context(cafile=str(keys / "server" / "ca.pem"))
+    head = "POST /v1/fleet/push-object HTTP/1.1\r\nhost: here\r\n"
+    head += "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+    with socket.create_connection((host, int(port)), 10) as plain:
+        tls = context.wrap_socket(plain, server_hostname=host)
+        tls.sendall(f"{head}\r\n".encode())
+        return int(tls.recv(100).split()[1])
+
+
+def test_the_door_opens_for_registered_terminals_and_nothing_else(link: Link, keys: Path) -> None:
+    """Flower's interfaces for starting runs, registering keys and executing apps do not exist here."""
+    from base64 import b64encode
+
+    from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER as KEY
+
+    known = {KEY: b64encode((keys / "server" / "clients" / "client-1.pub").read_bytes()).decode()}
+    for path in ("/v1/control/start-run", "/v1/control/register-node", "/v1/fleet/register-node", "/v1/fleet/get-fab",
+                 "/v1/runtime/push-messages", "/docs", "/openapi.json", "/health"):  # fmt: skip
+        assert ask(link, path, keys, **known) == 404, path
+    for path in DOORS:
+        assert ask(link, path, keys) == 403, path
+        assert ask(link, path, keys, **{KEY: "no base64!"}) == 400, path
+        assert ask(link, path, keys, **{KEY: b64encode(b"unknown").decode()}) == 403, path
+    assert announced(link, keys, {**known, "content-length": str(LARGEST_REQUEST_BYTES + 1)}) == 413
+    assert announced(link, keys, {**known, "transfer-encoding": "chunked"}) == 413
+    # What gets through the door still has to be signed.
+    assert ask(link, "/v1/fleet/pull-messages", keys, **known, **{"content-type": "application/x-protobuf"}) in (
+        400, 401, 415, 422,
+    )  # fmt: skip
+
+
+def test_without_tls_nothing_is_said(link: Link) -> None:
+    import httpx
+
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"http://{link.address}/v1/fleet/activate-node", content=b"")
+
+
+def test_a_port_that_is_taken_is_said(link: Link, keys: Path) -> None:
+    with (
+        pytest.raises(MachineError, match="cannot be listened to: Address already in use"),
+        superlink(link.address, certificates.read_server(keys)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("address", ["9092", "server:port", ":9092", "0.0.0.0:99999"])
+def test_an_address_is_host_and_port(address: str, keys: Path) -> None:
+    with pytest.raises(UserError, match="is no HOST:PORT"), superlink(address, certificates.read_server(keys)):
+        pass
+
+
+def test_it_ends_without_threads_and_lets_the_port_go(keys: Path) -> None:
+    before = set(threading.enumerate())
+    with superlink(NOWHERE, certificates.read_server(keys)) as link:
+        port = link.address
+    wait(lambda: not [each for each in set(threading.enumerate()) - before if each.name.startswith("superlink")])
+    with superlink(port, certificates.read_server(keys)) as again:
+        assert again.address == port
+
+
+def test_terminals_are_let_go_when_all_is_done(keys: Path) -> None:
+    with deployment.opened(NOWHERE, certificates.read_server(keys)) as site:
+        there = [Terminal(site.link, keys / name, doubled) for name in ("client-1", "client-3")]
+        for each in there:
+            each.start()
+        deployment.gather(site, 2, 30, Silent())
+    for each in there:
+        each.join(10)
+        assert not each.is_alive()
+
+
+def test_too_few_terminals_are_counted(keys: Path) -> None:
+    said: list[str] = []
+
+    class Heard(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    with deployment.opened(NOWHERE, certificates.read_server(keys)) as site:
+        there = Terminal(site.link, keys / "client-1", doubled)
+        there.start()
+        wait(lambda: len(site.link.present()) == 1)
+        with pytest.raises(MachineError, match=r"1 of 2 terminals joined in 0\.1 s"):
+            deployment.gather(site, 2, 0.1, Heard())
+    assert said == [
+        f"federate: listening on {site.link.address}, waiting for 2 terminals (tinyc federate join)",
+        "federate: client-1 has joined (1 of 2)",
+    ]
+
+
+def test_a_recipe_without_a_server_is_told_how() -> None:
+    with pytest.raises(UserError, match="tinyc federate serve RECIPE"):
+        deployment.site()

@@ -1,0 +1,312 @@
+"""Rounds end with the same weights whoever misbehaves and whenever the server dies; and they say what happened."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import clients
+import faking
+import numpy as np
+import pytest
+
+from tinyc.errors import MachineError, UserError
+from tinyc.federation import resume, rounds
+from tinyc.federation.grid import InProcess
+from tinyc.progress import Silent
+
+WRONG = {
+    "nan": (faking.nan, "NaN"),
+    "infinite": (faking.infinite, "infinite"),
+    "shape": (faking.shape, r"has shape \(2,\) instead of \(3, 2\)"),
+    "kind": (faking.kind, "type float64 instead of float32"),
+    "missing": (faking.missing, "b/bias is missing"),
+    "foreign": (faking.foreign, "'c/kernel' was not asked for"),
+    "gigantic": (faking.gigantic, "more than max_update"),
+    "nothing": (faking.nothing, "trained on 0 examples"),
+    "negative": (faking.negative, "trained on -3 examples"),
+    "loss": (faking.loss, "loss is nan"),
+    "list": (faking.list_of_metrics, "trained on"),
+    "empty": (faking.empty, "no metrics"),
+    "raising": (faking.raising, "the sensor is gone"),
+    "garbage": (faking.garbage, "cannot be read"),
+    "lying": (faking.lying, "."),
+    "slow": (faking.slow, "no answer within 1 s"),
+}
+
+
+def options(**keys: Any) -> Any:
+    return clients.options(**{"engine": "process", **keys})
+
+
+def same(one: Any, other: Any) -> bool:
+    return set(one) == set(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.notes: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def advance(self, amount: int, note: str = "") -> None:
+        self.notes.append(note)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_bad_client_is_named_and_changes_nothing(name):
+    deed, why = WRONG[name]
+    lines = Lines()
+    found = faking.run(options(rounds=2, timeout=1), 4, {"client-4": deed}, progress=lines)
+    without = faking.run(options(rounds=2), 3)
+    assert same(found.arrays, without.arrays)
+    for each in found.facts["rounds"]:
+        assert each["answered"] == ["client-1", "client-2", "client-3"]
+        (rejected,) = each["rejected"]
+        assert rejected["client"] == "client-4"
+        assert re.search(why, rejected["why"]), rejected
+    assert sum("client-4 is left out" in line for line in lines.said) == 2
+
+
+def test_an_update_within_the_bound_is_taken():
+    close = {"client-4": lambda received: faking.answer({k: v * np.float32(3) for k, v in received.items()}, 5)}
+    assert faking.run(options(rounds=1, max_update=2.1), 4, close).facts["rounds"][0]["rejected"] == []
+    rejected = faking.run(options(rounds=1, max_update=1.9), 4, close).facts["rounds"][0]["rejected"]
+    assert [each["client"] for each in rejected] == ["client-4"]
+
+
+def test_the_bound_goes_by_the_weights_of_the_round():
+    """Weights that have grown may move further than those that the training began with."""
+    double = {
+        name: lambda got: faking.answer({k: v * np.float32(2) for k, v in got.items()}, 1) for name in faking.names(2)
+    }
+    found = faking.run(options(rounds=4, max_update=1.01), 2, double)
+    assert found.arrays["a/kernel"].flat[0] == 16
+
+
+def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
+    bad: dict[str, Any] = {}
+    calls = 0
+
+    def later(received):
+        nonlocal calls
+        calls += 1
+        return faking.nan(received) if calls > 2 else faking.answer(received, 1)
+
+    bad = {"client-1": later, "client-2": later, "client-3": faking.raising}
+    server = faking.server(options(rounds=3, min_clients=2), 3, folder=tmp_path / "kept")
+    grid = InProcess(faking.client_app(faking.names(3), bad), faking.names(3))
+    with pytest.raises(MachineError) as raised:
+        rounds.run(server, grid)
+    assert raised.value.where == "federate, round 2"
+    assert "0 usable answers, and 2 are needed" in raised.value.problem
+    assert "client-1: a/kernel has values that are NaN" in raised.value.problem
+    assert "client-3: OSError: the sensor is gone" in raised.value.problem
+    assert "kept" in raised.value.remedy
+    assert [path.name for path in server.folder.glob("epoch-*.npz")] == ["epoch-000001.npz"]
+
+
+@pytest.mark.parametrize("record", [None, "nan", "shape"])
+def test_an_aggregation_that_did_not_happen_fails(record):
+    from tinyc.federation import records
+
+    server = faking.server(options(rounds=1), 2)
+    made = {
+        None: None,
+        "nan": records.packed({name: array * np.float32("nan") for name, array in faking.START.items()}),
+        "shape": records.packed({name: array[:1] for name, array in faking.START.items()}),
+    }[record]
+    server.strategy.aggregate_train = lambda round, replies: (made, None)
+    with pytest.raises(MachineError, match=r"put together|no answers together"):
+        rounds.run(server, InProcess(faking.client_app(faking.names(2)), faking.names(2)))
+
+
+def test_too_few_clients_come():
+    with pytest.raises(MachineError, match=r"2 clients are connected after 0\.5 s, and 3 are needed"):
+        faking.run(options(rounds=1, min_clients=3, timeout=0.5, engine="deployment"), 2)
+
+
+def test_trimmed_mean_of_too_few_is_refused():
+    with pytest.raises(UserError, match="needs 5 clients in a round, and there are 4"):
+        faking.run(options(rounds=1, aggregation="trimmed_mean", trim=0.2), 4)
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches SIGKILL."""
+
+
+@pytest.mark.parametrize("strategy", ["fedavg", "fedadam"])
+@pytest.mark.parametrize("moment", ["between", "within"])
+def test_a_killed_server_ends_with_the_same_bytes(tmp_path, strategy, moment):
+    chosen = options(rounds=5, fraction=0.5, strategy=strategy)
+    undisturbed = faking.run(chosen, 6, folder=tmp_path / "undisturbed")
+    folder, calls = tmp_path / "killed", []
+
+    def die(round: int) -> str | None:
+        if round == 4:
+            raise Killed
+        return None
+
+    def die_within(received):
+        if len(calls) > 9:
+            raise Killed
+        return faking.answer({key: each + np.float32(0.1) for key, each in received.items()}, 1)
+
+    grid = InProcess(
+        faking.client_app(
+            faking.names(6), dict.fromkeys(faking.names(6), die_within) if moment == "within" else None, calls
+        ),
+        faking.names(6),
+    )
+    if moment == "within":
+        whole = faking.run(chosen, 6, dict.fromkeys(faking.names(6), one))
+        with pytest.raises(Killed):
+            rounds.run(faking.server(chosen, 6, folder=folder), grid)
+        again = faking.run(chosen, 6, dict.fromkeys(faking.names(6), one), folder=folder)
+        assert same(again.arrays, whole.arrays)
+    else:
+        with pytest.raises(Killed):
+            rounds.run(faking.server(chosen, 6, folder=folder, before_round=die), grid)
+        lines = Lines()
+        again = faking.run(chosen, 6, folder=folder, progress=lines)
+        assert same(again.arrays, undisturbed.arrays)
+        assert [each["answered"] for each in again.facts["rounds"]] == [
+            each["answered"] for each in undisturbed.facts["rounds"]
+        ]
+        assert "federate: goes on after round 3" in lines.said
+    assert not folder.exists()
+
+
+def one(received):
+    return faking.answer({key: each + np.float32(0.1) for key, each in received.items()}, 1)
+
+
+def test_a_damaged_or_foreign_checkpoint_is_passed_over(tmp_path):
+    chosen, folder = options(rounds=4), tmp_path / "kept"
+
+    def stop(round):
+        if round == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        faking.run(chosen, 3, folder=folder, before_round=stop)
+    latest = max(folder.glob("epoch-*.npz"))
+    content = bytearray(latest.read_bytes())
+    content[len(content) // 2] ^= 255
+    latest.write_bytes(content)
+    lines = Lines()
+    found = faking.run(chosen, 3, folder=folder, progress=lines)
+    assert same(found.arrays, faking.run(chosen, 3).arrays)
+    assert any("passed over" in line for line in lines.said)
+
+    with pytest.raises(Killed):
+        faking.run(chosen, 3, folder=folder, before_round=stop)
+    lines = Lines()
+    found = faking.run(options(rounds=4, learning_rate=0.1), 3, folder=folder, progress=lines)
+    assert sum("another training" in line for line in lines.said) == 2
+    assert len(found.facts["rounds"]) == 4
+
+
+def test_a_budget_stops_the_training():
+    lines = Lines()
+    stop = {3: "epsilon 8 is spent"}
+    found = faking.run(options(rounds=5), 3, before_round=stop.get, epsilon=lambda rounds: 4.0 * rounds, progress=lines)
+    assert [each["epsilon"] for each in found.facts["rounds"]] == [4.0, 8.0]
+    assert found.facts["stopped"] == "epsilon 8 is spent"
+    assert any("stops before round 3" in line for line in lines.said)
+
+
+def test_facts_and_bytes():
+    lines = Lines()
+    found = faking.run(options(rounds=2), 3, progress=lines, validate=lambda arrays: float(arrays["b/bias"][0]) / 10)
+    json.dumps(found.facts)
+    first, second = found.facts["rounds"]
+    assert found.facts["travels"] == {"variables": 2, "params": 10}
+    assert found.facts["client_examples"] == {"client-1": 1, "client-2": 2, "client-3": 3}
+    assert first["loss"] == pytest.approx(0.5)
+    assert second["validation_accuracy"] == pytest.approx(float(found.arrays["b/bias"][0]) / 10)
+    assert first["bytes_up"] >= 3 * 40
+    job = faking.server(options(rounds=2), 3).job.to_bytes()
+    # The job goes once to each; then the weights alone.
+    assert 3 * len(job) <= first["bytes_down"] - second["bytes_down"] <= 3 * (len(job) + 16)
+    assert lines.notes == ["loss 0.500, val 0.223", "loss 0.500, val 0.247"]
+
+
+def test_the_job_goes_once_to_each_drawn_client():
+    calls: list[Any] = []
+    known = faking.names(6)
+    rounds.run(
+        faking.server(options(rounds=6, fraction=0.5), 6), InProcess(faking.client_app(known, calls=calls), known)
+    )
+    carried = [name for _, name, job in calls if job]
+    assert sorted(carried) == sorted({name for _, name, _ in calls})
+    assert len(calls) == 18
+
+
+def test_sealed_weights_are_kept_in_the_clear_by_who_has_the_key(tmp_path):
+    """With a key that changes from run to run, a resumed server seals anew what it had opened."""
+    from tinyc.federation import records
+
+    def seal(key: int) -> Any:
+        return lambda arrays, round: {
+            name: bytes(b ^ key ^ round for b in array.tobytes()) for name, array in arrays.items()
+        }
+
+    def unseal(key: int) -> Any:
+        return lambda sealed, round: {
+            name: np.frombuffer(bytes(b ^ key ^ round for b in sealed[name]), np.float32).reshape(array.shape)
+            for name, array in faking.START.items()
+        }
+
+    class Adding:
+        def __init__(self, key: int) -> None:
+            self.key, self.below = key, faking.server(options(), 2).strategy
+
+        def configure_train(self, *rest: Any) -> Any:
+            return self.below.configure_train(*rest)
+
+        def aggregate_train(self, round: int, replies: list[Any]) -> Any:
+            arrays = unseal(self.key)(records.sealed(replies[0].content["arrays"]), round - 1)
+            return records.packed(seal(self.key)({k: v + np.float32(1) for k, v in arrays.items()}, round)), None
+
+    def train(key: int, **fields: Any) -> Any:
+        from flwr.app import Message, MetricRecord, RecordDict
+        from flwr.clientapp import ClientApp
+
+        app = ClientApp()
+
+        @app.train()
+        def back(message: Any, context: Any) -> Any:
+            figures = MetricRecord({"num-examples": 1, "loss": 0.1})
+            return Message(RecordDict({"arrays": message.content["arrays"], "metrics": figures}), reply_to=message)
+
+        server = faking.server(
+            options(rounds=3), 2, strategy=Adding(key), seal=seal(key), complaint=lambda *_: None, **fields
+        )
+        return rounds.run(server, InProcess(app, faking.names(2)))
+
+    def stop(round):
+        if round == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(85, unseal=unseal(85), folder=tmp_path / "kept", before_round=stop)
+    found = train(51, unseal=unseal(51), folder=tmp_path / "kept", validate=lambda arrays: float(arrays["b/bias"][0]))
+    assert found.arrays["a/kernel"].tolist() == [[4.0, 4.0]] * 3
+    assert [each["validation_accuracy"] for each in found.facts["rounds"]] == [None, None, 5.0]
+
+    with pytest.raises(Killed):
+        train(85, folder=tmp_path / "blind", before_round=stop)
+    blind = train(85, folder=tmp_path / "blind", validate=lambda arrays: 1.0)
+    assert unseal(85)(blind.arrays, 3)["b/bias"].tolist() == [5.0] * 4
+    assert blind.facts["rounds"][-1]["validation_accuracy"] is None
+
+
+def test_the_fingerprint_is_of_all_that_matters():
+    first = faking.server(options(), 3)
+    assert resume.fingerprint(first) == resume.fingerprint(faking.server(options(timeout=5, engine="simulation"), 3))
+    assert resume.fingerprint(first) != resume.fingerprint(faking.server(options(proximal=0.5), 3))
+    assert resume.fingerprint(first) != resume.fingerprint(faking.server(options(), 3, seed=9))

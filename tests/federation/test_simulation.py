@@ -1,0 +1,107 @@
+"""Flower's simulation on Ray ends where the process engine ends, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import replace
+from typing import Any
+
+import clients
+import faking
+import numpy as np
+import psutil
+import pytest
+from federations import parts, server
+
+from tinyc.errors import MachineError, UserError
+from tinyc.federation import engines, simulation
+
+
+def children() -> set[int]:
+    return {each.pid for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE}
+
+
+@pytest.mark.long
+def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
+    """Without TensorFlow in the workers, so that it takes seconds."""
+    before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
+    chosen = clients.options(engine="simulation", rounds=2)
+    with simulation.cluster(None):
+        found = simulation.outcome(
+            faking.server(chosen, 4), faking.client_app(known, bad), len(known), lambda grid: grid
+        )
+    inside = faking.run(chosen, 4, bad)
+    assert all(found.arrays[name].tobytes() == inside.arrays[name].tobytes() for name in inside.arrays)
+    assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
+    whys = {each["client"]: each["why"] for each in found.facts["rounds"][1]["rejected"]}
+    assert "NaN" in whys["client-2"]
+    assert whys["client-4"] == "the sensor is gone"
+    assert found.facts["rounds"][0]["bytes_down"] == inside.facts["rounds"][0]["bytes_down"]
+    assert not children() - before
+
+
+@pytest.mark.long
+def test_ray_gives_what_one_process_gives_and_ends():
+    before = children()
+    data = parts()
+    inside = engines.train(server(rounds=2), data)
+    found = engines.train(server(rounds=2, engine="simulation"), data)
+    for name, array in inside.arrays.items():
+        np.testing.assert_allclose(found.arrays[name], array, rtol=0, atol=1e-6)
+    assert [each["answered"] for each in found.facts["rounds"]] == [list(data)] * 2
+    assert not children() - before
+    assert not [each for each in threading.enumerate() if each.name.startswith("Thread-") and each.is_alive()]
+
+
+@pytest.mark.long
+def test_ray_ends_when_the_rounds_fail():
+    before = children()
+    broken = server(rounds=2, engine="simulation", min_clients=3)
+    with pytest.raises(MachineError, match="usable answers") as raised:
+        engines.train(replace(broken, complaint=lambda *_: "it is not liked"), parts())
+    assert "client-2: it is not liked" in raised.value.problem
+    assert not children() - before
+
+
+def test_a_dead_head_is_said():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(MachineError, match="cannot be reached"):
+        simulation.reach(f"127.0.0.1:{port}")
+
+
+def test_a_head_that_is_no_ray_is_said(monkeypatch):
+    monkeypatch.setattr(simulation, "ANSWER_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(MachineError, match="answers as Ray does within 2 s"):
+            simulation.reach(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize("address", ["6379", "host", "host:ray"])
+def test_what_is_no_address(address):
+    with pytest.raises(UserError, match="is no HOST:PORT"):
+        simulation.reach(address)
+
+
+def test_waits_end_with_the_simulation():
+    stop = threading.Event()
+    grid: Any = simulation.Stoppable(Never(), stop)
+    assert grid.send_and_receive([], timeout=0.1) == []
+    assert grid.send_and_receive(["one"], timeout=0.3) == []
+    stop.set()
+    with pytest.raises(simulation.Stopped):
+        grid.send_and_receive(["one"], timeout=60)
+    with pytest.raises(simulation.Stopped):
+        grid.get_node_ids()
+
+
+class Never:
+    """A grid that nobody answers."""
+
+    def push_messages(self, messages: list[Any]) -> list[str]:
+        return [str(each) for each in messages]
+
+    def pull_messages(self, numbers: Any) -> list[Any]:
+        return []

@@ -1,0 +1,228 @@
+"""What a terminal makes of its own examples, and what it says of itself when something is wrong."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyc.errors import MachineError, UserError
+from tinyc.federation import certificates, terminal, terminal_data, terminal_protection
+from tinyc.federation.job import Job
+from tinyc.federation.options import FederationOptions
+from tinyc.state import Task
+
+PICTURES = Task(("cat", "dog", "owl"), (4, 4, 1), scale=1 / 255)
+WINDOW = {"op": "window", "length": 8, "stride": 4, "by": "subject", "validation": ["1"], "test": ["2"]}
+
+
+def job(task: Task = PICTURES, data: dict[str, Any] | None = None, **keys: Any) -> Job:
+    options = FederationOptions.model_validate({"rounds": 3, "clients": 2, **keys})
+    return Job(options, 1, b"", task, json.dumps(data if data is not None else {"name": "digits"}))
+
+
+def pictures(count: int = 9) -> dict[str, Any]:
+    x = np.random.default_rng(0).integers(0, 256, (count, 4, 4, 1), np.uint8)
+    return {"x": x, "y": np.arange(count) % 3}
+
+
+def stored(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def silent(text: str) -> None: ...
+
+
+def test_every_example_trains(tmp_path: Path) -> None:
+    given = pictures()
+    found = terminal_data.read(job(), stored(tmp_path / "own.npz", **given), silent)
+    assert (found.train.x == given["x"]).all()
+    assert (found.train.y == given["y"]).all()
+    assert len(found.validation) == len(found.calibration) == 0
+    assert found.task == PICTURES
+
+
+def test_a_split_file_is_put_together(tmp_path: Path) -> None:
+    one, two = pictures(6), pictures(3)
+    path = stored(tmp_path / "own.npz", x_train=one["x"], y_train=one["y"], x_test=two["x"], y_test=two["y"])
+    found = terminal_data.read(job(), path, silent)
+    assert len(found.train) == 9
+    assert len(set(found.train.ids.tolist())) == 9
+
+
+@pytest.mark.parametrize("kind", ["names", "own numbers"])
+def test_labels_are_the_servers_classes_whatever_their_order_here(kind: str, tmp_path: Path) -> None:
+    x = pictures(4)["x"]
+    names = np.array(["owl", "cat", "cat", "owl"])
+    if kind == "names":
+        path = stored(tmp_path / "own.npz", x=x, y=names)
+    else:
+        path = stored(tmp_path / "own.npz", x=x, y=np.array([0, 1, 1, 0]), class_names=np.array(["owl", "cat"]))
+    assert terminal_data.read(job(), path, silent).train.y.tolist() == [2, 0, 0, 2]
+
+
+def test_a_class_that_is_missing_here_is_no_fault(tmp_path: Path) -> None:
+    given = pictures(4)
+    path = stored(tmp_path / "own.npz", x=given["x"], y=np.array([1, 1, 1, 1]))
+    assert terminal_data.read(job(), path, silent).train.y.tolist() == [1, 1, 1, 1]
+
+
+def test_a_table_goes_by_the_servers_columns(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,kind,b\n0.5,dog,1\n-0.5,cat,2\n")
+    task = Task(("cat", "dog"), (2,))
+    found = terminal_data.read(job(task, {"path": "server.csv", "label": "kind"}), path, silent)
+    assert found.train.y.tolist() == [1, 0]
+    assert found.train.x.tolist() == [[0.5, 1.0], [-0.5, 2.0]]
+
+
+def test_folders_of_pictures_are_named_by_their_class(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, value in (("owl", 10), ("dog", 200)):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        Image.fromarray(np.full((4, 4), value, np.uint8)).save(tmp_path / "own" / name / "one.png")
+    found = terminal_data.read(job(data={"path": "elsewhere"}), tmp_path / "own", silent)
+    assert dict(zip(found.train.y.tolist(), found.train.x[:, 0, 0, 0].tolist(), strict=True)) == {1: 200, 2: 10}
+
+
+def recordings() -> dict[str, Any]:
+    x = np.arange(64, dtype=np.float32).reshape(32, 2) / 64
+    return {"x": x, "y": np.repeat([0, 1], 16), "recording": np.repeat(["first", "second"], 16)}
+
+
+def test_recordings_become_the_servers_windows(tmp_path: Path) -> None:
+    """The subjects that the server validates and tests with mean nothing here, nor need there be any."""
+    task = Task(("walk", "run"), (8, 1, 2))
+    found = terminal_data.read(
+        job(task, {"path": "server.npz", "prepare": [WINDOW]}), stored(tmp_path / "own.npz", **recordings()), silent
+    )
+    given = recordings()["x"]
+    assert found.train.x.shape == (6, 8, 1, 2)
+    assert (found.train.x[1, :, 0] == given[4:12]).all()
+    assert found.train.y.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+BAD = [
+    ({"x": pictures()["x"], "y": np.array(["cat"] * 8 + ["cow"])}, "has the label 'cow', which the server does not"),
+    ({"x": pictures()["x"], "y": np.arange(9)}, "but class_names has 3 names"),
+    ({"x": pictures()["x"], "y": np.arange(8)}, "has the shape"),
+    ({"x": pictures()["x"]}, "lacks y"),
+    ({"x": np.full((3, 4, 4, 1), np.nan), "y": np.arange(3)}, "is nan at"),
+    ({"x": pictures()["x"], "y": np.arange(9), "class_names": np.array(["cat", "dog"])}, "do not name"),
+]
+
+
+@pytest.mark.parametrize(("arrays", "said"), BAD, ids=[said for _, said in BAD])
+def test_bad_data_is_said_where_it_is(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        terminal_data.read(job(), stored(tmp_path / "own.npz", **arrays), silent)
+
+
+def test_a_table_without_the_servers_column_is_said(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="does not go with the server's"):
+        terminal_data.read(job(), tmp_path / "own.csv", silent)
+
+
+def test_only_data_is_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="is not there"):
+        terminal_data.look(tmp_path / "none.npz")
+    (tmp_path / "own.pickle").touch()
+    with pytest.raises(UserError, match="of no kind that is read"):
+        terminal_data.look(tmp_path / "own.pickle")
+
+
+def test_a_terminal_makes_no_masks_and_says_so(tmp_path: Path) -> None:
+    asks = job()
+    asks = replace(asks, options=asks.options.model_copy(update={"aggregation": "secagg"}))
+    with pytest.raises(UserError, match="which terminals do not make"):
+        terminal_protection.protections(asks, tmp_path)
+
+
+def test_encryption_needs_the_terminals_key(tmp_path: Path) -> None:
+    asks = job()
+    asks = replace(asks, options=asks.options.model_copy(update={"aggregation": "homomorphic"}))
+    with pytest.raises(UserError, match="is not there, and the server asks for encrypted updates"):
+        terminal_protection.protections(asks, tmp_path)
+
+
+def test_nothing_asked_for_is_nothing_done(tmp_path: Path) -> None:
+    assert terminal_protection.protections(job(), tmp_path) == ()
+
+
+class Overheard:
+    """A wire that keeps what would be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def reply(self, message: Any, seconds: float) -> None:
+        self.sent.append(message)
+
+
+def test_of_a_failure_the_server_learns_nothing_but_that(tmp_path: Path) -> None:
+    """The message here names the file and a value in it; what is sent names neither."""
+    from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+    from flwr.supercore.task_identity import TaskIdentity
+
+    path = stored(tmp_path / "secret-name.npz", x=pictures()["x"], y=np.array(["cat"] * 8 + ["secret-label"]))
+    certificates.make(tmp_path / "keys", 1)
+    keys = certificates.read_client(tmp_path / "keys" / "client-1")
+    seat = terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, path, 0), silent)
+    asked = job()
+    config = ConfigRecord({"server-round": 1, "job-sha256": asked.sha256, "job": asked.to_bytes()})
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    message = Message(RecordDict({"arrays": ArrayRecord({}), "config": config}), 7, "train")
+    message.metadata.__dict__["_message_id"] = "asked"
+    wire = Overheard()
+    with pytest.raises(UserError, match="secret-label"):
+        seat.answer(wire, message)  # type: ignore[arg-type]
+    (sent,) = wire.sent
+    assert sent.has_error()
+    assert sent.error.reason == terminal.TROUBLE
+    assert "secret" not in str(sent)
+
+
+def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:
+    """Who asks twice, or for an earlier round, may be after another's update."""
+    from flwr.app import ConfigRecord, Message, RecordDict
+    from flwr.supercore.task_identity import TaskIdentity
+
+    from tinyc.federation import records
+
+    class Key:
+        def open(self, sealed: Any, round: int, client: str) -> Any:
+            return {"w": np.float32([round + 1e-6, 2**-16])}
+
+        def protect(self, received: Any, trained: Any, round: int, client: str) -> Any:
+            return {}
+
+    def asked(rounds: int) -> Any:
+        config = ConfigRecord({"job-sha256": "", "rounds": rounds})
+        message = Message(RecordDict({"arrays": records.packed({"w": b"sealed"}), "config": config}), 7, "query.open")
+        message.metadata.__dict__["_message_id"] = f"asked-{rounds}"
+        return message
+
+    certificates.make(tmp_path / "keys", 1)
+    keys = certificates.read_client(tmp_path / "keys" / "client-1")
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    said: list[str] = []
+    seat = terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, tmp_path, 0), said.append)
+    wire: Any = Overheard()
+    seat.answer(wire, asked(3))
+    seat.job, seat.round, seat.chains = job(), 3, {job().sha256: (Key(),)}
+    seat.answer(wire, asked(3))
+    seat.answer(wire, asked(3))
+    assert [message.has_error() for message in wire.sent] == [True, False, True]
+    # What is opened leaves on a grid, without the errors of the encryption, which would tell of its key.
+    assert records.unpacked(wire.sent[1].content["arrays"])["w"].tolist() == [4, 2**-16]
+    assert said[1] == "client-1: opened the network after round 3 for the server"
+    seat.job = job()
+    with pytest.raises(UserError, match="asked to open round 2 after round 3"):
+        seat.answer(wire, asked(2))

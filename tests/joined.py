@@ -1,0 +1,44 @@
+"""A terminal in this process: real keys, real TLS, and an answer of the test's own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tinyc.federation import certificates, deployment, terminal_link
+from tinyc.federation.deployment_link import Link
+
+
+class Terminal(threading.Thread):
+    """A terminal that answers every message by `answer`, until it is told to go."""
+
+    def __init__(self, link: Link, keys: Path, answer: Callable[[Any], Any]) -> None:
+        super().__init__(daemon=True)
+        self.link, self.keys, self.answer, self.gone = link, certificates.read_client(keys), answer, threading.Event()
+
+    def run(self) -> None:
+        with (
+            suppress(terminal_link.Lost),
+            terminal_link.connected(self.link.address, self.keys, 0, lambda text: None) as wire,
+        ):
+            while not self.gone.is_set():
+                message = wire.receive()
+                if message is None:
+                    time.sleep(0.05)
+                    continue
+                if message.metadata.message_type == deployment.DONE:
+                    return
+                reply = self.answer(message)
+                if reply is not None:
+                    wire.reply(reply, 0.0)
+
+
+def wait(what: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < ends
+        time.sleep(0.05)

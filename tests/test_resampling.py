@@ -1,0 +1,186 @@
+"""Intervals over recordings: coverage where examples of a recording are alike, degenerate cases, the ledger's use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinyc import ledger
+from tinyc.data.dataset import Dataset, Split
+from tinyc.ledger import intervals, resampling
+from tinyc.ledger.measuring import measurement, rate
+from tinyc.pipeline import judge
+from tinyc.pipeline.stored import Done
+from tinyc.state import Stream, Task
+
+SIZES = dict.fromkeys(
+    ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
+     "arena_bytes"),
+)  # fmt: skip
+
+
+def alike(random: Any, count: int, each: int, share: float, spread: float) -> tuple[Any, Any]:
+    """Recordings of `each` examples, whose shares of right answers differ by `spread`."""
+    shares = np.clip(share + spread * random.choice([-1, 1], count), 0, 1)
+    return random.random((count, each)) < shares[:, None], np.repeat(np.arange(count), each)
+
+
+def test_over_recordings_the_interval_covers_and_over_examples_it_does_not() -> None:
+    random, hits, naive = np.random.default_rng(0), 0, 0
+    for _ in range(200):
+        right, recordings = alike(random, 40, 30, 0.7, 0.25)
+        low, high = resampling.of_share(right.ravel(), recordings)
+        hits += low <= 0.7 <= high
+        first, last = resampling.of_share(right.ravel(), None)
+        naive += first <= 0.7 <= last
+    assert 0.9 <= hits / 200 <= 0.99
+    assert naive / 200 < 0.7
+
+
+def test_where_each_recording_is_one_example_it_is_near_wilson() -> None:
+    right = np.arange(400) < 300
+    assert resampling.of_share(right, np.arange(400)) == pytest.approx(intervals.wilson(300, 400), abs=0.006)
+
+
+def test_names_and_order_of_recordings_do_not_matter_but_their_members_do() -> None:
+    right, recordings = alike(np.random.default_rng(1), 20, 10, 0.6, 0.3)
+    found = resampling.of_share(right.ravel(), recordings)
+    assert resampling.of_share(right.ravel(), np.array([f"take {name:03}" for name in recordings])) == found
+    assert resampling.of_share(right.ravel(), recordings) == found
+    order = np.random.default_rng(2).permutation(200)
+    assert resampling.of_share(right.ravel()[order], recordings[order]) == pytest.approx(found)
+    low, high = resampling.of_share(right.ravel(), recordings[order])
+    assert high - low < found[1] - found[0]
+
+
+def test_many_recordings_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate(list(resampling.draws(30)))
+    assert whole.shape == (resampling.RESAMPLES, 30)
+    assert (whole.sum(axis=1) == 30).all()
+    monkeypatch.setattr(resampling, "BLOCK", 30 * 7)
+    blocks = list(resampling.draws(30))
+    assert {len(block) for block in blocks} == {7, resampling.RESAMPLES % 7}
+    assert np.array_equal(np.concatenate(blocks), whole)
+
+
+def test_one_recording_has_no_interval() -> None:
+    right, one = np.array([True, False, True]), np.zeros(3, int)
+    assert resampling.of_share(right, one) == (None, None)
+    assert resampling.of_difference(right, ~right, one) == (None, None)
+    assert resampling.of_metric(lambda weights: float(weights[0]), 3, one) == (None, None)
+
+
+def test_all_right_is_no_certainty() -> None:
+    recordings = np.repeat(np.arange(12), 50)
+    right = np.ones(600, bool)
+    assert resampling.of_share(right, recordings) == intervals.wilson(12, 12)
+    assert resampling.of_share(~right, recordings) == intervals.wilson(0, 12)
+    low, high = resampling.of_difference(right, right, recordings)
+    assert low < 0 < high
+    assert high - low > 0.2
+
+
+def test_a_paired_difference_resamples_recordings() -> None:
+    random = np.random.default_rng(3)
+    first, recordings = alike(random, 30, 20, 0.8, 0.1)
+    second = first.copy()
+    second[:10] &= random.random((10, 20)) < 0.6
+    first, second = first.ravel(), second.ravel()
+    low, high = resampling.of_difference(first, second, recordings)
+    drop = first.mean() - second.mean()
+    assert 0 < low < drop < high
+    # All of the loss is in a third of the recordings: over examples the interval is too narrow.
+    near, far = resampling.of_difference(first, second, None)
+    assert high - low > 1.4 * (far - near)
+    assert resampling.of_difference(second, first, recordings) == pytest.approx((-high, -low), abs=1e-12)
+    by_weights = resampling.of_metric(
+        lambda weights: ((first.astype(int) - second) * weights).sum() / weights.sum(), 600, recordings
+    )
+    assert by_weights == pytest.approx((low, high), abs=1e-9)
+
+
+def dataset(recordings: Any, stream: Stream | None = None, metric: Any = "accuracy") -> Dataset:
+    random = np.random.default_rng(4)
+    y = random.integers(0, 3, 240)
+    groups = {} if recordings is None else {"recording": recordings}
+    test = Split(np.zeros((240, 4, 1, 2), np.float32), y, np.arange(240), groups)
+    task = Task(("a", "b", "c"), (4, 1, 2), metric=metric, stream=stream)
+    return Dataset("windows", task, test, test, test, test, "digest")
+
+
+def measured(data: Dataset, noise: float) -> ledger.Measurement:
+    random = np.random.default_rng(5)
+    scores = np.eye(3)[data.test.y] + random.normal(0, noise, (240, 3))
+    return measurement(SIZES, scores.astype(np.float32), data, "keras")
+
+
+RECORDINGS = np.repeat(np.arange(12), 20)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1", "auc"])
+def test_the_ledger_resamples_the_recordings_of_the_test_split(metric: Any) -> None:
+    data = dataset(RECORDINGS, metric=metric)
+    before, after = measured(data, 0.4), measured(data, 0.6)
+    assert after.ledger.recordings == 12
+    assert after.ledger.accuracy_low < after.ledger.accuracy < after.ledger.accuracy_high
+    expected = rate(metric, data.test.y, after.scores, RECORDINGS)
+    assert (after.ledger.accuracy, after.ledger.accuracy_low, after.ledger.accuracy_high) == expected
+    assert expected[1:] != rate(metric, data.test.y, after.scores)[1:]
+    for asked in ("accuracy_drop", "worst_class_drop"):
+        paired = ledger.measured(asked, after, before)
+        alone = ledger.measured(asked, replace(after, recordings=None), before)
+        assert paired.low < paired.value < paired.high
+        assert paired.value == alone.value
+        assert (paired.low, paired.high) != (alone.low, alone.high)
+
+
+def test_one_recording_is_measured_without_an_interval_and_bounds_are_still_judged() -> None:
+    data = dataset(np.zeros(240, int))
+    before, after = measured(data, 0.4), measured(data, 0.6)
+    assert (after.ledger.recordings, after.ledger.accuracy_low, after.ledger.accuracy_high) == (1, None, None)
+    drop = ledger.measured("accuracy_drop", after, before)
+    assert drop.value > 0
+    assert (drop.low, drop.high) == (None, None)
+
+
+def test_a_class_that_one_recording_alone_has_gets_no_interval() -> None:
+    data = dataset(RECORDINGS)
+    labels = np.where(RECORDINGS == 3, 2, RECORDINGS % 2)
+    test = replace(data.test, y=labels)
+    scores = np.eye(3)[labels]
+    worse = scores.copy()
+    worse[labels == 2] = [1, 0, 0]
+    data = replace(data, test=test)
+    before, after = (measurement(SIZES, each.astype(np.float32), data, "keras") for each in (scores, worse))
+    assert ledger.measured("worst_class_drop", after, before) == ledger.judging.Measured(1.0)
+
+
+def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:
+    data = dataset(RECORDINGS)
+    before, after = measured(data, 0.4), measured(data, 0.6)
+    dones = [Done(tmp_path, "k", each.ledger, each.scores, {}, (), (), 0.0, True) for each in (before, after)]
+    found = judge.paired(1, dones[1], dones[0], dones[0], data).source
+    assert found == ledger.measured("accuracy_drop", after, before)
+
+
+def test_what_leaves_the_device_is_counted_from_the_stream() -> None:
+    found = measured(dataset(None, Stream(600.0, 0.75)), 0.4)
+    assert (found.ledger.sensor_bytes_per_second, found.ledger.sent_bytes_per_second) == (600.0, 0.75)
+    assert ledger.measured("bandwidth_reduction", found, found).value == pytest.approx(0.99875)
+    without = measured(dataset(None), 0.4)
+    assert without.ledger.recordings is None
+    assert ledger.measured("bandwidth_reduction", without, found).value is None
+
+
+def test_a_ledger_that_was_stored_before_still_loads() -> None:
+    found = measured(dataset(RECORDINGS, Stream(600.0, 1.0)), 0.4).ledger
+    table = found.to_json()
+    assert ledger.Ledger.from_json(table) == found
+    for name in ("sensor_bytes_per_second", "sent_bytes_per_second", "recordings"):
+        del table[name]
+    assert ledger.Ledger.from_json(table) == replace(
+        found, sensor_bytes_per_second=None, sent_bytes_per_second=None, recordings=None
+    )

@@ -1,0 +1,88 @@
+"""What an attack's figures mean, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tinyc.attack.bounds import Promise
+from tinyc.attack.record import Found
+from tinyc.attack.sides import Sides
+
+
+def verdict(attacks: tuple[Found, ...], sides: Sides) -> str:
+    """Say what the strongest attack that can be trusted came to."""
+    found = {each.name: each for each in attacks}
+    told = found.get("lira", found["loss"])
+    name = "LiRA" if told.name == "lira" else "the loss threshold"
+    low, high = told.auc.low, told.auc.high
+    if low is None or high is None:
+        return f"Undecided: of a single {sides.cluster} no interval can be given."
+    if low > 0.5:
+        if sides.unit is not None and told.name == "loss":
+            return (
+                f"Members and others can be told apart (the interval of {name} lies above 0.5), but they are different "
+                f"values of {sides.unit!r}: this may be memory, or only that they differ."
+            )
+        what = f"which {sides.unit}s" if sides.unit is not None else "which examples"
+        return f"The artifact tells {what} it was trained on: the interval of {name} lies above 0.5."
+    if high < 0.5:
+        return f"Members look less like members than others do: the interval of {name} lies below 0.5. No memory shows."
+    return f"Nothing was learnt: the interval of {name} holds 0.5, which is guessing. A stronger attack may find more."
+
+
+def notes(
+    sides: Sides, attacks: tuple[Found, ...], promise: Promise | None, shadows: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """Say what the figures do not show."""
+    if sides.unit is not None:
+        yield from of_units(sides, attacks, shadows)
+    if shadows is not None:
+        yield from of_shadows(shadows, sides)
+    if promise is not None:
+        yield from of_promise(promise, sides)
+
+
+def of_units(sides: Sides, attacks: tuple[Found, ...], shadows: Mapping[str, Any] | None) -> Iterator[str]:
+    """Members and others are other people: say what of that is in the figures."""
+    yield (
+        f"Members and others share no {sides.unit} ({sides.units[0]} and {sides.units[1]}): a loss threshold tells "
+        "them apart by what they remember and by how they differ, and cannot say which."
+    )
+    if any(each.name == "validation" for each in attacks):
+        yield (
+            "The line `validation` has no members at all: what it finds is difference alone."
+        )
+    if shadows is None:
+        yield f"--shadows 16 corrects it: each {sides.unit} is compared with itself, in networks with and without it."
+
+
+def of_shadows(shadows: Mapping[str, Any], sides: Sides) -> Iterator[str]:
+    """Say what shadows are, and how they differ from the artifact."""
+    whole = f"whole {sides.unit}s, so that LiRA asks whether a {sides.unit} was there; " if sides.unit else ""
+    yield (
+        f"Shadows: {shadows['count']} of the network before quantization, new weights, {shadows['epochs']} epochs on "
+        f"labels alone, {shadows['examples']:,.0f} examples each; {whole}they are float and dense and trained without "
+        "teacher, noise or fake quantization, so LiRA may find less than an attacker who repeats the whole recipe."
+    )
+    if shadows["method"] == "offline":
+        yield "LiRA is offline: below 16 shadows only the confidence without the example is fitted."
+
+
+def of_promise(promise: Promise, sides: Sides) -> Iterator[str]:
+    """Compare with what epsilon allows, and say where it does not hold."""
+    steps = " and ".join(promise.steps)
+    yield (
+        f"{steps} promises epsilon = {promise.epsilon:.3g} at delta = {promise.delta:.3g} for an example: no attack on "
+        f"it can exceed an AUC of {promise.auc:.3f} and an advantage of {promise.advantage:.3f}."
+    )
+    if promise.beside:
+        yield (
+            f"That does not cover the whole artifact: {', '.join(promise.beside)} trained on the same examples without "
+            "noise."
+        )
+    if sides.unit is not None:
+        yield (
+            f"That is for one example in or out; here whole {sides.unit}s are, of many examples each, so that figures "
+            "above it break no promise (Humphries et al. 2020)."
+        )

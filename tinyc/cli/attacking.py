@@ -1,0 +1,178 @@
+"""`tinyc attack` at work: open the run, attack its artifact, write attack.json and show what was found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from tinyc import backend, cache, keys, rundir
+from tinyc.attack.attack import Request, Target
+from tinyc.attack.attack import attack as examine
+from tinyc.attack.bounds import Promise
+from tinyc.attack.shadows import School
+from tinyc.errors import UserError
+from tinyc.interpreters.pool import Pool
+from tinyc.interpreters.runtimes import Runtime
+from tinyc.pipeline import stored
+from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.patient import at_home, finished, read_recipe
+from tinyc.pipeline.run import Run, Settings, Workshop
+from tinyc.pipeline.source import examples as load_examples
+from tinyc.pipeline.source import untrained
+from tinyc.report.schema import finite
+from tinyc.report.terminal import Screen, open_screen
+from tinyc.rundir import RunFolder
+from tinyc.state import Flat, Net
+from tinyc.training.options import FitOptions, fit_options
+
+if TYPE_CHECKING:
+    from tinyc.pipeline.stored import Done
+    from tinyc.recipe import Recipe
+
+WRITTEN = "attack.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks for; None is the recipe's own."""
+
+    examples: int
+    shadows: int
+    epochs: int | None
+    runtime: str
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A finished run with its data and all steps, the source first."""
+
+    run: Run
+    steps: tuple[Done, ...]
+    flat: Flat
+
+
+def run(folder: Path, asked: Asked, as_json: bool) -> None:
+    """Attack, write attack.json into the run's folder, and show the page."""
+    from tinyc.cli import attack_page
+
+    if asked.shadows % 2:
+        problem = "is odd, and shadows come in pairs that train on one half each"
+        raise UserError(f"--shadows {asked.shadows}", problem, f"give {asked.shadows + 1}")
+    if asked.epochs is not None and not asked.shadows:
+        raise UserError("--epochs", "is for shadows, and there are none", "add --shadows 16")
+    screen = open_screen(quiet=as_json)
+    recipe = read_recipe(folder)
+    with rundir.locked(RunFolder(folder)), opened(recipe, folder, screen) as made:
+        school = schooled(made, asked, folder) if asked.shadows else None
+        seed = recipe.seed if asked.seed is None else asked.seed
+        request = Request(asked.examples, seed, cast(Runtime, asked.runtime), school)
+        found = examine(target_of(made), request, made.run.bench.pool, screen)
+        text = json.dumps(finite(found.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
+        rundir.replace(folder / WRITTEN, text.encode())
+    if as_json:
+        click.echo(text)
+        return
+    screen.show(attack_page.lines(found, str(folder), min(screen.width, 80)))
+
+
+@contextmanager
+def opened(written: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
+    """Read a finished run and its data.
+
+    Raises:
+        UserError: a step is missing or damaged, the run ends without an artifact, or its data is not found.
+    """
+    recipe = at_home(written, folder)
+    if recipe.steps[-1].transform.gives != "flat":
+        raise UserError(str(folder), "ends with a float network and has no artifact", "add quantize to its recipe")
+    steps = tuple(finished(folder, recipe, index) for index in range(len(recipe.steps) + 1))
+    with Pool() as pool:
+        home = cache.folder()
+        dataset, checkpoint = load_examples(recipe, home, screen)
+        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
+        bench = Bench(recipe, RunFolder(folder), home, dataset, pool, screen, checkpoint)
+        made = Run(bench, Settings(folder.parent, home), (source, *keys.step_keys(recipe, source, recipe.find)))
+        flat = stored.load_state(steps[-1].folder, dataset.task, dict)
+        yield Opened(made, steps, cast(Flat, flat))
+
+
+def target_of(made: Opened) -> Target:
+    """Say what is attacked; members are the training examples of the data as it lies here now."""
+    recipe, last = made.run.recipe, made.steps[-1]
+    notes: tuple[str, ...] = ()
+    if last.key != made.run.keys[-1]:
+        notes = (
+            "The run was made with other data, files or versions than are here now, by its key. Members are the "
+            "training examples of the data as it is now.",
+        )
+    return Target(recipe.name, last.folder.name, made.flat, made.run.bench.dataset, promised(made), notes)
+
+
+def promised(made: Opened) -> Promise | None:
+    """Add up what the run's steps promised each example; None where none did."""
+    recipe = made.run.recipe
+    epsilon = delta = 0.0
+    kept: list[str] = []
+    beside = ["the source"]
+    for index, (step, done) in enumerate(zip(recipe.steps, made.steps[1:], strict=True), start=1):
+        name, facts = f"{index} {step.transform.use}", done.facts.get("privacy")
+        if begins_anew(step.transform):
+            epsilon, delta, kept, beside = 0.0, 0.0, [], []
+        if isinstance(facts, dict) and facts.get("level") == "example":
+            epsilon, delta = epsilon + facts["epsilon"], delta + facts["delta"]
+            kept.append(name)
+        elif trains(step.transform):
+            beside.append(name)
+    return Promise(epsilon, delta, tuple(kept), tuple(beside)) if kept else None
+
+
+def begins_anew(transform: Any) -> bool:
+    """Say whether nothing of the network before reaches the one after: a student on its own, by labels alone."""
+    return hasattr(transform, "student") and transform.start == "random" and transform.alpha == 0
+
+
+def trains(transform: Any) -> bool:
+    """Say whether a pass trains on the training examples."""
+    if getattr(transform, "how", None) == "ptq":
+        return False
+    return bool(getattr(transform, "epochs", 0) or getattr(transform, "rounds", 0))
+
+
+def schooled(made: Opened, asked: Asked, folder: Path) -> School:
+    """Take the last network of the run, and the options by which the recipe trained one from new weights.
+
+    Raises:
+        UserError: the network cannot be built from new weights.
+    """
+    from tinyc.pruning.graph import require_functional
+
+    recipe = made.run.recipe
+    backend.keras()  # Before a file of the user's imports it, in all its loudness.
+    last = max((i for i, step in enumerate(recipe.steps, start=1) if step.transform.gives == "net"), default=0)
+    house = Workshop(made.run)
+    if last:
+        net = stored.load_state(made.steps[last].folder, made.run.bench.dataset.task, house.own_layers)
+    else:
+        net = untrained(made.run.bench)
+    require_functional(cast(Net, net).model)
+    options = training(recipe)
+    epochs = options.epochs if asked.epochs is None else asked.epochs
+    options = options.model_copy(update={"epochs": max(1, epochs), "teach": None, "loss": "labels"})
+    return School(cast(Net, net), options, asked.shadows, folder)
+
+
+def training(recipe: Recipe) -> FitOptions:
+    """Find how the recipe trains from new weights: its latest student, else its source, else its latest training."""
+    passes: list[Any] = [step.transform for step in reversed(recipe.steps)]
+    students = [each for each in passes if hasattr(each, "student")]
+    source = [recipe.source.train] if recipe.source.train else []
+    others = [each for each in passes if trains(each)]
+    found = next(iter([*students, *source, *others]), None)
+    return FitOptions() if found is None else fit_options(found)

@@ -1,0 +1,77 @@
+"""What a recipe makes of images before they are examples; importing this module imports neither numpy nor Pillow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, Field
+
+from tinyc.errors import UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LUMA = (0.299, 0.587, 0.114)
+# The same weights in units of 2^-16, as Pillow rounds them; they sum to 2^16.
+LUMA_16 = (19595, 38470, 7471)
+
+
+class Resize(BaseModel, frozen=True, extra="forbid"):
+    """Bring images to another height and width."""
+
+    op: Literal["resize"] = "resize"
+    height: int = Field(ge=1, le=4096, description="height of an example, in pixels")
+    width: int = Field(ge=1, le=4096, description="width of an example, in pixels")
+    how: Literal["bilinear", "box"] = Field(
+        "bilinear", description="weights of the old pixels under a new one: falling from its centre, or all alike"
+    )
+
+    def apply(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Resize images, (n, height, width, channels), with Pillow; bytes stay uint8, all else becomes float32.
+
+        Raises:
+            UserError: examples are no images.
+        """
+        import numpy as np
+        from PIL import Image
+
+        require_images(x, self.op)
+        filtered = Image.Resampling.BILINEAR if self.how == "bilinear" else Image.Resampling.BOX
+        given = x if x.dtype == np.uint8 else x.astype(np.float32)
+        found = np.empty((len(x), self.height, self.width, x.shape[3]), given.dtype)
+        for index, image in enumerate(given):
+            for channel in range(x.shape[3]):
+                plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+                found[index, ..., channel] = np.asarray(plane.resize((self.width, self.height), filtered))
+        return found
+
+
+class Grayscale(BaseModel, frozen=True, extra="forbid"):
+    """Turn colour images into grey ones."""
+
+    op: Literal["grayscale"] = "grayscale"
+
+    def apply(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Turn (n, height, width, 3), red green blue, into (n, height, width, 1) of the same dtype.
+
+        The luma of ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue, for bytes rounded as Pillow rounds.
+
+        Raises:
+            UserError: examples are no images, or have no three channels.
+        """
+        import numpy as np
+
+        require_images(x, self.op)
+        if x.shape[3] != len(LUMA):
+            problem = f"takes red, green and blue, and examples have {x.shape[3]} channels"
+            raise UserError(f"data.prepare: {self.op}", problem, "leave it out, or give colour images")
+        if x.dtype == np.uint8:
+            return ((x.astype(np.uint32) @ np.array(LUMA_16, np.uint32) + (1 << 15)) >> 16).astype(np.uint8)[..., None]
+        return (x.astype(np.float32) @ np.array(LUMA, np.float32))[..., None]
+
+
+def require_images(x: NDArray[Any], name: str) -> None:
+    """Refuse what has no height, width and channels."""
+    if x.ndim != 4:
+        problem = f"takes images of (height, width, channels), and examples are {tuple(x.shape[1:])}"
+        raise UserError(f"data.prepare: {name}", problem, "leave it out; windows and clips are no images")

@@ -1,0 +1,131 @@
+"""How much noise client-level privacy takes, how many rounds it allows, and what is said of it."""
+
+from __future__ import annotations
+
+import functools
+import math
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tinyc.errors import UserError
+from tinyc.federation import strategies
+
+if TYPE_CHECKING:
+    from tinyc.federation.options import FederationOptions
+    from tinyc.privacy.accounting import Plan, Schedule
+    from tinyc.privacy.conditions import Watcher
+    from tinyc.privacy.keys import Privacy
+
+SEALED = ("homomorphic", "secagg")
+"""Aggregations in which the server sees no update, so that clients add the noise."""
+
+
+def applies(options: FederationOptions) -> bool:
+    """Say whether a training has client-level privacy."""
+    return options.privacy is not None and options.privacy.level == "client"
+
+
+def by_shares(options: FederationOptions) -> bool:
+    """Say whether each client adds a share of the noise, because the server cannot."""
+    return applies(options) and options.aggregation in SEALED
+
+
+def required(options: FederationOptions) -> Privacy:
+    """Give the privacy that is asked for.
+
+    Raises:
+        UserError: none is.
+    """
+    if options.privacy is None:
+        raise UserError("federate.privacy", "is missing", "give { level = 'client', clip, epsilon, delta }")
+    return options.privacy
+
+
+def schedule_of(options: FederationOptions, clients: int) -> Schedule:
+    """Say who takes part in how many rounds."""
+    from tinyc.privacy import accounting
+
+    drawn = strategies.drawn_clients(options, clients)
+    return accounting.clients(clients, drawn, options.rounds, required(options).delta)
+
+
+@functools.lru_cache(16)
+def planned(options: FederationOptions, clients: int) -> Plan:
+    """Choose the noise, and how many rounds the budget allows.
+
+    Raises:
+        UserError: the budget does not allow one round.
+        MachineError: dp-accounting is not installed.
+    """
+    from tinyc.privacy import accounting
+
+    return accounting.plan(required(options), schedule_of(options, clients))
+
+
+def noise_for_job(options: FederationOptions, clients: int) -> float:
+    """Give `Job.noise`: the deviation that whoever adds noise draws with, in units of the clip."""
+    noise = planned(options, clients).noise
+    return noise / math.sqrt(strategies.drawn_clients(options, clients)) if by_shares(options) else noise
+
+
+def answers_needed(options: FederationOptions, clients: int) -> int:
+    """Give the fewest answers of a round: all that are planned where each brings a share of the noise."""
+    return strategies.drawn_clients(options, clients) if by_shares(options) else strategies.needed(options)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a training may spend; `Server.before_round` and `Server.epsilon` of a training with client-level privacy."""
+
+    options: FederationOptions
+    clients: int
+
+    def before_round(self, round: int) -> str | None:
+        """Give the reason not to begin a round, counted from 1, or None."""
+        plan, target = planned(self.options, self.clients), required(self.options).epsilon
+        if round <= plan.times or target is None:
+            return None
+        return (
+            f"the privacy budget is spent: epsilon would be {self.epsilon_after(round):.3f}, and {target:g} is allowed"
+        )
+
+    def epsilon_after(self, rounds: int) -> float:
+        """Give epsilon after so many rounds, at the delta of the options."""
+        from tinyc.privacy import accounting
+
+        schedule = schedule_of(self.options, self.clients)
+        return accounting.spent(planned(self.options, self.clients).noise, schedule, rounds)
+
+    def facts(self, rounds: int) -> dict[str, Any]:
+        """What was promised after so many rounds, and under which conditions."""
+        from tinyc.privacy.conditions import conditions
+
+        privacy, schedule = required(self.options), schedule_of(self.options, self.clients)
+        plan, watcher = planned(self.options, self.clients), watcher_of(self.options)
+        return {
+            **privacy.model_dump(mode="json"),
+            "noise": plan.noise,
+            "budget": privacy.epsilon,
+            "epsilon": self.epsilon_after(rounds),
+            "sampling": schedule.sampling,
+            "clients": self.clients,
+            "drawn": int(schedule.drawn),
+            "rounds_allowed": plan.times,
+            "conditions": conditions(privacy, schedule, secret=from_system(self.options), watcher=watcher),
+        }
+
+
+def watcher_of(options: FederationOptions) -> Watcher:
+    """Say who sees updates without noise."""
+    return "nobody" if by_shares(options) else "server"
+
+
+def from_system(options: FederationOptions) -> bool:
+    """Say whether noise begins from the operating system's random bits: among real terminals, which know the seed."""
+    return options.engine == "deployment"
+
+
+def root(options: FederationOptions, seed: int) -> int:
+    """Give what all noise of a training comes from."""
+    return secrets.randbits(128) if from_system(options) else seed

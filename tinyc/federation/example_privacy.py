@@ -1,0 +1,123 @@
+"""Example-level privacy at a client: each one chooses its noise for its own examples, and counts what it spends.
+
+So the promise to a client's examples rests on nothing that a server says, but for the job that the client accepts.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tinyc.errors import UserError
+
+if TYPE_CHECKING:
+    from tinyc.data.dataset import TrainingData
+    from tinyc.federation.job import Job
+    from tinyc.federation.options import FederationOptions
+    from tinyc.federation.prepared import Prepared
+    from tinyc.privacy.accounting import Plan, Schedule
+    from tinyc.privacy.keys import Privacy
+
+
+def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int) -> dict[str, float]:
+    """Train the local epochs by DP-SGD (Abadi et al. 2016).
+
+    Raises:
+        UserError: the privacy budget is spent.
+        MachineError: dp-accounting is not installed.
+    """
+    from tinyc.data import inputs
+    from tinyc.federation.local import learning_rate
+    from tinyc.privacy.accounting import spent
+    from tinyc.training.private import fit_private
+
+    options, count = job.options, len(data.train)
+    privacy = required(options)
+    planned, steps = planned_for(options, count), steps_of(options, count)
+    if round * steps > planned.times:
+        problem = f"round {round} would exceed epsilon = {privacy.epsilon} for the {count} examples of a client"
+        raise UserError("federate.privacy", problem, "give more noise, a larger epsilon, or fewer rounds")
+    rate = learning_rate(options, round)
+    facts = fit_private(
+        network.model,
+        inputs(data.train.x, data.task),
+        data.train.y,
+        clip=privacy.clip,
+        noise=planned.noise,
+        rate=sampling(options, count),
+        steps=steps,
+        optimizer=options.optimizer,
+        learning_rate=rate,
+        weight_decay=options.weight_decay,
+        label_smoothing=options.label_smoothing,
+        seed=seed,
+        callbacks=network.callbacks,
+    )
+    epsilon = spent(planned.noise, schedule_of(options, count), round * steps)
+    return {"loss": facts["loss"][-1], "learning_rate": rate, "noise": planned.noise, "epsilon": epsilon}
+
+
+def required(options: FederationOptions) -> Privacy:
+    """Give the privacy that is asked for.
+
+    Raises:
+        UserError: none is.
+    """
+    if options.privacy is None:
+        raise UserError("federate.privacy", "is missing", "give { level = 'example', clip, epsilon, delta }")
+    return options.privacy
+
+
+def steps_of(options: FederationOptions, examples: int) -> int:
+    """Steps of a round: as many as a client's epochs have batches, at least one."""
+    return options.local_epochs * max(1, examples // min(options.batch, examples))
+
+
+def sampling(options: FederationOptions, examples: int) -> float:
+    """The probability with which each example is in a batch."""
+    return min(options.batch, examples) / examples
+
+
+def schedule_of(options: FederationOptions, examples: int) -> Schedule:
+    """Say how a client of so many examples adds noise, when it takes part in every round."""
+    from tinyc.privacy import accounting
+
+    steps = options.rounds * steps_of(options, examples)
+    return accounting.examples(examples, min(options.batch, examples), steps, required(options).delta)
+
+
+@functools.cache
+def planned_for(options: FederationOptions, examples: int) -> Plan:
+    """Choose the noise of a client with so many examples, and how many steps its budget allows."""
+    from tinyc.privacy import accounting
+
+    return accounting.plan(required(options), schedule_of(options, examples))
+
+
+def rounds_for(options: FederationOptions, examples: int) -> int:
+    """How many rounds the budget of a client of so many examples allows."""
+    return min(options.rounds, planned_for(options, examples).times // steps_of(options, examples))
+
+
+def facts(options: FederationOptions, examples: Mapping[str, int], rounds: int) -> dict[str, Any]:
+    """Say what each client's examples were promised after so many rounds, and under which conditions.
+
+    The conditions are those of the client with the fewest examples, whose epsilon is the highest.
+    """
+    from tinyc.privacy.accounting import spent
+    from tinyc.privacy.conditions import conditions
+
+    privacy, fewest = required(options), min(examples.values())
+    told = {
+        count: spent(planned_for(options, count).noise, schedule_of(options, count), rounds * steps_of(options, count))
+        for count in set(examples.values())
+    }
+    return {
+        **privacy.model_dump(mode="json"),
+        "budget": privacy.epsilon,
+        "epsilon": max(told.values()),
+        "client_epsilon": {name: told[count] for name, count in examples.items()},
+        "client_noise": {name: planned_for(options, count).noise for name, count in examples.items()},
+        "conditions": conditions(privacy, schedule_of(options, fewest)),
+    }

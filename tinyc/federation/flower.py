@@ -1,0 +1,92 @@
+"""The door to Flower: its switches are set before it is imported, and what it logs is heard by the house."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tinyc.errors import MachineError
+from tinyc.progress import Progress
+
+SWITCHES = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Nothing is reported, nothing is looked up, nothing is installed while it runs."""
+REMEDY = 'pip install "tinyc[federate]"'
+EXPECTED = ("DEPRECATED FEATURE", "FEATURE UPDATE", "proximal_mu", "Manually terminating")
+"""Warnings of Flower that tell its developers something, and a reader of ours nothing."""
+
+
+def settle(home: Path | None = None) -> None:
+    """Set Flower's and Ray's switches for this process and its children, and take Flower's log off the terminal.
+
+    Every function that imports `flwr` calls this first. `home` is where Flower keeps its own files (FLWR_HOME).
+
+    Raises:
+        MachineError: Flower is not installed.
+    """
+    os.environ.update(SWITCHES)
+    if home is not None:
+        os.environ["FLWR_HOME"] = str(home)
+    if importlib.util.find_spec("flwr") is None:
+        raise MachineError("flwr", "federated training needs Flower, which is not installed", REMEDY)
+    from flwr.supercore.logger import FLOWER_LOGGER, console_handler
+
+    FLOWER_LOGGER.removeHandler(console_handler)
+    FLOWER_LOGGER.setLevel(logging.WARNING)
+    FLOWER_LOGGER.propagate = False
+
+
+def ray() -> Any:
+    """Give the module Ray, with its reports switched off.
+
+    Raises:
+        MachineError: Ray is not installed.
+    """
+    settle()
+    if importlib.util.find_spec("ray") is None:
+        raise MachineError(
+            "ray", "the engine 'simulation' needs Ray, which is not installed", f'{REMEDY}, or engine = "process"'
+        )
+    import ray as module
+
+    return module
+
+
+@contextmanager
+def heard(progress: Progress) -> Iterator[None]:
+    """Show Flower's warnings and errors as lines of the house's own, each text once."""
+    settle()
+    logger = logging.getLogger("flwr")
+    handler = Said(progress)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class Said(logging.Handler):
+    """A log handler that hands the first line of every new warning to a progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self.progress = progress
+        self.known: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        first = text.splitlines()[0] if text else ""
+        if first and not text.startswith("Traceback") and first not in self.known:
+            self.known.add(first)
+            if not any(mark in text for mark in EXPECTED):
+                self.progress.say(f"flower: {first}")

@@ -1,0 +1,143 @@
+"""What the next round depends on, kept after every round, so that a killed server goes on where it was.
+
+    <folder>/epoch-000003.npz   array-<name> ... or sealed-<name> ..., memory-<attribute>-<name> ..., meta
+
+`meta` is JSON: fingerprint, round, facts of the rounds. Weights that travel sealed are stored in the clear by a server
+that holds the key, else as they are. The last two are kept: where the latest is corrupt, the one
+before takes its place. What a strategy remembers from round to round it names itself, in `remembered`: attributes that
+hold arrays by name, or None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import tinyc
+from tinyc.training import checkpoints
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tinyc.federation.job import Job
+    from tinyc.federation.server import Arrays, Server, Weights
+
+MAY_CHANGE: dict[str, Any] = {"timeout": 3600.0, "engine": "simulation", "address": None}
+"""Options that do not change the weights, and what stands for them in a key: a training may go on with others."""
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """Where a training is: rounds done, the weights after them as they travel, and their facts."""
+
+    round: int
+    weights: Weights
+    facts: tuple[dict[str, Any], ...]
+
+
+def key(job: Job, arrays: Arrays, *details: str) -> str:
+    """Hash everything that the final weights depend on; `details` is what the job does not know (the data's digest).
+
+    A training's folder is `<cache>/trainings/<key>`.
+    """
+    total = hashlib.sha256()
+    settled = replace(job, options=job.options.model_copy(update=MAY_CHANGE))
+    total.update(json.dumps([tinyc.__version__, settled.sha256, *details]).encode())
+    for name, array in sorted(arrays.items()):
+        total.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+    return total.hexdigest()
+
+
+def fingerprint(server: Server) -> str:
+    """Hash what the server knows of that; the clients' data is not known here."""
+    return key(server.job, server.arrays, str(server.seed))
+
+
+def save(server: Server, done: Progressed) -> None:
+    """Write the checkpoint after a round, whole or not at all, and delete those before the one before.
+
+    Raises:
+        MachineError: the disk is full or the folder cannot be written to.
+    """
+    if server.folder is None:
+        return
+    arrays = stored_weights(server, done)
+    for attribute in getattr(server.strategy, "remembered", ()):
+        for name, array in (getattr(server.strategy, attribute) or {}).items():
+            arrays[f"memory-{attribute}-{name}"] = array
+    meta = json.dumps({"fingerprint": fingerprint(server), "round": done.round, "facts": done.facts})
+    checkpoints.write_arrays(checkpoints.place(server.folder, done.round), arrays, meta)
+    checkpoints.keep_last(server.folder, checkpoints.KEPT)
+
+
+def restore(server: Server) -> Progressed:
+    """Go back to the last finished round that can be read, or to the begin; what is passed over is said."""
+    for path in sorted(server.folder.glob("epoch-*.npz"), reverse=True) if server.folder else ():
+        try:
+            return read(server, path)
+        except checkpoints.UNREADABLE as error:
+            server.progress.say(f"{path}: passed over, {error}")
+    return Progressed(0, travelling(server, server.arrays, 0), ())
+
+
+def read(server: Server, path: Path) -> Progressed:
+    """Read one checkpoint, and give the strategy its memory back."""
+    stored, text = checkpoints.read_arrays(path)
+    meta = json.loads(text)
+    if meta["fingerprint"] != fingerprint(server):
+        raise ValueError("it belongs to another training")
+    weights = read_weights(server, stored, int(meta["round"]))
+    for attribute in getattr(server.strategy, "remembered", ()):
+        setattr(server.strategy, attribute, under(stored, f"memory-{attribute}-") or None)
+    return Progressed(int(meta["round"]), weights, tuple(meta["facts"]))
+
+
+def clear(server: Server, weights: Weights, round: int) -> Arrays | None:
+    """Give the weights after a round as arrays; None where they are sealed and the server has no key."""
+    if server.seal is None:
+        return cast("Arrays", weights)
+    return server.unseal(weights, round) if server.unseal else None
+
+
+def travelling(server: Server, arrays: Arrays, round: int) -> Weights:
+    """Give the weights after a round as they travel."""
+    return server.seal(arrays, round) if server.seal else dict(arrays)
+
+
+def stored_weights(server: Server, done: Progressed) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    arrays = clear(server, done.weights, done.round)
+    if arrays is not None:
+        return {f"array-{name}": array for name, array in arrays.items()}
+    return {f"sealed-{name}": np.frombuffer(cast(bytes, value), np.uint8) for name, value in done.weights.items()}
+
+
+def read_weights(server: Server, stored: Mapping[str, NDArray[Any]], round: int) -> Weights:
+    sealed = under(stored, "sealed-")
+    if sealed:
+        return {name: array.tobytes() for name, array in sealed.items()}
+    return travelling(
+        server, {name: fitting(stored[f"array-{name}"], like) for name, like in server.arrays.items()}, round
+    )
+
+
+def under(stored: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
+
+
+def fitting(array: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
+    if array.shape != like.shape or array.dtype != like.dtype:
+        raise ValueError(f"an array of {array.dtype} {array.shape} for one of {like.dtype} {like.shape}")
+    return array
+
+
+def forget(server: Server) -> None:
+    """Delete the checkpoints of a training that has ended."""
+    if server.folder is not None:
+        shutil.rmtree(server.folder, ignore_errors=True)

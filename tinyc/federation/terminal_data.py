@@ -1,0 +1,157 @@
+"""A terminal's own examples, prepared as the server's recipe says; all of them train, and none leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinyc.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from tinyc.data.dataset import Split, TrainingData
+    from tinyc.data.raw import Raw
+    from tinyc.data.spec import DataSpec
+    from tinyc.federation.job import Job
+
+KINDS = (".npz", ".csv", ".tsv", ".jsonl")
+TABLES = KINDS[1:]
+LAYOUT = "give an .npz with x and y, a .csv, .tsv or .jsonl, or a folder of images with a folder per class"
+# What the server's data has and a terminal's needs not: other places, and how the server cuts its own.
+ELSEWHERE = ("name", "load", "split", "validation", "groups")
+COLUMNS = ("label", "text", "recording")
+
+
+def look(path: Path) -> None:
+    """Refuse a path that cannot be data, before anything is asked of the server.
+
+    Raises:
+        UserError: it is of no kind that is read.
+        MachineError: it does not exist.
+    """
+    if not path.exists():
+        raise MachineError(f"--data {path}", "is not there", LAYOUT)
+    if not path.is_dir() and path.suffix.lower() not in KINDS:
+        raise UserError(f"--data {path}", "is of no kind that is read", LAYOUT)
+
+
+def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
+    """Read a terminal's examples by the `[data]` of the job, with its own path in place of the server's.
+
+    Labels that are names are numbered as the server's classes; numbers are taken as they are.
+
+    Raises:
+        UserError: the data cannot be used, or does not fit the network; names the file and the place.
+    """
+    from tinyc.data import checks, loading, windows
+    from tinyc.data.dataset import TrainingData
+    from tinyc.data.preparing import prepared, window_of
+
+    spec = spec_of(job, path)
+    try:
+        raw = loading.read(spec, Path, path)
+    except OSError as error:
+        raise loading.unreadable(spec, error) from error
+    raw = joined(checks.clean(numbered(raw, job.task.classes)))
+    window = window_of(spec.steps)
+    if window is not None:
+        raw = windows.make(raw, window.model_copy(update={"by": None, "validation": (), "test": ()}))
+    raw = prepared(raw, spec.steps)
+    notes = () if job.task.tokenizer else checks.in_range(raw, job.task.scale, job.task.offset)
+    for note in (*raw.warnings, *notes):
+        say(f"warning: {note}")
+    train = split_of(raw)
+    return TrainingData(job.task, train, nothing_of(train), nothing_of(train), digest="")
+
+
+def spec_of(job: Job, path: Path) -> DataSpec:
+    """Put a terminal's path into the job's `[data]`.
+
+    Raises:
+        UserError: the recipe's keys do not fit a file of this kind.
+    """
+    from pydantic import ValidationError
+
+    from tinyc.data.spec import DataSpec
+
+    table = json.loads(job.data or "{}")
+    if not table:
+        problem = "does not say how examples are prepared"
+        raise UserError("federated job", problem, "run the same version of tinyc on the server and here")
+    suffix = path.suffix.lower()
+    dropped = ELSEWHERE if suffix in TABLES and not path.is_dir() else (*ELSEWHERE, *COLUMNS)
+    kept = {key: value for key, value in table.items() if key not in dropped}
+    try:
+        return DataSpec.model_validate_json(json.dumps({**kept, "path": str(path)}))
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(f"--data {path}", f"does not go with the server's [data]: {problem}", LAYOUT) from error
+
+
+def numbered(raw: Raw, classes: tuple[str, ...]) -> Raw:
+    """Number labels as the server's classes do.
+
+    Raises:
+        UserError: a label is the name of no class.
+    """
+    import numpy as np
+
+    y = {part: by_name(raw, np.asarray(values), classes) for part, values in raw.y.items()}
+    return replace(raw, y=y, class_names=classes)
+
+
+def by_name(raw: Raw, values: Any, classes: tuple[str, ...]) -> Any:
+    import numpy as np
+
+    from tinyc.data.arrays import as_names
+
+    if values.ndim != 1 or not len(values):
+        return values
+    if values.dtype.kind in "iu" and raw.class_names is not None:
+        if values.min() < 0 or values.max() >= len(raw.class_names):
+            raise UserError(raw.where, "has labels that its class_names do not name", "name every class")
+        names = [raw.class_names[index] for index in values.tolist()]
+    elif values.dtype.kind in "USO":
+        names = list(as_names(values))
+    else:
+        return values
+    index: Mapping[str, int] = {name: number for number, name in enumerate(classes)}
+    strange = next((name for name in names if name not in index), None)
+    if strange is not None:
+        known = ", ".join(map(repr, classes[:20]))
+        raise UserError(raw.where, f"has the label {strange!r}, which the server does not know", f"it knows {known}")
+    return np.array([index[name] for name in names], np.int64)
+
+
+def joined(raw: Raw) -> Raw:
+    """Put the parts of a file into one; a terminal keeps nothing back for tests."""
+    import numpy as np
+
+    if set(raw.x) == {"all"}:
+        return raw
+    parts = list(raw.x)
+    columns = set.intersection(*(set(raw.groups.get(part, {})) for part in parts))
+    groups = {name: np.concatenate([raw.groups[part][name] for part in parts]) for name in sorted(columns)}
+    return replace(
+        raw,
+        x={"all": np.concatenate([raw.x[part] for part in parts])},
+        y={"all": np.concatenate([raw.y[part] for part in parts])},
+        groups={"all": groups},
+    )
+
+
+def split_of(raw: Raw) -> Split:
+    import numpy as np
+
+    from tinyc.data.dataset import Split
+
+    y = raw.y["all"]
+    return Split(raw.x["all"], y, np.arange(len(y)), raw.groups.get("all", {}))
+
+
+def nothing_of(split: Split) -> Split:
+    from tinyc.federation.partition import cut
+
+    return cut(split, [])

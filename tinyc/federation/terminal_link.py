@@ -1,0 +1,197 @@
+"""A terminal's connection to the server: TLS, requests signed with its key, messages in and replies out.
+
+It speaks the language of Flower's SuperNode, and runs only what is installed here: the SuperNode itself would fetch an
+app from the server and start it in a new process for every message, which imports TensorFlow every round.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from tinyc.errors import MachineError, UserError
+from tinyc.federation.certificates import ClientKeys
+from tinyc.federation.flower import settle
+
+# A terminal counts as gone after two of these without a sign of life.
+HEARTBEAT_SECONDS = 15.0
+WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
+POLL_SECONDS = 1.0
+T = TypeVar("T")
+
+
+class Lost(Exception):
+    """The connection has to be made anew."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """An open connection under the node number that the server knows this terminal by."""
+
+    client: Any
+    node: Any
+
+    def receive(self) -> Any | None:
+        """Take the next message, None where there is none."""
+        from flwr.app import Message
+        from flwr.proto.fleet_pb2 import PullMessagesRequest
+        from flwr.supercore.inflatable.inflatable_protobuf_utils import (
+            make_confirm_message_received_fn_protobuf,
+            make_pull_object_fn_protobuf,
+        )
+        from flwr.supercore.inflatable.inflatable_utils import pull_and_inflate_object_from_tree
+
+        answer = self.ask(self.client.PullMessages, PullMessagesRequest(node=self.node))
+        if not answer.messages_list:
+            return None
+        run, tree = answer.messages_list[0].metadata.run_id, answer.message_object_trees[0]
+        message = self.guarded(
+            lambda: pull_and_inflate_object_from_tree(
+                tree,
+                make_pull_object_fn_protobuf(self.client.PullObject, self.node, run),
+                make_confirm_message_received_fn_protobuf(self.client.ConfirmMessageReceived, self.node, run),
+                return_type=Message,
+            )
+        )
+        message.metadata.__dict__["_message_id"] = tree.object_id
+        return message
+
+    def reply(self, message: Any, seconds: float) -> None:
+        """Send a reply; `seconds` is how long it took to make."""
+        from flwr.app.message import remove_content_from_message
+        from flwr.common.serde import message_to_proto
+        from flwr.proto.fleet_pb2 import PushMessagesRequest
+        from flwr.supercore.inflatable.inflatable_object import (
+            get_all_nested_objects,
+            get_object_tree,
+            no_object_id_recompute,
+        )
+        from flwr.supercore.inflatable.inflatable_protobuf_utils import make_push_object_fn_protobuf
+        from flwr.supercore.inflatable.inflatable_utils import push_objects
+
+        message.metadata.__dict__["_message_id"] = message.object_id
+        run = message.metadata.run_id
+        with no_object_id_recompute():
+            bare = message_to_proto(remove_content_from_message(message))
+            request = PushMessagesRequest(
+                node=self.node,
+                messages_list=[bare],
+                message_object_trees=[get_object_tree(message)],
+                clientapp_runtime_list=[seconds],
+            )
+            answer = self.ask(self.client.PushMessages, request)
+            push = make_push_object_fn_protobuf(self.client.PushObject, self.node, run, answer.session_id)
+            wanted = set(answer.objects_to_push)
+            self.guarded(lambda: push_objects(get_all_nested_objects(message), push, object_ids_to_push=wanted))
+
+    def ask(self, deed: Callable[[Any], Any], request: Any) -> Any:
+        return self.guarded(lambda: deed(request))
+
+    def guarded(self, deed: Callable[[], T]) -> T:
+        """Do something over the wire; whatever the wire or the server refuses ends this connection."""
+        import httpx
+        from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectPushError
+
+        try:
+            return deed()
+        except (httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
+            raise Lost(f"{type(error).__name__}: {error}") from error
+
+    def beat(self, ended: threading.Event) -> None:
+        """Tell the server that this terminal lives, until the connection ends; failures are the others' to notice."""
+        import httpx
+        from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
+
+        request = SendNodeHeartbeatRequest(node=self.node, heartbeat_interval=HEARTBEAT_SECONDS)
+        while not ended.wait(HEARTBEAT_SECONDS / 3):
+            try:
+                self.client.SendNodeHeartbeat(request)
+            except httpx.HTTPError:
+                continue
+
+
+@contextmanager
+def connected(server: str, keys: ClientKeys, retries: int, say: Callable[[str], None]) -> Iterator[Wire]:
+    """Connect to a server, trying again where it does not answer, and take leave at the end.
+
+    Raises:
+        UserError: the server does not know this key, is not the one that the keys belong to, or the clocks differ.
+        MachineError: it cannot be reached in `retries` further tries, or Flower is not installed.
+    """
+    settle()
+    import httpx
+    from flwr.proto.fleet_pb2 import DeactivateNodeRequest
+    from flwr.supernode.fleet_http_client import FleetHttpClient
+    from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
+
+    signer = NodeAuthHttpInterceptor(keys.private, keys.private.public_key())
+    with FleetHttpClient.from_server_address(server, False, keys.authority, interceptors=[signer]) as client:
+        wire = Wire(client, activated(client, server, keys, retries, say))
+        ended = threading.Event()
+        beating = threading.Thread(target=wire.beat, args=(ended,), name="heartbeat", daemon=True)
+        beating.start()
+        try:
+            yield wire
+        finally:
+            ended.set()
+            beating.join()
+            with suppress(httpx.HTTPError):
+                client.DeactivateNode(DeactivateNodeRequest(node_id=wire.node.node_id))
+
+
+def activated(client: Any, server: str, keys: ClientKeys, retries: int, say: Callable[[str], None]) -> Any:
+    """Make this terminal known to the server as being there; give its node."""
+    import httpx
+    from flwr.proto.fleet_pb2 import ActivateNodeRequest
+    from flwr.proto.node_pb2 import Node
+    from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+
+    public = public_key_to_bytes(keys.private.public_key())
+    request = ActivateNodeRequest(public_key=public, heartbeat_interval=HEARTBEAT_SECONDS)
+    for attempt in range(retries + 1):
+        try:
+            return Node(node_id=client.ActivateNode(request).node_id)
+        except httpx.HTTPError as error:
+            refuse(error, server, keys)
+            last = reason(error)
+        if attempt < retries:
+            wait = WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)]
+            say(f"{server}: {last}; trying again in {wait:g} s ({retries - attempt} tries left)")
+            time.sleep(wait)
+    remedy = "is `tinyc federate serve` running there, and its port open? --max-retries tries longer"
+    raise MachineError(f"--server {server}", f"cannot be reached: {last}", remedy)
+
+
+def refuse(error: Any, server: str, keys: ClientKeys) -> None:
+    """Raise what trying again does not mend."""
+    where = f"--server {server}"
+    if verification := caused_by(error, ssl.SSLCertVerificationError):
+        problem = f"is not the server of these keys: {getattr(verification, 'verify_message', verification)}"
+        remedy = f"was it started with the keys that {keys.folder} came with, and is this name among its --host?"
+        raise UserError(where, problem, remedy)
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 403:
+        remedy = "ask for a key of its own: `tinyc federate keys` makes them, and the server must be started with them"
+        raise UserError(where, f"does not know the key {keys.name} in {keys.folder}", remedy)
+    if status == 401:
+        raise UserError(where, "refused this terminal's signature", "set the clock: it must be within 5 minutes")
+    if status in (400, 404):
+        raise UserError(where, f"is no server of a federation (HTTP {status})", "give the address that `serve` says")
+
+
+def reason(error: Any) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 412:
+        return "a terminal with this key is still connected"
+    return f"HTTP {status}" if status else str(error) or type(error).__name__
+
+
+def caused_by(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error

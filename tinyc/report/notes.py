@@ -1,0 +1,59 @@
+"""What must stand beside a run's figures: what its intervals resample, and what the sensor's bytes become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyc import units
+from tinyc.ledger import Ledger
+from tinyc.report.record import Report, StepRecord
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """List the sentences, each without its full stop; none where data has neither recordings nor a rate."""
+    return tuple(note for note in (resampled(report.final), bandwidth(report)) if note)
+
+
+def resampled(ledger: Ledger) -> str:
+    """Say what the intervals resample, where it is not the single examples."""
+    if ledger.recordings is None:
+        return ""
+    if ledger.recordings < 2:
+        return "no 95 % intervals: all test examples come from one recording"
+    return (
+        f"95 % intervals resample the {ledger.recordings:,} recordings of the test split, "
+        f"not its {ledger.examples:,} examples"
+    )
+
+
+def bandwidth(report: Report) -> str:
+    """Say what the sensor makes and what leaves the device, with and without inference on it."""
+    sensor, sent = report.final.sensor_bytes_per_second, report.final.sent_bytes_per_second
+    if not sensor or sent is None:
+        return ""
+    reduced = preprocessed(report.steps)
+    between = (
+        "" if reduced is None else f"{rate(reduced)} would leave the device after preprocessing at one byte a value, "
+    )
+    return (
+        f"the sensor makes {rate(sensor)}; {between}{rate(sent)} after inference at one byte a decision "
+        f"({units.show(1 - sent / sensor, 'fraction')} less); protocol overhead excluded"
+    )
+
+
+def preprocessed(steps: tuple[StepRecord, ...]) -> float | None:
+    """Find the bytes a second that are left after the last preprocessing; None where no pass gives them."""
+    found = None
+    for step in steps:
+        stream = step.facts.get("stream")
+        value = stream.get("after_preprocessing_bytes_per_second") if isinstance(stream, Mapping) else None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found = float(value)
+    return found
+
+
+def rate(value: float | None) -> str:
+    """Write bytes a second; below a hundred with three digits, since a decision need not come every second."""
+    if value is None:
+        return "-"
+    return f"{value:.3g} B/s" if value < 100 else f"{units.show_bytes(value)}/s"
