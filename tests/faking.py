@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -134,6 +135,57 @@ def garbage(received: Mapping[str, Any]) -> Any:
     for array in content["arrays"].values():
         array.data = b"\x80\x04no numpy at all"
     return content
+
+
+def crowd(received: Mapping[str, Any]) -> Any:
+    return answer(received, 10**18)
+
+
+def bottomless(received: Mapping[str, Any]) -> Any:
+    return answer(received, 5, loss=1e308)
+
+
+def talkative(received: Mapping[str, Any]) -> Any:
+    content = answer(received, 5, **{f"figure-{index}": 1.0 for index in range(1000)}, empty=[])
+    content["notes"] = ConfigRecord({"": "", "none": [], "nothing": b""})
+    return content
+
+
+def unsaid(received: Mapping[str, Any]) -> Any:
+    """Say a type that would write on the terminal of whoever reads it."""
+    content = answer(received, 5)
+    for array in content["arrays"].values():
+        array.dtype = "\x1b[2J\n" + "x" * 100_000
+    return content
+
+
+def filled(received: Mapping[str, Any], data: bytes) -> Any:
+    content = answer(received, 5)
+    for array in content["arrays"].values():
+        array.data = data
+    return content
+
+
+def archive(received: Mapping[str, Any]) -> Any:
+    file = io.BytesIO()
+    np.savez(file, a=np.zeros(3))
+    return filled(received, file.getvalue())
+
+
+def half_an_archive(received: Mapping[str, Any]) -> Any:
+    return filled(received, b"PK\x03\x04" + bytes(40))
+
+
+def header(text: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def nested(received: Mapping[str, Any]) -> Any:
+    return filled(received, header(b"-" * 4000 + b"1"))
+
+
+def torn(received: Mapping[str, Any]) -> Any:
+    return filled(received, header(b"{'descr': (((L"))
 
 
 def lying(received: Mapping[str, Any]) -> Any:

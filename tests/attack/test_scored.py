@@ -53,6 +53,14 @@ def test_recordings_widen_the_interval() -> None:
     assert advantage(Scored(members, others, (places * 0, places)), 0).low is None
 
 
+def test_a_single_recording_still_has_figures() -> None:
+    """Its halves choose the threshold for each other, and no interval is given."""
+    one = np.zeros(40)
+    found = advantage(Scored(np.full(40, 2.0), np.zeros(40), (one, one)), 3)
+    assert found.value == 1.0
+    assert (found.low, found.high) == (None, None)
+
+
 def test_wholly_apart_is_not_certainty() -> None:
     found = auc(scored([5, 6, 7, 8], [1, 2, 3]))
     assert found.value == 1.0

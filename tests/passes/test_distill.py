@@ -161,7 +161,7 @@ def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_p
     given = readings.lent(tmp_path, source, reader)
     given.find = Path
     before = digest(source)
-    outcome = read().apply(Net(None, readings.task(reader)), given)
+    outcome = read().apply(Net(given.source.model, readings.task(reader)), given)
     assert digest(source) == before
     assert outcome.facts["start"]["vocabulary"] == [len(readings.pieces()), len(reader.vocabulary)]
     assert outcome.facts["imitate"]["layers"] == [2]
@@ -176,7 +176,7 @@ def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_p
 def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -> None:
     given = readings.lent(tmp_path, reader=readings.trimmed())
     given.find, given.rehearse = Path, "lower"
-    outcome = read().apply(Net(None, readings.task(readings.trimmed())), given)
+    outcome = read().apply(Net(given.source.model, readings.task(readings.trimmed())), given)
     assert outcome.state.model.get_layer("tokens").width == 8
     assert given.progress.titles == []
     assert not given.cache.exists()
@@ -192,7 +192,7 @@ def test_only_transformers_take_after_their_source(lent: Lent, keys: dict[str, A
     "fields",
     [
         {"temperature": 0}, {"alpha": 1.1}, {"views": 0}, {"views": 65}, {"views": "stale"}, {"teachers": []},
-        {"epochs": -1}, {"batch": 0}, {"learning_rate": 0}, {"augment": ["rotate"]}, {"label_smoothing": 1},
+        {"epochs": -1}, {"batch": 0}, {"learning_rate": 0}, {"augment": ["spin"]}, {"label_smoothing": 1},
         {"warmup": 0.6}, {"optimizer": "lion"}, {"surprise": 1}, {"student": "net.py"},
         {"imitate": ["hiden"]}, {"imitate": ["hidden", "hidden"]}, {"attention": "maps"}, {"layer_map": [0]},
         {"start": "teacher"}, {"store_limit": "2 miles"}, {"store_limit": "-1 GiB"}, {"imitate_epochs": 0},

@@ -1,6 +1,7 @@
 """Membership inference on an artifact: run it on examples that it was trained on and on others, and compare.
 
 The loss threshold is the attack of Yeom et al. 2018; with shadows, the likelihood ratio of Carlini et al. 2022 too.
+Intervals are over the examples asked about, of this one artifact; another training of the recipe may tell more or less.
 """
 
 from __future__ import annotations
@@ -117,8 +118,7 @@ def attack(target: Target, request: Request, pool: Pool, shown: Progress) -> Att
         likely, trained = with_shadows(request.school, target.dataset, asked, scored, request.seed, shown)
         attacks.append(Found.of("lira", likely, request.seed))
     if control and unseen:
-        groups = (control.groups[asked.cluster], asked.others.groups[asked.cluster]) if asked.cluster else None
-        attacks.append(Found.of("validation", Scored(unseen.confidences, others.confidences, groups), request.seed))
+        attacks += controls(asked, control, scored, unseen, request.seed)
     found = tuple(attacks)
     return Attack(
         run=target.run,
@@ -151,6 +151,17 @@ def validation(dataset: Dataset, examples: int, seed: int) -> Split | None:
     if len(dataset.validation) < sides.FEWEST:
         return None
     return sides.sample(dataset.validation, examples, seed)
+
+
+def controls(asked: Sides, control: Split, scored: Scored, unseen: Answers, seed: int) -> list[Found]:
+    """Put validation examples, which trained nothing, in the others' place, and then in the members'."""
+    groups, column = asked.groups(), control.groups[asked.cluster] if asked.cluster else None
+    first = None if groups is None or column is None else (groups[0], column)
+    second = None if groups is None or column is None else (column, groups[1])
+    return [
+        Found.of("loss_validation", Scored(scored.members, unseen.confidences, first), seed),
+        Found.of("control", Scored(unseen.confidences, scored.others, second), seed),
+    ]
 
 
 def with_shadows(

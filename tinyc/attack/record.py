@@ -11,8 +11,8 @@ cluster               null, or the column whose values the intervals draw anew
 loss                  mean cross-entropy in nats of `members`, `others`, and `validation` (null where there is none)
 accuracy              likewise, a fraction
 attacks               one for each attack:
-  name                "loss", "lira", or "validation" (control: the loss threshold, with validation examples, which
-                      trained nothing, in the members' place)
+  name                "loss" (threshold), "lira"; and where there are validation examples, which trained nothing:
+                      "loss_validation" (threshold, with them in the others' place) and "control" (in the members')
   auc, advantage      {"value", "low", "high"}; true minus false alarms is the advantage; limits may be null
   tpr_at_1_percent    share of members found at 1 % false alarms; null below 100 others
   tpr_at_0_1_percent  likewise at 0.1 %; null below 1000 others
@@ -32,7 +32,7 @@ from typing import Any, Literal
 from tinyc.attack.bounds import Promise
 from tinyc.attack.scored import Figure, Scored, advantage, auc, true_rate
 
-Name = Literal["loss", "lira", "validation"]
+Name = Literal["loss", "lira", "loss_validation", "control"]
 
 
 @dataclass(frozen=True)

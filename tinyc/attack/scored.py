@@ -130,20 +130,16 @@ def advantage(scored: Scored, seed: int) -> Figure:
     """Give true minus false alarms, that is twice the balanced accuracy less one (Yeom et al. 2018, definition 4).
 
     The threshold for each half of the examples is the best one for the other half, so that it is judged where it was
-    not chosen. Groups stay whole. The interval takes the thresholds as given.
+    not chosen. Groups stay whole, but for a single one. The interval takes the thresholds as given.
     """
     (place, count), (other_place, other_count) = scored.places()
     random = np.random.default_rng(seed)
-    first = random.permutation(count)[place] < count / 2
-    second = random.permutation(other_count)[other_place] < other_count / 2
+    first, second = halves(place, count, random), halves(other_place, other_count, random)
     named, falsely = np.zeros(len(place), bool), np.zeros(len(other_place), bool)
     for half in (False, True):
-        learn, judge = (first == half, second == half), (first != half, second != half)
-        if not (learn[0].any() and learn[1].any()):
-            continue
-        least = threshold(scored.members[learn[0]], scored.others[learn[1]])
-        named[judge[0]] = scored.members[judge[0]] >= least
-        falsely[judge[1]] = scored.others[judge[1]] >= least
+        least = threshold(scored.members[first == half], scored.others[second == half])
+        named[first != half] = scored.members[first != half] >= least
+        falsely[second != half] = scored.others[second != half] >= least
     value = float(named.mean() - falsely.mean())
     if scored.groups is None:
         return Figure.of(value, difference(named, falsely))
@@ -155,6 +151,14 @@ def advantage(scored: Scored, seed: int) -> Figure:
         for a, b in zip(draws(count, 0), draws(other_count, 1), strict=True)
     ]
     return Figure.of(value, resampling.percentiles(np.concatenate(parts)))
+
+
+def halves(place: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Put half of the groups into the first half, (examples,); of a single one, half of its examples."""
+    if count < 2:
+        place, count = np.arange(len(place)), len(place)
+    chosen: NDArray[np.bool_] = random.permutation(count)[place] < count / 2
+    return chosen
 
 
 def threshold(members: Values, others: Values) -> float:

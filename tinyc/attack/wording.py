@@ -11,24 +11,44 @@ from tinyc.attack.sides import Sides
 
 
 def verdict(attacks: tuple[Found, ...], sides: Sides) -> str:
-    """Say what the strongest attack that can be trusted came to."""
+    """Say what the attacks came to; only an interval above 0.5 that cannot be mere difference is called memory."""
     found = {each.name: each for each in attacks}
-    told = found.get("lira", found["loss"])
-    name = "LiRA" if told.name == "lira" else "the loss threshold"
-    low, high = told.auc.low, told.auc.high
-    if low is None or high is None:
+    loss, likely, control = found["loss"], found.get("lira"), found.get("control")
+    told = likely or loss
+    if told.auc.low is None or told.auc.high is None:
         return f"Undecided: of a single {sides.cluster} no interval can be given."
-    if low > 0.5:
-        if sides.unit is not None and told.name == "loss":
-            return (
-                f"Members and others can be told apart (the interval of {name} lies above 0.5), but they are different "
-                f"values of {sides.unit!r}: this may be memory, or only that they differ."
-            )
-        what = f"which {sides.unit}s" if sides.unit is not None else "which examples"
-        return f"The artifact tells {what} it was trained on: the interval of {name} lies above 0.5."
-    if high < 0.5:
-        return f"Members look less like members than others do: the interval of {name} lies below 0.5. No memory shows."
-    return f"Nothing was learnt: the interval of {name} holds 0.5, which is guessing. A stronger attack may find more."
+    if above(likely):
+        return f"The artifact tells which {things(sides)} it was trained on: the interval of LiRA lies above 0.5."
+    if above(loss):
+        return of_loss(sides, likely is not None, above(control))
+    if told.auc.high < 0.5:
+        return "No memory shows: members look less like members than others do, and the interval lies below 0.5."
+    name = "LiRA" if likely else "the loss threshold"
+    return f"No memory shows: the interval of {name} holds 0.5, which is guessing. A stronger attack may find more."
+
+
+def of_loss(sides: Sides, corrected: bool, differs: bool) -> str:
+    """Say what a loss threshold above 0.5 means where LiRA does not confirm it."""
+    if corrected:
+        return (
+            "Undecided: the interval of the loss threshold lies above 0.5, that of LiRA, which compares each example "
+            "with itself, does not. Either the test examples are harder, or LiRA is too weak; more shadows decide."
+        )
+    if sides.unit is not None or differs:
+        why = f"they are different values of {sides.unit!r}" if sides.unit else "the control lies above 0.5 too"
+        return (
+            f"Undecided: members and others can be told apart by their loss (the interval lies above 0.5), but {why}: "
+            "it may be memory, or only that they differ. --shadows 16 decides."
+        )
+    return "The artifact tells which examples it was trained on: the interval of the loss threshold lies above 0.5."
+
+
+def above(found: Found | None) -> bool:
+    return found is not None and found.auc.low is not None and found.auc.low > 0.5
+
+
+def things(sides: Sides) -> str:
+    return "examples" if sides.unit is None else f"{sides.unit}s"
 
 
 def notes(
@@ -49,10 +69,8 @@ def of_units(sides: Sides, attacks: tuple[Found, ...], shadows: Mapping[str, Any
         f"Members and others share no {sides.unit} ({sides.units[0]} and {sides.units[1]}): a loss threshold tells "
         "them apart by what they remember and by how they differ, and cannot say which."
     )
-    if any(each.name == "validation" for each in attacks):
-        yield (
-            "The line `validation` has no members at all: what it finds is difference alone."
-        )
+    if any(each.name == "control" for each in attacks):
+        yield "The control has no members at all: what it finds is difference alone."
     if shadows is None:
         yield f"--shadows 16 corrects it: each {sides.unit} is compared with itself, in networks with and without it."
 

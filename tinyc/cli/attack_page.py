@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tinyc.attack.record import Attack, Found
 from tinyc.attack.scored import Figure
+from tinyc.attack.wording import above
 from tinyc.report.plain import plain
 
 WIDTHS = (16, 5, 14, 9, 16, 6, 6)
@@ -17,7 +18,9 @@ LEGEND = (
     "AUC: chance that a member looks more like one than another example; 0.5 is guessing. advantage: true minus false "
     "alarms. at 1 %: members found at 1 % false alarms; a dash: too few examples."
 )
-CONTROL = " *: a control, with validation examples, which trained nothing, in the members' place."
+CONTROL = (
+    " to validation: with validation examples, which trained nothing, in the others' place; control: in the members'."
+)
 SIDES = {"members": "members (train)", "others": "others (test)", "validation": "validation"}
 
 
@@ -58,7 +61,7 @@ def asked(found: Attack) -> str:
 
 def cells(each: Found, found: Attack) -> tuple[str, ...]:
     """One attack's figures."""
-    names = {"loss": "loss threshold", "validation": "validation*"}
+    names = {"loss": "loss threshold", "loss_validation": "- to validation", "control": "- control"}
     if found.shadows:
         names["lira"] = f"LiRA, {found.shadows['count']} shadows"
     rates = [share(each.tpr_at_1_percent), share(each.tpr_at_0_1_percent)]
@@ -84,9 +87,8 @@ def row(given: tuple[str, ...]) -> str:
 
 
 def style(found: Attack) -> str:
-    """Mark an artifact that tells."""
-    told = next((each for each in found.attacks if each.name == "lira"), found.attacks[0])
-    return "bold yellow" if told.auc.low is not None and told.auc.low > 0.5 else "bold"
+    """Mark an artifact that may tell."""
+    return "bold yellow" if any(above(each) for each in found.attacks if each.name in ("loss", "lira")) else "bold"
 
 
 def wrapped(text: str, width: int, indent: str = "", style: str = "") -> Iterator[Text]:

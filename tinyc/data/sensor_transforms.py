@@ -41,7 +41,8 @@ def rotations(ids: Ids, seed: int, view: int) -> NDArray[np.float32]:
         cross[:, row, column] = sign * axis[:, part]
         cross[:, column, row] = -sign * axis[:, part]
     sine, versine = np.sin(angle)[:, None, None], (1 - np.cos(angle))[:, None, None]
-    return (np.eye(AXES) + sine * cross + versine * (cross @ cross)).astype(np.float32)
+    turn: NDArray[np.float32] = (np.eye(AXES) + sine * cross + versine * (cross @ cross)).astype(np.float32)
+    return turn
 
 
 def gain(x: Examples, ids: Ids, seed: int, view: int) -> Examples:

@@ -12,6 +12,7 @@ from tinyc.federation import flower, memory, protection, records
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
     from tinyc.federation.job import Job
+    from tinyc.federation.local import Trained
 
 JOBS: dict[str, Job] = {}
 """Jobs that this process has met, by SHA-256."""
@@ -29,12 +30,16 @@ class Workplace:
         data: the client's own examples for a job; asked every round, so a place that reads files keeps them itself.
         protections: what the client does to its update before it leaves, in order.
         memory: a folder for what a client keeps to itself between rounds; without one Flower keeps it, for one run.
+        accept: raises UserError where the client refuses a job, before anything of it is done.
+        train: what trains a round, of the form of `local.train`, which it is by default.
     """
 
     name: Callable[[Any], str]
     data: Callable[[Job, Any], TrainingData]
     protections: Callable[[Job], tuple[protection.Outgoing, ...]] = lambda job: ()
     memory: Path | None = None
+    accept: Callable[[Job], None] = lambda job: None
+    train: Callable[..., Trained] | None = None
 
 
 def client_app(workplace: Workplace, mods: Sequence[Any] = ()) -> Any:
@@ -70,6 +75,8 @@ def train_round(workplace: Workplace, job: Job, content: Any, context: Any) -> A
 
     from tinyc.federation import local
 
+    workplace.accept(job)
+    train = workplace.train or local.train
     round, client, chain = int(content["config"]["server-round"]), workplace.name(context), workplace.protections(job)
     record = content["arrays"]
     if records.is_sealed(record):
@@ -77,7 +84,7 @@ def train_round(workplace: Workplace, job: Job, content: Any, context: Any) -> A
     else:
         received = records.unpacked(record)
     kept = memory.recall(workplace.memory, context, client, round)
-    trained = local.train(job, received, round, client, workplace.data(job, context), kept)
+    trained = train(job, received, round, client, workplace.data(job, context), kept)
     memory.keep(workplace.memory, context, client, round, trained.kept)
     leaving = protection.protect(chain, received, trained, round, client)
     metrics: dict[str, Any] = {"num-examples": trained.examples, **trained.metrics}

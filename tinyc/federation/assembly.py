@@ -79,7 +79,7 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
         UserError: a client's examples or the options do not fit.
         MachineError: a library is missing, or too few clients gave usable answers.
     """
-    from tinyc.federation import client_privacy, engines
+    from tinyc.federation import client_privacy, engines, resume
 
     if client_privacy.applies(job.options):
         job = replace(job, noise=client_privacy.noise_for_job(job.options, clients.count))
@@ -97,8 +97,11 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
         if any(isinstance(array, bytes) for array in finished.arrays.values()):
             problem = "the rounds are done, and their result is sealed with a key that is not here"
             raise MachineError("federate", problem, "run the clients in simulation, where this process holds the key")
-        told = {**finished.facts, **privacy_facts(job.options, clients, len(finished.facts["rounds"]))}
-        return Finished(dict(prepared.project(job, finished.arrays)), told)
+        rounds, examples = len(finished.facts["rounds"]), finished.facts["client_examples"]
+        facts = {**finished.facts, **privacy_facts(job.options, clients, rounds, examples)}
+        network = dict(prepared.project(job, finished.arrays))
+        resume.forget(server)
+        return Finished(network, facts)
     finally:
         prepared.forget()
 
@@ -116,7 +119,7 @@ def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -
         strategy=None,
         clients=clients.count,
         validate=validation(job, context),
-        folder=context.cache / "federations" / training_key(job, context),
+        folder=context.cache / "trainings" / training_key(job, start, context),
         progress=context.progress,
     )
     if client_privacy.applies(options):
@@ -231,19 +234,23 @@ def example_budget(options: FederationOptions, clients: Clients) -> Callable[[in
     return lambda round: f"the privacy budget of epsilon = {target} is spent" if round > allowed else None
 
 
-def privacy_facts(options: FederationOptions, clients: Clients, rounds: int) -> dict[str, Any]:
-    """Say what was promised to whom, after so many rounds, and under which conditions."""
+def privacy_facts(options: FederationOptions, clients: Clients, rounds: int, told: Mapping[str, int]) -> dict[str, Any]:
+    """Say what was promised to whom, after so many rounds, and under which conditions.
+
+    `told` is how many examples each client says that it has, for clients whose examples are not dealt here.
+    """
     from tinyc.federation import client_privacy, example_privacy
 
     if client_privacy.applies(options):
         return {"privacy": client_privacy.Budget(options, clients.count).facts(rounds)}
-    if options.privacy is None or not clients.parts:
+    if options.privacy is None:
         return {}
     counts = {name: len(part.train) for name, part in clients.parts.items()}
-    return {"privacy": example_privacy.facts(options, counts, rounds)}
+    return {"privacy": example_privacy.facts(options, counts or told, rounds)}
 
 
-def training_key(job: Job, context: Context) -> str:
-    """Name a training by all that its rounds depend on, so that one that was killed is found again."""
-    parts = [job.sha256, context.data.digest, hashlib.sha256(context.data.train.ids.tobytes()).hexdigest()]
-    return hashlib.sha256("/".join(parts).encode()).hexdigest()
+def training_key(job: Job, start: Arrays, context: Context) -> str:
+    """Name a training by all that its weights depend on, so that one that was killed is found again."""
+    from tinyc.federation import resume
+
+    return resume.key(job, start, context.data.digest, hashlib.sha256(context.data.train.ids.tobytes()).hexdigest())

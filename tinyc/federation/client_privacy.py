@@ -26,6 +26,7 @@ from tinyc.federation.client_budget import (
     answers_needed,
     applies,
     by_shares,
+    from_system,
     noise_for_job,
     planned,
     required,
@@ -54,14 +55,18 @@ class Clipping:
     clip: float
     deviation: float
     seed: int
+    bound: bool = False
+    """Whether other weights that came get other noise, so that asking again tells nothing more; for terminals."""
 
     def protect(self, received: Arrays, trained: Trained, round: int, client: str) -> dict[str, NDArray[np.float32]]:
         """Give the weights that came plus the clipped update, and this client's share of the noise."""
         import numpy as np
 
         update = clipped(trained.arrays, received, self.clip)
-        digest = hashlib.sha256(f"{self.seed}/{SHARE}/{round}/{client}".encode()).digest()
-        noise = gaussian(received, self.deviation, [int.from_bytes(digest, "big")])
+        total = hashlib.sha256(f"{self.seed}/{SHARE}/{round}/{client}".encode())
+        for name in sorted(received) if self.bound else ():
+            total.update(received[name].tobytes())
+        noise = gaussian(received, self.deviation, [int.from_bytes(total.digest(), "big")])
         return {name: (received[name] + update[name] + noise[name]).astype(np.float32) for name in received}
 
 
@@ -73,7 +78,8 @@ def outgoing(job: Job) -> tuple[Clipping, ...]:
     noise = job.noise if by_shares(job.options) else 0.0
     if noise is None:
         raise UserError("federate.privacy", "the job does not say how much noise a client adds", "begin it anew")
-    return (Clipping(privacy.clip, noise * privacy.clip, root(job.options, job.seed)),)
+    real = from_system(job.options)
+    return (Clipping(privacy.clip, noise * privacy.clip, root(job.options, job.seed), real),)
 
 
 def clipped(arrays: Arrays, start: Arrays, clip: float) -> dict[str, NDArray[np.float64]]:

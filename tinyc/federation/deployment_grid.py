@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ class LinkGrid:
 
     link: Link
     sent: dict[str, int] = field(default_factory=dict)
+    begun: dict[str, Any] = field(default_factory=dict)
+    """Replies that are announced, and whose pieces are still on their way."""
 
     def __post_init__(self) -> None:
         """Take on the run's identity in this process, which Flower writes into every message made here."""
@@ -67,60 +69,73 @@ class LinkGrid:
         return number if stored else ""
 
     def pull_messages(self, message_ids: Iterable[str]) -> list[Any]:
-        """Take the replies that are there; a terminal that has gone is replied for, with an error."""
-        state = self.link.state
-        found = state.get_message_res(message_ids=set(message_ids), run_id=self.link.run.run_id)
-        replies = [self.signed(self.whole(reply)) for reply in found]
-        state.delete_messages(message_ins_ids={reply.metadata.reply_to_message_id for reply in found})
+        """Take the replies that are there whole; a terminal that has gone is replied for, with an error."""
+        state, wanted = self.link.state, set(message_ids)
+        new = state.get_message_res(message_ids=wanted - set(self.begun), run_id=self.link.run.run_id)
+        self.begun.update({reply.metadata.reply_to_message_id: reply for reply in new})
+        online = self.link.present()
+        ready = [number for number in wanted & set(self.begun) if self.ended(self.begun[number], online)]
+        replies = [self.signed(self.whole(self.begun.pop(number))) for number in ready]
+        state.delete_messages(message_ins_ids=set(ready))
         return replies
 
+    def ended(self, reply: Any, online: Mapping[int, str]) -> bool:
+        """Say whether nothing more of a reply is to be waited for: its pieces are all there, or will never come."""
+        from flwr.supercore.object_store import NoObjectInStoreError
+
+        if reply.has_error() or reply.metadata.src_node_id not in online:
+            return True
+        try:
+            return all(self.link.state.get_object(self.link.run.run_id, each) != b"" for each in self.pieces(reply))
+        except NoObjectInStoreError:
+            return True
+
+    def pieces(self, reply: Any) -> list[str]:
+        """The ids of a reply's pieces."""
+        from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
+
+        tree = self.link.state.object_store.get_object_tree(reply.metadata.message_id)
+        return [piece.object_id for piece in iterate_object_tree(tree)]
+
     def signed(self, reply: Any) -> Any:
-        """Give the SuperLink's own reply for a terminal that has gone that terminal's name."""
+        """Make a reply the asked terminal's, whoever it says that it is from; one that has gone is said to have."""
         from flwr.app import Error
         from flwr.app.message import make_message
         from flwr.common.constant import ErrorCode
 
         node = self.sent.pop(reply.metadata.reply_to_message_id, None)
-        if node is None or not reply.has_error():
-            return reply
-        reply.metadata.__dict__["_src_node_id"] = node
-        if reply.error.code != ErrorCode.NODE_UNAVAILABLE:
+        if node is not None:
+            reply.metadata.__dict__["_src_node_id"] = node
+        if not reply.has_error() or reply.error.code != ErrorCode.NODE_UNAVAILABLE:
             return reply
         return make_message(metadata=reply.metadata, error=Error(code=reply.error.code, reason=GONE))
 
     def whole(self, reply: Any) -> Any:
-        """Put a reply together from its pieces; one that never came whole becomes an error."""
+        """Put a reply together from its pieces; one that never came whole, or is none, becomes an error."""
         from flwr.app import Error
         from flwr.app.message import make_message
         from flwr.common.constant import ErrorCode
-        from flwr.supercore.inflatable.inflatable_object import iterate_object_tree
-        from flwr.supercore.inflatable.inflatable_utils import (
-            ObjectPullError,
-            inflate_object_from_contents,
-            pull_objects,
-        )
-        from flwr.supercore.object_store import NoObjectInStoreError
+        from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
 
         state, number = self.link.state, reply.metadata.message_id
+        if reply.has_error():
+            return reply
         try:
-            wanted = [piece.object_id for piece in iterate_object_tree(state.object_store.get_object_tree(number))]
-            pieces = pull_objects(wanted, self.piece, initial_backoff=PULL_SECONDS)
-            whole: Any = inflate_object_from_contents(number, pieces)
-        except (ObjectPullError, NoObjectInStoreError, ValueError, TypeError) as error:
+            contents = {piece: self.piece(piece) for piece in self.pieces(reply)}
+            found: Any = inflate_object_from_contents(number, contents)
+            # What the pieces say of sender and question is a stranger's word; the SuperLink has checked the reply's.
+            given = {"error": found.error} if found.has_error() else {"content": found.content}
+            whole = make_message(metadata=reply.metadata, **given)
+        except Exception as error:  # the pieces are a stranger's bytes, and Flower raises of all kinds on them
             lost = Error(code=ErrorCode.MESSAGE_UNAVAILABLE, reason=f"the reply never came whole: {error}")
             return make_message(metadata=reply.metadata, error=lost)
         state.object_store.delete(number)
-        whole.metadata.__dict__["_message_id"] = number
         return whole
 
     def piece(self, number: str) -> bytes:
-        from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectUnavailableError
-
         content = self.link.state.get_object(self.link.run.run_id, number)
-        if content is None:
-            raise ObjectPullError(number, "it is not there")
-        if content == b"":
-            raise ObjectUnavailableError(number)
+        if not content:
+            raise ValueError(f"{number} is not there")
         return bytes(content)
 
     def send_and_receive(self, messages: Iterable[Any], *, timeout: float | None = None) -> list[Any]:

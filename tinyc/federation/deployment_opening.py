@@ -10,6 +10,7 @@ they open to a grid that is a thousand times coarser than those errors; all roun
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,16 @@ def asked(server: Server, grid: LinkGrid, finished: Finished) -> dict[str, Any]:
         problem = "the rounds are done, and no terminal opened their result" + (f" ({'; '.join(whys)})" if whys else "")
         raise MachineError("federate", problem, "run it again, and let terminals stay until the server is done")
     return found
+
+
+def name_of(message: Any) -> str:
+    """Name what is asked to be opened by its content."""
+    from tinyc.federation import records
+
+    total = hashlib.sha256()
+    for name, value in sorted(records.sealed(message.content["arrays"]).items()):
+        total.update(f"{name} {len(value)} ".encode() + value)
+    return total.hexdigest()
 
 
 def answer(

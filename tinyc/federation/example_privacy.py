@@ -20,8 +20,15 @@ if TYPE_CHECKING:
     from tinyc.privacy.keys import Privacy
 
 
-def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int) -> dict[str, float]:
-    """Train the local epochs by DP-SGD (Abadi et al. 2016).
+OF_TERMINALS = (
+    "Each terminal counts its own rounds and keeps the count: one that it is asked to train beyond its budget it "
+    "refuses. Numbers of examples, from which the figures here follow, are what the terminals say.",
+    "Each training has a budget of its own, and those of several trainings on the same examples add up.",
+)
+
+
+def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int, times: int) -> dict[str, float]:
+    """Train the local epochs by DP-SGD (Abadi et al. 2016), for the client's `times`-th time.
 
     Raises:
         UserError: the privacy budget is spent.
@@ -35,9 +42,7 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int) 
     options, count = job.options, len(data.train)
     privacy = required(options)
     planned, steps = planned_for(options, count), steps_of(options, count)
-    if round * steps > planned.times:
-        problem = f"round {round} would exceed epsilon = {privacy.epsilon} for the {count} examples of a client"
-        raise UserError("federate.privacy", problem, "give more noise, a larger epsilon, or fewer rounds")
+    refuse_spent(options, count, times)
     rate = learning_rate(options, round)
     facts = fit_private(
         network.model,
@@ -54,8 +59,20 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int) 
         seed=seed,
         callbacks=network.callbacks,
     )
-    epsilon = spent(planned.noise, schedule_of(options, count), round * steps)
+    epsilon = spent(planned.noise, schedule_of(options, count), times * steps)
     return {"loss": facts["loss"][-1], "learning_rate": rate, "noise": planned.noise, "epsilon": epsilon}
+
+
+def refuse_spent(options: FederationOptions, examples: int, times: int) -> None:
+    """Refuse a client's `times`-th round, counted from 1, where its budget does not allow so many.
+
+    Raises:
+        UserError: the privacy budget is spent.
+    """
+    if times * steps_of(options, examples) > planned_for(options, examples).times:
+        budget = required(options).epsilon
+        problem = f"round {times} would exceed epsilon = {budget} for the {examples} examples of a client"
+        raise UserError("federate.privacy", problem, "give more noise, a larger epsilon, or fewer rounds")
 
 
 def required(options: FederationOptions) -> Privacy:
@@ -106,9 +123,9 @@ def facts(options: FederationOptions, examples: Mapping[str, int], rounds: int) 
     The conditions are those of the client with the fewest examples, whose epsilon is the highest.
     """
     from tinyc.privacy.accounting import spent
-    from tinyc.privacy.conditions import conditions
+    from tinyc.privacy.conditions import conditions, of_client_examples
 
-    privacy, fewest = required(options), min(examples.values())
+    privacy, fewest, real = required(options), min(examples.values()), options.engine == "deployment"
     told = {
         count: spent(planned_for(options, count).noise, schedule_of(options, count), rounds * steps_of(options, count))
         for count in set(examples.values())
@@ -119,5 +136,9 @@ def facts(options: FederationOptions, examples: Mapping[str, int], rounds: int) 
         "epsilon": max(told.values()),
         "client_epsilon": {name: told[count] for name, count in examples.items()},
         "client_noise": {name: planned_for(options, count).noise for name, count in examples.items()},
-        "conditions": conditions(privacy, schedule_of(options, fewest)),
+        "conditions": [
+            *of_client_examples(),
+            *(OF_TERMINALS if real else ()),
+            *conditions(privacy, schedule_of(options, fewest), secret=real),
+        ],
     }

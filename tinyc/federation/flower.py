@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import importlib.util
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from tinyc.errors import MachineError
@@ -26,17 +29,32 @@ EXPECTED = ("DEPRECATED FEATURE", "FEATURE UPDATE", "proximal_mu", "Manually ter
 """Warnings of Flower that tell its developers something, and a reader of ours nothing."""
 
 
-def settle(home: Path | None = None) -> None:
+@functools.cache
+def scratch() -> str:
+    """Make a folder for what Flower writes for itself, which goes when this process does."""
+    folder = tempfile.mkdtemp(prefix="tinyc-flower-")
+    atexit.register(remove, folder, os.getpid())
+    return folder
+
+
+def remove(folder: str, owner: int) -> None:
+    """Delete the folder in the process that made it; a fork of it leaves it alone."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle() -> None:
     """Set Flower's and Ray's switches for this process and its children, and take Flower's log off the terminal.
 
-    Every function that imports `flwr` calls this first. `home` is where Flower keeps its own files (FLWR_HOME).
+    Every function that imports `flwr` calls this first. Flower would keep files of its own in ~/.flwr; unless FLWR_HOME
+    says where, they lie in a folder that goes with this process.
 
     Raises:
         MachineError: Flower is not installed.
     """
     os.environ.update(SWITCHES)
-    if home is not None:
-        os.environ["FLWR_HOME"] = str(home)
+    if "FLWR_HOME" not in os.environ:
+        os.environ["FLWR_HOME"] = scratch()
     if importlib.util.find_spec("flwr") is None:
         raise MachineError("flwr", "federated training needs Flower, which is not installed", REMEDY)
     from flwr.supercore.logger import FLOWER_LOGGER, console_handler

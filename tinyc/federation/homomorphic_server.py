@@ -4,14 +4,12 @@ A `Server` gets four things of here and of `homomorphic`:
     strategy    strategies.strategy(options, averaging(), cipher=cipher)
     complaint   complaint(cipher)
     seal        sealing(cipher, start)
-    unseal      unsealing(clients' cipher, start) where the run holds the clients' key, as a simulation does;
-                held(path, start) of a server whose operator may hold it
+    unseal      unsealing(clients' cipher, start) where the run holds the clients' key, as a simulation does
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.errors import MachineError, UserError
@@ -97,19 +95,3 @@ def sealing(cipher: Cipher, start: Arrays) -> Callable[[Arrays, int], dict[str, 
 def unsealing(cipher: Cipher, start: Arrays, where: str) -> Callable[[Mapping[str, Any], int], Arrays]:
     """Make what opens the weights after so many rounds, with the clients' key; `where` names its holder in errors."""
     return lambda sealed, rounds: final(cipher, start, sealed, rounds, where)
-
-
-def held(path: Path, start: Arrays) -> Callable[[Mapping[str, Any], int], Arrays] | None:
-    """Make what opens the weights where the server's operator is a key holder and put the clients' key at `path`.
-
-    None where nothing is there: then the rounds end with a sealed total, which a key holder opens elsewhere.
-
-    Raises:
-        UserError: what lies there is no key, or opens nothing.
-    """
-    if not path.is_file():
-        return None
-    cipher = ciphertexts.read_key(path.read_bytes(), str(path))
-    if not cipher.opens:
-        raise UserError(str(path), "is the server's key, which opens nothing", "put the clients' key there, or nothing")
-    return unsealing(cipher, start, str(path))

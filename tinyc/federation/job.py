@@ -89,7 +89,7 @@ class Job:
                 noise=None if table["noise"] is None else float(table["noise"]),
                 per_channel=bool(table["per_channel"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             remedy = "run the same version of tinyc on the server and on every client"
             raise UserError("federated job", f"cannot be read: {error}", remedy) from error
 
@@ -162,11 +162,13 @@ def network_of(job: Job) -> Net:
     """Read the network of a job.
 
     Raises:
-        UserError: the bytes hold no network, or one that carries code.
+        UserError: the bytes hold no network, or one that carries code or leads to other files.
     """
     from tinyc import sources
+    from tinyc.federation import network_file
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.h5"
         path.write_bytes(job.network)
+        network_file.refuse(path, "federated job")
         return Net(sources.read(path, "federated job"), job.task, ranges=dict(job.ranges))

@@ -52,6 +52,9 @@ def train(
     client: str,
     data: TrainingData,
     kept: Mapping[str, NDArray[Any]] | None = None,
+    *,
+    secret: int | None = None,
+    times: int | None = None,
 ) -> Trained:
     """Train the arrays of a round, counted from 1, on a client's own examples, `data.train`.
 
@@ -61,6 +64,8 @@ def train(
 
     Args:
         kept: what the client's last round left in `Trained.kept`; None or empty in its first.
+        secret: for example-level privacy, what batches and noise come from in place of the job's seed.
+        times: for example-level privacy, how many rounds the client has trained with this one; `round` if absent.
 
     Raises:
         UserError: the arrays or the examples do not fit the network, or the loss is not a number.
@@ -74,7 +79,8 @@ def train(
         if options.privacy is not None and options.privacy.level == "example":
             from tinyc.federation import example_privacy
 
-            metrics = example_privacy.fit(network, job, own, round, seed)
+            randomness = seed if secret is None else secret
+            metrics = example_privacy.fit(network, job, own, round, randomness, round if times is None else times)
         else:
             metrics = fit(network, options, own, round, seed)
         if tested is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from tinyc.federation.strategies import WEIGHT, weight
 
 CARRIED = ("num-examples", "loss")
 """Metrics with a meaning of their own; others are kept as the client's."""
+MOST_TIMES = 100
+"""What a terminal's answer weighs at most, in medians of the round."""
+WHY_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Rejected:
 
     client: str
     why: str
+
+    def __post_init__(self) -> None:
+        """Keep the reason to one short line: it may quote what a client sent."""
+        object.__setattr__(self, "why", "".join(c if c.isprintable() else "?" for c in self.why[:WHY_LENGTH]))
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,8 @@ def exchange(
             usable.append(found)
         else:
             rejected.append(found)
+    usable, outsized = within(server, usable)
+    rejected += outsized
     nodes.have_job.update({chosen[each.client] for each in usable})
     return Answers(tuple(usable), tuple(rejected), down, up)
 
@@ -85,6 +95,19 @@ def lasting(server: Server, message: Any) -> Any:
     """Let a message be valid for as long as the round waits: Flower drops those of twelve hours ago."""
     message.metadata.ttl = max(message.metadata.ttl, 2 * server.options.timeout)
     return message
+
+
+def within(server: Server, usable: list[Usable]) -> tuple[list[Usable], list[Rejected]]:
+    """Leave out real terminals that say they have far more examples than the others: nobody can count them."""
+    if server.options.engine != "deployment" or not usable:
+        return usable, []
+    usual = statistics.median(each.examples for each in usable)
+    most = MOST_TIMES * usual
+    why = f"more than {MOST_TIMES} times the round's median of {usual:g}"
+    over = [
+        Rejected(each.client, f"it says {each.examples} examples, {why}") for each in usable if each.examples > most
+    ]
+    return [each for each in usable if each.examples <= most], over
 
 
 def sent(server: Server, grid: Any, messages: list[Any]) -> tuple[dict[int, Any], int, int]:
@@ -151,4 +174,4 @@ def is_figure(value: Any) -> bool:
 def first_line(reason: str | None) -> str:
     """Give what an error's reason begins with, without the wrapping that Flower puts around it."""
     text = (reason or "").split("Message: ")[-1].strip().rstrip(">'\"")
-    return text.splitlines()[0][:300] if text else ""
+    return text.splitlines()[0] if text else ""

@@ -20,21 +20,30 @@ def packed(arrays: Mapping[str, NDArray[Any] | bytes]) -> Any:
     import numpy as np
     from flwr.app import Array, ArrayRecord
 
-    def one(value: NDArray[Any] | bytes) -> Any:
+    def record(value: NDArray[Any] | bytes) -> Any:
         if isinstance(value, bytes):
             return Array(dtype="uint8", shape=(len(value),), stype=SEALED, data=value)
         return Array(np.asarray(value))
 
-    return ArrayRecord({name: one(value) for name, value in arrays.items()})
+    return ArrayRecord({name: record(value) for name, value in arrays.items()})
 
 
 def unpacked(record: Any) -> dict[str, NDArray[Any]]:
     """Read the arrays of an ArrayRecord.
 
     Raises:
-        ValueError, TypeError, EOFError, OSError, MemoryError: an array's bytes are not what they say.
+        Exception: an array's bytes are not what they say; NumPy raises of many kinds on them.
     """
-    return {name: array.numpy() for name, array in record.items()}
+    return {name: one(array) for name, array in record.items()}
+
+
+def one(array: Any) -> NDArray[Any]:
+    import numpy as np
+
+    found: Any = array.numpy()
+    if not isinstance(found, np.ndarray):  # an archive of several
+        raise ValueError("its bytes are no single array")
+    return found
 
 
 def is_sealed(record: Any) -> bool:
@@ -60,5 +69,16 @@ def either(record: Any) -> dict[str, Any]:
 
 
 def size_bytes(content: Any) -> int:
-    """Count the bytes of a message's records; the transport's own (headers, TLS) are not among them."""
-    return sum(record.count_bytes() for record in content.values())
+    """Count the bytes of a message's records; the transport's own (headers, TLS) are not among them.
+
+    Flower's count raises on empty texts and lists, which a client may send.
+    """
+    return sum(len(name) + value_bytes(value) for record in content.values() for name, value in record.items())
+
+
+def value_bytes(value: Any) -> int:
+    """Count an array's data, a text, or what is in a list; a number is 8."""
+    data = getattr(value, "data", value)
+    if isinstance(data, list):
+        return sum(map(value_bytes, data))
+    return len(data) if isinstance(data, str | bytes) else 8

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 HEADER_BYTES = 4096
 """Most bytes that an array's header may add to its data."""
-UNREADABLE = (ValueError, TypeError, EOFError, OSError, MemoryError, OverflowError, SyntaxError)
-"""What NumPy raises on bytes that are no array."""
+MOST_EXAMPLES = 10_000_000
+"""What a client may say at most that it trained on: an answer's weight in the average."""
+MOST_LOSS = 1e12
+MOST_METRICS = 16
+METRIC_NAME = 64
+"""Most metrics of a client's own, and characters of their names."""
 
 
 def complaint(content: Any, sent: Mapping[str, NDArray[Any]], max_update: float) -> str | None:
@@ -31,7 +35,7 @@ def complaint(content: Any, sent: Mapping[str, NDArray[Any]], max_update: float)
         return problem
     try:
         arrays = records.unpacked(record)
-    except UNREADABLE as error:
+    except Exception as error:  # a stranger's bytes make NumPy, zipfile and Python's parser raise of all kinds
         return f"an array cannot be read: {error}"
     return wrong_values(arrays, sent) or too_far(arrays, sent, max_update)
 
@@ -91,8 +95,10 @@ def wrong_metrics(content: Any) -> str | None:
     if metrics is None:
         return "it has no metrics"
     examples, loss = metrics.get("num-examples"), metrics.get("loss")
-    if not isinstance(examples, int) or examples < 1:
+    if type(examples) is not int or not 1 <= examples <= MOST_EXAMPLES:
         return f"it trained on {examples} examples"
-    if not isinstance(loss, int | float) or not math.isfinite(loss):
+    if type(loss) not in (int, float) or not abs(loss) <= MOST_LOSS:
         return f"its loss is {loss}"
+    if len(metrics) > MOST_METRICS or any(len(name) > METRIC_NAME or not name.isprintable() for name in metrics):
+        return f"it has {len(metrics)} metrics, or such as have no plain name"
     return None

@@ -138,6 +138,6 @@ def fitting(array: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
 
 
 def forget(server: Server) -> None:
-    """Delete the checkpoints of a training that has ended."""
+    """Delete the checkpoints of a training whose network is in the clear and handed over."""
     if server.folder is not None:
         shutil.rmtree(server.folder, ignore_errors=True)

@@ -19,6 +19,8 @@ REMEDY = "deal the data to more clients, lower min_clients or malicious, or rais
 def run(server: Server, grid: Any) -> Finished:
     """Train all rounds over any of Flower's grids; goes on after the last finished round of a killed run.
 
+    The checkpoints stay until whoever has the network calls `resume.forget`: a sealed end may still have to be opened.
+
     A grid that knows its clients' names has a method `client_names() -> Mapping[node id, name]`; the nodes of others
     are asked.
 
@@ -42,7 +44,6 @@ def run(server: Server, grid: Any) -> Finished:
             done = one_round(server, grid, nodes, done)
             resume.save(server, done)
             server.progress.advance(1, note(done.facts[-1]))
-    resume.forget(server)
     return Finished(dict(resume.clear(server, done.weights, done.round) or done.weights), facts(server, done, stopped))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.errors import MachineError
-from tinyc.federation import deployment_opening, terminal_data, terminal_protection
+from tinyc.federation import deployment_opening, terminal_account, terminal_consent, terminal_data, terminal_protection
 from tinyc.federation.certificates import ClientKeys
 from tinyc.federation.deployment import DONE
 from tinyc.federation.terminal_link import POLL_SECONDS, Lost, Wire, connected
@@ -69,11 +69,16 @@ class Seat:
         self.examples: dict[str, TrainingData] = {}
         self.chains: dict[str, tuple[Outgoing, ...]] = {}
         self.round = self.rounds = 0
-        place = apps.Workplace(lambda context: terminal.keys.name, self.data, self.protections)
+        account = terminal_account.Account(terminal.keys.folder / terminal_account.SPENT)
+        place = apps.Workplace(
+            lambda context: terminal.keys.name, self.data, self.protections,
+            accept=terminal_consent.accept, train=account.train,
+        )  # fmt: skip
         self.app = apps.client_app(place)
         self.app.query(deployment_opening.OPEN)(self.open)
         self.context: Any = None
         self.job: Job | None = None
+        self.opened: str | None = None
 
     def serve(self, wire: Wire) -> None:
         """Answer messages until the server says that all is done."""
@@ -132,17 +137,23 @@ class Seat:
     def data(self, job: Job, context: Any) -> TrainingData:
         """Read this terminal's examples, once a job."""
         if job.sha256 not in self.examples:
+            self.say(terminal_consent.told(job))
             found = terminal_data.read(job, self.terminal.data, self.say)
             self.say(f"{self.terminal.data}: {len(found.train)} examples of {len(job.task.classes)} classes")
             self.examples = {job.sha256: found}
-        self.job, self.rounds = job, job.options.rounds
+        if self.job is None or self.job.sha256 != job.sha256:
+            self.job, self.opened, self.rounds, self.round = job, None, job.options.rounds, 0
         return self.examples[job.sha256]
 
     def open(self, message: Any, context: Any) -> Any:
-        """Open the final network, once: what else a server asks to be opened may be another's update."""
-        job, self.job = self.job, None
-        if job is None:
-            return self.refusal(message, "it was asked to open what it did not train, and did not")
+        """Open the final network, and nothing else: what else a server asks to be opened may be another's update.
+
+        A server that was killed before it could keep the answer may ask for the same once more.
+        """
+        asked = deployment_opening.name_of(message)
+        if self.job is None or self.opened not in (None, asked):
+            return self.refusal(message, "it was asked to open what it did not train, or another network, and did not")
+        job, self.opened = self.job, asked
         return deployment_opening.answer(
             job, self.protections(job), message, self.round, self.terminal.keys.name, self.say
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -22,6 +23,9 @@ LAYOUT = "give an .npz with x and y, a .csv, .tsv or .jsonl, or a folder of imag
 # What the server's data has and a terminal's needs not: other places, and how the server cuts its own.
 ELSEWHERE = ("name", "load", "split", "validation", "groups")
 COLUMNS = ("label", "text", "recording")
+UNNAMED = {"label": "label", "recording": "recording"}
+"""Columns of a .csv where the server's data has no columns, or is embedded."""
+CUTS: dict[str, Any] = {"by": None, "validation": (), "test": ()}
 
 
 def look(path: Path) -> None:
@@ -57,7 +61,7 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
     raw = joined(checks.clean(numbered(raw, job.task.classes)))
     window = window_of(spec.steps)
     if window is not None:
-        raw = windows.make(raw, window.model_copy(update={"by": None, "validation": (), "test": ()}))
+        raw = windows.make(raw, window)
     raw = prepared(raw, spec.steps)
     notes = () if job.task.tokenizer else checks.in_range(raw, job.task.scale, job.task.offset)
     for note in (*raw.warnings, *notes):
@@ -80,14 +84,50 @@ def spec_of(job: Job, path: Path) -> DataSpec:
     if not table:
         problem = "does not say how examples are prepared"
         raise UserError("federated job", problem, "run the same version of tinyc on the server and here")
-    suffix = path.suffix.lower()
-    dropped = ELSEWHERE if suffix in TABLES and not path.is_dir() else (*ELSEWHERE, *COLUMNS)
-    kept = {key: value for key, value in table.items() if key not in dropped}
+    is_table = path.suffix.lower() in TABLES and not path.is_dir()
+    dropped = ELSEWHERE if is_table else (*ELSEWHERE, *COLUMNS)
+    kept = {key: value for key, value in table.items() if key not in dropped and value is not None}
+    kept["prepare"] = uncut(table.get("prepare"))
+    if path.suffix.lower() == ".csv" and not path.is_dir() and "text" not in kept:
+        kept |= columns_of(path, table, kept)
     try:
         return DataSpec.model_validate_json(json.dumps({**kept, "path": str(path)}))
     except ValidationError as error:
         problem = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UserError(f"--data {path}", f"does not go with the server's [data]: {problem}", LAYOUT) from error
+
+
+def uncut(prepare: Any) -> Any:
+    """Take out of the steps how the server cuts its own splits, and out of a text's the server's file of pieces."""
+    if isinstance(prepare, list):
+        return [{key: value for key, value in step.items() if key not in CUTS} for step in prepare]
+    if isinstance(prepare, dict):
+        return {key: value for key, value in prepare.items() if key != "tokenizer"}
+    return prepare
+
+
+def columns_of(path: Path, table: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Name a .csv's columns: the server's, or "label" and "recording"; of its groups those that are here.
+
+    A column that the server cuts by, such as the subject, is no feature here either.
+    """
+    steps = table.get("prepare")
+    windows = [step for step in steps if step.get("op") == "window"] if isinstance(steps, list) else []
+    asked = [*(table.get("groups") or ()), *(step.get("by") for step in windows)]
+    label = kept.get("label", UNNAMED["label"])
+    recording = kept.get("recording", UNNAMED["recording"]) if windows else None
+    there = header(path)
+    groups = sorted({name for name in asked if name in there and name not in (label, recording, "recording")})
+    return {"label": label, "groups": groups, **({"recording": recording} if recording else {})}
+
+
+def header(path: Path) -> list[str]:
+    """The columns of a .csv; of one that is none, nothing, and its reader says why."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return [cell.strip() for cell in next(csv.reader(file), [])]
+    except (UnicodeDecodeError, csv.Error):
+        return []
 
 
 def numbered(raw: Raw, classes: tuple[str, ...]) -> Raw:

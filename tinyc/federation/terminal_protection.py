@@ -17,13 +17,10 @@ def protections(job: Job, keys: Path) -> tuple[Outgoing, ...]:
     """Give the chain of protections: clipping and noise first, encryption last.
 
     Raises:
-        UserError: the job asks for what terminals do not do, or for a key that this one does not have.
+        UserError: the job asks for a key that this terminal does not have.
     """
     from tinyc.federation import assembly
 
-    if job.options.aggregation == "secagg":
-        remedy = 'ask whoever runs the server for aggregation = "homomorphic", or for a simulation'
-        raise UserError("federated job", "asks for masks (secagg), which terminals do not make", remedy)
     return assembly.chain(job, sealing_key(keys) if job.options.aggregation == "homomorphic" else None)
 
 

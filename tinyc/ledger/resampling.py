@@ -44,19 +44,16 @@ def of_share(right: NDArray[np.bool_], recordings: Recordings) -> Limits:
 def of_difference(first: NDArray[np.bool_], second: NDArray[np.bool_], recordings: Recordings) -> Limits:
     """Give the interval of the share of `first` minus that of `second`, on the same examples or recordings.
 
-    Over one recording there is none. Where the two agree on every example, the interval is Newcombe's with each
-    recording as one example, right where most of its examples are.
+    Over one recording there is none; nor where the two agree on every example, since no resample then shows a spread.
     """
     if recordings is None:
         return intervals.paired(first, second)
     place, count = numbered(recordings)
     if count < 2:
         return NOTHING
-    sizes = np.bincount(place)
     if np.array_equal(first, second):
-        most = np.bincount(place, first) * 2 > sizes
-        return intervals.paired(most, most)
-    return percentiles(ratios(np.bincount(place, first.astype(float) - second), sizes))
+        return NOTHING
+    return percentiles(ratios(np.bincount(place, first.astype(float) - second), np.bincount(place)))
 
 
 def of_metric(statistic: Callable[[NDArray[Any]], float], examples: int, recordings: Recordings) -> Limits:

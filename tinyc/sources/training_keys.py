@@ -58,7 +58,8 @@ Augment = Annotated[
     tuple[str, ...],
     AfterValidator(known_augmentations),
     Field(
-        description="augmentations of examples, in order: of images crop, flip, cutout, noise; of windows rotate, gain, warp, noise; of text words, drop, mix"
+        description="augmentations of examples, in order: of images crop, flip, cutout, noise; of windows rotate, "
+        "gain, warp, noise; of text words, drop, mix"
     ),
 ]
 LabelSmoothing = Annotated[
