@@ -99,7 +99,8 @@ def digest(parts: list[Any]) -> str:
 
 def all_versions() -> dict[str, str]:
     """The versions of everything that a figure of the report may depend on."""
-    names = (*VERSIONED, "tf_keras", "numpy", "tflite-runtime", "ai-edge-litert", "tflite-micro", "tokenizers")
+    interpreting = ("tflite-runtime", "ai-edge-litert", "tflite-micro", "tokenizers")
+    names = (*VERSIONED, "tf_keras", "numpy", *interpreting, "scipy", "scikit-learn", "PyWavelets")
     found = {name: installed(name) for name in names}
     return {"tinyc": tinyc.__version__, **{name: version for name, version in found.items() if version}}
 

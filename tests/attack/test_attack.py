@@ -37,6 +37,6 @@ def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path:
     assert found.verdict.startswith("Undecided: the interval of the loss threshold lies above 0.5, that of LiRA")
     said = " ".join(found.notes)
     assert "share no subject (12 and 12)" in said
-    assert "That does not cover the whole artifact: the source trained on the same examples" in said
+    assert "its scales on training examples; the source learnt from the same examples without noise" in said
     assert "whole subjects" in said
     assert (found.unit, found.cluster, found.runtime) == ("subject", "recording", "tflm")

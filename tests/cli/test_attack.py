@@ -150,7 +150,10 @@ def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:
     assert both == Promise(3.0, 2e-5, ("1 distill", "2 federate"), ("the source",))
     alone = promised(opened(step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
     again = promised(opened(step(private, **taught), step(**(taught | {"alpha": 0})), step()))
+    scaled = step(use="preprocess", epochs=0, steps=[SimpleNamespace(op="normalize")])
+    kept = promised(opened(scaled, step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
     assert again is None
+    assert kept == Promise(1.5, 1e-5, ("3 distill",), ("1 preprocess",))
     assert alone == Promise(1.5, 1e-5, ("2 distill",), ())
 
 

@@ -128,6 +128,11 @@ def test_passes_describes_every_key(capsys: Shown) -> None:
             if key != "use":
                 assert f"  {key}  (" in described
                 assert field.description, f"{name}.{key} has no description"
+        assert "tinyc." not in described
+        assert "Annotated" not in described
+    steps = out(capsys, "passes", "preprocess")
+    assert 'op = "denoise": Take noise out' in steps
+    assert "cutoff  (float | none, > 0, default none)" in steps
 
 
 def test_the_schema_knows_the_shipped_keys(capsys: Shown) -> None:

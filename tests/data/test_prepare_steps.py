@@ -49,6 +49,12 @@ def refused(folder: Path, **keys: Any) -> str:
         ({"prepare": [{**BY, "validation": [5]}]}, "'5' is listed twice in validation and test"),
         ({"prepare": [{**BY, "test": [True]}]}, "valid string"),
         ({"prepare": [{"op": "grayscale"}, WINDOW]}, "a window comes first, and once"),
+        ({"prepare": [WINDOW, {"op": "grayscale"}]}, "grayscale is for images, and a window is none"),
+        ({"prepare": [WINDOW, {"op": "resize", "height": 8, "width": 1}]}, "resize is for images"),
+        (
+            {"prepare": [WINDOW, {"op": "mfcc", "rate": 16e3}], "rate": 8e3, "sample_bits": 16},
+            "mfcc has rate = 16000, and the recordings 8000 samples a second",
+        ),
         ({"prepare": [WINDOW, WINDOW]}, "a window comes first, and once"),
         ({"prepare": WINDOW}, "valid tuple"),
         (
@@ -102,7 +108,9 @@ GIVEN = recordings.arrays()
     [
         ({}, {**WINDOW, "length": 58}, "has no recording as long as a window of 58 samples: the longest has 57"),
         ({"recording": None}, WINDOW, "does not say which recording a sample belongs to"),
-        ({"recording": GIVEN["recording"][:-1]}, WINDOW, "does not say which recording"),
+        ({"recording": GIVEN["recording"][:-1]}, WINDOW, "x.npz: recording: is not one text or whole number for each"),
+        ({"recording": GIVEN["recording"] / 2}, WINDOW, "x.npz: recording: is not one text or whole number for each"),
+        ({"subject": GIVEN["subject"] / 2}, BY, "a column is one text or whole number an example"),
         ({"recording": jumping()}, WINDOW, "takes up the recording '0' again at sample 80"),
         ({"subject": restless()}, BY, "'1', with several values of 'subject': it changes at sample 50"),
         ({}, {**WINDOW, "by": "subjet"}, "has no column 'subjet'\n  did you mean 'subject'?"),
@@ -168,7 +176,7 @@ def test_every_key_changes_the_digest(tmp_path: Path) -> None:
     steps = [
         [{**BY, "length": 17}], [{**BY, "stride": 9}], [{**BY, "label": "last"}], [{**BY, "by": "session"}],
         [{**BY, "validation": ["3"]}], [{**BY, "test": ["5"]}], [WINDOW],
-        [BY, {"op": "resize", "height": 2, "width": 2}],
+        [BY, {"op": "log_mel", "rate": 8e3}], [BY, {"op": "mfcc", "rate": 8e3}],
     ]  # fmt: skip
     others = [
         {"recording": "subject"}, {"groups": ["a"]}, {"rate": 50.0, "sample_bits": 8}, {"rate": 50.0, "sample_bits": 9},

@@ -214,20 +214,6 @@ def test_a_server_without_the_key_ends_with_what_a_key_holder_opens():
         np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
 
 
-def test_a_key_holder_at_the_server_puts_the_key_there(tmp_path):
-    start, path = clients.start(clients.network()), tmp_path / "encryption.key"
-    assert homomorphic_server.held(path, start) is None
-    path.write_bytes(KEYS.server)
-    with pytest.raises(UserError, match="opens nothing"):
-        homomorphic_server.held(path, start)
-    path.write_bytes(KEYS.clients)
-    unseal = homomorphic_server.held(path, start)
-    moved = {name: array + np.float32(0.25) for name, array in start.items()}
-    opened = unseal(homomorphic_server.sealing(SERVER, start)(moved, 4), 4)
-    for name, array in moved.items():
-        np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
-
-
 def test_a_killed_run_goes_on_under_a_new_key(tmp_path, monkeypatch):
     """A simulation keeps no key: its checkpoints are in the clear, and the total is sealed anew."""
     whole = federated(True, folder=tmp_path / "whole")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import clients
@@ -39,6 +44,56 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     assert whys["client-4"] == "the sensor is gone"
     assert found.facts["rounds"][0]["bytes_down"] == inside.facts["rounds"][0]["bytes_down"]
     assert not children() - before
+
+
+LEFT = """
+import os, sys
+sys.path[:0] = sys.argv[1:3]
+from dataclasses import replace
+import clients
+from federations import parts, server
+from tinyc.errors import MachineError
+from tinyc.federation import engines, prepared
+data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)
+engines.train(replace(chosen, clients=2), data)
+try:
+    engines.train(replace(chosen, clients=2, complaint=lambda *_: "it is not liked"), data)
+except MachineError:
+    print("failed as it should")
+prepared.first_weights(clients.job(clients.network(0.5)))
+"""
+
+
+@pytest.mark.long
+def test_nothing_is_left_in_the_home_or_among_temporary_files(tmp_path):
+    """After a run that ends, one that fails, and the end of Python, which has nothing to complain of."""
+    tests = Path(__file__).parents[1]
+    home = tmp_path / "home"
+    home.mkdir()
+    command = [sys.executable, "-c", LEFT, str(tests), str(tests.parent)]
+    # Short, since Ray's sockets lie in it.
+    with tempfile.TemporaryDirectory(dir="/tmp") as scratch:
+        around = {**os.environ, "HOME": str(home), "TMPDIR": scratch}
+        around.pop("FLWR_HOME", None)
+        ended = subprocess.run(command, env=around, capture_output=True, text=True, timeout=400, check=False)
+        left = os.listdir(scratch)
+    assert ended.stdout == "failed as it should\n", ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    # Keras makes its own folder on import, with or without us.
+    assert {path.name for path in home.iterdir()} <= {".keras"}
+    assert left == []
+
+
+def test_what_flower_writes_goes_with_the_process(tmp_path):
+    code = "import os; from tinyc.federation import flower; flower.settle(); print(os.environ['FLWR_HOME'])"
+    around = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    around.pop("FLWR_HOME", None)
+    root = Path(__file__).parents[2]
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=around, capture_output=True, text=True, check=True
+    )
+    assert Path(ended.stdout.strip()).parent == tmp_path
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinyc.errors import MachineError, UserError
-from tinyc.federation import certificates, terminal, terminal_data, terminal_protection
+from tinyc.federation import certificates, terminal, terminal_consent, terminal_data, terminal_protection
 from tinyc.federation.job import Job
 from tinyc.federation.options import FederationOptions
 from tinyc.state import Task
@@ -21,7 +21,7 @@ WINDOW = {"op": "window", "length": 8, "stride": 4, "by": "subject", "validation
 
 
 def job(task: Task = PICTURES, data: dict[str, Any] | None = None, **keys: Any) -> Job:
-    options = FederationOptions.model_validate({"rounds": 3, "clients": 2, **keys})
+    options = FederationOptions.model_validate({"rounds": 3, "engine": "deployment", **keys})
     return Job(options, 1, b"", task, json.dumps(data if data is not None else {"name": "digits"}))
 
 
@@ -108,6 +108,47 @@ def test_recordings_become_the_servers_windows(tmp_path: Path) -> None:
     assert found.train.y.tolist() == [0, 0, 0, 1, 1, 1]
 
 
+IMU = {"name": "smartwatch-imu", "prepare": [WINDOW], "rate": 50.0, "sample_bits": 16}
+TABLE = {"path": "server.csv", "label": "kind", "recording": "session", "groups": ["hand"], "prepare": [WINDOW]}
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+@pytest.mark.parametrize("subject", [True, False])
+@pytest.mark.parametrize("data", [IMU, TABLE], ids=["embedded", "table"])
+def test_own_recordings_of_any_kind_become_the_servers_windows(
+    data: dict[str, Any], subject: bool, kind: str, tmp_path: Path
+) -> None:
+    """Neither the subject that the server cuts by nor its other groups need be there; where they are, no feature is."""
+    given, task = recordings(), Task(("walk", "run"), (8, 1, 2))
+    path = tmp_path / f"own.{kind}"
+    if kind == "npz":
+        stored(path, **given, **({"subject": np.repeat("me", 32)} if subject else {}))
+    else:
+        label, recording = data.get("label", "label"), data.get("recording", "recording")
+        rows = [f"{label},x,y,{recording}" + (",subject" if subject else "")]
+        for (x, y), number, session in zip(given["x"], given["y"], given["recording"], strict=True):
+            rows.append(f"{task.classes[number]},{x},{y},{session}" + (",me" if subject else ""))
+        path.write_text("\n".join(rows))
+    found = terminal_data.read(job(task, data), path, silent)
+    assert (found.train.x[1, :, 0] == given["x"][4:12]).all()
+    assert found.train.y.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_job_cannot_name_other_files_or_code(tmp_path: Path) -> None:
+    """What is read lies at --data, whatever the server's [data] says."""
+    other = stored(tmp_path / "other.npz", **pictures(3))
+    own = stored(tmp_path / "own.npz", **pictures(6))
+    for data in (
+        {"path": str(other)},
+        {"load": {"build": f"{tmp_path}/code.py:load"}, "path": str(other)},
+        {"name": "smartwatch-imu", "path": str(other), "validation": 3, "split": "x", "label": "y"},
+    ):
+        assert len(terminal_data.read(job(data=data), own, silent).train) == 6
+    text = {"path": "a.csv", "text": "said", "label": "mood", "prepare": {"tokens": 4, "tokenizer": str(other)}}
+    (tmp_path / "own.csv").write_text("said,mood\nhello,cat\n")
+    assert terminal_data.spec_of(job(data=text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
+
+
 BAD = [
     ({"x": pictures()["x"], "y": np.array(["cat"] * 8 + ["cow"])}, "has the label 'cow', which the server does not"),
     ({"x": pictures()["x"], "y": np.arange(9)}, "but class_names has 3 names"),
@@ -126,8 +167,8 @@ def test_bad_data_is_said_where_it_is(arrays: dict[str, Any], said: str, tmp_pat
 
 def test_a_table_without_the_servers_column_is_said(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(UserError, match="does not go with the server's"):
-        terminal_data.read(job(), tmp_path / "own.csv", silent)
+    with pytest.raises(UserError, match="has no column 'kind'"):
+        terminal_data.read(job(data={"path": "server.csv", "label": "kind"}), tmp_path / "own.csv", silent)
 
 
 def test_only_data_is_looked_at(tmp_path: Path) -> None:
@@ -138,11 +179,11 @@ def test_only_data_is_looked_at(tmp_path: Path) -> None:
         terminal_data.look(tmp_path / "own.pickle")
 
 
-def test_a_terminal_makes_no_masks_and_says_so(tmp_path: Path) -> None:
+def test_a_terminal_makes_no_masks_and_says_so() -> None:
     asks = job()
     asks = replace(asks, options=asks.options.model_copy(update={"aggregation": "secagg"}))
     with pytest.raises(UserError, match="which terminals do not make"):
-        terminal_protection.protections(asks, tmp_path)
+        terminal_consent.accept(asks)
 
 
 def test_encryption_needs_the_terminals_key(tmp_path: Path) -> None:
@@ -203,9 +244,9 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
         def protect(self, received: Any, trained: Any, round: int, client: str) -> Any:
             return {}
 
-    def asked(rounds: int) -> Any:
+    def asked(rounds: int, sealed: bytes = b"sealed") -> Any:
         config = ConfigRecord({"job-sha256": "", "rounds": rounds})
-        message = Message(RecordDict({"arrays": records.packed({"w": b"sealed"}), "config": config}), 7, "query.open")
+        message = Message(RecordDict({"arrays": records.packed({"w": sealed}), "config": config}), 7, "query.open")
         message.metadata.__dict__["_message_id"] = f"asked-{rounds}"
         return message
 
@@ -218,11 +259,13 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
     seat.answer(wire, asked(3))
     seat.job, seat.round, seat.chains = job(), 3, {job().sha256: (Key(),)}
     seat.answer(wire, asked(3))
+    seat.answer(wire, asked(3, b"another's update"))
     seat.answer(wire, asked(3))
-    assert [message.has_error() for message in wire.sent] == [True, False, True]
+    # A server that was killed before it had the answer may ask for the same again.
+    assert [message.has_error() for message in wire.sent] == [True, False, True, False]
     # What is opened leaves on a grid, without the errors of the encryption, which would tell of its key.
     assert records.unpacked(wire.sent[1].content["arrays"])["w"].tolist() == [4, 2**-16]
     assert said[1] == "client-1: opened the network after round 3 for the server"
-    seat.job = job()
+    seat.job, seat.opened = job(), None
     with pytest.raises(UserError, match="asked to open round 2 after round 3"):
         seat.answer(wire, asked(2))

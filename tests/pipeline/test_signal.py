@@ -150,3 +150,32 @@ def test_predict_and_verify_run_the_front(finished, capsys, tmp_path):
     (tmp_path / "preprocess.json").write_text(json.dumps({"input_shape": [48, 1, 2], "operations": []}))
     assert cli.invoke(["predict", str(alone), str(tmp_path / "x.npy")]) == 2
     assert "and the artifact takes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"kind": "median", "taps": 4.5},
+        {"kind": "wavelet", "name": "none", "level": 1, "threshold": "bayes"},
+        {"kind": "filter", "taps": ["a"]},
+        {"kind": "affine", "scale": [1, 2, 3], "offset": [1]},
+        {"kind": "project", "mean": [0, 0], "matrix": 7},
+    ],
+)
+def test_a_front_that_cannot_run_is_refused(finished, capsys, tmp_path, operation):
+    shutil.copy(finished / "runs" / NAME / "model.tflite", tmp_path)
+    np.save(tmp_path / "x.npy", waves.windows()[0][0])
+    table = {"input_shape": list(waves.windows()[0][0].shape), "operations": [operation]}
+    (tmp_path / "preprocess.json").write_text(json.dumps(table))
+    assert cli.invoke(["predict", str(tmp_path / "model.tflite"), str(tmp_path / "x.npy")]) == 2
+    assert "describes preprocessing that cannot run" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_verify_refuses_recordings_that_are_no_windows(finished, capsys, tmp_path):
+    x = waves.windows()[0]
+    np.savez(tmp_path / "long.npz", x=x.reshape(-1, x.shape[-1])[:400], y=np.arange(400) % 2)
+    model = str(finished / "runs" / NAME / "model.tflite")
+    assert cli.invoke(["verify", model, "--data", str(tmp_path / "long.npz")]) == 2
+    assert "before its preprocessing and was given" in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_normalize_is_numpys():
 
 def test_a_channel_that_never_changes_is_centred():
     still = X.copy()
-    still[..., 2] = 7
+    still[..., 2] = 0.1  # whose variance is no exact zero in floats
     found = fitted(Normalize(op="normalize"), x=still)[0]
     assert found.facts["constant_channels"] == [2]
     np.testing.assert_allclose(found.operation.apply(still)[..., 2], 0, atol=1e-12)
@@ -152,7 +152,7 @@ REFUSED = [
     ((denoise(how="median"),), X[:, :, 0, 0], None, "denoise takes windows, and an example is 48"),
     ((Pca(op="pca", components=2),), X.reshape(64, 24, 2, 4), None, "pca takes windows or vectors"),
     ((Normalize(op="normalize"),), X[:, :, 0], None, "normalize takes windows, images or vectors"),
-    ((Normalize(op="normalize"), Pca(op="pca", components=5)), X, None, r"steps\[1\].*5 components of 4 channels"),
+    ((Normalize(op="normalize"), Pca(op="pca", components=5)), X, None, r"steps\.2: .*5 components of 4 channels"),
     ((Pca(op="pca", components=30),), X[:20, :, 0, 0], None, "need as many training rows"),
 ]
 

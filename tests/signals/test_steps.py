@@ -22,7 +22,7 @@ REFUSED = [
     ([{**MEDIAN, "rate": 50}], '`rate` belongs to how = "lowpass"'),
     ([{**MEDIAN, "name": "haar"}], '`name` belongs to how = "wavelet"'),
     ([{"op": "denoise", "how": "wavelet", "taps": 5}], '`taps` belongs to how = "moving_average"'),
-    ([{"op": "denoise", "how": "wavelet", "name": "bior2.2"}], "name"),
+    ([{"op": "denoise", "how": "wavelet", "name": "bior2.2"}], "there are the wavelets haar, db1 to db38"),
     ([{"op": "denoise", "how": "lowpass"}], "needs `cutoff` in Hz"),
     ([{"op": "denoise", "how": "bandpass"}], "needs `band` in Hz"),
     ([{"op": "denoise", "how": "bandpass", "band": [5, 1]}], "does not rise"),

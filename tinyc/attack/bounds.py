@@ -19,7 +19,7 @@ class Promise:
         epsilon: of all private steps together, added up.
         delta: likewise.
         steps: the steps that kept to it, e.g. "2 distill".
-        beside: steps that trained on the same examples without noise, and whose weights or answers went on.
+        beside: steps that learnt from the same examples without noise, and whose weights or answers went on.
     """
 
     epsilon: float

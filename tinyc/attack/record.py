@@ -19,7 +19,7 @@ attacks               one for each attack:
 shadows               null, or {"count", "epochs", "examples" (mean), "method": "online" or "offline",
                       "options": of their training}
 promise               null, or {"epsilon", "delta", "steps", "beside", "auc", "advantage"}: the run's example-level
-                      privacy, what trained beside it without noise, and the most that any attack can then reach
+                      privacy, what learnt beside it without noise, and the most that any attack can then reach
 verdict, notes        sentences
 """
 

@@ -77,9 +77,10 @@ def of_units(sides: Sides, attacks: tuple[Found, ...], shadows: Mapping[str, Any
 
 def of_shadows(shadows: Mapping[str, Any], sides: Sides) -> Iterator[str]:
     """Say what shadows are, and how they differ from the artifact."""
+    epochs = f"{shadows['epochs']} epoch{'' if shadows['epochs'] == 1 else 's'}"
     whole = f"whole {sides.unit}s, so that LiRA asks whether a {sides.unit} was there; " if sides.unit else ""
     yield (
-        f"Shadows: {shadows['count']} of the network before quantization, new weights, {shadows['epochs']} epochs on "
+        f"Shadows: {shadows['count']} of the network before quantization, new weights, {epochs} on "
         f"labels alone, {shadows['examples']:,.0f} examples each; {whole}they are float and dense and trained without "
         "teacher, noise or fake quantization, so LiRA may find less than an attacker who repeats the whole recipe."
     )
@@ -94,11 +95,8 @@ def of_promise(promise: Promise, sides: Sides) -> Iterator[str]:
         f"{steps} promises epsilon = {promise.epsilon:.3g} at delta = {promise.delta:.3g} for an example: no attack on "
         f"it can exceed an AUC of {promise.auc:.3f} and an advantage of {promise.advantage:.3f}."
     )
-    if promise.beside:
-        yield (
-            f"That does not cover the whole artifact: {', '.join(promise.beside)} trained on the same examples without "
-            "noise."
-        )
+    beside = f"; {', '.join(promise.beside)} learnt from the same examples without noise" if promise.beside else ""
+    yield f"That does not cover the whole artifact: quantization measured its scales on training examples{beside}."
     if sides.unit is not None:
         yield (
             f"That is for one example in or out; here whole {sides.unit}s are, of many examples each, so that figures "

@@ -25,6 +25,7 @@ from tinyc.pipeline.patient import at_home, finished, read_recipe
 from tinyc.pipeline.run import Run, Settings, Workshop
 from tinyc.pipeline.source import examples as load_examples
 from tinyc.pipeline.source import untrained
+from tinyc.recipe.order import rescales, trains
 from tinyc.report.schema import finite
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.rundir import RunFolder
@@ -120,29 +121,24 @@ def promised(made: Opened) -> Promise | None:
     recipe = made.run.recipe
     epsilon = delta = 0.0
     kept: list[str] = []
+    fitted: list[str] = []  # A student on its own still sees the signal as preprocessing leaves it.
     beside = ["the source"]
     for index, (step, done) in enumerate(zip(recipe.steps, made.steps[1:], strict=True), start=1):
         name, facts = f"{index} {step.transform.use}", done.facts.get("privacy")
         if begins_anew(step.transform):
-            epsilon, delta, kept, beside = 0.0, 0.0, [], []
+            epsilon, delta, kept, beside = 0.0, 0.0, [], list(fitted)
         if isinstance(facts, dict) and facts.get("level") == "example":
             epsilon, delta = epsilon + facts["epsilon"], delta + facts["delta"]
             kept.append(name)
-        elif trains(step.transform):
+        elif trains(step.transform) or rescales(step.transform):
             beside.append(name)
+            fitted += [name] if rescales(step.transform) else []
     return Promise(epsilon, delta, tuple(kept), tuple(beside)) if kept else None
 
 
 def begins_anew(transform: Any) -> bool:
     """Say whether nothing of the network before reaches the one after: a student on its own, by labels alone."""
     return hasattr(transform, "student") and transform.start == "random" and transform.alpha == 0
-
-
-def trains(transform: Any) -> bool:
-    """Say whether a pass trains on the training examples."""
-    if getattr(transform, "how", None) == "ptq":
-        return False
-    return bool(getattr(transform, "epochs", 0) or getattr(transform, "rounds", 0))
 
 
 def schooled(made: Opened, asked: Asked, folder: Path) -> School:

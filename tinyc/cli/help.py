@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from typing import Any
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tinyc.builders import Builder
 from tinyc.passes import PASSES
-from tinyc.recipe.load import unknown_value
+from tinyc.recipe.load import schemas, unknown_value
 from tinyc.recipe.schema import Sections
 from tinyc.targets import METRICS
 
@@ -34,14 +38,29 @@ def describe_pass(name: str) -> str:
     return f'{head}\nkeys of [[pass]] use = "{name}":\n{keys or "  none"}'
 
 
-def describe_field(key: str, field: FieldInfo) -> str:
-    """One key: type, default, range, meaning."""
+def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:
+    """One key: type, default, range, meaning, and the keys of the tables that it holds."""
     default = "required" if field.is_required() else f"default {shown(field.get_default(call_default_factory=True))}"
     ranges = ", ".join(text for text in map(bound, field.metadata) if text)
     kind = type_name(field.annotation)
-    head = f"  {key}  ({', '.join(part for part in (kind, ranges, default) if part)})"
-    body = textwrap.fill(field.description or "", 74, initial_indent="      ", subsequent_indent="      ")
-    return f"{head}\n{body}" if body else head
+    lines = [f"{' ' * indent}{key}  ({', '.join(part for part in (kind, ranges, default) if part)})"]
+    margin = " " * (indent + 4)
+    lines += textwrap.wrap(field.description or "", 74, initial_indent=margin, subsequent_indent=margin)
+    for table in schemas(field.annotation):
+        lines += describe_table(table, indent + 4)
+    return "\n".join(lines)
+
+
+def describe_table(table: type[BaseModel], indent: int) -> Iterator[str]:
+    """The keys of a table within a pass, below the word that tells it from others."""
+    if issubclass(table, Builder):
+        return
+    tag = table.model_fields.get("op")
+    if tag:
+        yield f'{" " * indent}op = "{get_args(tag.annotation)[0]}": {first_line(table)}'
+    for key, field in table.model_fields.items():
+        if key != "op":
+            yield describe_field(key, field, indent + 2 * bool(tag))
 
 
 def shown(value: Any) -> str:
@@ -56,12 +75,20 @@ def bound(item: Any) -> str:
 
 
 def type_name(annotation: Any) -> str:
-    text = (
-        annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
-    )
-    for noise in ("typing.", "tinyc.builders.", "<class '", "'>", "tinyc.training.options.", "tinyc.passes."):
-        text = text.replace(noise, "")
-    return text.replace("NoneType", "none").replace("None", "none")
+    """Name a type as a recipe's writer sees it."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(parts[0])
+    if origin in (Union, UnionType):
+        return " | ".join(dict.fromkeys(map(type_name, parts)))
+    if origin is tuple:
+        return f"list of {type_name(parts[0])}" if parts[-1] is ... else f"[{', '.join(map(type_name, parts))}]"
+    if origin is Literal:
+        return " | ".join(map(repr, parts))
+    if annotation is type(None):
+        return "none"
+    is_table = issubclass(annotation, BaseModel) and annotation is not Builder
+    return "table" if is_table else str(annotation.__name__)
 
 
 def first_line(each: type) -> str:

@@ -71,6 +71,10 @@ def test_data(
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
     dataset = data.load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
+    given = tuple(dataset.task.input_shape)
+    if front is not None and front.input_shape != given:
+        problem = f"takes windows of shape {front.input_shape} before its preprocessing and was given {given}"
+        raise UserError(where, problem, "give the windows that the network was made for, as x and y of an .npz")
     return data.inputs(dataset.test.x, replace(dataset.task, front=front)), dataset.test.y
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,8 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[st
     groups = {part: groups_of(columns, suffix[part], len(x[part]) if x[part].ndim else 0) for part in parts}
     taken = {name + suffix[part] for part in parts for name in groups[part]}
     unread = tuple(name for name in (*columns, *unread) if name not in taken)
+    if all(arrays["x" + each].shape[:1] == arrays["y" + each].shape[:1] for each in suffix.values()):
+        has_recordings(where, [f"recording{each}" for each in suffix.values()], unread)
     return Raw(
         where,
         x,
@@ -141,6 +143,14 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[st
         warnings=tuple(f"{where}: array {name!r} is not read" for name in unread),
         groups=groups,
     )
+
+
+def has_recordings(where: str, names: Sequence[str], unread: Sequence[str]) -> None:
+    """Refuse an array of recordings that was not read: one recording's examples could stand in two splits."""
+    broken = next((name for name in names if name in unread), None)
+    if broken is not None:
+        problem = "is not one text or whole number for each example, so that no recording can be kept in one split"
+        raise UserError(f"{where}: {broken}", problem, "mend it, or give it another name")
 
 
 def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: int) -> dict[str, NDArray[Any]]:

@@ -25,6 +25,7 @@ def column(where: str, groups: Mapping[str, Column], name: str) -> Column:
         return groups[name]
     close = difflib.get_close_matches(name, groups, n=1)
     has = "the columns are " + ", ".join(groups) if groups else "it has no columns beside the examples"
+    has += "; a column is one text or whole number an example"
     raise UserError(where, f"has no column {name!r}", f"did you mean {close[0]!r}?" if close else has)
 
 

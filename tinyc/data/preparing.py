@@ -102,7 +102,7 @@ def problem_of(spec: DataSpec, is_text: bool) -> str | None:
         of_columns(spec, is_csv)
         or of_sensor(spec, is_text)
         or of_steps(spec, is_text)
-        or (of_window(spec, is_csv) if window else None)
+        or (of_window(spec, is_csv) or after_window(spec) if window else None)
     )
 
 
@@ -155,4 +155,16 @@ def of_window(spec: DataSpec, is_csv: bool) -> str | None:
     if spec.validation is not None:
         remedy = 'list what validates in the window: by = "subject", validation = ["8"]'
         return f"validation = {spec.validation} counts examples, and windows keep recordings whole; {remedy}"
+    return None
+
+
+def after_window(spec: DataSpec) -> str | None:
+    """Check the steps after a window: a window is no image, and keeps the rate of its recording."""
+    picture = next((step.op for step in spec.steps if isinstance(step, Resize | Grayscale)), None)
+    if picture:
+        return f"{picture} is for images, and a window is none; leave it out"
+    rate = spec.sensor[0] if spec.sensor else None
+    other = next((step for step in spec.steps if isinstance(step, Mfcc | LogMel) and step.rate != rate), None)
+    if rate is not None and other:
+        return f"{other.op} has rate = {other.rate:g}, and the recordings {rate:g} samples a second; one is wrong"
     return None

@@ -112,6 +112,15 @@ def planned_for(options: FederationOptions, examples: int) -> Plan:
     return accounting.plan(required(options), schedule_of(options, examples))
 
 
+def possible(options: FederationOptions, examples: int) -> Plan | None:
+    """Give the plan of a client that says that it has so many examples; None where no round is allowed with them."""
+    try:
+        plan = planned_for(options, examples)
+    except UserError:
+        return None
+    return plan if steps_of(options, examples) <= plan.times else None
+
+
 def rounds_for(options: FederationOptions, examples: int) -> int:
     """How many rounds the budget of a client of so many examples allows."""
     return min(options.rounds, planned_for(options, examples).times // steps_of(options, examples))
@@ -120,22 +129,26 @@ def rounds_for(options: FederationOptions, examples: int) -> int:
 def facts(options: FederationOptions, examples: Mapping[str, int], rounds: int) -> dict[str, Any]:
     """Say what each client's examples were promised after so many rounds, and under which conditions.
 
-    The conditions are those of the client with the fewest examples, whose epsilon is the highest.
+    The conditions are those of the client with the fewest examples, whose epsilon is the highest. None where a terminal
+    says a number of examples with which it could not have trained at all.
     """
     from tinyc.privacy.accounting import spent
     from tinyc.privacy.conditions import conditions, of_client_examples
 
-    privacy, fewest, real = required(options), min(examples.values()), options.engine == "deployment"
+    privacy, real = required(options), options.engine == "deployment"
+    allowed = possible if real else planned_for
+    plans = {count: plan for count in set(examples.values()) if (plan := allowed(options, count)) is not None}
     told = {
         count: spent(planned_for(options, count).noise, schedule_of(options, count), rounds * steps_of(options, count))
-        for count in set(examples.values())
+        for count in plans
     }
+    fewest = min(plans, default=min(examples.values()))
     return {
         **privacy.model_dump(mode="json"),
         "budget": privacy.epsilon,
-        "epsilon": max(told.values()),
-        "client_epsilon": {name: told[count] for name, count in examples.items()},
-        "client_noise": {name: planned_for(options, count).noise for name, count in examples.items()},
+        "epsilon": max(told.values(), default=None),
+        "client_epsilon": {name: told.get(count) for name, count in examples.items()},
+        "client_noise": {name: plans[count].noise if count in plans else None for name, count in examples.items()},
         "conditions": [
             *of_client_examples(),
             *(OF_TERMINALS if real else ()),

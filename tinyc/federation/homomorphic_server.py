@@ -52,7 +52,9 @@ def averaging() -> Any:
             foreign = {name.split(".")[1] for name in self.total} - {self.cipher.key}
             if foreign:
                 problem = f"the rounds before were encrypted with key {', '.join(sorted(foreign))}, and this is key "
-                raise UserError("server", problem + self.cipher.key, "go on with the key that it was begun with")
+                raise UserError(
+                    "server", problem + self.cipher.key, "go on with that key, or begin anew: `tinyc cache clear`"
+                )
             return super().configure_train(server_round, arrays, config, grid)
 
         def aggregate_train(self, server_round: int, replies: Any) -> tuple[Any, Any]:

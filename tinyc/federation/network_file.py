@@ -1,7 +1,7 @@
 """What an .h5 that came from elsewhere must not hold: a way to other files, or to code.
 
 HDF5 can take a dataset's bytes from another file (external storage, virtual datasets, links), and Keras takes classes
-and functions from any module that a configuration names. Lambda layers are refused where networks are read.
+and functions from any module that a configuration names.
 """
 
 from __future__ import annotations
@@ -77,6 +77,8 @@ def of_configuration(file: Any) -> str | None:
         return f"is of Keras {version[:20] or '?'}, and clients read Keras 2"
     for table in tables(json.loads(text(file.attrs.get("model_config", "null")))):
         module, kind = table.get("module"), table.get("class_name")
+        if kind == "Lambda":
+            return "has a Lambda, which carries code"
         if isinstance(module, str) and not MODULES.fullmatch(module):
             return f"takes something from the module {module[:80]!r}"
         if kind in READING or kind in CALLING:

@@ -32,6 +32,8 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 45.0
 """Seconds that a cluster's head has to be reached, and then to take a connection of Ray's."""
 PAUSE = 0.1
+TRIES = 50
+LONGEST_FOLDER = 20
 Through = Callable[[Any], Any]
 PROBE = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='ERROR'); ray.shutdown()"
 
@@ -176,7 +178,7 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[Any]:
         raise MachineError("federate", "this process is connected to Ray already", "end that connection first")
     if address is not None:
         reach(address)
-    folder = tempfile.mkdtemp(prefix="tinyc-ray-")
+    folder = tempfile.mkdtemp(prefix="tinyc-ray-", dir=near())
     handler = signal.getsignal(signal.SIGTERM)
     try:
         connect(ray, address, folder, min(workers, os.cpu_count() or 1))
@@ -185,7 +187,21 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[Any]:
         ray.shutdown()
         if threading.current_thread() is threading.main_thread() and handler is not None:
             signal.signal(signal.SIGTERM, handler)
+        delete(folder)
+
+
+def near() -> str | None:
+    """Give a place whose path is short enough for Ray's sockets, of which Linux allows 107 characters."""
+    return "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER and os.path.isdir("/tmp") else None
+
+
+def delete(folder: str) -> None:
+    """Delete Ray's folder; its processes may still write into it while they end."""
+    for _ in range(TRIES):
         shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(PAUSE)
+        if not os.path.exists(folder):
+            return
 
 
 def connect(ray: Any, address: str | None, folder: str, cores: int) -> None:
@@ -194,7 +210,7 @@ def connect(ray: Any, address: str | None, folder: str, cores: int) -> None:
     if not address:
         where |= {"num_cpus": cores, "include_dashboard": False}
     try:
-        with importable():
+        with inherited(None if address else folder):
             ray.init(log_to_driver=False, logging_level="ERROR", **where)
     except (RuntimeError, ConnectionError, ValueError, OSError, TimeoutError) as error:
         problem = f"Ray at {address} cannot be joined: {error}" if address else f"Ray does not start: {error}"
@@ -202,17 +218,22 @@ def connect(ray: Any, address: str | None, folder: str, cores: int) -> None:
 
 
 @contextmanager
-def importable() -> Iterator[None]:
-    """Let Ray's processes import what this one can: they take PYTHONPATH when they are started."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
+def inherited(folder: str | None) -> Iterator[None]:
+    """Set what Ray's processes take over when they are started: that they import what this one can, and put their
+    temporary files into a folder that goes with them, since they are killed and cannot delete them.
+    """
+    switches = {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+    switches |= {"TMPDIR": folder} if folder else {}
+    before = {name: os.environ.get(name) for name in switches}
+    os.environ.update(switches)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def reach(address: str) -> None:

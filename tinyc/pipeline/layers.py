@@ -11,6 +11,7 @@ from tinyc.interpreters.flatbuffer import describe
 from tinyc.ledger import Ledger
 from tinyc.report.kilobytes import coarse
 from tinyc.report.views import Kilobytes, Layer
+from tinyc.signals.folding import BACK, FRONT
 from tinyc.state import Net, State
 
 FLOAT_BYTES = 4
@@ -50,6 +51,12 @@ def kilobytes(index: int, ledger: Ledger, layers: tuple[Layer, ...], content: by
     kinds = coarse(ledger) if content is None else anatomy(content, describe(content))
     groups: dict[str, int] = {}
     for layer in layers:
-        name = re.split(r"[_/.]", layer.name)[0] or layer.name
+        name = group(layer.name)
         groups[name] = groups.get(name, 0) + layer.bytes
     return Kilobytes(index, kinds, groups)
+
+
+def group(name: str) -> str:
+    """What stands before the first mark of a layer's name; preprocessing is told from what undoes it."""
+    fixed = next((prefix for prefix in (FRONT, BACK) if name.startswith(prefix)), None)
+    return fixed.rstrip("_") if fixed else re.split(r"[_/.]", name)[0] or name

@@ -16,6 +16,7 @@ from tinyc.recipe import document, gallery
 from tinyc.recipe.document import Document
 from tinyc.recipe.order import check_order
 from tinyc.recipe.schema import Recipe, Sections, Step
+from tinyc.recipe.signal import check_signal
 from tinyc.targets import Bound
 
 Keys = tuple[str | int, ...]
@@ -49,6 +50,7 @@ def check(doc: Document) -> Recipe:
     if not steps:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     check_order(steps)
+    check_signal([each.transform for each in steps], top.data, doc.where)
     text = json.dumps(table, sort_keys=True)
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from tinyc.errors import UserError
 from tinyc.signals.library import library
 from tinyc.signals.operations import Affine, Filter, Median, Operation, Project, Wavelet
-from tinyc.signals.steps import Denoise, Normalize, Pca
+from tinyc.signals.steps import Denoise, Normalize, Pca, rate_of, require_width
 
 Chunks = Callable[[], Iterator[NDArray[Any]]]
 ROWS = 8192
@@ -44,7 +43,7 @@ def fit(steps: Sequence[Any], shape: tuple[int, ...], chunks: Chunks, rate: floa
     """
     done: list[Fitted] = []
     for index, step in enumerate(steps):
-        where = f"preprocess.steps[{index}]"
+        where = f"steps.{index + 1}"
         before = [each.operation for each in done]
 
         def rows(before: Sequence[Operation] = tuple(before)) -> Iterator[NDArray[Any]]:
@@ -82,8 +81,7 @@ def denoise(step: Denoise, time: int, rate: float | None, where: str) -> Fitted:
     if step.how == "wavelet":
         return wavelet(step, time, where)
     taps = step.width
-    if taps > time:
-        raise UserError(where, f"has {taps} taps, and a window {time} samples", "give fewer `taps`, or longer windows")
+    require_width(step, time, where)
     if step.how == "median":
         return Fitted(Median(taps), {"taps": taps, "beyond_ends": "the end's sample"})
     values = np.full(taps, 1 / taps) if step.how == "moving_average" else designed(step, rate, where)
@@ -106,20 +104,6 @@ def designed(step: Denoise, rate: float | None, where: str) -> NDArray[Any]:
     return taps
 
 
-def rate_of(step: Denoise, rate: float | None, where: str) -> float:
-    """The step's own rate, or the data's; the two must agree."""
-    if step.rate is not None and rate is not None and not math.isclose(step.rate, rate):
-        problem = f"has rate = {step.rate:g}, and the data {rate:g} samples a second"
-        raise UserError(where, problem, "leave `rate` out of the step")
-    found = step.rate or rate
-    if found is None:
-        raise UserError(where, f"{step.how} needs samples a second", "give `rate` in Hz, in [data] or in the step")
-    if step.highest >= found / 2:
-        problem = f"{step.highest:g} Hz is not below half the rate of {found:g} Hz"
-        raise UserError(where, problem, "give a lower frequency")
-    return found
-
-
 def wavelet(step: Denoise, time: int, where: str) -> Fitted:
     pywt = library("pywt")
     most = pywt.dwt_max_level(time, pywt.Wavelet(step.name).dec_len)
@@ -138,7 +122,8 @@ def normalize(rows: Chunks) -> Fitted:
         scaler.partial_fit(part)
     scale = 1 / np.asarray(scaler.scale_)
     operation = Affine(floats(scale), floats(-scaler.mean_ * scale))
-    constant = [index for index, variance in enumerate(scaler.var_) if variance == 0]
+    unscaled = (np.asarray(scaler.scale_) == 1) & ~np.isclose(scaler.var_, 1)
+    constant = [int(index) for index in np.flatnonzero(unscaled)]
     facts = {"mean": rounded(scaler.mean_), "std": rounded(np.sqrt(scaler.var_))}
     return Fitted(operation, {**facts, **({"constant_channels": constant} if constant else {})})
 

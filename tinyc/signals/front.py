@@ -59,6 +59,6 @@ class Front:
         """
         try:
             table = json.loads(text)
-            return cls(tuple(table["input_shape"]), tuple(read(each) for each in table["operations"]))
+            return cls(tuple(map(int, table["input_shape"])), tuple(read(each) for each in table["operations"]))
         except DAMAGED as error:
             raise UserError(where, f"describes no preprocessing: {error!r}", "export it again") from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
-ORTHOGONAL = r"^(haar|db([1-9]|[12]\d|3[0-8])|sym([2-9]|1\d|20)|coif([1-9]|1[0-7]))$"
+from tinyc.errors import UserError
+
+ORTHOGONAL = re.compile(r"haar|db([1-9]|[12]\d|3[0-8])|sym([2-9]|1\d|20)|coif([1-9]|1[0-7])")
 OWN = {
     "taps": ("moving_average", "lowpass", "bandpass", "median"),
     "cutoff": ("lowpass",),
@@ -36,11 +40,18 @@ class Denoise(BaseModel, frozen=True, extra="forbid"):
     rate: float | None = Field(
         None, gt=0, le=1e9, description="samples a second (Hz); default the `rate` of [data], where it says one"
     )
-    name: str = Field("db4", pattern=ORTHOGONAL, description="wavelet: haar, db1-38, sym2-20 or coif1-17")
+    name: str = Field("db4", description="wavelet: haar, db1-38, sym2-20 or coif1-17")
     level: int = Field(3, ge=1, le=12, description="wavelet: how often the window is halved")
     threshold: Literal["universal", "bayes"] = Field(
         "universal", description="wavelet: noise * sqrt(2 ln samples), or BayesShrink level by level; both soft"
     )
+
+    @field_validator("name")
+    @classmethod
+    def is_orthogonal(cls, name: str) -> str:
+        if not ORTHOGONAL.fullmatch(name):
+            raise ValueError("there are the wavelets haar, db1 to db38, sym2 to sym20 and coif1 to coif17")
+        return name
 
     @model_validator(mode="after")
     def fits_how(self) -> Self:
@@ -103,3 +114,28 @@ def is_linear(step: Any) -> bool:
 def split(steps: Sequence[Any]) -> int:
     """Count the steps up to the last that is not linear: these run before the network."""
     return max((index + 1 for index, step in enumerate(steps) if not is_linear(step)), default=0)
+
+
+def require_width(step: Denoise, time: int, where: str) -> None:
+    """Refuse more taps than a window has samples."""
+    if step.how != "wavelet" and step.width > time:
+        problem = f"has {step.width} taps, and a window {time} samples"
+        raise UserError(where, problem, "give fewer `taps`, or longer windows")
+
+
+def rate_of(step: Denoise, rate: float | None, where: str) -> float:
+    """Samples a second, the step's own or the data's.
+
+    Raises:
+        UserError: there are none, the two differ, or a frequency is not below half of them.
+    """
+    if step.rate is not None and rate is not None and not math.isclose(step.rate, rate):
+        problem = f"has rate = {step.rate:g}, and the data {rate:g} samples a second"
+        raise UserError(where, problem, "leave `rate` out of the step")
+    found = step.rate or rate
+    if found is None:
+        raise UserError(where, f"{step.how} needs samples a second", "give `rate` in Hz, in [data] or in the step")
+    if step.highest >= found / 2:
+        problem = f"{step.highest:g} Hz is not below half the rate of {found:g} Hz"
+        raise UserError(where, problem, "give a lower frequency")
+    return found
