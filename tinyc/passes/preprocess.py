@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from tinyc.contract import Context, Outcome
 from tinyc.errors import UserError
-from tinyc.signals.steps import Denoise, Step, split
+from tinyc.signals.steps import Denoise, Step, modules, split
 from tinyc.state import Kind
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Preprocess(BaseModel, frozen=True, extra="forbid"):
                 "leave one, such as a lowpass or bandpass in their place"
             )
         return self
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Modules without which the pass cannot run; the pipeline asks for them before anything trains."""
+        return modules(self.steps)
 
     def apply(self, state: Net, context: Context) -> Outcome:
         """Fit the steps, and put them before a copy of the network.

@@ -116,6 +116,9 @@ class Workshop:
         known = self.finished(0)
         if known:
             return known
+        for step in self.run.recipe.steps:
+            for module in getattr(step.transform, "libraries", ()):
+                library(module)
         began = time.monotonic()
         net = self.source()
         with scratch_folder(self.bench.folder.path) as scratch:

@@ -106,6 +106,14 @@ class Pca(BaseModel, frozen=True, extra="forbid"):
 Step = Annotated[Denoise | Normalize | Pca, Field(discriminator="op")]
 
 
+def modules(steps: Sequence[Any]) -> tuple[str, ...]:
+    """The modules of optional libraries that the steps are fitted with."""
+    filters = {"lowpass": "scipy.signal", "bandpass": "scipy.signal", "median": "scipy.ndimage", "wavelet": "pywt"}
+    fitted = {"normalize": "sklearn.preprocessing", "pca": "sklearn.decomposition"}
+    found = [filters.get(step.how) if isinstance(step, Denoise) else fitted[step.op] for step in steps]
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
 def is_linear(step: Any) -> bool:
     """Say whether a step becomes layers of the network."""
     return not isinstance(step, Denoise) or step.how not in ("median", "wavelet")
