@@ -179,3 +179,14 @@ def test_verify_refuses_recordings_that_are_no_windows(finished, capsys, tmp_pat
     model = str(finished / "runs" / NAME / "model.tflite")
     assert cli.invoke(["verify", model, "--data", str(tmp_path / "long.npz")]) == 2
     assert "before its preprocessing and was given" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_missing_library_is_said_before_anything_trains(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("TINYC_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "sklearn.decomposition", None)
+    assert cli.invoke(["compress", str(write(tmp_path)), "--out", str(tmp_path / "runs")]) == 3
+    said = capsys.readouterr().err
+    assert "needs scikit-learn" in said
+    assert 'pip install "tinyc[signal]"' in said
+    assert not list((tmp_path / "cache").glob("**/sources/*"))

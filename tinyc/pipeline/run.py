@@ -23,6 +23,7 @@ from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe
 from tinyc.report.record import StepRecord
+from tinyc.signals.library import library
 from tinyc.state import Flat, Net, State
 
 
