@@ -213,6 +213,8 @@ def test_steps_run_in_turn(tmp_path: Path) -> None:
     assert np.array_equal(dataset.test.ids, plain.test.ids)
     expected = x[dataset.test.ids].mean(axis=(1, 2, 3))
     assert dataset.test.x.mean(axis=(1, 2, 3)) == pytest.approx(expected, abs=15)
+    assert any("resize and grayscale makes the examples" in note for note in dataset.warnings)
+    assert not any("the device has to" in note for note in plain.warnings)
 
 
 def test_images_of_several_sizes(tmp_path: Path) -> None:

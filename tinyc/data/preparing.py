@@ -82,11 +82,15 @@ def first_resize(steps: Sequence[Step]) -> Resize | None:
 
 
 def prepared(raw: Raw, steps: Sequence[Step]) -> Raw:
-    """Run the steps after the window over all examples of every part."""
-    for step in steps:
-        if not isinstance(step, Window):
-            raw = replace(raw, x={part: step.apply(x) for part, x in raw.x.items()})
-    return raw
+    """Run the steps after the window over all examples of every part; says what the device has to compute as well."""
+    after = [step for step in steps if not isinstance(step, Window)]
+    for step in after:
+        raw = replace(raw, x={part: step.apply(x) for part, x in raw.x.items()})
+    if not after:
+        return raw
+    named = " and ".join(step.op for step in after)
+    note = f"{raw.where}: {named} makes the examples, before the network: the device has to do it too, and no C is written"
+    return replace(raw, warnings=(*raw.warnings, note))
 
 
 def problem_of(spec: DataSpec, is_text: bool) -> str | None:
