@@ -8,7 +8,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks import against_tfmot, client_curve, federated_table, mlperf_tiny
+from benchmarks import (
+    against_tfmot,
+    attack_privacy,
+    client_curve,
+    federated_table,
+    imu_folds,
+    mlperf_tiny,
+    terminal_data,
+)
+from tinyc import data
 from tinyc.federation.client_privacy import Mechanism
 from tinyc.interpreters.description import Tensor
 from tinyc.ledger import Ledger, Measurement
@@ -117,3 +126,44 @@ def test_the_federated_table_says_the_drop_the_traffic_and_how_far_sealed_sums_a
     assert text[4].startswith("| one place | 90.00%")
     assert federated_table.inexact(first) == ["sealed: 2.0e-06 is more than 1e-06 from plain"]
     assert not federated_table.inexact(dict.fromkeys(first, first[federated_table.PLAIN]))
+
+
+def test_every_fold_tests_two_people_whom_nothing_else_sees(tmp_path: Path) -> None:
+    tested: list[str] = []
+    for subjects in imu_folds.FOLDS:
+        recipe = load("imu-tiny", [f"data.prepare={imu_folds.prepare(load('imu-tiny'), subjects)}"])
+        whole = data.load(recipe.data, recipe.find, tmp_path, recipe.seed)
+        splits = (whole.train, whole.validation, whole.test)
+        people = [set(split.groups["subject"].tolist()) for split in splits]
+        assert [len(each) for each in people] == [7, 1, 2]
+        assert len(set.union(*people)) == 10
+        tested += sorted(people[2])
+    assert sorted(map(int, tested)) == list(range(1, 11))
+
+
+def test_features_are_finite_and_of_each_channel_alone() -> None:
+    x = np.random.default_rng(1).normal(size=(3, 64, 2)).astype(np.float32)
+    other = x.copy()
+    other[:, :, 1] *= 2
+    first, second = imu_folds.features(x), imu_folds.features(other)
+    assert np.isfinite(first).all()
+    assert first.shape == (3, 2 * (6 + imu_folds.SPECTRUM - 1))
+    assert np.array_equal(first == second, np.tile([True, False], (3, first.shape[1] // 2)))
+
+
+@pytest.mark.parametrize("name", attack_privacy.RUNS)
+def test_the_attacked_runs_differ_in_privacy(name: str, tmp_path: Path) -> None:
+    attack_privacy.write_data(tmp_path)
+    path = tmp_path / f"{name}.toml"
+    path.write_text(attack_privacy.RECIPE.format(name=name, keys=attack_privacy.RUNS[name]))
+    transform = load(str(path)).steps[0].transform
+    assert (transform.privacy.epsilon if transform.privacy else None) == {"epsilon-8": 8, "epsilon-1": 1}.get(name)
+
+
+def test_a_terminal_gets_one_persons_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["terminal_data.py", "3", "--out", str(tmp_path)])
+    terminal_data.main()
+    with np.load(tmp_path / "subject-3.npz") as own:
+        assert len(np.unique(own["recording"])) == 14
+        assert set(own["y"]) == {"PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"}
+        assert own["x"].shape == (len(own["y"]), 6)
