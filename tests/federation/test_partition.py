@@ -38,8 +38,9 @@ def test_seeds_and_alpha_matter():
     def unlike(alpha: float, seed: int = 5) -> tuple[float, list[list[int]]]:
         options = clients.options(partition="dirichlet", alpha=alpha, clients=5)
         counts = partition.facts(split, partition.deal(split, options, seed), ("a", "b", "c"))["client_classes"]
-        shares = np.array(list(counts.values())) / np.maximum(1, np.sum(list(counts.values()), axis=1, keepdims=True))
-        return float(shares.max(axis=1).mean()), list(counts.values())
+        rows = [[count[name] for name in "abc"] for count in counts.values()]
+        shares = np.array(rows) / np.maximum(1, np.sum(rows, axis=1, keepdims=True))
+        return float(shares.max(axis=1).mean()), rows
 
     assert unlike(0.1)[0] > 0.7
     assert unlike(100)[0] < 0.45

@@ -106,7 +106,9 @@ def test_rounds_make_the_network_better_and_its_facts_add_up(tmp_path):
     assert right(outcome.state, tmp_path) > max(before, 0.8)
     assert facts["clients"] == 5
     assert sum(facts["client_examples"].values()) == 150
-    assert [sum(counts) for counts in facts["client_classes"].values()] == list(facts["client_examples"].values())
+    assert [sum(counts.values()) for counts in facts["client_classes"].values()] == list(
+        facts["client_examples"].values()
+    )
     assert [each["round"] for each in facts["rounds"]] == [1, 2, 3, 4]
     assert facts["rounds"][-1]["validation_accuracy"] == pytest.approx(right(outcome.state, tmp_path))
     assert facts["rounds"][0]["loss"] > facts["rounds"][-1]["loss"]

@@ -195,3 +195,24 @@ def test_no_cell_of_the_ledger_is_wider_than_a_figure() -> None:
     """Eight states and more stand beside each other on a page of 1200 pixels."""
     cells = tables.ledgers(example.REPORT)
     assert max(len(text) for row in cells.rows for text in row[1:]) <= len("tflite-runtime")
+
+
+def test_steps_of_several_kinds_are_no_table() -> None:
+    steps = [
+        {"op": "denoise", "taps": [0.5, 0.5], "cutoff": 15.0, "rate": 50.0},
+        {"op": "normalize", "mean": [1.0], "std": [2.0]},
+    ]
+    found = facts.spelled(
+        {"steps": steps, "rounds": [{"round": 1, "loss": 0.5}, {"round": 2, "loss": 0.4, "epsilon": 3.0}]}
+    )
+    assert ("steps.1.op", "denoise") in found.single.rows
+    assert ("steps.2.std", "2") in found.single.rows
+    assert [name for name, _ in found.tables] == ["rounds"]
+
+
+def test_each_sentence_has_its_own_line() -> None:
+    long = "epsilon covers this training alone, and nothing that the passes before it have learnt"
+    found = facts.spelled({"conditions": [long, "short"], "layers": ["a", "b"]})
+    assert ("conditions.1", long) in found.single.rows
+    assert ("conditions.2", "short") in found.single.rows
+    assert ("layers", "a, b") in found.single.rows

@@ -89,7 +89,9 @@ def prepared(raw: Raw, steps: Sequence[Step]) -> Raw:
     if not after:
         return raw
     named = " and ".join(step.op for step in after)
-    note = f"{raw.where}: {named} makes the examples, before the network: the device has to do it too, and no C is written"
+    note = (
+        f"{raw.where}: {named} makes the examples, before the network: the device has to do it too, and no C is written"
+    )
     return replace(raw, warnings=(*raw.warnings, note))
 
 

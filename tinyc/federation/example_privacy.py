@@ -60,7 +60,7 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int, 
         callbacks=network.callbacks,
     )
     epsilon = spent(planned.noise, schedule_of(options, count), times * steps)
-    return {"loss": facts["loss"][-1], "learning_rate": rate, "noise": planned.noise, "epsilon": epsilon}
+    return {"loss": facts["loss"][-1], "noise": planned.noise, "epsilon": epsilon}
 
 
 def refuse_spent(options: FederationOptions, examples: int, times: int) -> None:

@@ -33,9 +33,9 @@ class Trained:
     Attributes:
         arrays: the new weights by name, not their differences.
         examples: how many examples it trained on.
-        metrics: `loss` (mean of the last local epoch) and `learning_rate`; with batchnorm = "local" the `accuracy`
-            after this training on `evaluated` examples of its own that it does not train on; with example-level
-            privacy the `noise`, and the `epsilon` of all rounds so far.
+        metrics: `loss` (mean of the last local epoch); with batchnorm = "local" the `accuracy` after this training
+            on `evaluated` examples of its own that it does not train on; with example-level privacy the `noise`, and
+            the `epsilon` of all rounds so far.
         kept: what stays at the client until its next round, to be handed to `train` then; never to be sent.
     """
 
@@ -109,7 +109,7 @@ def fit(network: Prepared, options: FederationOptions, data: TrainingData, round
         for epoch in range(options.local_epochs):
             reseed(network.generators, seed, epoch)
             run_epoch(training, epoch)
-    return {"loss": training.history["loss"][-1], "learning_rate": rate}
+    return {"loss": training.history["loss"][-1]}
 
 
 def learning_rate(options: FederationOptions, round: int) -> float:

@@ -123,8 +123,9 @@ def facts(split: Split, dealt: Mapping[str, NDArray[np.int64]], classes: tuple[s
     import numpy as np
 
     counts = {name: np.bincount(split.y[rows], minlength=len(classes)).tolist() for name, rows in dealt.items()}
+    named = {name: dict(zip(classes, count, strict=True)) for name, count in counts.items()}
     return {
         "clients": len(dealt),
         "client_examples": {name: len(rows) for name, rows in dealt.items()},
-        "client_classes": counts,
+        "client_classes": named,
     }

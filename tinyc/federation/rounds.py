@@ -91,6 +91,7 @@ def round_facts(
 ) -> dict[str, Any]:
     epsilon = server.epsilon(round)
     reported = [float(each.metrics["epsilon"]) for each in answers.usable if "epsilon" in each.metrics]
+    told = {each.client: dict(each.metrics) for each in answers.usable if each.metrics}
     return {
         "round": round,
         "answered": [each.client for each in answers.usable],
@@ -101,7 +102,7 @@ def round_facts(
         "bytes_down": answers.bytes_down,
         "epsilon": max(reported) if epsilon is None and reported else epsilon,
         "examples": {each.client: each.examples for each in answers.usable},
-        "client_metrics": {each.client: dict(each.metrics) for each in answers.usable if each.metrics},
+        **({"client_metrics": told} if told else {}),
     }
 
 

@@ -188,7 +188,7 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
         if self.batchnorm == "local":
             told: dict[str, Any] = {}
             for each in found["rounds"]:
-                told |= each["client_metrics"]
+                told |= each.get("client_metrics", {})
             said["client_accuracy"] = {name: metrics.get("accuracy") for name, metrics in told.items()}
             said["evaluated_on"] = "a tenth of each client's own examples, not trained on; all where it has under ten"
         return said

@@ -13,6 +13,8 @@ from tinyc.report.tables import Cells
 VALUES_SHOWN = 12
 ROWS_SHOWN = 40
 NUMBERS_APART = 6
+DIFFERENT_KEYS = 4
+LONG = 60
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,11 @@ def spelled(facts: Mapping[str, Any]) -> Facts:
     """Sort facts into single values and tables; nested names are joined by a dot."""
     single, tables = [], []
     for name, value in _leaves(facts):
-        if _is_records(value):
+        if _is_records(value) and _alike(value):
             tables.append((name, _records(value)))
+        elif _is_records(value) or _is_sentences(value):
+            numbered = {str(place): item for place, item in enumerate(value, start=1)}
+            single += [(inner, spell(inner, item)) for inner, item in _leaves(numbered, f"{name}.")]
         elif records := _by_name(name, value):
             tables.append((name, _records(records)))
         else:
@@ -86,6 +91,17 @@ def _leaves(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def _is_records(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(item, Mapping) for item in value)
+
+
+def _is_sentences(value: Any) -> bool:
+    """Say whether a list holds sentences, each of which wants a line of its own."""
+    return isinstance(value, list | tuple) and any(isinstance(item, str) and len(item) > LONG for item in value)
+
+
+def _alike(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether records have so much in common that one table shows them: steps of several kinds have not."""
+    kinds = [set(record) for record in records]
+    return len(set.union(*kinds)) <= len(set.intersection(*kinds)) + DIFFERENT_KEYS
 
 
 def _records(records: Sequence[Mapping[str, Any]]) -> Cells:
