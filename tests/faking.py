@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import clients
 import numpy as np
 
 from tinyc.federation import flower, records, rounds, strategies
@@ -198,3 +199,23 @@ def lying(received: Mapping[str, Any]) -> Any:
     first.data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
     content["arrays"] = ArrayRecord(dict(arrays))
     return content
+
+
+def options(**keys: Any) -> Any:
+    return clients.options(**{"engine": "process", **keys})
+
+
+def same(one: Any, other: Any) -> bool:
+    return set(one) == set(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+class Lines(Silent):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.notes: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def advance(self, amount: int, note: str = "") -> None:
+        self.notes.append(note)

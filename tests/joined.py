@@ -9,8 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyc.federation import certificates, deployment, terminal_link
 from tinyc.federation.deployment_link import Link
+
+NOWHERE = "127.0.0.1:0"
 
 
 class Terminal(threading.Thread):
@@ -42,3 +46,18 @@ def wait(what: Callable[[], bool]) -> None:
     while not what():
         assert time.monotonic() < ends
         time.sleep(0.05)
+
+
+def doubled(message: Any) -> Any:
+    from flwr.app import Array, ArrayRecord, Message, RecordDict
+
+    arrays = {name: Array(array.numpy() * 2) for name, array in message.content["arrays"].items()}
+    return Message(RecordDict({"arrays": ArrayRecord(arrays)}), reply_to=message)
+
+
+def weights(nodes: list[int], size: int = 10) -> list[Any]:
+    from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
+
+    record = ArrayRecord({"w": Array(np.arange(size, dtype=np.float32))})
+    content = RecordDict({"arrays": record, "config": ConfigRecord({"server-round": 1, "job": b"x" * 1000})})
+    return [Message(content, node, "train") for node in nodes]

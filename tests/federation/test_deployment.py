@@ -5,48 +5,16 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from joined import Terminal, wait
+from joined import NOWHERE, Terminal, doubled, wait
 
 from tinyc.errors import MachineError, UserError
 from tinyc.federation import certificates, deployment, terminal_link
 from tinyc.federation.deployment_link import DOORS, LARGEST_REQUEST_BYTES, Link, superlink
 from tinyc.progress import Silent
-
-NOWHERE = "127.0.0.1:0"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    certificates.make(folder, 3)
-    return folder
-
-
-@pytest.fixture
-def link(keys: Path) -> Iterator[Link]:
-    with superlink(NOWHERE, certificates.read_server(keys)) as opened:
-        yield opened
-
-
-def doubled(message: Any) -> Any:
-    from flwr.app import Array, ArrayRecord, Message, RecordDict
-
-    arrays = {name: Array(array.numpy() * 2) for name, array in message.content["arrays"].items()}
-    return Message(RecordDict({"arrays": ArrayRecord(arrays)}), reply_to=message)
-
-
-def weights(nodes: list[int], size: int = 10) -> list[Any]:
-    from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-
-    record = ArrayRecord({"w": Array(np.arange(size, dtype=np.float32))})
-    content = RecordDict({"arrays": record, "config": ConfigRecord({"server-round": 1, "job": b"x" * 1000})})
-    return [Message(content, node, "train") for node in nodes]
 
 
 def test_a_forged_key_is_refused_and_changes_nothing(link: Link, keys: Path, tmp_path: Path) -> None:

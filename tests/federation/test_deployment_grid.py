@@ -3,47 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from joined import Terminal, wait
+from joined import Terminal, doubled, wait, weights
 
-from tinyc.federation import certificates, deployment_grid
+from tinyc.federation import deployment_grid
 from tinyc.federation.deployment_grid import GONE, LinkGrid
-from tinyc.federation.deployment_link import Link, superlink
-
-NOWHERE = "127.0.0.1:0"
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    certificates.make(folder, 3)
-    return folder
-
-
-@pytest.fixture
-def link(keys: Path) -> Iterator[Link]:
-    with superlink(NOWHERE, certificates.read_server(keys)) as opened:
-        yield opened
-
-
-def doubled(message: Any) -> Any:
-    from flwr.app import Array, ArrayRecord, Message, RecordDict
-
-    arrays = {name: Array(array.numpy() * 2) for name, array in message.content["arrays"].items()}
-    return Message(RecordDict({"arrays": ArrayRecord(arrays)}), reply_to=message)
-
-
-def weights(nodes: list[int], size: int = 10) -> list[Any]:
-    from flwr.app import Array, ArrayRecord, ConfigRecord, Message, RecordDict
-
-    record = ArrayRecord({"w": Array(np.arange(size, dtype=np.float32))})
-    content = RecordDict({"arrays": record, "config": ConfigRecord({"server-round": 1, "job": b"x" * 1000})})
-    return [Message(content, node, "train") for node in nodes]
+from tinyc.federation.deployment_link import Link
 
 
 def test_rounds_go_to_the_terminals_and_back(link: Link, keys: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +11,9 @@ import pytest
 from joined import Terminal, wait
 
 from tinyc.errors import MachineError
-from tinyc.federation import certificates, deployment_opening
+from tinyc.federation import deployment_opening
 from tinyc.federation.deployment_grid import LinkGrid
-from tinyc.federation.deployment_link import Link, superlink
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys") / "keys"
-    certificates.make(folder, 3)
-    return folder
-
-
-@pytest.fixture
-def link(keys: Path) -> Iterator[Link]:
-    with superlink("127.0.0.1:0", certificates.read_server(keys)) as opened:
-        yield opened
+from tinyc.federation.deployment_link import Link
 
 
 def sealed_result(rounds: int = 3) -> Any:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-import clients
 import faking
 import numpy as np
 import pytest
-
-from tinyc.progress import Silent
+from faking import Lines, options, same
 
 WRONG = {
     "nan": (faking.nan, "NaN"),
@@ -38,26 +35,6 @@ WRONG = {
     "torn": (faking.torn, "cannot be read"),
     "slow": (faking.slow, "no answer within 1 s"),
 }
-
-
-def options(**keys: Any) -> Any:
-    return clients.options(**{"engine": "process", **keys})
-
-
-def same(one: Any, other: Any) -> bool:
-    return set(one) == set(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def advance(self, amount: int, note: str = "") -> None:
-        self.notes.append(note)
 
 
 @pytest.mark.parametrize("name", WRONG)

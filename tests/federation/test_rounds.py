@@ -6,35 +6,14 @@ import json
 import shutil
 from typing import Any
 
-import clients
 import faking
 import numpy as np
 import pytest
+from faking import Lines, options, same
 
 from tinyc.errors import MachineError, UserError
 from tinyc.federation import resume, rounds
 from tinyc.federation.grid import InProcess
-from tinyc.progress import Silent
-
-
-def options(**keys: Any) -> Any:
-    return clients.options(**{"engine": "process", **keys})
-
-
-def same(one: Any, other: Any) -> bool:
-    return set(one) == set(other) and all(one[name].tobytes() == other[name].tobytes() for name in one)
-
-
-class Lines(Silent):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.notes: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def advance(self, amount: int, note: str = "") -> None:
-        self.notes.append(note)
 
 
 def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
