@@ -126,7 +126,8 @@ def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
 
 def test_an_augmentation_that_does_not_suit_the_data_is_refused_also_in_a_rehearsal(lent: Lent) -> None:
     lent.rehearse = "lower"
-    lent.data = replace(lent.data, task=replace(lent.data.task, input_shape=(784,)))
+    rows = replace(lent.data.train, x=lent.data.train.x.reshape(len(lent.data.train), -1))
+    lent.data = replace(lent.data, train=rows)
     with pytest.raises(UserError, match="'crop' needs images"):
         train(network(), lent)
 
