@@ -13,8 +13,8 @@ from hypothesis import strategies as some
 from tinyc.errors import UserError
 from tinyc.passes.federate import Federate
 from tinyc.passes.preprocess import Preprocess
-from tinyc.recipe import Step
-from tinyc.recipe.order import check_order, legal_order, warnings
+from tinyc.recipe import Step, load
+from tinyc.recipe.order import check_order, legal_order, rescales, warnings
 
 KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}
 USES = ("preprocess", "distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)
@@ -195,3 +195,8 @@ def test_ranges_that_nobody_takes_are_said(text: str, said: str | None) -> None:
     assert len(found) == (said is not None)
     assert said is None or said in found[0]
     assert not [each for each in warnings([federate(), *steps(text)]) if "fake_quantize" in each]
+
+
+def test_only_preprocess_changes_scales() -> None:
+    of_shipped = [step.transform for step in load("imu-federated").steps]
+    assert [each.use for each in of_shipped if rescales(each)] == ["preprocess"]

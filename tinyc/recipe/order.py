@@ -224,7 +224,8 @@ def untabled(passes: Sequence[Pass], index: int) -> Iterator[str]:
 
 def rescales(current: Pass) -> bool:
     """Say whether `preprocess` changes scales or channels, which a network that came before it must undo."""
-    return any(getattr(step, "op", None) in ("normalize", "pca") for step in getattr(current, "steps", ()))
+    steps = getattr(current, "steps", ()) if current.use == "preprocess" else ()
+    return any(getattr(step, "op", None) in ("normalize", "pca") for step in steps)
 
 
 def sparse(passes: Sequence[Pass]) -> bool:
