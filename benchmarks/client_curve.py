@@ -5,7 +5,7 @@ its resolution from nothing, by federated averaging over iid clients, all of whi
 every point are the network and its first weights, the training examples together and how often each is seen, the
 rounds, the steps of a client in a round (so that its update hardly depends on how much it has; only the batch does),
 the learning rate, the clip, epsilon and delta. What changes are a client's share of the examples, and the noise in the
-mean. "Without" is the same without clipping and noise. Most of the time, an hour on two cores, goes into the last point.
+mean. "Without" is the same without clipping and noise. Most of an hour on two cores goes into the last point.
 """
 
 from __future__ import annotations
