@@ -8,14 +8,12 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
 from tinyc.federation import strategies
+from tinyc.federation.options import FederationOptions, required
 
 if TYPE_CHECKING:
-    from tinyc.federation.options import FederationOptions
     from tinyc.privacy.accounting import Plan, Schedule
     from tinyc.privacy.conditions import Watcher
-    from tinyc.privacy.keys import Privacy
 
 SEALED = ("homomorphic", "secagg")
 """Aggregations in which the server sees no update, so that clients add the noise."""
@@ -29,17 +27,6 @@ def applies(options: FederationOptions) -> bool:
 def by_shares(options: FederationOptions) -> bool:
     """Say whether each client adds a share of the noise, because the server cannot."""
     return applies(options) and options.aggregation in SEALED
-
-
-def required(options: FederationOptions) -> Privacy:
-    """Give the privacy that is asked for.
-
-    Raises:
-        UserError: none is.
-    """
-    if options.privacy is None:
-        raise UserError("federate.privacy", "is missing", "give { level = 'client', clip, epsilon, delta }")
-    return options.privacy
 
 
 def schedule_of(options: FederationOptions, clients: int) -> Schedule:

@@ -29,10 +29,10 @@ from tinyc.federation.client_budget import (
     from_system,
     noise_for_job,
     planned,
-    required,
     root,
     schedule_of,
 )
+from tinyc.federation.options import FederationOptions, required
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from tinyc.federation.job import Job
     from tinyc.federation.local import Trained
-    from tinyc.federation.options import FederationOptions
 
 __all__ = ["Budget", "Clipping", "answers_needed", "applies", "by_shares", "noise_for_job", "outgoing", "wrap"]
 

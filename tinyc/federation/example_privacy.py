@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinyc.errors import UserError
+from tinyc.federation.options import FederationOptions, required
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
     from tinyc.federation.job import Job
-    from tinyc.federation.options import FederationOptions
     from tinyc.federation.prepared import Prepared
     from tinyc.privacy.accounting import Plan, Schedule
-    from tinyc.privacy.keys import Privacy
 
 
 OF_TERMINALS = (
@@ -73,17 +72,6 @@ def refuse_spent(options: FederationOptions, examples: int, times: int) -> None:
         budget = required(options).epsilon
         problem = f"round {times} would exceed epsilon = {budget} for the {examples} examples of a client"
         raise UserError("federate.privacy", problem, "give more noise, a larger epsilon, or fewer rounds")
-
-
-def required(options: FederationOptions) -> Privacy:
-    """Give the privacy that is asked for.
-
-    Raises:
-        UserError: none is.
-    """
-    if options.privacy is None:
-        raise UserError("federate.privacy", "is missing", "give { level = 'example', clip, epsilon, delta }")
-    return options.privacy
 
 
 def steps_of(options: FederationOptions, examples: int) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from tinyc.errors import UserError
 from tinyc.privacy.keys import Privacy
 from tinyc.sources.training_keys import Augment, Batch, LabelSmoothing, LearningRate, Optimizer, WeightDecay
 
@@ -64,3 +65,14 @@ class FederationOptions(BaseModel, frozen=True, extra="forbid"):
     )
     address: str | None = Field(None, min_length=1, description="for simulation: an existing Ray cluster, HOST:PORT")
     timeout: float = Field(3600, gt=0, le=1e6, description="seconds that a round waits for answers")
+
+
+def required(options: FederationOptions) -> Privacy:
+    """Give the privacy that is asked for.
+
+    Raises:
+        UserError: none is.
+    """
+    if options.privacy is None:
+        raise UserError("federate.privacy", "is missing", "give { level, clip, epsilon, delta }")
+    return options.privacy
