@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import tinyc
 from tinyc import keys
 from tinyc.builders import Find
 from tinyc.interpreters import runtimes
@@ -31,19 +32,22 @@ use = "quantize"
 """
 
 
-def keys_of(folder: Path, text: str = TEXT, digest: str = "d", helper: str = "WIDTH = 4") -> list[str]:
+def written(folder: Path, text: str = TEXT, helper: str = "WIDTH = 4") -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "r.toml").write_text(text)
     (folder / "net.py").write_text("from parts import WIDTH\ndef net(shape, classes): ...")
     (folder / "parts.py").write_text(helper)
-    recipe = load(str(folder / "r.toml"))
+    return folder / "r.toml"
+
+
+def keys_of(folder: Path, text: str = TEXT, digest: str = "d", helper: str = "WIDTH = 4") -> list[str]:
+    recipe = load(str(written(folder, text, helper)))
 
     def find(path: str) -> Path:
         return gallery.find(path, folder, "r.toml")
 
     wanted: Find = find
-    source = keys.source_key(recipe, digest, wanted)
-    return [source, *keys.step_keys(recipe, source, wanted)]
+    return list(keys.of_recipe(recipe, digest, wanted).steps)
 
 
 def test_the_same_recipe_in_another_folder_has_the_same_keys(tmp_path: Path) -> None:
@@ -116,3 +120,30 @@ def test_a_budget_of_bytes_is_no_file(tmp_path: Path) -> None:
     after = keys_of(tmp_path, TEXT.replace("fraction = 0.5", 'budget = { file = "10 KiB" }'))
     assert before[0] == after[0]
     assert not set(before[1:]) & set(after[1:])
+
+
+def test_a_raised_number_changes_the_steps_it_speaks_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trained source stays: its weights are what they were."""
+    before = keys_of(tmp_path)
+    for use, same in (("source", [False] * 3), ("prune", [True, False, False]), ("quantize", [True, True, False])):
+        with monkeypatch.context() as raised:
+            raised.setitem(keys.COMPUTED, use, keys.COMPUTED[use] + 1)
+            assert [old == new for old, new in zip(before, keys_of(tmp_path), strict=True)] == same
+    monkeypatch.setattr(keys, "MEASURED", keys.MEASURED + 1)
+    assert not set(before) & set(keys_of(tmp_path))
+
+
+def test_the_trained_source_knows_neither_numbers_nor_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load(str(written(tmp_path)))
+    before = keys.of_recipe(recipe, "d", recipe.find)
+    monkeypatch.setattr(tinyc, "__version__", "9.9.9")
+    assert keys.of_recipe(recipe, "d", recipe.find) == before
+    monkeypatch.setitem(keys.COMPUTED, "source", 99)
+    monkeypatch.setattr(keys, "MEASURED", 99)
+    assert keys.of_recipe(recipe, "d", recipe.find).source == before.source
+
+
+def test_every_pass_has_a_number() -> None:
+    assert set(keys.COMPUTED) == {"source", *PASSES}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_origin
@@ -19,14 +20,36 @@ from tinyc.interpreters.runtimes import Runtime
 from tinyc.pruning.budget import Budget
 from tinyc.recipe import Recipe
 from tinyc.sources.checkpoint import BUILDER, fingerprinted
+from tinyc.training.options import TRAINING
 
+COMPUTED = {
+    "source": 1, "preprocess": 1, "distill": 1, "trim_vocabulary": 1, "factorize": 1, "prune": 1, "cluster": 1,
+    "federate": 1, "quantize": 1, "compact": 1, "export": 1, "verify": 1,
+}  # fmt: skip
+"""What each pass makes of the same state and options, and how a source is read or built: raised when it changes."""
+MEASURED = 1
+"""What the ledger and the report's figures say of the same state: raised when that changes."""
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
 FILES = ("file", "weights", "teachers", "sensitivity")
 INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
 
 
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a run: of the trained source in the user cache, and of each step's folder, state 0 first."""
+
+    source: str
+    steps: tuple[str, ...]
+
+
+def of_recipe(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | None = None) -> Keys:
+    """Compute every key of a run; `checkpoint` is the folder of the source's own, None where it has none."""
+    source = source_key(recipe, data_digest, find, checkpoint)
+    return Keys(source, tuple(step_keys(recipe, source, find)))
+
+
 def source_key(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | None = None) -> str:
-    """Key of the trained source: data, network, training, seed and versions; `checkpoint` is the folder of its own."""
+    """Key of the trained source: data, network, training, seed and versions."""
     data = recipe.data.model_dump(mode="json", exclude={"metric"})
     parts = [versions(), data_digest, data, recipe.seed, *contents(recipe.source, find)]
     return digest(parts + (checkpoint_parts(checkpoint, find) if checkpoint else []))
@@ -39,14 +62,18 @@ def checkpoint_parts(folder: Path, find: Find) -> list[Any]:
 
 
 def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
-    """Key of each step: the step before, the pass's resolved fields, the files that it names, and who measures it."""
-    keys: list[str] = []
-    before = digest([source, recipe.data.metric])
+    """Key of each step, state 0 first: the step before, the pass with its fields and files, and who measures it how."""
+    keys = [digest([source, recipe.data.metric, numbers("source")])]
     for index, step in enumerate(recipe.steps, start=1):
+        use = step.transform.use
         measured = measuring(recipe, index) if step.transform.gives == "flat" else []
-        before = digest([before, step.transform.use, *contents(step.transform, find), *measured])
-        keys.append(before)
+        keys.append(digest([keys[-1], use, numbers(use), *contents(step.transform, find), *measured]))
     return keys
+
+
+def numbers(use: str) -> dict[str, int]:
+    """What a step of this pass is made by today; a step of other numbers is done again."""
+    return {"computed": COMPUTED[use], "measured": MEASURED}
 
 
 def measuring(recipe: Recipe, index: int) -> list[Any]:
@@ -89,8 +116,8 @@ def file_hash(value: Builder | str, find: Find) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that the bytes of a step depend on."""
-    return {"tinyc": tinyc.__version__, **{name: metadata.version(name) for name in VERSIONED}}
+    """The versions that the bytes of a trained source depend on."""
+    return {"tinyc": TRAINING, **{name: metadata.version(name) for name in VERSIONED}}
 
 
 def digest(parts: list[Any]) -> str:

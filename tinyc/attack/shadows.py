@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-import tinyc
 from tinyc import backend, data
 from tinyc.attack.confidences import confidences
 from tinyc.attack.pool import Shares, shares
@@ -26,6 +25,7 @@ from tinyc.signals.folding import BACK, FRONT
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
 from tinyc.training.fit import fit
 from tinyc.training.objectives import labels
+from tinyc.training.options import TRAINING
 from tinyc.training.predict import predictor
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def key(school: School, dataset: Dataset, sides: Sides, seed: int) -> str:
     net = school.net
     words = net.task.tokenizer
     parts = [
-        tinyc.__version__, metadata.version("tensorflow"), json.loads(net.model.to_json()),
+        TRAINING, metadata.version("tensorflow"), json.loads(net.model.to_json()),
         school.options.model_dump(mode="json"), dataset.digest, seed, sides.unit,
         sides.members.ids.tolist(), sides.others.ids.tolist(),
         None if net.task.front is None else net.task.front.to_json(),

@@ -97,9 +97,9 @@ def opened(written: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
     with Pool() as pool:
         home = cache.folder()
         dataset, checkpoint = load_examples(recipe, home, screen)
-        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
         bench = Bench(recipe, RunFolder(folder), home, dataset, pool, screen, checkpoint)
-        made = Run(bench, Settings(folder.parent, home), (source, *keys.step_keys(recipe, source, recipe.find)))
+        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
+        made = Run(bench, Settings(folder.parent, home), every)
         flat = stored.load_state(steps[-1].folder, dataset.task, dict)
         yield Opened(made, steps, cast(Flat, flat))
 
@@ -108,7 +108,7 @@ def target_of(made: Opened) -> Target:
     """Say what is attacked; members are the training examples of the data as it lies here now."""
     recipe, last = made.run.recipe, made.steps[-1]
     notes: tuple[str, ...] = ()
-    if last.key != made.run.keys[-1]:
+    if last.key != made.run.keys.steps[-1]:
         notes = (
             "The run was made with other data, files or versions than are here now, by its key. Members are the "
             "training examples of the data as it is now.",

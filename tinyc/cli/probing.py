@@ -84,13 +84,12 @@ def measured(options: Options, folder: RunFolder, screen: Screen) -> Sensitivity
     recipe = options.recipe
     with Pool() as pool:
         dataset, checkpoint = load_examples(recipe, cache.folder(), screen)
-        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
         bench = Bench(recipe, folder, cache.folder(), dataset, pool, screen, checkpoint)
         # What later steps name need not exist yet: `prune` may be waiting for the file that this will write.
         first = replace(recipe, steps=recipe.steps[: options.after or 0])
-        every = (source, *keys.step_keys(first, source, recipe.find))
+        every = keys.of_recipe(first, dataset.digest, recipe.find, checkpoint)
         net = network(options, Workshop(Run(bench, Settings(options.out, cache.folder()), every)))
-    kept = Kept(folder.path, keys.digest([every[options.after or 0], options.examples, recipe.seed]))
+    kept = Kept(folder.path, keys.digest([every.steps[options.after or 0], options.examples, recipe.seed]))
     if options.fresh:
         kept.forget()
     request = Request(recipe.name, options.step, options.examples, recipe.seed)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import tinyc
 from tinyc.training import checkpoints
+from tinyc.training.options import TRAINING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def key(job: Job, arrays: Arrays, *details: str) -> str:
     """
     total = hashlib.sha256()
     settled = replace(job, options=job.options.model_copy(update=MAY_CHANGE))
-    total.update(json.dumps([tinyc.__version__, settled.sha256, *details]).encode())
+    total.update(json.dumps([TRAINING, settled.sha256, *details]).encode())
     for name, array in sorted(arrays.items()):
         total.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
     return total.hexdigest()

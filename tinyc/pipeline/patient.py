@@ -96,9 +96,9 @@ def open_patient(folder: Path, cache: Path, progress: Progress) -> Iterator[Pati
     before = finished(folder, recipe, index - 1)
     with Pool() as pool:
         dataset, checkpoint = examples(recipe, cache, progress)
-        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
         bench = Bench(recipe, RunFolder(folder), cache, dataset, pool, progress, checkpoint)
-        run = Run(bench, Settings(folder.parent, cache), (source, *keys.step_keys(recipe, source, recipe.find)))
+        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
+        run = Run(bench, Settings(folder.parent, cache), every)
         house = Workshop(run)
         backend.keras()  # Before a file of the user's imports it, in all its loudness.
         net = house.state_before(index, before)

@@ -16,6 +16,7 @@ from tinyc import backend, builders, keys, ledger, rundir
 from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
+from tinyc.keys import Keys
 from tinyc.pipeline import doctor, judge, layers, stored
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.source import examples, open_source
@@ -61,7 +62,7 @@ class Run:
 
     bench: Bench
     settings: Settings
-    keys: tuple[str, ...]
+    keys: Keys
 
     @property
     def recipe(self) -> Recipe:
@@ -74,9 +75,8 @@ def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator
     folder = rundir.choose(settings.out, recipe.name, recipe.sha256)
     with rundir.locked(folder), Pool() as pool:
         dataset, checkpoint = examples(recipe, settings.cache, progress)
-        source = keys.source_key(recipe, dataset.digest, recipe.find, checkpoint)
         bench = Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint)
-        yield Run(bench, settings, (source, *keys.step_keys(recipe, source, recipe.find)))
+        yield Run(bench, settings, keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint))
 
 
 def steps(run: Run) -> Iterator[Started | Stepped]:
@@ -86,6 +86,7 @@ def steps(run: Run) -> Iterator[Started | Stepped]:
         UserError, MachineError: a pass failed; the message names it, and what was finished stays.
     """
     house = Workshop(run)
+    house.say_outdated()
     source = house.source_done()
     yield Started(source, run.bench.dataset.warnings)
     before = source
@@ -108,8 +109,8 @@ class Workshop:
         if self._source is None:
             with scratch_folder(self.bench.folder.path) as scratch:
                 nothing = Net(None, self.bench.dataset.task)
-                context = self.bench.context(0, nothing, self.run.keys[0], (), scratch)
-                self._source = open_source(self.bench, self.run.keys[0], context)
+                context = self.bench.context(0, nothing, self.run.keys.source, (), scratch)
+                self._source = open_source(self.bench, self.run.keys.source, context)
         return self._source
 
     def source_done(self) -> Done:
@@ -124,13 +125,32 @@ class Workshop:
         net = self.source()
         with scratch_folder(self.bench.folder.path) as scratch:
             measured = ledger.measure_net(net, self.bench.dataset, self.bench.progress)
-            done = Done(self.folder(0), self.run.keys[0], measured.ledger, measured.scores, {}, (),
+            done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, {}, (),
                         layers.of_net(net), time.monotonic() - began, cached=False)  # fmt: skip
-            return stored.save(done, None, {}, scratch)
+            return stored.save(done, None, {}, scratch, keys.numbers("source"))
+
+    def use(self, index: int) -> str:
+        return self.run.recipe.steps[index - 1].transform.use if index else "source"
 
     def folder(self, index: int) -> Path:
-        use = self.run.recipe.steps[index - 1].transform.use if index else "source"
-        return self.bench.folder.step(index, use, self.run.keys[index])
+        return self.bench.folder.step(index, self.use(index), self.run.keys.steps[index])
+
+    def say_outdated(self) -> None:
+        """Say which steps lie here from a tinyc that computed or measured otherwise, and so are done again."""
+        if self.run.settings.start is not None:
+            return
+        steps = range(len(self.run.recipe.steps) + 1)
+        found = [f"{index} {self.use(index)}" for index in steps if self.outdated(index)]
+        if found:
+            why = "done again, since the tinyc that made them here computed or measured otherwise than this one"
+            self.bench.progress.say(f"{why}: {', '.join(found)}")
+
+    def outdated(self, index: int) -> bool:
+        """Tell whether a step is here under older numbers alone."""
+        if self.folder(index).exists():
+            return False
+        others = self.bench.folder.path.glob(f"{index:02d}-{self.use(index)}-*")
+        return any(stored.numbers(other) != keys.numbers(self.use(index)) for other in others)
 
     def finished(self, index: int) -> Done | None:
         """A step that an earlier run finished; a damaged one is set aside and done again."""
@@ -158,7 +178,7 @@ class Workshop:
         # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
         source = self.source() if transform.takes == "net" else Net(None, self.bench.dataset.task)
         state = self.state_before(index, before)
-        context = self.bench.context(index, source, self.run.keys[0], earlier, scratch, task=state.task)
+        context = self.bench.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
         with named(f"pass {index} ({transform.use})"):
             outcome = transform.apply(state, context)
             measured = self.measure(index, outcome.state, state, before)
@@ -166,9 +186,9 @@ class Workshop:
         then = judge.measurement(before, self.bench.dataset)
         found = doctor.findings(self.bench, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
-        done = Done(self.folder(index), self.run.keys[index], measured.ledger, measured.scores,
+        done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
-        done = stored.save(done, outcome.state, outcome.files, scratch)
+        done = stored.save(done, outcome.state, outcome.files, scratch, keys.numbers(transform.use))
         del state, outcome
         gc.collect()
         return done

@@ -44,10 +44,16 @@ class Done:
     files: tuple[str, ...] = ()
 
 
-def save(done: Done, state: State | None, files: Mapping[str, bytes], scratch: Path) -> Done:
-    """Write a step whole; `state` is None for the source, whose weights live in the user cache."""
+def save(
+    done: Done, state: State | None, files: Mapping[str, bytes], scratch: Path, numbers: Mapping[str, int]
+) -> Done:
+    """Write a step whole, with the numbers of `keys` that it was made by.
+
+    `state` is None for the source, whose weights live in the user cache.
+    """
     manifest = {
         "key": done.key,
+        "numbers": dict(numbers),
         "seconds": done.seconds,
         "ledger": done.ledger.to_json(),
         "facts": dict(done.facts),
@@ -98,6 +104,12 @@ def network_file(state: State, scratch: Path) -> dict[str, bytes]:
         remedy = "give each layer class of yours a get_config() that returns all arguments of its __init__"
         raise UserError(state.model.name, f"the network cannot be stored: {error}", remedy) from error
     return {NET: path.read_bytes()}
+
+
+def numbers(folder: Path) -> Mapping[str, int]:
+    """The numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
+    found: Mapping[str, int] = (rundir.manifest(folder) or {}).get("numbers", {})
+    return found
 
 
 def load(folder: Path, cached: bool = True) -> Done | None:

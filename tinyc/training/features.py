@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import tinyc
 from tinyc import cache, progress, units
 from tinyc.training.imitation import Feature, reader
+from tinyc.training.options import TRAINING
 from tinyc.training.store import CHUNK, HEADER, examples_key
 from tinyc.training.teachers import Teacher, listening
 
@@ -103,7 +103,7 @@ def stored(lecture: Lecture, context: Context) -> tuple[dict[str, NDArray[np.flo
 
 def key(teacher: Teacher, context: Context) -> str:
     """Key of everything that a feature depends on but its name."""
-    parts = [tinyc.__version__, "features", teacher.key, *examples_key(context.data)]
+    parts = [TRAINING, "features", teacher.key, *examples_key(context.data)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

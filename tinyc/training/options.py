@@ -25,6 +25,7 @@ from tinyc.sources.training_keys import (
 )
 
 __all__ = [
+    "TRAINING",
     "Augment",
     "Batch",
     "Epochs",
@@ -41,6 +42,12 @@ __all__ = [
     "fit_options",
     "refuse_unheard",
 ]
+
+TRAINING = "0.1.0"
+"""What the same options train the same network to: in the key of every training, of features and of soft labels.
+
+Another word when that changes, whatever the package's version is.
+"""
 
 
 class FitOptions(BaseModel, frozen=True, extra="forbid"):

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tinyc
 from tinyc import cache, units
 from tinyc.training import checkpoints
 from tinyc.training.fit import fit
 from tinyc.training.objectives import Objective
+from tinyc.training.options import TRAINING
 
 if TYPE_CHECKING:
     from tinyc.contract import Context
@@ -71,7 +71,7 @@ def outliving() -> Iterator[list[Path]]:
 def training_key(model: Any, options: FitOptions, context: Context, details: Sequence[Any]) -> str:
     """Key of a training: the weights at its begin, its options, its data and what becomes of it, and its seed."""
     total = hashlib.sha256()
-    parts = [tinyc.__version__, options.model_dump(mode="json"), context.data.digest, context.seed, *details]
+    parts = [TRAINING, options.model_dump(mode="json"), context.data.digest, context.seed, *details]
     total.update(json.dumps(parts).encode())
     if context.data.task.tokenizer:
         words = context.data.task.tokenizer

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tinyc
 from tinyc import cache, progress, units
 from tinyc.data.augment import IDENTITY
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
+from tinyc.training.options import TRAINING
 from tinyc.training.teachers import Panel, heard
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Con
 def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingData) -> str:
     """Key of everything that a soft label depends on but its view."""
     keys = [teacher.key for teacher in panel.teachers]
-    parts = [tinyc.__version__, keys, *examples_key(data), augment, seed]
+    parts = [TRAINING, keys, *examples_key(data), augment, seed]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
