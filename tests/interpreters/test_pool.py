@@ -16,7 +16,7 @@ import pytest
 import tiny
 
 from tinyc.errors import MachineError, UserError
-from tinyc.interpreters import runtimes, spread
+from tinyc.interpreters import arena, runtimes, spread
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.parting import steps_apart
 from tinyc.interpreters.pool import Pool
@@ -98,7 +98,7 @@ def test_the_arena_grows_until_it_fits(pool: Pool, monkeypatch: pytest.MonkeyPat
     grown = pool.run(tiny.mixed(), x, "tflm")
     assert grown.arena_bytes == generous.arena_bytes > 4096
     assert np.array_equal(grown.raw, generous.raw)
-    monkeypatch.setattr(spread.Job, "arena_bytes", runtimes.ARENA_LIMIT + 1)
+    monkeypatch.setattr(spread.Job, "arena_bytes", arena.LIMIT + 1)
     with pytest.raises(UserError, match="arena of 1073741824 bytes is too small"):
         pool.run(tiny.mixed(), x, "tflm")
 

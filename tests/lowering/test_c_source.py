@@ -20,7 +20,7 @@ STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 VECTORS = Vectors(np.arange(-6, 6, dtype=np.int8).reshape(4, 3), np.full((4, 1, 3), -128, np.int8), "TFLM 1.0")
 
 
-def sources(arena_bytes: int | None = 1234, softmax: bool = True) -> dict[str, bytes]:
+def sources(arena_bytes: int | None = 1248, softmax: bool = True) -> dict[str, bytes]:
     flat = Flat(artifacts.by_hand(), Task(LABELS, (3,), scale=1 / 255, offset=-0.5), softmax=softmax)
     return c_source.model_data(flat, "hand", arena_bytes) | c_source.test_vectors(VECTORS, "hand")
 

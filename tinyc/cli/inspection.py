@@ -8,18 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tinyc.cli.savings import Saving, gzip_bytes, savings
 from tinyc.errors import MachineError, TinycError, UserError
-from tinyc.interpreters import runtimes
 from tinyc.interpreters.anatomy import anatomy
 from tinyc.interpreters.constants import Constant, constants
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import Reader, describe
 from tinyc.interpreters.lifetimes import Arena, lifetimes
 from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.spread import Job, Spread
 from tinyc.interpreters.values import Variety, looked_up, numbers, variety
 
 
@@ -125,19 +121,12 @@ def read_variety(constant: Constant, described: Description, reader: Reader) -> 
 
 
 def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None]:
-    """Invoke the file once under TFLM with an input of zeros; the arena in bytes, or why there is none."""
+    """The least arena with which TFLM runs the file, in bytes, or why there is none."""
     if any(size < 0 for each in described.inputs for size in each.shape):
         return None, f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
-    first = described.inputs[0].shape if described.inputs else ()
-    zeros = np.zeros((1, *first[1:]), np.float32)
     try:
         with Pool(1) as pool:
-            if runtimes.version("tflm") is None or first[:1] != (1,):
-                return pool.run(content, zeros, "tflm", where).arena_bytes, None
-            # Not through `run`, which refuses files of several inputs or outputs.
-            pool.start()
-            job = Job(content, zeros, "tflm", where, described, 1, lambda _: None)
-            return Spread(pool.links, job, pool.patience).run()[1], None
+            return pool.arena_bytes(content, where), None
     except TinycError as error:
         return None, str(error)
 

@@ -36,7 +36,7 @@ def head(found: Inspection) -> list[str]:
     names = Counter(op.name for op in described.ops)
     host = "not measured"
     if found.arena_bytes:
-        host = f"{size(found.arena_bytes)} ({found.arena_bytes:,} B) under TensorFlow Lite Micro on this host"
+        host = f"{size(found.arena_bytes)} ({found.arena_bytes:,} B), the least for TensorFlow Lite Micro on this host"
     rows = [
         ("file", f"{size(described.file_bytes)} ({described.file_bytes:,} B), gzip {size(found.gzip_bytes)}"),
         ("weights", f"{size(described.weight_bytes)}, all else {size(described.metadata_bytes)}"),
@@ -119,7 +119,8 @@ def arena(found: Inspection) -> list[str]:
     lines = wrapped("", said, 2)
     if found.arena_bytes:
         more = found.arena_bytes - held.peak_bytes
-        said = f"TFLM takes {found.arena_bytes:,} B: {more:,} B more for gaps, scratch memory and its own structures"
+        why = "for gaps, scratch memory, its own structures, and what it needs while it allocates"
+        said = f"TFLM needs {found.arena_bytes:,} B: {more:,} B more, {why}"
         lines += wrapped("  ", said, 2)
     most = max(held.lifetimes, key=lambda each: each.bytes).bytes
     largest = sorted(held.lifetimes, key=lambda each: (-each.bytes, each.first))[:LIVES_SHOWN]

@@ -1,7 +1,8 @@
 """When each activation is made and last read: what an inference must hold at the same time.
 
-A planner that packs perfectly needs the largest sum over the operators. TFLM's own figure is larger: it rounds each
-tensor up, may have to leave gaps, and keeps operators' scratch memory and its own structures in the same arena.
+A planner that packs perfectly needs the largest sum over the operators. TFLM's arena is larger: it rounds each tensor
+up, may have to leave gaps, and keeps operators' scratch memory and its own structures there, some only while it
+allocates.
 """
 
 from __future__ import annotations

@@ -88,8 +88,9 @@ class Link:
         return ended + (f" ({lines[-1].strip()})" if lines else "")
 
     def end(self) -> None:
-        """End the worker at once and reap it."""
-        self.process.kill()
+        """End the worker at once, with what it started, and reap it."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.connection.close()
         self.heard.close()

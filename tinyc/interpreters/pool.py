@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from tinyc.interpreters.flatbuffer import Description, describe
 from tinyc.interpreters.link import Link, LostError
 from tinyc.interpreters.quantization import dequantize
 from tinyc.interpreters.runtimes import Runtime
-from tinyc.interpreters.spread import Job, Spread, read
+from tinyc.interpreters.spread import Job, Spread, least_arena, read
 
 PATIENCE = 60.0
 
@@ -31,7 +32,7 @@ class Run:
     Attributes:
         outputs: (examples, ...) float32, dequantized.
         raw: the same in the file's own type, int8 for an int8 artifact.
-        arena_bytes: what TFLM reported after a real invoke; None under the other runtimes.
+        arena_bytes: the least arena with which TFLM allocates and invokes here; None under the other runtimes.
         seconds: wall clock from the first worker's opening of the file; the workers' own start is not in it.
         runtime: the package and version that ran it.
     """
@@ -57,6 +58,7 @@ class Pool:
         self.processes = processes or cores()
         self.patience = patience
         self.links: list[Link] = []
+        self.arenas: dict[bytes, int] = {}
         self.lock = threading.Lock()
         self.finalizer = weakref.finalize(self, end_all, self.links)
 
@@ -128,12 +130,36 @@ class Pool:
                 needed = -(-len(inputs) // job.chunk)
                 self.start(needed)
                 began = time.perf_counter()
-                raw, arena = Spread(self.links[:needed], job, self.patience).run()
+                raw = Spread(self.links[:needed], job, self.patience).run()
                 seconds = time.perf_counter() - began
             except BaseException:
                 self.close()
                 raise
+        arena = self.arena_bytes(content, where) if runtime == "tflm" else None
         return Run(dequantize(raw, description.outputs[0]), raw, arena, seconds, name)
+
+    def arena_bytes(self, content: bytes, where: str = "the artifact") -> int:
+        """Find the least arena with which TFLM allocates and invokes a .tflite on this host, in bytes.
+
+        Its inputs are zeros; it may have any number of them, and of outputs. A file that was asked for before is not
+        tried again.
+
+        Raises:
+            UserError, MachineError: as `run` does.
+        """
+        if runtimes.version("tflm") is None:
+            raise failures.absent("tflm", where)
+        name = hashlib.sha256(content).digest()
+        if name not in self.arenas:
+            job = Job(content, np.empty(0), "tflm", where, describe(content, where), 1, lambda _: None)
+            with self.lock:
+                try:
+                    self.start(1)
+                    self.arenas[name] = least_arena(self.links[0], job, self.patience)
+                except BaseException:
+                    self.close()
+                    raise
+        return self.arenas[name]
 
     def tensors(
         self, content: bytes, inputs: NDArray[Any], tensors: Sequence[int], where: str = "the artifact"

@@ -10,14 +10,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import itertools
-import re
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters import heard
+from tinyc.interpreters import arena
 
 Runtime = Literal["tflm", "fast", "reference"]
 PACKAGES: dict[Runtime, tuple[str, ...]] = {
@@ -25,13 +23,6 @@ PACKAGES: dict[Runtime, tuple[str, ...]] = {
     "fast": ("tflite_runtime", "ai_edge_litert"),
     "reference": ("tflite_runtime", "ai_edge_litert"),
 }
-ARENA_LIMIT = 1 << 30
-ARENA_SHORT = re.compile(r"Failed to (resize buffer|allocate)|[Aa]rena size is too small")
-ARENA_TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
-
-
-class ArenaTooLargeError(RuntimeError):
-    """TFLM did not get by with the largest arena that is offered."""
 
 
 class Session(Protocol):
@@ -39,9 +30,6 @@ class Session(Protocol):
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Give the output of each example, (examples, ...), in the file's own types."""
-
-    def arena_bytes(self) -> int | None:
-        """What TFLM reports after a real invoke; None for the other interpreters."""
 
 
 def package(runtime: Runtime) -> str | None:
@@ -92,8 +80,8 @@ class Micro:
     """TFLM, one example at a time."""
 
     def __init__(self, content: bytes, arena_bytes: int, **options: Any) -> None:
-        self.interpreter = offer_arenas(content, arena_bytes, **options)
-        self.zero_others()
+        self.interpreter = arena.offer(content, arena_bytes, **options)
+        arena.zero_inputs(self.interpreter, 1)
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return np.stack([unbatched(self.invoke(example[None])) for example in inputs])
@@ -102,37 +90,6 @@ class Micro:
         self.interpreter.set_input(example, 0)
         self.interpreter.invoke()
         return np.array(self.interpreter.get_output(0))
-
-    def zero_others(self) -> None:
-        """Set the inputs beyond the first to zeros: a file of others may have them, and only its arena is asked for."""
-        for place in itertools.count(1):
-            try:
-                details = self.interpreter.get_input_details(place)
-            except IndexError:
-                return
-            self.interpreter.set_input(np.zeros(details["shape"], details["dtype"]), place)
-
-    def arena_bytes(self) -> int | None:
-        """Read the total off `print_allocations`, which writes it to C's stderr and nowhere else."""
-        heard.forget()
-        self.interpreter.print_allocations()
-        found = ARENA_TOTAL.search(heard.text())
-        return int(found[1]) if found else None
-
-
-def offer_arenas(content: bytes, arena_bytes: int, **options: Any) -> Any:
-    """Open a file in TFLM with ever larger arenas; why it failed stands on C's stderr alone."""
-    from tflite_micro import runtime
-
-    while arena_bytes <= ARENA_LIMIT:
-        heard.forget()
-        try:
-            return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes, **options)
-        except RuntimeError:
-            if not ARENA_SHORT.search(heard.text()):
-                raise
-        arena_bytes *= 4
-    raise ArenaTooLargeError(f"an arena of {ARENA_LIMIT} bytes is too small")
 
 
 class Lite:
@@ -184,9 +141,6 @@ class Lite:
         if len(together) > probes[-1] and same(together[probes], alone):
             return self.many
         self.batch = 1
-        return None
-
-    def arena_bytes(self) -> int | None:
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters import failures, runtimes
+from tinyc.interpreters import arena, failures
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.link import Link, LostError
 from tinyc.interpreters.operators import BATCHABLE
@@ -58,7 +58,7 @@ class Job:
     def arena_bytes(self) -> int:
         """The first arena to offer TFLM: generous, since untouched memory costs nothing."""
         activations = sum(tensor.bytes for tensor in self.description.tensors if not tensor.stored_bytes)
-        return min(runtimes.ARENA_LIMIT, max(FIRST_ARENA, 10 * len(self.content), 2 * activations))
+        return min(arena.LIMIT, max(FIRST_ARENA, 10 * len(self.content), 2 * activations))
 
 
 class Spread:
@@ -70,10 +70,9 @@ class Spread:
         self.waiting = deque(range(0, len(job.inputs), job.chunk))
         self.busy: dict[Any, tuple[int | None, float]] = {}
         self.done: dict[int, NDArray[Any]] = {}
-        self.arena: int | None = None
 
-    def run(self) -> tuple[NDArray[Any], int | None]:
-        """Give the raw outputs in the order of the examples, and the arena."""
+    def run(self) -> NDArray[Any]:
+        """Give the raw outputs in the order of the examples."""
         job = self.job
         for connection in self.links:
             self.send(connection, ("open", job.runtime, job.content, job.batch, job.arena_bytes), None, 0)
@@ -84,7 +83,7 @@ class Spread:
                 raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
             for connection in ready:
                 self.take(connection)
-        return np.concatenate([self.done[start] for start in sorted(self.done)]), self.arena
+        return np.concatenate([self.done[start] for start in sorted(self.done)])
 
     def send(self, connection: Any, message: tuple[Any, ...], start: int | None, examples: int) -> None:
         try:
@@ -105,7 +104,6 @@ class Spread:
             raise failure(self.job, *answer[1:])
         if start is not None:
             self.done[start] = answer[1]
-            self.arena = answer[2]
             self.job.advance(len(answer[1]))
         if self.waiting:
             start = self.waiting.popleft()
@@ -124,15 +122,29 @@ def read(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> lis
     """Let one worker run a job and give the values of its tensors, in the order asked for."""
     inputs = quantize(job.inputs, job.description.inputs[0])
     # Tensors that all keep memory of their own take more than an inference needs.
-    request = ("read", job.content, inputs, tensors, 2 * job.arena_bytes)
+    found: list[NDArray[Any]] = ask(link, job, ("read", job.content, inputs, tensors, 2 * job.arena_bytes), patience)
+    return found
+
+
+def least_arena(link: Link, job: Job, patience: float) -> int:
+    """Let one worker find the least arena of a job's file, in bytes; its examples do not matter."""
+    found: int = ask(link, job, ("arena", job.content, job.arena_bytes), patience)
+    return found
+
+
+def ask(link: Link, job: Job, request: tuple[Any, ...], patience: float) -> Any:
+    """Put one question about a job to one worker, and give what it answers.
+
+    Raises:
+        UserError, MachineError: as a run does.
+    """
     try:
         link.send(request)
-        if not link.connection.poll(patience + len(inputs) * job.description.macs / SLOWEST):
+        if not link.connection.poll(patience + max(1, len(job.inputs)) * job.description.macs / SLOWEST):
             raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
         answer = link.receive()
     except LostError as error:
         raise failures.lost(job.runtime, job.where, error.how) from error
     if answer[0] == "failed":
         raise failure(job, *answer[1:])
-    found: list[NDArray[Any]] = answer[1]
-    return found
+    return answer[1]

@@ -1,9 +1,9 @@
 """The worker process: opens a .tflite in one interpreter and runs examples through it, without TensorFlow.
 
 Started by `tinyc.interpreters.link` as `python -m tinyc.interpreters.worker FD`, where FD is a socket on which pickled
-tuples travel: ("open", runtime, content, batch, arena_bytes), ("run", inputs) and ("read", content, inputs, tensors,
-arena_bytes) come in; ("ready",), ("opened",), ("done", outputs, arena_bytes), ("tensors", arrays) and ("failed", kind,
-message, stderr) go out. The end of the socket ends the process.
+tuples travel: ("open", runtime, content, batch, arena_bytes), ("run", inputs), ("read", content, inputs, tensors,
+arena_bytes) and ("arena", content, arena_bytes) come in; ("ready",), ("opened",), ("done", outputs), ("tensors",
+arrays), ("arena", bytes) and ("failed", kind, message, stderr) go out. The end of the socket ends the process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tinyc.interpreters import heard, runtimes
+from tinyc.interpreters import arena, heard, runtimes
 
 # What a file or a kernel can cause; anything else is a fault of this machine or of ours.
 FILE_ERRORS = (RuntimeError, ValueError, IndexError, struct.error)
@@ -36,6 +36,8 @@ def main() -> None:
                 reply: tuple[Any, ...] = ("opened",)
             elif request[0] == "read":
                 reply = "tensors", runtimes.read_tensors(*request[1:])
+            elif request[0] == "arena":
+                reply = "arena", arena.least(*request[1:])
             else:
                 reply = answer(session, request[1])
         except Exception as error:
@@ -51,8 +53,7 @@ def answer(session: runtimes.Session | None, inputs: Any) -> tuple[Any, ...]:
     """Run one chunk of examples."""
     if session is None:
         raise KeyError("no file is open")
-    outputs = session.run(inputs)
-    return "done", outputs, session.arena_bytes()
+    return "done", session.run(inputs)
 
 
 if __name__ == "__main__":

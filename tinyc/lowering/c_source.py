@@ -40,7 +40,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
     Args:
         flat: the artifact, exactly as it is exported.
         name: what the C names begin with, e.g. "model" for `g_model` and `MODEL_BYTES`.
-        arena_bytes: what TFLM took on the host; None where it was not measured.
+        arena_bytes: the least with which TFLM runs the model on the host; None where it was not measured.
     """
     described = describe(flat.content)
     facts = {
@@ -54,7 +54,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "offset": number(flat.task.offset),
         "tokenizer": TOKENIZER_HEADER if flat.task.tokenizer else None,
         "front": FRONT_HEADER if flat.task.front else None,
-        "arena_bytes": arena_bytes and -(-arena_bytes // 16) * 16,
+        "arena_bytes": arena_bytes,
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,
         "tables": tables(described),

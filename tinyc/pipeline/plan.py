@@ -155,7 +155,7 @@ def few_valued(value: NDArray[Any]) -> bool:
 
 
 def weigh(state: State, bench: Bench) -> dict[str, int | None]:
-    """The sizes of one state; the arena by a real invoke."""
+    """The sizes of one state; the arena by starting TFLM in it."""
     if isinstance(state, Net):
         return ledger.weigh_net(state)
     content = state.content

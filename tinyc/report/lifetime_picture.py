@@ -41,7 +41,7 @@ def title(arena: Arena, described: Description, arena_bytes: int | None) -> str:
     if arena.peak is None:
         return "This file has no operators."
     where = described.ops[arena.ops[arena.peak]].where
-    tflm = f"; TensorFlow Lite Micro takes {arena_bytes:,} B in all" if arena_bytes else ""
+    tflm = f"; TensorFlow Lite Micro needs {arena_bytes:,} B in all" if arena_bytes else ""
     return f"At most {arena.peak_bytes:,} B of activations at once, in {where}{tflm}"
 
 
@@ -75,7 +75,7 @@ def bars(arena: Arena, shown: tuple[Lifetime, ...]) -> Iterator[str]:
 
 
 def sums(arena: Arena, described: Description, arena_bytes: int | None, top: int) -> Iterator[str]:
-    """A column an operator: what is held while it runs, on the scale of the arena that TFLM takes."""
+    """A column an operator: what is held while it runs, on the scale of the arena that TFLM needs."""
     step = (WIDTH - LEFT - RIGHT) / max(1, len(arena.ops))
     scale = SUM_HEIGHT / max(1, arena_bytes or 0, arena.peak_bytes)
     bottom = top + SUM_HEIGHT
