@@ -59,3 +59,17 @@ def test_what_is_of_today_is_not_done_again(undisturbed: Path, older: Path, capf
     capfd.readouterr()
     assert all(step["cached"] for step in compress(undisturbed, older)["steps"])
     assert "otherwise" not in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_report_of_older_figures_is_shown_as_that(
+    undisturbed: Path, older: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = older / "small"
+    for step in run.glob("0*-*"):
+        key = json.loads((step / MANIFEST).read_text())["key"]
+        step.rename(step.with_name(step.name[:-12] + key[:12]))
+    assert cli.invoke(["report", str(run)]) == 0
+    assert "otherwise than this one" in " ".join(capsys.readouterr().out.split())
+    assert cli.invoke(["compare", str(run), str(undisturbed / "runs" / "small")]) == 0
+    assert capsys.readouterr().err.count("otherwise than this one") == 1

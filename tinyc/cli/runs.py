@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyc.cli.recipes import JSON
+
+if TYPE_CHECKING:
+    from tinyc.report.record import Report
 
 
 @click.command()
@@ -33,7 +39,19 @@ def report(run: Path, as_json: bool) -> None:
     for step in found.steps:
         screen.show(lines.step(step, screen.width))
     screen.show(lines.end(found))
+    say_outdated(found, folder, screen.say)
     screen.say(f"report: {folder / 'report.html'}")
+
+
+def say_outdated(found: Report, folder: Path, say: Callable[[str], None]) -> None:
+    """Say where a run's figures are those of a tinyc that computed or measured otherwise than this one."""
+    from tinyc import keys
+    from tinyc.pipeline import stored
+    from tinyc.rundir import RunFolder
+
+    places = ((step.use, RunFolder(folder).step(step.index, step.use, step.key)) for step in found.steps)
+    if any(place.exists() and stored.numbers(place) != keys.numbers(use) for use, place in places):
+        say(f"{folder}: made by a tinyc that computed or measured otherwise than this one; compress again to compare")
 
 
 @click.command()
@@ -47,6 +65,8 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
     from tinyc.report.write import read
 
     (one, views_one), (two, views_two) = read(first), read(second)
+    for found, run in ((one, first), (two, second)):
+        say_outdated(found, run if run.is_dir() else run.parent, partial(click.echo, err=True))
     rows = beside(one, two, views_one, views_two)
     click.echo(to_json(rows) if as_json else text(rows, (str(first), str(second))))
 
