@@ -11,8 +11,9 @@ import pytest
 import tiny
 
 from tinyc.errors import MachineError
+from tinyc.interpreters.apart import steps_apart
 from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import first_parting, steps_apart, with_output
+from tinyc.interpreters.parting import first_parting, with_output
 from tinyc.interpreters.pool import Pool, Run
 from tinyc.interpreters.runtimes import Runtime
 from tinyc.lowering.strip import strip
@@ -24,8 +25,8 @@ class Skewed:
     def __init__(self, pool: Pool, tensor: int) -> None:
         self.pool, self.tensor = pool, tensor
 
-    def run(self, content: bytes, inputs: Any, runtime: Runtime, where: str = "", advance: Any = lambda _: None) -> Run:
-        run = self.pool.run(content, inputs, runtime, where, advance)
+    def run(self, content: bytes, inputs: Any, runtime: Runtime, *rest: Any) -> Run:
+        run = self.pool.run(content, inputs, runtime, *rest)
         wrong = runtime == "tflm" and describe(content).outputs[0].index >= self.tensor
         return replace(run, raw=run.raw ^ 1) if wrong else run
 

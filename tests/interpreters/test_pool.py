@@ -17,8 +17,8 @@ import tiny
 
 from tinyc.errors import MachineError, UserError
 from tinyc.interpreters import arena, runtimes, spread
+from tinyc.interpreters.apart import steps_apart
 from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import steps_apart
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.runtimes import Runtime
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import artifacts
@@ -29,6 +30,13 @@ def sources(arena_bytes: int | None = 1248, softmax: bool = True) -> dict[str, b
 def test_golden(file):
     expected = (GOLDEN / file).read_text(encoding="utf-8").replace("VERSION", __version__)
     assert sources()[file].decode() == expected
+
+
+def test_vectors_of_a_network_with_state_say_where_each_starts():
+    said = "start each from an interpreter that has run nothing, or was reset"
+    kept = c_source.test_vectors(replace(VECTORS, keeps_state=True), "hand")["test_vectors.h"].decode()
+    assert said in kept
+    assert said not in sources()["test_vectors.h"].decode()
 
 
 PROGRAM = """

@@ -33,14 +33,26 @@ def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) 
 )
 @click.option("--scale", type=float, help="The network sees raw * scale + offset.")
 @click.option("--offset", type=float)
+@click.option(
+    "--sequence", is_flag=True, help="Carry state (LSTM, SVDF, variables) from each example into the next, in order."
+)
 @JSON
 def verify(
-    file: Path, source: str | None, examples: int, scale: float | None, offset: float | None, as_json: bool
+    file: Path,
+    source: str | None,
+    examples: int,
+    scale: float | None,
+    offset: float | None,
+    sequence: bool,
+    as_json: bool,
 ) -> int:
-    """Run FILE.tflite under TensorFlow Lite Micro and tflite-runtime, and compare every output."""
+    """Run FILE.tflite under TensorFlow Lite Micro and tflite-runtime, and compare every output.
+
+    Each example starts from a reset interpreter, unless --sequence is given.
+    """
     from tinyc.cli.verification import run
 
-    return run(file, source, examples, scale, offset, as_json)
+    return run(file, source, examples, scale, offset, sequence, as_json)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare
 from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError
+from tinyc.interpreters.apart import FLOAT_STEP
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
@@ -31,7 +32,15 @@ from tinyc.tokens import Language, Tokenizer
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
 
 
-def run(file: Path, source: str | None, examples: int, scale: float | None, offset: float | None, as_json: bool) -> int:
+def run(
+    file: Path,
+    source: str | None,
+    examples: int,
+    scale: float | None,
+    offset: float | None,
+    sequence: bool,
+    as_json: bool,
+) -> int:
     """Compare the runtimes; 0 where they agree as they should, else 1."""
     content = read_file(file)
     described = describe(content, str(file))
@@ -45,7 +54,8 @@ def run(file: Path, source: str | None, examples: int, scale: float | None, offs
     else:
         inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
-        found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=open_screen(quiet=as_json))
+        shown = open_screen(quiet=as_json)
+        found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=shown, sequence=sequence)
     click.echo(json.dumps(found, indent=1) if as_json else "\n".join(text(found, "test" if source else "random")))
     code = 0 if found["agreed"] else 1
     click.echo(f"tinyc: exit {code} ({'the runtimes agree' if found['agreed'] else 'the runtimes disagree'})", err=True)
@@ -138,7 +148,7 @@ def verdict(each: dict[str, Any]) -> str:
     if each["examples"] is None:
         return "unmeasured"
     if not each["examples"]:
-        return "equal to the bit"
+        return "equal to the bit" if each["identical"] else f"equal within {FLOAT_STEP:g} of the largest output"
     first = f", first after {each['first_op']['where']}" if each["first_op"] else ""
     steps = f"by at most {each['max_steps']} steps; {each['top1']} change class{first}"
-    return f"{each['examples']:,} examples differ, {steps}"
+    return f"{each['examples']:,} examples differ, from example {each['first_example']:,} on, {steps}"

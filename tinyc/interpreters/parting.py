@@ -5,47 +5,52 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import TinycError
+from tinyc.interpreters.apart import steps_apart, unlike
 from tinyc.interpreters.description import Op
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.runtimes import Runtime
 from tinyc.interpreters.schema import schema
 
-# A float output has no steps; this fraction of its largest value is taken for one.
-FLOAT_STEP = 1e-5
-
-
-def steps_apart(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the quantization steps between two raw outputs, element by element."""
-    apart = np.abs(left.astype(np.float64) - right.astype(np.float64))
-    if np.issubdtype(right.dtype, np.floating):
-        apart = np.floor(apart / (FLOAT_STEP * max(float(np.abs(right).max(initial=0.0)), 1e-30)))
-    return np.asarray(apart, np.int64)
+# What a tensor of these types holds is no number, and interpreters crash when asked for it.
+HANDLES = frozenset({"resource", "variant", "string"})
 
 
 def first_parting(
-    content: bytes, inputs: NDArray[Any], pool: Pool, left: Runtime, right: Runtime, *, steps: int, where: str
+    content: bytes,
+    inputs: NDArray[Any],
+    pool: Pool,
+    left: Runtime,
+    right: Runtime,
+    *,
+    steps: int,
+    where: str,
+    sequence: bool = False,
 ) -> Op | None:
     """Find the first operator after which two runtimes differ by more than `steps`; None if none does.
+
+    In a `sequence` the inputs are run in their order, with the state that each leaves for the next.
 
     A copy of the file is made for each operator, in the order of execution, with that operator's output as the
     network's output, and run under both: so each interpreter shows a tensor that it really computed. (What they offer
     for inspection is no help: tflite-runtime overwrites tensors in place, and TFLM keeps them all only with another
     memory plan.) An operator whose output cannot be given out is passed over.
     """
-    for op in describe(content, where).ops:
-        if op.graph != 0 or not op.outputs:
+    described = describe(content, where)
+    for op in described.ops:
+        if op.graph != 0 or not op.outputs or described.tensors[op.outputs[0]].dtype in HANDLES:
             continue
         cut = with_output(content, op.outputs[0])
         try:
-            one, other = (pool.run(cut, inputs, runtime, where).raw for runtime in (left, right))
+            one, other = (
+                pool.run(cut, inputs, runtime, where, lambda _: None, sequence).raw for runtime in (left, right)
+            )
         except TinycError:
             continue
-        if steps_apart(one, other).max(initial=0) > steps:
+        if steps_apart(one, other).max(initial=0) > steps or unlike(one, other).any():
             return op
     return None
 

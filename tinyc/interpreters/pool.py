@@ -105,8 +105,11 @@ class Pool:
         runtime: Runtime,
         where: str = "the artifact",
         advance: Callable[[int], None] = lambda _: None,
+        sequence: bool = False,
     ) -> Run:
         """Run examples through a .tflite of one input and one output.
+
+        Where the file keeps state (`states.start_of`), each example starts from a reset interpreter.
 
         Args:
             content: the file's bytes.
@@ -114,6 +117,7 @@ class Pool:
             runtime: "tflm", "fast" or "reference".
             where: the file's name, for messages.
             advance: called with the number of examples that have just been done.
+            sequence: carry state from each example into the next, in their order, from one reset interpreter.
 
         Raises:
             UserError: the file is damaged, takes other inputs, or holds an operator that the runtime lacks.
@@ -124,10 +128,10 @@ class Pool:
             raise failures.absent(runtime, where)
         description = describe(content, where)
         check(description, inputs, where)
-        job = Job(content, inputs, runtime, where, description, self.processes, advance)
+        job = Job(content, inputs, runtime, where, description, self.processes, advance, sequence)
         with self.lock:
             try:
-                needed = -(-len(inputs) // job.chunk)
+                needed = 1 if sequence else -(-len(inputs) // job.chunk)
                 self.start(needed)
                 began = time.perf_counter()
                 raw = Spread(self.links[:needed], job, self.patience).run()

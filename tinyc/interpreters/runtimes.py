@@ -15,7 +15,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters import arena
+from tinyc.interpreters import arena, states
+from tinyc.interpreters.states import Start
 
 Runtime = Literal["tflm", "fast", "reference"]
 PACKAGES: dict[Runtime, tuple[str, ...]] = {
@@ -43,23 +44,28 @@ def version(runtime: Runtime) -> str | None:
     return f"{name.replace('_', '-')} {importlib.metadata.version(name)}" if name else None
 
 
-def open_session(runtime: Runtime, content: bytes, batch: int, arena_bytes: int) -> Session:
+def open_session(runtime: Runtime, content: bytes, batch: int, arena_bytes: int, start: Start) -> Session:
     """Open a file.
 
     Args:
         runtime: which kernels.
         content: the .tflite.
-        batch: how many examples the fast kernels may take at once.
+        batch: how many examples the fast kernels may take at once; 1 where the file keeps state.
         arena_bytes: the first arena that TFLM is offered; it grows from there.
+        start: what each example is preceded by.
     """
     name = package(runtime)
-    if name == "tflite_micro":
-        return Micro(content, arena_bytes)
-    return Lite(importlib.import_module(f"{name}.interpreter"), content, runtime, batch)
+
+    def opened() -> Micro | Lite:
+        if name == "tflite_micro":
+            return Micro(content, arena_bytes)
+        return Lite(importlib.import_module(f"{name}.interpreter"), content, runtime, batch)
+
+    return opened() if start == "as left" else states.Restarted(opened, start)
 
 
 def read_tensors(
-    content: bytes, inputs: NDArray[Any], tensors: tuple[int, ...], arena_bytes: int
+    content: bytes, inputs: NDArray[Any], tensors: tuple[int, ...], arena_bytes: int, start: Start
 ) -> list[NDArray[Any]]:
     """Give what tensors of the main graph hold in TFLM after each example, (examples, *shape), in the file's own types.
 
@@ -67,9 +73,11 @@ def read_tensors(
     """
     from tflite_micro import runtime
 
-    micro = Micro(content, arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)
+    def opened() -> Micro:
+        return Micro(content, arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)
+
     found: list[list[NDArray[Any]]] = [[] for _ in tensors]
-    for example in inputs:
+    for example, micro in zip(inputs, states.starts(opened, start), strict=False):
         micro.invoke(example[None])
         for index, values in zip(tensors, found, strict=True):
             values.append(unbatched(np.array(micro.interpreter.GetTensor(index, 0)["tensor_data"])))
@@ -91,6 +99,9 @@ class Micro:
         self.interpreter.invoke()
         return np.array(self.interpreter.get_output(0))
 
+    def reset(self) -> None:
+        self.interpreter.reset()
+
 
 class Lite:
     """tflite-runtime on one thread: the fast kernels on batches where the file allows it, else one by one."""
@@ -108,6 +119,9 @@ class Lite:
         return self.module.Interpreter(
             model_content=self.content, num_threads=1, experimental_op_resolver_type=self.resolver
         )
+
+    def reset(self) -> None:
+        self.single.reset_all_variables()
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         if self.batch > 1 and self.many is None and len(inputs) > 1:
@@ -161,4 +175,4 @@ def same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     if left.shape != right.shape:
         return False
     exact = np.issubdtype(left.dtype, np.integer)
-    return bool(np.array_equal(left, right) if exact else np.allclose(left, right, rtol=1e-4, atol=1e-5))
+    return bool(np.array_equal(left, right) if exact else np.allclose(left, right, 1e-4, 1e-5, equal_nan=True))

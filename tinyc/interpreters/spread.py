@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters import arena, failures
+from tinyc.interpreters import arena, failures, states
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.link import Link, LostError
 from tinyc.interpreters.operators import BATCHABLE
 from tinyc.interpreters.quantization import quantize
 from tinyc.interpreters.runtimes import Runtime
+from tinyc.interpreters.states import Start
 
 # No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
 SLOWEST = 2e7
@@ -30,7 +31,10 @@ FIRST_ARENA = 1 << 20
 
 @dataclass(frozen=True)
 class Job:
-    """One file with its examples under one runtime."""
+    """One file with its examples under one runtime.
+
+    `sequence` carries state from each example into the next, in one worker; without it no example sees another.
+    """
 
     content: bytes
     inputs: NDArray[Any]
@@ -39,6 +43,12 @@ class Job:
     description: Description
     workers: int
     advance: Callable[[int], None]
+    sequence: bool = False
+
+    @property
+    def start(self) -> Start:
+        """What each example is preceded by."""
+        return "as left" if self.sequence else states.start_of(self.description)
 
     @property
     def chunk(self) -> int:
@@ -49,7 +59,8 @@ class Job:
     @property
     def batch(self) -> int:
         """Examples that the fast kernels take at once, bounded by the largest tensor's memory."""
-        if self.runtime != "fast" or any(op.name not in BATCHABLE for op in self.description.ops):
+        keeps = states.start_of(self.description) != "as left"
+        if self.runtime != "fast" or keeps or any(op.name not in BATCHABLE for op in self.description.ops):
             return 1
         largest = max(tensor.bytes for tensor in self.description.tensors if not tensor.stored_bytes)
         return max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
@@ -75,7 +86,7 @@ class Spread:
         """Give the raw outputs in the order of the examples."""
         job = self.job
         for connection in self.links:
-            self.send(connection, ("open", job.runtime, job.content, job.batch, job.arena_bytes), None, 0)
+            self.send(connection, ("open", job.runtime, job.content, job.batch, job.arena_bytes, job.start), None, 0)
         while self.busy:
             overdue = min(deadline for _, deadline in self.busy.values())
             ready = wait(list(self.busy), max(0.0, overdue - time.monotonic()))
@@ -122,7 +133,8 @@ def read(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> lis
     """Let one worker run a job and give the values of its tensors, in the order asked for."""
     inputs = quantize(job.inputs, job.description.inputs[0])
     # Tensors that all keep memory of their own take more than an inference needs.
-    found: list[NDArray[Any]] = ask(link, job, ("read", job.content, inputs, tensors, 2 * job.arena_bytes), patience)
+    request = ("read", job.content, inputs, tensors, 2 * job.arena_bytes, job.start)
+    found: list[NDArray[Any]] = ask(link, job, request, patience)
     return found
 
 

@@ -1,9 +1,10 @@
 """The worker process: opens a .tflite in one interpreter and runs examples through it, without TensorFlow.
 
 Started by `tinyc.interpreters.link` as `python -m tinyc.interpreters.worker FD`, where FD is a socket on which pickled
-tuples travel: ("open", runtime, content, batch, arena_bytes), ("run", inputs), ("read", content, inputs, tensors,
-arena_bytes) and ("arena", content, arena_bytes) come in; ("ready",), ("opened",), ("done", outputs), ("tensors",
-arrays), ("arena", bytes) and ("failed", kind, message, stderr) go out. The end of the socket ends the process.
+tuples travel: ("open", runtime, content, batch, arena_bytes, start), ("run", inputs), ("read", content, inputs,
+tensors, arena_bytes, start) and ("arena", content, arena_bytes) come in; ("ready",), ("opened",), ("done", outputs),
+("tensors", arrays), ("arena", bytes) and ("failed", kind, message, stderr) go out. The end of the socket ends the
+process.
 """
 
 from __future__ import annotations

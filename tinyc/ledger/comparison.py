@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from tinyc import data, progress
 from tinyc.data.dataset import Dataset
-from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters import operators, runtimes, states
+from tinyc.interpreters.apart import identical, kinds, steps_apart, unlike
 from tinyc.interpreters.flatbuffer import Description, Op, describe
-from tinyc.interpreters.parting import first_parting, steps_apart
+from tinyc.interpreters.parting import first_parting
 from tinyc.interpreters.pool import Pool, Run
 from tinyc.interpreters.runtimes import Runtime
 from tinyc.lowering.table_writing import expand
@@ -47,9 +48,11 @@ def compare_runtimes(flat: Flat, dataset: Dataset, pool: Pool, shown: Progress |
     Returns:
         JSON values: `agreed` (TFLM with the reference kernels to the bit, or but for rare rounding in a known operator;
         the fast kernels with them within a step, or
-        beyond it with the operator known from which on they part) and `why` not; `notes` on whatever is beyond;
+        beyond it with the operator known from which on they part; NaN and infinity in the same places) and `why` not;
+        `notes` on whatever is beyond;
         `runtimes` by name with version, accuracy and seconds (None where not installed); `differences` of each pair;
-        `arena_bytes`; `ops` with how often each stands in the file; `examples`.
+        `arena_bytes`; `ops` with how often each stands in the file; `examples`; `state`: None where the network keeps
+        none, "reset" where each example starts from a reset interpreter, "carried" in a sequence.
 
     Raises:
         UserError: the file is damaged, or TFLM lacks an operator; names it, its layers and what to write instead.
@@ -66,8 +69,11 @@ def compare(
     labels: NDArray[np.int64] | None = None,
     where: str = "the artifact",
     shown: Progress | None = None,
+    sequence: bool = False,
 ) -> dict[str, Any]:
     """Run a .tflite over examples under every runtime; without labels the accuracies are None.
+
+    In a `sequence` each runtime starts once and carries its state through the examples, in their order.
 
     `inputs` are (examples, *input shape) as the network sees them. A file with weight tables, which TFLM alone decodes,
     is held against the same file with its weights decoded again, under the reference kernels. Returns and raises as
@@ -81,18 +87,29 @@ def compare(
     shown = shown or Silent()
     with progress.task(shown, "verify", len(inputs) * len(installed)):
         for runtime in installed:
-            runs[runtime] = pool.run(content if runtime == "tflm" else plain, inputs, runtime, where, shown.advance)
+            file = content if runtime == "tflm" else plain
+            runs[runtime] = pool.run(file, inputs, runtime, where, shown.advance, sequence)
 
     def part(pair: Pairing, beyond: NDArray[Any]) -> Op | None:
-        return first_parting(plain, inputs[beyond], pool, pair.left, pair.right, steps=pair.allowed, where=where)
+        chosen = inputs[: beyond[0] + 1] if sequence else inputs[beyond[:PROBED]]
+        return first_parting(
+            plain, chosen, pool, pair.left, pair.right, steps=pair.allowed, where=where, sequence=sequence
+        )
 
     differences = [difference(pair, runs, part) for pair in pairings()]
     against = [text for found in differences if (text := disagreement(found, len(inputs)))]
+    keeps = states.start_of(described) != "as left"
+    state = None if not keeps else "carried" if sequence else "reset"
     return {
         "agreed": not against,
         "why": "; ".join(against) or None,
-        "notes": [*decoded(described), *(text for found in differences if (text := remark(found)))],
+        "notes": [
+            *decoded(described),
+            *remembered(state, sequence),
+            *(text for found in differences for text in remarks(found)),
+        ],
         "examples": len(inputs),
+        "state": state,
         "runtimes": {runtime: summary(runs.get(runtime), labels) for runtime in ORDER},
         "differences": differences,
         "arena_bytes": runs["tflm"].arena_bytes if "tflm" in runs else None,
@@ -124,24 +141,45 @@ def classes(run: Run) -> NDArray[Any]:
     return np.asarray(run.raw.reshape(len(run.raw), -1).argmax(axis=1))
 
 
+def remembered(state: str | None, sequence: bool) -> list[str]:
+    """Say what became of the state that a network keeps from one inference to the next."""
+    if state == "reset":
+        return ["the network keeps state: each example starts from a reset interpreter"]
+    if state == "carried":
+        return [
+            "the network keeps state, which each example leaves to the next; only the first starts from a reset one"
+        ]
+    return ["the network keeps no state: a sequence gives what single examples give"] if sequence else []
+
+
 def difference(
     pair: Pairing, runs: dict[Runtime, Run], part: Callable[[Pairing, NDArray[Any]], Op | None]
 ) -> dict[str, Any]:
     """Count where two runtimes differ; where by more than is allowed, `part` finds the first operator on examples."""
     table: dict[str, Any] = {"left": pair.left, "right": pair.right, "allowed_steps": pair.allowed}
     if pair.left not in runs or pair.right not in runs:
-        return {**table, "examples": None, "max_steps": None, "top1": None, "first_op": None}
-    left, right = runs[pair.left], runs[pair.right]
-    steps = steps_apart(left.raw, right.raw).reshape(len(left.raw), -1).max(axis=1)
-    beyond = np.flatnonzero(steps > pair.allowed)[:PROBED]
+        unmeasured = ("examples", "first_example", "identical", "max_steps", "top1", "no_numbers", "first_op")
+        return table | dict.fromkeys(unmeasured)
+    left, right = (runs[each].raw.reshape(len(runs[each].raw), -1) for each in (pair.left, pair.right))
+    steps, odd = steps_apart(left, right).max(axis=1, initial=0), unlike(left, right).any(axis=1)
+    apart, beyond = np.flatnonzero(odd | (steps > 0)), np.flatnonzero(odd | (steps > pair.allowed))
     op = part(pair, beyond) if len(beyond) else None
     return {
         **table,
-        "examples": int((steps > 0).sum()),
-        "max_steps": int(steps.max()),
-        "top1": int((classes(left) != classes(right)).sum()),
+        "examples": len(apart),
+        "first_example": int(apart[0]) if len(apart) else None,
+        "identical": identical(left, right),
+        "max_steps": int(steps.max(initial=0)),
+        "top1": int((classes(runs[pair.left]) != classes(runs[pair.right])).sum()),
+        "no_numbers": {"examples": int(odd.sum()), "left": no_numbers(left), "right": no_numbers(right)},
         "first_op": {"index": op.index, "op": op.name, "layer": op.layer, "where": op.where} if op else None,
     }
+
+
+def no_numbers(raw: NDArray[Any]) -> dict[str, int]:
+    """Count the examples, (examples, values), with a NaN and with an infinity in them."""
+    found = kinds(raw)
+    return {"NaN": int((found == 1).any(axis=1).sum()), "infinity": int((found > 1).any(axis=1).sum())}
 
 
 def disagreement(found: dict[str, Any], examples: int) -> str | None:
@@ -149,22 +187,46 @@ def disagreement(found: dict[str, Any], examples: int) -> str | None:
 
     TFLM must equal the reference kernels; where the operator is known from which on they part, one step in one example
     of a hundred is let pass as rounding, and stays in the notes. The fast kernels round otherwise, by a step in an
-    operator, and steps add up over operators: beyond one step it is enough that the operator is known.
+    operator, and steps add up over operators: beyond one step it is enough that the operator is known. No rounding
+    makes a NaN or an infinity.
     """
     if found["max_steps"] is None:
         return f"{named(found)}: unmeasured, since one of them is not installed here"
     is_rounding = found["max_steps"] <= 1 and found["examples"] <= RARE * examples
-    if found["max_steps"] <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding)):
+    if not found["no_numbers"]["examples"] and (
+        found["max_steps"] <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding))
+    ):
         return None
-    return remark(found)
+    return "; ".join(remarks(found))
 
 
-def remark(found: dict[str, Any]) -> str | None:
-    """Say where a pair parts by more than is allowed; None where it does not."""
-    if found["max_steps"] is None or found["max_steps"] <= found["allowed_steps"]:
-        return None
+def remarks(found: dict[str, Any]) -> list[str]:
+    """Say where a pair parts by more than is allowed, and which outputs are no numbers."""
+    if found["max_steps"] is None:
+        return []
+    said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found)) else []
+    if found["max_steps"] > found["allowed_steps"] or found["no_numbers"]["examples"]:
+        said.append(f"{named(found)}: {parted(found)}")
+    return said
+
+
+def parted(found: dict[str, Any]) -> str:
+    """Say in how many examples a pair differs, by how much, and from which operator on."""
     place = f"first after {found['first_op']['where']}" if found["first_op"] else "after no operator of its own"
-    return f"{named(found)}: {found['examples']} examples differ, by up to {found['max_steps']} steps, {place}"
+    return f"{found['examples']} examples differ, by up to {found['max_steps']} steps, {place}"
+
+
+def spelled_no_numbers(found: dict[str, Any]) -> str:
+    """Write "NaN in 3 examples under tflm, in 0 under reference"; empty where all outputs are finite numbers."""
+    left, right, odd = (found["no_numbers"][key] for key in ("left", "right", "examples"))
+    said = [
+        f"{kind} in {left[kind]} examples under {found['left']}, in {right[kind]} under {found['right']}"
+        for kind in left
+        if left[kind] or right[kind]
+    ]
+    if said and odd and left == right:
+        said.append("in other places")
+    return ", ".join(said)
 
 
 def named(found: dict[str, Any]) -> str:

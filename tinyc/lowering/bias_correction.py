@@ -123,6 +123,7 @@ def means(content: bytes, works: Sequence[Work], samples: NDArray[Any]) -> list[
     given = interpreter.get_input_details()[0]
     sums: list[Any] = [0.0 for _ in works]
     for sample in samples:
+        interpreter.reset_all_variables()
         interpreter.set_tensor(given["index"], fed(sample[None], given))
         interpreter.invoke()
         for place, work in enumerate(works):

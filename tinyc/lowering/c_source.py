@@ -27,11 +27,15 @@ POINTER_BYTES = 4
 
 @dataclass(frozen=True)
 class Vectors:
-    """Inputs in the artifact's own type and the outputs that `runtime` gave, (examples, ...) each."""
+    """Inputs in the artifact's own type and the outputs that `runtime` gave, (examples, ...) each.
+
+    `keeps_state` says that the network does, so that each vector starts from a reset interpreter.
+    """
 
     inputs: NDArray[Any]
     outputs: NDArray[Any]
     runtime: str
+    keeps_state: bool = False
 
 
 def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, bytes]:
@@ -77,6 +81,7 @@ def test_vectors(vectors: Vectors, name: str) -> dict[str, bytes]:
         "guard": f"TINYC_{name.upper()}_TEST_VECTORS_H_",
         "count": len(vectors.inputs),
         "runtime": vectors.runtime,
+        "keeps_state": vectors.keeps_state,
         "inputs": [rows(example.ravel().tolist(), " " * 8) for example in vectors.inputs],
         "outputs": [rows(example.ravel().tolist(), " " * 8) for example in vectors.outputs],
     }

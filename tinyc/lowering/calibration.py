@@ -120,6 +120,7 @@ def measure(content: bytes, samples: NDArray[Any], indices: list[int]) -> list[S
     given = interpreter.get_input_details()[0]
     found = [Seen(np.inf, -np.inf, np.zeros(BINS, np.int64)) for _ in indices]
     for sample in samples:
+        interpreter.reset_all_variables()
         interpreter.set_tensor(given["index"], sample[None].astype(given["dtype"]))
         interpreter.invoke()
         for index, seen in zip(indices, found, strict=True):

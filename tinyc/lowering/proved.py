@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import UserError
+from tinyc.interpreters.apart import identical
 from tinyc.lowering.tables import Gain, compact
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def prove(
             runs[gains] = pool.run(compact(content, gains), samples, "tflm", advance=advance)
         except UserError:
             return False
-        return bool(np.array_equal(runs[gains].raw, before.raw))
+        return identical(runs[gains].raw, before.raw)
 
     kept = exact(tuple(chosen), holds)
     dropped = tuple(gain for gain in chosen if gain not in kept)

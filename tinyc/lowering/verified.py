@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import TinycError
 from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters.apart import differing, identical
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.lowering.strip import align, strip
 
@@ -76,6 +76,6 @@ def difference(
             got = pool.run(candidate, samples, runtime, advance=advance).raw
         except TinycError as error:
             return f"{runtime} refuses it: {error.problem}"
-        if not np.array_equal(got, outputs):
-            return f"{int((got != outputs).any(axis=-1).sum())} of {len(samples)} outputs differ under {runtime}"
+        if not identical(got, outputs):
+            return f"{differing(got, outputs)} of {len(samples)} outputs differ under {runtime}"
     return None

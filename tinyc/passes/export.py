@@ -175,12 +175,16 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         """Write the C sources; test vectors need an interpreter that says what is expected."""
         from tinyc.interpreters.flatbuffer import describe
         from tinyc.interpreters.quantization import quantize
+        from tinyc.interpreters.states import start_of
         from tinyc.lowering import c_source
 
         files = c_source.model_data(final, self.name, run.arena_bytes if run else None)
         if run and self.vectors:
-            held = quantize(inputs, describe(final.content).inputs[0])
-            files |= c_source.test_vectors(c_source.Vectors(held, run.raw, run.runtime), self.name)
+            described = describe(final.content)
+            vectors = c_source.Vectors(
+                quantize(inputs, described.inputs[0]), run.raw, run.runtime, start_of(described) != "as left"
+            )
+            files |= c_source.test_vectors(vectors, self.name)
         return files
 
     def hex(self, content: bytes) -> bytes:

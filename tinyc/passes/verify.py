@@ -15,7 +15,8 @@ class Verify(BaseModel, frozen=True, extra="forbid"):
 
     TFLM is expected to equal the reference kernels to the bit: where it does not, the command exits with 1, but for one
     step in at most 1 % of the examples. The fast kernels are expected within one step. Whatever is beyond is said with
-    the first operator after which the tensors part.
+    the first operator after which the tensors part. Where the network keeps state, each example starts from a reset
+    interpreter. NaN and infinity must come in the same places.
     An operator that TFLM lacks is an error that names its layers and what to write instead.
     """
 
