@@ -78,7 +78,7 @@ def test_a_missing_layer_is_named(tmp_path: Path) -> None:
         ("a.npz", b"PK\x03\x04 and more", "damaged"),
         ("a.npz", b"", "damaged"),
         ("a.ckpt", b"anything", ".ckpt is no kind of weights file"),
-        ("a.weights.h5", b"nothing", "does not fit the network"),
+        ("a.weights.h5", b"nothing", "is damaged"),
     ],
 )
 def test_damaged_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -48,6 +48,8 @@ def untrained(bench: Bench) -> Net:
     spec = bench.recipe.source
     task = bench.dataset.task
     where = f"{bench.recipe.path}: source"
+    if spec.file:  # before TensorFlow is imported, which seeding does
+        sources.examine(bench.recipe.find(spec.file), where)
     backend.seed_everything(bench.recipe.seed)
     if spec.build:
         return Net(sources.network(spec.build, task, bench.recipe.find), task)

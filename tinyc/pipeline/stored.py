@@ -163,4 +163,4 @@ def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, t
     if described["kind"] == "flat":
         return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
     ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}
-    return Net(sources.read(folder / NET, str(folder), own_layers()), task, ranges=ranges)
+    return Net(sources.read_own(folder / NET, str(folder), own_layers()), task, ranges=ranges)

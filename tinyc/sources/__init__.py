@@ -3,9 +3,13 @@
 from tinyc.sources.build import network
 from tinyc.sources.checkpoint import language
 from tinyc.sources.checks import fit_to_task, opaque_layers
-from tinyc.sources.files import read
+from tinyc.sources.files import read, read_own
 from tinyc.sources.flatten import at_size
+from tinyc.sources.gate import examine
 from tinyc.sources.places import locate
 from tinyc.sources.weights import load_weights
 
-__all__ = ["at_size", "fit_to_task", "language", "load_weights", "locate", "network", "opaque_layers", "read"]
+__all__ = [
+    "at_size", "examine", "fit_to_task", "language", "load_weights", "locate", "network", "opaque_layers", "read",
+    "read_own",
+]  # fmt: skip

@@ -28,6 +28,11 @@ def is_network(built: Any, where: str) -> None:
     raise UserError(where, f"it gives {given} instead of a Keras network", "return a tf_keras.Model")
 
 
+def of_a_library(module: str) -> bool:
+    """Say whether a class or function of this module comes with tinyc or what it is built on, not with a recipe."""
+    return module.partition(".")[0] in ("tinyc", "keras", "tf_keras", "tensorflow", "tensorflow_model_optimization")
+
+
 def has_graph(model: Any) -> bool:
     """Say whether a network is functional or sequential, so that its layers can be told apart."""
     # A subclass of Model whose __init__ calls super().__init__(inputs, outputs) has a graph as well.

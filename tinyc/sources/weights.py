@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyc.errors import UserError
+from tinyc.sources import gate
 
 UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 Weights = Mapping[str, list[Any]]
@@ -25,6 +26,12 @@ def load_weights(model: Any, path: Path, where: str) -> None:
         UserError: the file cannot be read, or has other layers or shapes; the first one is named.
     """
     place = f"{where} ({path})"
+    with gate.admitted_weights(path, place) as copy:
+        load_admitted(model, copy, place)
+
+
+def load_admitted(model: Any, path: Path, place: str) -> None:
+    """Load weights by the kind of their file."""
     if path.name.endswith(".weights.h5"):
         load_tracked(model, path, place)
     elif path.suffix in (".h5", ".hdf5"):

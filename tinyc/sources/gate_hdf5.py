@@ -1,0 +1,103 @@
+"""What an HDF5 file must not hold: a way to other files, code to unpack it, or more than it weighs.
+
+HDF5 can take a dataset's bytes from another file (external storage, virtual datasets, links), and looks for a library
+to load where a filter is not its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import Any
+
+SPARE_BYTES = 16 << 20
+LARGEST_RATIO = 8
+NUMBERS = "fiub"
+"""Kinds of NumPy's types that weights have."""
+ATTRIBUTES = "fiubSUO"
+LARGEST_ATTRIBUTE_BYTES = 64 << 20
+DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError)
+"""What h5py raises of a damaged file."""
+
+
+def problem(path: Path) -> str | None:
+    """Say why an HDF5 file cannot be read safely; None where it can."""
+    h5py = library()
+    try:
+        with h5py.File(path, "r") as file:
+            return of_objects(file, path.stat().st_size)
+    except DAMAGE as error:
+        return f"is damaged: {error}"
+
+
+def library() -> Any:
+    """Import h5py, and leave HDF5 no folder to load filters from."""
+    import h5py
+    from h5py import h5pl
+
+    for _ in range(h5pl.size()):
+        h5pl.remove(0)
+    return h5py
+
+
+def of_objects(file: Any, size: int) -> str | None:
+    """Look at every group and dataset once, however they are linked."""
+    import h5py
+
+    seen, waiting, total = set(), [("/", file)], 0
+    while waiting:
+        name, item = waiting.pop()
+        number = h5py.h5o.get_info(item.id).addr
+        if number in seen:
+            continue
+        seen.add(number)
+        found = of_attributes(item) or (None if isinstance(item, h5py.Group) else of_dataset(name, item))
+        if found:
+            return found
+        if isinstance(item, h5py.Dataset):
+            total += (item.size or 0) * item.dtype.itemsize
+            continue
+        for below in item:
+            if not isinstance(item.get(below, getlink=True), h5py.HardLink):
+                return f"holds the link {below!r} to another place"
+            waiting.append((below, item[below]))
+    allowed = LARGEST_RATIO * size + SPARE_BYTES
+    return f"unpacks to {total} bytes, and the file has {size}" if total > allowed else None
+
+
+def of_dataset(name: str, item: Any) -> str | None:
+    """Say why a dataset is not one of plain numbers that lie in the file."""
+    import h5py
+
+    if not isinstance(item, h5py.Dataset):
+        return f"holds {name!r}, which is neither a group nor numbers"
+    if item.external or item.is_virtual:
+        return f"holds {name!r}, whose content lies in another file"
+    if item.dtype.kind not in NUMBERS or h5py.check_dtype(ref=item.dtype) is not None:
+        return f"holds {name!r}, which is no array of numbers"
+    known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+    unknown = [number for number in filters(item) if number not in known]
+    return f"holds {name!r}, packed by filter {unknown[0]}, which needs a library of its own" if unknown else None
+
+
+def filters(item: Any) -> Iterator[int]:
+    """The numbers of the filters that a dataset is packed by."""
+    described = item.id.get_create_plist()
+    for index in range(described.get_nfilters()):
+        yield described.get_filter(index)[0]
+
+
+def of_attributes(item: Any) -> str | None:
+    """Say which attribute is neither text nor numbers, or too long."""
+    import h5py
+
+    for name in item.attrs:
+        kept = item.attrs.get_id(name)
+        kind = kept.dtype
+        if kind.kind not in ATTRIBUTES or (kind.kind == "O" and h5py.check_string_dtype(kind) is None):
+            return f"holds the attribute {name!r}, which is neither text nor numbers"
+        size = prod(kept.shape or ()) * kind.itemsize
+        if size > LARGEST_ATTRIBUTE_BYTES:
+            return f"holds the attribute {name!r} of {size} bytes"
+    return None

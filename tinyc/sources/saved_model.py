@@ -1,0 +1,85 @@
+"""The network of a SavedModel, built of Keras' own layers; its graphs are not loaded and nothing in them is run."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from tinyc import backend
+from tinyc.errors import UserError
+from tinyc.sources import gate_hdf5, gate_saved_model
+
+REMEDY = "save the network from Keras as .keras or .h5"
+
+
+def build(folder: Path, config: Any, place: str) -> Any:
+    """Build the network and give it the variables.
+
+    Args:
+        folder: holds `variables/`, as the gate copied it.
+        config: `class_name` and `config` of the network, which the gate let through.
+
+    Raises:
+        UserError: Keras cannot build it, or a weight of it has no value in the file.
+    """
+    try:
+        model = backend.keras().models.model_from_config(decoded(config))
+        restore(model, folder, place)
+    except UserError:
+        raise
+    except Exception as error:
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(place, f"cannot be built of Keras' own layers: {first}", REMEDY) from error
+    return model
+
+
+def decoded(value: Any) -> Any:
+    """Give back the values that JSON lacks and Keras spells out: tuples, shapes, the ellipsis."""
+    if isinstance(value, list):
+        return [decoded(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("class_name")
+    if kind == "__tuple__":
+        return tuple(decoded(item) for item in value["items"])
+    if kind == "TensorShape":
+        return backend.tensorflow().TensorShape(value["items"])
+    if kind == "__ellipsis__":
+        return Ellipsis
+    return {key: decoded(item) for key, item in value.items()}
+
+
+def restore(model: Any, folder: Path, place: str) -> None:
+    """Give each weight its value by its place among the objects, as a checkpoint does.
+
+    Raises:
+        UserError: the file has no value for a weight, or its layers stand in another order.
+    """
+    prefix = folder / gate_saved_model.VARIABLES / "variables"
+    refuse_bomb(prefix, place)
+    refuse_other_order(model, "root", gate_saved_model.layer_names(folder), place)
+    backend.tensorflow().train.Checkpoint(model).read(str(prefix)).assert_existing_objects_matched().expect_partial()
+    for part in model.submodules:
+        if isinstance(part, backend.keras().layers.Layer):
+            part.finalize_state()
+
+
+def refuse_bomb(prefix: Path, place: str) -> None:
+    """Refuse variables that claim more bytes than the files have."""
+    reader = backend.tensorflow().train.load_checkpoint(str(prefix))
+    kinds = reader.get_variable_to_dtype_map()
+    total = sum(prod(shape) * max(1, kinds[name].size) for name, shape in reader.get_variable_to_shape_map().items())
+    size = sum(path.stat().st_size for path in prefix.parent.iterdir())
+    if total > size + gate_hdf5.SPARE_BYTES:
+        raise UserError(place, f"its variables unpack to {total} bytes, and the files have {size}", REMEDY)
+
+
+def refuse_other_order(model: Any, place_in: str, names: dict[str, str], place: str) -> None:
+    """Refuse a network whose layers with weights are not those that the file has in their places."""
+    for index, layer in enumerate(layer for layer in model.layers if layer.weights):
+        own = f"{place_in}.layer_with_weights-{index}"
+        if names.get(own, layer.name) != layer.name:
+            raise UserError(place, f"has the weights of {names[own]!r} where {layer.name!r} stands", REMEDY)
+        if isinstance(layer, backend.keras().Model):
+            refuse_other_order(layer, own, names, place)
