@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ def private_copy(path: Path, copy: Path, place: str) -> Path:
 
 def of_hdf5(copy: Path, place: str, own: frozenset[str]) -> Admitted:
     """Let HDF5 of Keras through."""
-    found = gate_hdf5.problem(copy)
+    found = gate_hdf5.problem(copy) or ("is HDF5 and a zip in one file" if zipfile.is_zipfile(copy) else None)
     if found:
         raise UserError(place, found, AGAIN)
     with gate_hdf5.library().File(copy, "r") as file:
@@ -145,16 +146,26 @@ def text(value: Any) -> str | None:
 
 def of_keras(copy: Path, scratch: Path, place: str, own: frozenset[str]) -> Admitted:
     """Let a .keras through."""
-    metadata, config = gate_zip.read(copy, scratch, place)
+    metadata, config = gate_zip.texts(copy, place)
     table = parsed(metadata, place)
     version = str(table.get("keras_version", "")) if isinstance(table, dict) else ""
-    return checked("keras", copy, parsed(config, place), version, place, own)
+    found = checked("keras", copy, parsed(config, place), version, place, own)
+    gate_zip.refuse_weights(copy, scratch, place)
+    return found
 
 
 def of_saved_model(path: Path, scratch: Path, place: str, own: frozenset[str]) -> Admitted:
     """Let the layers and variables of a SavedModel through; its graphs are not read at all."""
     table = gate_saved_model.network(path, scratch, private_copy, place)
-    return checked("saved_model", scratch, table, "2", place, own)
+    found = checked("saved_model", scratch, table, "2", place, own)
+    try:
+        layers = gate_saved_model.layers(scratch)
+    except ValueError as error:
+        raise UserError(place, f"is damaged: {error}", AGAIN) from error
+    for layer in layers.values():
+        described = {key: layer[key] for key in gate_saved_model.KEPT if key in layer}
+        gate_network.check_layer(described, gate_network.Rules(place, own))
+    return found
 
 
 def checked(kind: Kind, copy: Path, table: Any, version: str, place: str, own: frozenset[str]) -> Admitted:

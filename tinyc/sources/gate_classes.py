@@ -132,6 +132,7 @@ MODULES = {
     "keras.src.layers.core.tf_op_layer": FUNCTION_LAYERS,
     "keras.src.engine.base_layer": LOSS_LAYERS,
     "keras.initializers": INITIALIZERS,
+    "tensorflow.python.ops.init_ops_v2": INITIALIZERS,
     "keras.regularizers": REGULARIZERS,
     "keras.constraints": CONSTRAINTS,
     "keras.losses": LOSSES,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tinyc.errors import UserError
-from tinyc.sources import checks
+from tinyc.sources import checks, gate_graph
 from tinyc.sources.gate_classes import (
     ACTIVATIONS,
     CLASSES,
@@ -66,13 +66,14 @@ class Rules:
         place: the file, for messages.
         own: names under which the recipe's own code has registered classes and functions, for a stored network.
         newer: the file is of Keras 3.
-        layer: the layer that is being looked at, for messages.
+        layer, kind: the layer that is being looked at, and its class, for messages.
     """
 
     place: str
     own: frozenset[str] = frozenset()
     newer: bool = False
     layer: str = "?"
+    kind: str = "layer"
 
     def refused(self, problem: str, remedy: str = REMEDY) -> UserError:
         return UserError(self.place, f"layer {self.layer!r} {problem}", remedy)
@@ -90,11 +91,19 @@ def check(config: Any, rules: Rules) -> None:
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise UserError(rules.place, "its configuration describes no network", "save the network again")
     if config["class_name"] not in NETWORKS | rules.own:
-        problem = "holds a subclassed model, whose code is not in the file"
+        problem = f"holds a subclassed model ({config['class_name'][:80]!r}), whose code is not in the file"
         raise UserError(rules.place, problem, "give `build` with `weights`")
-    kept = {key: value for key, value in config.items() if key != "compile_config"}
+    check_layer({key: item for key, item in config.items() if key != "compile_config"}, rules)
+
+
+def check_layer(table: Any, rules: Rules) -> None:
+    """Refuse the table of one layer, or of a network, that names what is in neither table.
+
+    Raises:
+        UserError: as `check`.
+    """
     try:
-        value(kept, rules)
+        value(table, rules)
     except RecursionError as error:
         raise UserError(rules.place, "its configuration is nested too deep", "save the network again") from error
 
@@ -150,7 +159,7 @@ def vocabulary(given: Any, rules: Rules) -> None:
         given = given.get("items")
     inline = isinstance(given, list) and all(isinstance(word, str | int) for word in given)
     if not (inline or given is None or isinstance(given, int)):
-        raise rules.refused(f"takes its vocabulary from the file {str(given)[:80]!r}", INLINE)
+        raise rules.refused(f"is a {rules.kind} that takes its vocabulary from the file {str(given)[:80]!r}", INLINE)
 
 
 def named(given: Mapping[str, Any], rules: Rules) -> None:
@@ -165,9 +174,20 @@ def named(given: Mapping[str, Any], rules: Rules) -> None:
     elif kind == "function":
         function(given, rules)
     else:
-        inner = rules if kind in INITIALIZERS | REGULARIZERS | CONSTRAINTS else replace(rules, layer=name_of(given))
-        admit(given, kind, inner)
-        settings({key: item for key, item in given.items() if key not in NAMING}, inner)
+        if kind not in INITIALIZERS | REGULARIZERS | CONSTRAINTS:
+            rules = replace(rules, layer=name_of(given), kind=kind[:80])
+        admit(given, kind, rules)
+        settings({key: item for key, item in given.items() if key not in NAMING}, rules)
+        refuse_endless(given.get("config"), rules)
+
+
+def refuse_endless(config: Any, rules: Rules) -> None:
+    """Refuse a network whose layers wait for each other."""
+    if rules.newer or not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        return
+    found = gate_graph.problem(config) if "input_layers" in config else None
+    if found:
+        raise rules.refused(found, "save the network again")
 
 
 def name_of(given: Mapping[str, Any]) -> str:

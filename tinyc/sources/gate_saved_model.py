@@ -18,9 +18,11 @@ from tinyc.sources import gate_json
 
 METADATA = "keras_metadata.pb"
 VARIABLES = "variables"
-NODES, NODE_PATH, NODE_METADATA = 1, 3, 5
+NODES, NODE_PATH, NODE_IDENTIFIER, NODE_METADATA = 1, 3, 4, 5
 VARINT, LENGTH = 0, 2
 FIXED_BYTES = {1: 8, 5: 4}
+KEPT = ("class_name", "module", "registered_name", "config")
+METRIC = b"_tf_keras_metric"
 AGAIN = "save the network from Keras as .keras or .h5"
 Copy = Callable[[Path, Path, str], Path]
 
@@ -37,7 +39,7 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
         raise UserError(place, "holds a graph without Keras layers", AGAIN)
     variables = path / VARIABLES
     parts = [path / METADATA, *sorted(variables.glob("variables.*"))]
-    for part in (variables, *parts):
+    for part in (path / "saved_model.pb", variables, *parts):
         if part.is_symlink():
             raise UserError(place, f"its {part.name} is a link to another place", "copy the folder with `cp -rL`")
     (scratch / VARIABLES).mkdir()
@@ -45,35 +47,39 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
         copy(part, scratch / part.relative_to(path), place)
     try:
         table = gate_json.parse(root((scratch / METADATA).read_bytes()))
-        return {key: table[key] for key in ("class_name", "config")}
+        return {"config": table["config"]} | {key: table[key] for key in KEPT if key in table}
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(place, f"is damaged: {METADATA} describes no network ({error})", AGAIN) from error
 
 
-def layer_names(folder: Path) -> dict[str, str]:
-    """The name of each layer by its place in the network, such as `root.layer_with_weights-0`."""
-    nodes = [path_and_metadata(node) for number, node in fields((folder / METADATA).read_bytes()) if number == NODES]
-    tables = {place.decode(): gate_json.parse(described) for place, described in nodes if described}
-    return {place: str(table.get("name")) for place, table in tables.items() if isinstance(table, dict)}
+def layers(folder: Path) -> dict[str, dict[str, Any]]:
+    """The table of each layer by its place in the network, such as `root.layer_with_weights-0`; no metrics.
+
+    Raises:
+        ValueError: a part of the metadata is no JSON.
+    """
+    found = {}
+    for number, content in fields((folder / METADATA).read_bytes()):
+        node = dict(fields(content)) if number == NODES else {}
+        table = gate_json.parse(node[NODE_METADATA]) if node.get(NODE_METADATA) else None
+        if isinstance(table, dict) and node.get(NODE_IDENTIFIER) != METRIC:
+            found[node.get(NODE_PATH, b"").decode(errors="replace")] = table
+    return found
 
 
 def root(content: bytes) -> bytes:
     """Find the JSON of the network itself among those of all its layers."""
-    nodes = [path_and_metadata(node) for number, node in fields(content) if number == NODES]
-    found = [described for place, described in nodes if place == b"root"]
+    nodes = [dict(fields(node)) for number, node in fields(content) if number == NODES]
+    found = [node.get(NODE_METADATA, b"") for node in nodes if node.get(NODE_PATH) == b"root"]
     if len(found) != 1:
         raise ValueError(f"{len(found)} of its nodes are called 'root'")
     return found[0]
 
 
-def path_and_metadata(node: bytes) -> tuple[bytes, bytes]:
-    """The place of a layer in the network, and its description; the last of each counts, as in all such buffers."""
-    kept = {number: value for number, value in fields(node) if number in (NODE_PATH, NODE_METADATA)}
-    return kept.get(NODE_PATH, b""), kept.get(NODE_METADATA, b"")
-
-
 def fields(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a protocol buffer that hold bytes, with their numbers; numbers are passed over.
+    """The fields of a protocol buffer that hold bytes, with their numbers; other fields are passed over.
+
+    Of a field that comes twice the last counts, as in all such buffers.
 
     Raises:
         ValueError: it is cut off, or is no protocol buffer.

@@ -17,11 +17,8 @@ DAMAGE = (OSError, ValueError, KeyError, EOFError, RuntimeError, NotImplementedE
 AGAIN = "save the network again, or give `build` with `weights`"
 
 
-def read(path: Path, scratch: Path, place: str) -> tuple[bytes, bytes]:
-    """Check a .keras file, and give its metadata.json and config.json.
-
-    Args:
-        scratch: a folder of the caller's, where the weights are laid to be looked at.
+def texts(path: Path, place: str) -> tuple[bytes, bytes]:
+    """Check the members of a .keras file, and give its metadata.json and config.json.
 
     Raises:
         UserError: it is damaged, or holds other members than Keras writes, one twice, or more than it weighs.
@@ -30,17 +27,29 @@ def read(path: Path, scratch: Path, place: str) -> tuple[bytes, bytes]:
         with zipfile.ZipFile(path) as archive:
             refuse_members(archive, path.stat().st_size, place)
             broken = archive.testzip()
-            texts = archive.read(METADATA), archive.read(CONFIG)
-            weights = Path(archive.extract(WEIGHTS, scratch))
+            found = archive.read(METADATA), archive.read(CONFIG)
     except DAMAGE as error:
         raise UserError(place, f"is no whole .keras file: {error}", AGAIN) from error
     if broken:
         raise UserError(place, f"is damaged: {broken} does not match its checksum", AGAIN)
+    return found
+
+
+def refuse_weights(path: Path, scratch: Path, place: str) -> None:
+    """Refuse weights that reach out of the file; `scratch` is a folder to lay them in.
+
+    Raises:
+        UserError: they do, or there are none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            weights = Path(archive.extract(WEIGHTS, scratch))
+    except DAMAGE as error:
+        raise UserError(place, f"is no whole .keras file: {error}", AGAIN) from error
     found = gate_hdf5.problem(weights)
     weights.unlink()
     if found:
         raise UserError(place, f"{WEIGHTS} {found}", AGAIN)
-    return texts
 
 
 def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:
@@ -50,10 +59,12 @@ def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UserError(place, f"holds {twice[:80]!r} twice", AGAIN)
+    if min((member.header_offset for member in members), default=0):
+        raise UserError(place, "holds something before its first member: two formats in one file", AGAIN)
     for member in members:
         if member.filename not in (METADATA, CONFIG, WEIGHTS) and not ASSET.fullmatch(member.filename):
             pickled = member.filename.endswith((".npz", ".npy", ".pkl"))
-            found = "can be a pickle and run code" if pickled else "is none of the members that are read"
+            found = "can be a pickle and run code" if pickled else "is no member that Keras writes"
             raise UserError(place, f"holds {member.filename[:80]!r}, which {found}", AGAIN)
         if member.filename != WEIGHTS and member.file_size > LARGEST_TEXT_BYTES:
             raise UserError(place, f"holds {member.filename!r} of {member.file_size} bytes", AGAIN)

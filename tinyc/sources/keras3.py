@@ -22,6 +22,9 @@ from tinyc.errors import MachineError, UserError
 DUMP = Path(__file__).with_name("keras3_dump.py")
 PATIENCE_SECONDS = 600
 TOLERANCE = 1e-4
+LONGEST_REASON = 500
+NO_PLUGINS = {"HDF5_PLUGIN_PRELOAD": "::"}
+"""Keeps HDF5 from loading filters: its own word for none."""
 RENAMED = {"LeakyReLU": {"negative_slope": "alpha"}}
 ALWAYS = ("name", "trainable")
 NETWORKS = ("Functional", "Sequential")
@@ -51,9 +54,10 @@ def dump(path: Path, place: str) -> dict[str, Any]:
     """Have Keras 3 read the file in a process of its own."""
     import numpy as np
 
-    environment = {**os.environ, **backend.QUIET, "TF_USE_LEGACY_KERAS": "0", "KERAS_BACKEND": "tensorflow"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "network.npz"
+        keras = {"TF_USE_LEGACY_KERAS": "0", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": folder, **NO_PLUGINS}
+        environment = {**os.environ, **backend.QUIET, **keras}
         command = [sys.executable, "-P", str(DUMP), str(path), str(out)]
         try:
             done = subprocess.run(
@@ -73,7 +77,7 @@ def last_line(text: str) -> str:
     """The exception of a traceback, without the advice below it."""
     lines = [line for line in text.splitlines() if line and not line.startswith((" ", "\t"))]
     errors = [line for line in lines if "Error" in line.partition(":")[0]]
-    return (errors or lines or ["no reason given"])[-1]
+    return (errors or lines or ["no reason given"])[-1][:LONGEST_REASON]
 
 
 def build(table: Mapping[str, Any], place: str) -> Any:

@@ -58,7 +58,8 @@ def restore(model: Any, folder: Path, place: str) -> None:
     """
     prefix = folder / gate_saved_model.VARIABLES / "variables"
     refuse_bomb(prefix, place)
-    refuse_other_order(model, "root", gate_saved_model.layer_names(folder), place)
+    names = {at: str(layer.get("name")) for at, layer in gate_saved_model.layers(folder).items()}
+    refuse_other_order(model, "root", names, place)
     backend.tensorflow().train.Checkpoint(model).read(str(prefix)).assert_existing_objects_matched().expect_partial()
     for part in model.submodules:
         if isinstance(part, backend.keras().layers.Layer):
@@ -75,10 +76,10 @@ def refuse_bomb(prefix: Path, place: str) -> None:
         raise UserError(place, f"its variables unpack to {total} bytes, and the files have {size}", REMEDY)
 
 
-def refuse_other_order(model: Any, place_in: str, names: dict[str, str], place: str) -> None:
+def refuse_other_order(model: Any, at: str, names: dict[str, str], place: str) -> None:
     """Refuse a network whose layers with weights are not those that the file has in their places."""
     for index, layer in enumerate(layer for layer in model.layers if layer.weights):
-        own = f"{place_in}.layer_with_weights-{index}"
+        own = f"{at}.layer_with_weights-{index}"
         if names.get(own, layer.name) != layer.name:
             raise UserError(place, f"has the weights of {names[own]!r} where {layer.name!r} stands", REMEDY)
         if isinstance(layer, backend.keras().Model):
