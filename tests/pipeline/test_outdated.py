@@ -19,7 +19,7 @@ STEPS = ("0 source", "1 distill", "2 prune", "3 quantize", "4 export", "5 verify
 def older(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The finished run as a tinyc without numbers left it: other keys, and an arena that does not start."""
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
-    shutil.copytree(undisturbed / "runs", tmp_path / "runs")
+    shutil.copytree(undisturbed / "runs" / "small", tmp_path / "runs" / "small")
     folder = tmp_path / "runs" / "small"
     for step in folder.glob("0*-*"):
         table = json.loads((step / MANIFEST).read_text())
