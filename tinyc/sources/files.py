@@ -51,7 +51,7 @@ def own_names(custom: Mapping[str, type]) -> frozenset[str]:
     if not custom and not backend.loaded():
         return frozenset()
     known = backend.keras().saving.get_custom_objects()
-    registered = [name for name, item in known.items() if not checks.of_a_library(str(item.__module__))]
+    registered = [name for name, item in known.items() if not checks.of_a_library(str(getattr(item, "__module__", "")))]
     return frozenset([*custom, *registered])
 
 

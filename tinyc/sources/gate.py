@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from tinyc.errors import UserError
 from tinyc.sources import gate_hdf5, gate_json, gate_network, gate_saved_model, gate_zip
+from tinyc.sources.gate_names import Rules
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ZIP = b"PK"
@@ -64,7 +65,7 @@ def admitted(path: Path, place: str, own: frozenset[str] = frozenset(), ours: bo
     """
     with tempfile.TemporaryDirectory(prefix="tinyc-network-") as folder:
         scratch = Path(folder)
-        if path.is_dir():
+        if path.is_dir() and not ours:
             yield of_saved_model(path, scratch, place, own)
             return
         copy = private_copy(path, scratch / "network", place)
@@ -106,9 +107,12 @@ def admitted_weights(path: Path, place: str) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="tinyc-weights-") as folder:
         copy = private_copy(path, Path(folder) / path.name, place)
-        found = gate_hdf5.problem(copy) if path.suffix in (".h5", ".hdf5") else None
-        if found:
-            raise UserError(place, found, "save the weights again with Keras 2")
+        if path.suffix in (".h5", ".hdf5"):
+            found = gate_hdf5.problem(copy)
+            if found:
+                raise UserError(place, found, "save the weights again with Keras 2")
+        elif path.suffix == ".npz":
+            gate_zip.refuse_bomb(copy, place)
         yield copy
 
 
@@ -164,13 +168,13 @@ def of_saved_model(path: Path, scratch: Path, place: str, own: frozenset[str]) -
         raise UserError(place, f"is damaged: {error}", AGAIN) from error
     for layer in layers.values():
         described = {key: layer[key] for key in gate_saved_model.KEPT if key in layer}
-        gate_network.check_layer(described, gate_network.Rules(place, own))
+        gate_network.check_layer(described, Rules(place, own))
     return found
 
 
 def checked(kind: Kind, copy: Path, table: Any, version: str, place: str, own: frozenset[str]) -> Admitted:
     newer = version.startswith("3")
-    gate_network.check(table, gate_network.Rules(place, own, newer))
+    gate_network.check(table, Rules(place, own, newer))
     return Admitted(kind, copy, newer, table)
 
 

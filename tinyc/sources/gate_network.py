@@ -7,39 +7,28 @@ activation. So every table at any depth that names something is looked at, befor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tinyc.errors import UserError
-from tinyc.sources import checks, gate_graph
+from tinyc.sources import gate_graph
 from tinyc.sources.gate_classes import (
     ACTIVATIONS,
-    CLASSES,
     CONSTRAINTS,
-    FUNCTION_LAYERS,
-    FUNCTION_MODULES,
     INITIALIZERS,
     LOSSES,
     METRICS,
-    MODULES,
     NETWORKS,
     OPTIMIZERS,
-    REFUSED,
-    REGISTERED,
     REGULARIZERS,
 )
-from tinyc.sources.gate_functions import FUNCTIONS, SLICES
+from tinyc.sources.gate_names import Rules, admit, function, is_free
 
-REMEDY = (
-    "write it with Keras' own layers and save the network again, "
-    'or give `build = "file.py:function"` with `weights`, which runs your code and not the file\'s'
-)
 INLINE = "save the layer with its vocabulary as a list of words: StringLookup(vocabulary=[...])"
-NEWER = "save it with tf_keras (Keras 2), or give `build` with `weights`"
 NAMING = ("class_name", "registered_name", "module")
 CONTENTS = {"__tuple__": "items", "TensorShape": "items", "__bytes__": "value", "__ellipsis__": ""}
 """How Keras writes values that JSON lacks, and where each keeps its content."""
-ARRAYS = ("__tensor__", "__numpy__", "__keras_tensor__")
+ARRAYS = ("__tensor__", "__numpy__", "__keras_tensor__", "__slice__")
 CODECS = ("utf-8", "utf8", "UTF-8", "ascii", "latin-1")
 WORDS = {
     "activation": ACTIVATIONS,
@@ -56,27 +45,6 @@ WORDS = {
     "weighted_metrics": METRICS,
 }
 """The settings whose words Keras looks up, and what they may say; a setting is told by the last word of its name."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What one file may name.
-
-    Attributes:
-        place: the file, for messages.
-        own: names under which the recipe's own code has registered classes and functions, for a stored network.
-        newer: the file is of Keras 3.
-        layer, kind: the layer that is being looked at, and its class, for messages.
-    """
-
-    place: str
-    own: frozenset[str] = frozenset()
-    newer: bool = False
-    layer: str = "?"
-    kind: str = "layer"
-
-    def refused(self, problem: str, remedy: str = REMEDY) -> UserError:
-        return UserError(self.place, f"layer {self.layer!r} {problem}", remedy)
 
 
 def check(config: Any, rules: Rules) -> None:
@@ -125,7 +93,9 @@ def value(given: Any, rules: Rules) -> None:
 def settings(given: Mapping[str, Any], rules: Rules) -> None:
     """Look at settings by their names: some words are looked up, and a vocabulary may be a file."""
     for key, item in given.items():
-        if key == "vocabulary":
+        if rules.free:
+            value(item, rules)
+        elif key == "vocabulary":
             vocabulary(item, rules)
         elif (allowed := WORDS.get(last_word(key))) is not None:
             words(key, item, allowed, rules)
@@ -175,7 +145,7 @@ def named(given: Mapping[str, Any], rules: Rules) -> None:
         function(given, rules)
     else:
         if kind not in INITIALIZERS | REGULARIZERS | CONSTRAINTS:
-            rules = replace(rules, layer=name_of(given), kind=kind[:80])
+            rules = replace(rules, layer=name_of(given), kind=kind[:80], free=is_free(given, rules))
         admit(given, kind, rules)
         settings({key: item for key, item in given.items() if key not in NAMING}, rules)
         refuse_endless(given.get("config"), rules)
@@ -199,9 +169,12 @@ def name_of(given: Mapping[str, Any]) -> str:
 
 def content(given: Mapping[str, Any], key: str, rules: Rules) -> None:
     """Look at a value that JSON lacks."""
-    if set(given) - {"class_name", key}:
+    if set(given) == {"class_name", "config"}:  # as a .keras has it; HDF5 and SavedModels have the key of `CONTENTS`
+        numbers(given["config"], rules)
+    elif set(given) - {"class_name", key}:
         raise rules.refused(f"holds a {given['class_name']} with other settings than Keras writes")
-    value(given.get(key), rules)
+    else:
+        value(given.get(key), rules)
 
 
 def numbers(given: Any, rules: Rules) -> None:
@@ -212,49 +185,3 @@ def numbers(given: Any, rules: Rules) -> None:
         if isinstance(item, dict):
             raise rules.refused("holds an array that is no list of numbers")
         waiting += item if isinstance(item, list) else []
-
-
-def function(given: Mapping[str, Any], rules: Rules) -> None:
-    """Refuse a function that is none of Keras' activations, losses, metrics and initializers."""
-    name, module, registered = given.get("config"), given.get("module"), given.get("registered_name")
-    if isinstance(name, str) and name in rules.own:
-        return
-    allowed = FUNCTION_MODULES.get(plain(module), frozenset())
-    if not isinstance(name, str) or name not in allowed or registered not in (None, "function", name):
-        shown = f"{str(module)[:80]}.{str(name)[:80]}"
-        raise rules.refused(f"names the function {shown!r}, which a saved network may not name")
-
-
-def plain(module: Any) -> str:
-    """The name of a module as Keras 2 and Keras 3 both write it; some files have `tf_keras` for `keras`."""
-    return module.removeprefix("tf_") if isinstance(module, str) else ""
-
-
-def admit(given: Mapping[str, Any], kind: str, rules: Rules) -> None:
-    """Refuse a class that is in no table, whichever of its three names Keras may look it up by."""
-    if kind in REFUSED and kind not in rules.own:
-        if kind in checks.CODE:
-            raise checks.code_error(rules.place, rules.layer)
-        raise rules.refused(f"is a {kind}, which {REFUSED[kind]}")
-    if kind in FUNCTION_LAYERS:
-        admit_function(given, kind, rules)
-    module, registered = given.get("module"), given.get("registered_name", kind)
-    if registered in REGISTERED | rules.own and kind in (registered, registered.rpartition(">")[2]):
-        return
-    known = CLASSES if module is None else MODULES.get(plain(module), frozenset())
-    if kind in known and registered in (None, kind):
-        return
-    if rules.newer:
-        raise rules.refused(f"is a {kind} of {module}, which Keras 2 has not as a layer", NEWER)
-    origin = "" if module is None else f" of the module {str(module)[:80]!r}"
-    alias = "" if registered in (None, kind) else f", registered as {str(registered)[:80]!r}"
-    raise rules.refused(f"names the class {kind[:80]!r}{origin}{alias}, which is none of those that are read")
-
-
-def admit_function(given: Mapping[str, Any], kind: str, rules: Rules) -> None:
-    """Refuse a layer around a function of TensorFlow that does not only compute on tensors."""
-    inner = given.get("config")
-    name = inner.get("function") if isinstance(inner, dict) else None
-    allowed = SLICES if kind == "SlicingOpLambda" else FUNCTIONS
-    if not isinstance(name, str) or name not in allowed:
-        raise rules.refused(f"is a {kind} that calls {str(name)[:80]!r}, which a saved network may not call")

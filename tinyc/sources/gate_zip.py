@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from tinyc.errors import UserError
@@ -68,6 +69,16 @@ def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:
             raise UserError(place, f"holds {member.filename[:80]!r}, which {found}", AGAIN)
         if member.filename != WEIGHTS and member.file_size > LARGEST_TEXT_BYTES:
             raise UserError(place, f"holds {member.filename!r} of {member.file_size} bytes", AGAIN)
+    refuse_size(members, size, place)
+
+
+def refuse_bomb(path: Path, place: str) -> None:
+    """Refuse a zip of arrays that unpacks to more than it could hold; what is no zip is left to its reader."""
+    with suppress(*DAMAGE), zipfile.ZipFile(path) as archive:
+        refuse_size(archive.infolist(), path.stat().st_size, place)
+
+
+def refuse_size(members: list[zipfile.ZipInfo], size: int, place: str) -> None:
     total = sum(member.file_size for member in members)
     if total > gate_hdf5.LARGEST_RATIO * size + gate_hdf5.SPARE_BYTES:
         raise UserError(place, f"unpacks to {total} bytes, and the file has {size}", AGAIN)

