@@ -63,7 +63,10 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
         lambda file: file.create_dataset("own", (1 << 30,), "f4", chunks=(1 << 20,), compression="gzip"),
         "unpacks to 42949",
     ),
-    "reference as attribute": (lambda file: file.attrs.create("own", file.ref, dtype=REFERENCES), "the attribute 'own', which is"),
+    "reference as attribute": (
+        lambda file: file.attrs.create("own", file.ref, dtype=REFERENCES),
+        "the attribute 'own', which is neither",
+    ),
     "table as attribute": (described("own", np.zeros(2, [("a", "f4")])), "the attribute 'own', which is neither"),
 }  # fmt: skip
 

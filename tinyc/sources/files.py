@@ -77,6 +77,8 @@ def prepared(model: Any, place: str) -> Any:
     if not checks.has_graph(model):
         raise UserError(place, "holds a subclassed model, whose code is not in the file", "give `build` with `weights`")
     checks.refuse_code(model, place)
+    if any(tensor.dtype.name == "string" for tensor in model.inputs):
+        raise UserError(place, "takes text, and a device gets numbers", "cut the layer off that looks the words up")
     model = cut_softmax(flat(model, place), place)
     refuse_probabilities(model, place)
     return model

@@ -108,8 +108,8 @@ METRICS = names(
 )
 OPTIMIZERS = names(
     """
-    Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lion LossScaleOptimizer Nadam RMSprop SGD adadelta adafactor
-    adagrad adam adamax adamw ftrl lion nadam rmsprop sgd
+    Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lion LossScaleOptimizer Nadam RMSprop SGD adadelta adagrad
+    adam adamax adamw ftrl lion nadam rmsprop sgd
     """
 )
 SCHEDULES = names(
