@@ -76,8 +76,18 @@ def test_a_network_is_weighed_as_its_float_file(net: Net, dataset: Dataset) -> N
     assert np.array_equal(measured.correct, right)
     assert (found.runtime, found.metric, found.examples) == ("keras", "accuracy", EXAMPLES)
     weighed = ledger.weigh_net(net)
-    assert weighed == {"params": found.params, "macs": found.macs, "file": found.file_bytes,
+    assert weighed.uncounted == ()
+    assert weighed.figures == {"params": found.params, "macs": found.macs, "file": found.file_bytes,
                        "flash": None, "arena": None}  # fmt: skip
+
+
+def test_a_network_with_an_operator_that_nobody_counted_has_no_macs(net: Net) -> None:
+    keras, tf = backend.keras(), backend.tensorflow()
+    given = keras.Input((8, 8))
+    spectrum = keras.layers.Lambda(lambda x: tf.abs(tf.signal.rfft2d(x)))(given)
+    scores = keras.layers.Dense(3)(keras.layers.Flatten()(spectrum))
+    weighed = ledger.weigh_net(Net(keras.Model(given, scores), net.task))
+    assert (weighed.figures["macs"], weighed.uncounted) == (None, ("RFFT2D",))
 
 
 def test_what_tfmot_adds_is_not_counted(net: Net, dataset: Dataset) -> None:

@@ -30,6 +30,6 @@ class UserError(TinycError):
 
 
 class MachineError(TinycError):
-    """A missing tool or file, a full disk, a permission, a worker that crashed or hung (exit 3)."""
+    """A missing tool or file, a full disk, a permission, a worker that was ended or hung (exit 3)."""
 
     exit_code = 3

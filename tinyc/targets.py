@@ -87,11 +87,11 @@ class Bound:
         limit = units.parse(match[2], METRICS[metric])
         return cls(metric, "<=" if match[1] == "<=" else ">=", limit, text)
 
-    def judge(self, measured: Measured) -> Check:
-        """Compare the point estimate with the limit; a missing measurement is a miss, with the reason."""
+    def judge(self, measured: Measured, unmeasured: str = "not measured") -> Check:
+        """Compare the point estimate with the limit; a missing measurement is a miss, for the reason `unmeasured`."""
         got = measured.value
         if got is None:
-            return Check(self.metric, self.text, None, None, None, met=False, why="not measured")
+            return Check(self.metric, self.text, None, None, None, met=False, why=unmeasured)
         # Fractions come from divisions: 0.005 of a half-point drop must meet "<= 0.5 pp".
         slack = 1e-9 if METRICS[self.metric] in ("fraction", "pp") else 0.0
         met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack

@@ -13,9 +13,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
 import tiny
-from tiny import Plan, by_hand
+from tiny import Graph, Plan, by_hand, of_graphs
 
 from tinyc import cli
+from tinyc.interpreters import runtimes
 from tinyc.lowering.strip import strip
 from tinyc.lowering.tables import compact, gains
 
@@ -161,6 +162,99 @@ def test_the_arena_of_a_file_of_two_inputs_is_measured(tmp_path: Path, capsys: S
     assert found["tflm"] == "runs it"
     assert found["lifetimes"]["peak_bytes"] == 3 * 1600
     assert found["arena_bytes"] > 3 * 1600
+
+
+@pytest.mark.parametrize("axis", [3, -1, 0, 9])
+@pytest.mark.parametrize("scales", [[0.5, 0.25], [0.5], [0.5, 0.25, 0.125]])
+def test_an_axis_without_meaning_does_not_matter(axis: int, scales: list[float], tmp_path: Path, capsys: Shown) -> None:
+    """The biases of person detection, TFLM's own example, have the axis of the filter's channels, which they lack."""
+    biases = np.array([5, 7], np.int32)
+    plans = [Plan((1, 4)), Plan((2, 4), data=bytes(range(8))), Plan((2,), "INT32", data=biases.tobytes()), Plan((1, 2))]
+    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand(plans, [("FULLY_CONNECTED", (0, 1, 2), (3,))]), 0)
+    for place, points in ((1, [0] * len(scales)), (2, [5] * len(scales))):
+        held = tree.subgraphs[0].tensors[place].quantization
+        held.scale, held.zeroPoint, held.quantizedDimension = scales, points, axis
+    path = written(tmp_path, tiny.pack(tree))
+    text(path, capsys, "--html", str(tmp_path / "page.html"))
+    found = table(path, capsys)
+    (bias,) = (each for each in found["constants"] if each["role"] == "biases")
+    assert bias["values"] == {"elements": 2, "distinct": 2, "zeros": 1, "per_channel": 1 if len(scales) == 2 else None}
+    assert found["nonzero_params"] == 7 + 1
+
+
+def odd(name: str) -> bytes:
+    """Files that TFLM runs and that take no batch of one example."""
+    ones = np.ones(3, np.float32).tobytes()
+    if name == "scalar":
+        plans = [Plan((), "FLOAT32"), Plan((3,), "FLOAT32", data=ones), Plan((3,), "FLOAT32")]
+        return by_hand(plans, [("ADD", (0, 1), (2,))])
+    if name == "four at once":
+        return by_hand([Plan((4, 3)), Plan((2, 3), data=bytes(6)), Plan((4, 2))], [("FULLY_CONNECTED", (0, 1), (2,))])
+    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand([Plan((1, 12))] * 3, [("ADD", (0, 1), (2,))]), 0)
+    tree.subgraphs[0].inputs, tree.subgraphs[0].outputs = {
+        "two inputs": ([0, 1], [2]), "two outputs": ([0], [2, 2]), "no input": ([], [2]),
+    }[name]  # fmt: skip
+    return tiny.pack(tree)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("scalar", "takes inputs of shape ()"), ("four at once", "takes inputs of shape (4, 3)"),
+        ("two inputs", "has 2 inputs and 1 output"), ("two outputs", "has 1 input and 2 outputs"),
+        ("no input", "has 0 inputs and 1 output"),
+    ],
+)  # fmt: skip
+def test_what_tinyc_cannot_drive_is_said_as_that(name: str, why: str, tmp_path: Path, capsys: Shown) -> None:
+    path = written(tmp_path, odd(name))
+    found = table(path, capsys)
+    assert (found["tflm"], found["undriven"]) == ("runs it", why)
+    assert found["arena_bytes"] > 0
+    shown = " ".join(text(path, capsys).split())
+    assert f"TensorFlow Lite Micro runs it, but it {why}" in shown
+    assert "does not run" not in shown
+
+
+def test_an_operator_of_somebodys_own_is_named_and_leaves_no_figure(tmp_path: Path, capsys: Shown) -> None:
+    constant = Plan((8,), data=bytes(range(8)))
+    graph = Graph([Plan((1, 4)), constant, Plan((1, 4))], [0], [2], [("MY\x1b_OWN", (0, 1), (2,), None)])
+    path = written(tmp_path, of_graphs(graph))
+    found = table(path, capsys)
+    assert (found["macs"], found["uncounted"], found["arena_bytes"]) == (None, ["MY\x1b_OWN"], None)
+    assert "AddCustom" in found["tflm"]
+    lines = text(path, capsys, "--html", str(tmp_path / "page.html"))
+    shown = " ".join(lines.split())
+    assert "MACs - (no count of the multiplications of MY" in shown
+    assert "reads is not counted" in shown
+    assert "does not run:" in shown
+    assert "\x1b" not in lines
+    assert "no count of the multiplications of MY" in (tmp_path / "page.html").read_text()
+
+
+def test_without_tflm_nothing_is_said_of_what_runs(
+    tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(runtimes.PACKAGES, "tflm", ("no_such_package",))
+    path = written(tmp_path, few_valued())
+    shown = text(path, capsys)
+    assert "  not measured:" in shown
+    assert "does not run" not in shown
+    assert table(path, capsys)["tflm"].startswith("not measured: ")
+
+
+def test_files_of_nothing_are_shown(tmp_path: Path, capsys: Shown) -> None:
+    """No operators, tensors without elements, no names, a buffer that is not there."""
+    missing = tiny.schema().ModelT.InitFromPackedBuf(few_valued(), 0)
+    missing.subgraphs[0].tensors[0].buffer = 77
+    for content in (
+        by_hand([Plan((1, 4)), Plan((1, 4))], []),
+        by_hand([Plan((1, 0)), Plan((1, 0))], [("ABS", (0,), (1,))]),
+        by_hand([Plan(()), Plan(())], [("ABS", (0,), (1,))]),
+        tiny.pack(missing),
+    ):
+        path = written(tmp_path, content)
+        text(path, capsys, "--html", str(tmp_path / "page.html"))
+        assert sum(table(path, capsys)["bytes_by_kind"].values()) == len(content)
 
 
 def test_a_page_that_cannot_be_written_is_an_error(tmp_path: Path, capsys: Shown) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tiny
 
-from tinyc.errors import MachineError, UserError
+from tinyc.errors import MachineError, TinycError, UserError
 from tinyc.interpreters import arena, runtimes, spread
 from tinyc.interpreters.apart import steps_apart
 from tinyc.interpreters.flatbuffer import describe
@@ -111,6 +111,13 @@ def test_an_operator_that_tflm_lacks_is_named_with_its_layer_and_a_way_out(pool:
     assert pool.run(tiny.with_gelu(), tiny.examples(2), "fast").raw.shape == (2, 5)
 
 
+def test_an_operator_that_stops_an_interpreter_is_named_with_its_layer(pool: Pool) -> None:
+    content = tiny.by_hand([tiny.Plan((1, 4), "INT64"), tiny.Plan((1, 4), "INT32")], [("CAST", (0,), (1,))])
+    with pytest.raises(UserError, match=r"stops at op 0 CAST: Input type INT64 \(4\) not supported") as caught:
+        pool.arena_bytes(content, "net.tflite")
+    assert "give the operator types that its kernel has" in caught.value.remedy
+
+
 def test_files_of_old_converters_run_as_new_ones_do(pool: Pool) -> None:
     schema = tiny.schema()
     tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tiny.mixed(), 0))
@@ -145,7 +152,7 @@ def test_a_runtime_that_is_not_installed_is_said(pool: Pool, monkeypatch: pytest
     assert "tflite-micro" in caught.value.remedy
 
 
-def struck(pool: Pool, strike: Callable[[int], None], runtime: Runtime = "tflm") -> MachineError:
+def struck(pool: Pool, strike: Callable[[int], None], runtime: Runtime = "tflm") -> TinycError:
     """Run many examples, strike one worker once the first answers have come, and give the failure."""
     answers = threading.Event()
 
@@ -155,7 +162,7 @@ def struck(pool: Pool, strike: Callable[[int], None], runtime: Runtime = "tflm")
 
     thread = threading.Thread(target=hit)
     thread.start()
-    with pytest.raises(MachineError) as caught:
+    with pytest.raises(TinycError) as caught:
         pool.run(tiny.mixed(), tiny.examples(MANY), runtime, "net.tflite", lambda _: answers.set())
     thread.join()
     return caught.value
@@ -167,11 +174,15 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("sign", "words"), [(signal.SIGKILL, "was ended by SIGKILL"), (signal.SIGSEGV, "was ended by SIGSEGV")]
+    ("sign", "words", "whose"),
+    [(signal.SIGKILL, "was ended by SIGKILL", MachineError), (signal.SIGSEGV, "was ended by SIGSEGV", UserError)],
 )
-def test_a_crashed_worker_is_reported_and_the_pool_lives_on(sign: signal.Signals, words: str) -> None:
+def test_a_crashed_worker_is_reported_and_the_pool_lives_on(
+    sign: signal.Signals, words: str, whose: type[TinycError]
+) -> None:
     with Pool(2) as pool:
         error = struck(pool, lambda pid: os.kill(pid, sign))
+        assert type(error) is whose
         assert error.where == "net.tflite"
         assert words in error.problem
         assert "TensorFlow Lite Micro" in error.problem
@@ -183,6 +194,7 @@ def test_a_hung_worker_is_reported_and_ended() -> None:
         pool.start()
         first = pool.links[0].process.pid
         error = struck(pool, lambda pid: os.kill(pid, signal.SIGSTOP))
+        assert isinstance(error, MachineError)
         assert "gave no answer in time" in error.problem
         assert gone(first)
         assert pool.run(tiny.mixed(), tiny.examples(3), "fast").raw.shape == (3, 5)

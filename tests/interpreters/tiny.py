@@ -83,7 +83,7 @@ def fixed_batch() -> bytes:
 
 @dataclass(frozen=True)
 class Plan:
-    """One tensor of a hand-made file."""
+    """One tensor of a hand-made file; a `scale` of 0 leaves it without quantization."""
 
     shape: tuple[int, ...]
     kind: str = "INT8"
@@ -116,8 +116,9 @@ def hand_tensor(plan: Plan, buffers: list[Any]) -> Any:
     s = schema()
     tensor = s.TensorT()
     tensor.shape, tensor.type = list(plan.shape), getattr(s.TensorType, plan.kind)
-    tensor.quantization = s.QuantizationParametersT()
-    tensor.quantization.scale, tensor.quantization.zeroPoint = [plan.scale], [plan.zero_point]
+    if plan.scale:
+        tensor.quantization = s.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [plan.scale], [plan.zero_point]
     if plan.data:
         held = [i for i, buffer in enumerate(buffers) if buffer.data is not None and bytes(buffer.data) == plan.data]
         if not held:
@@ -132,3 +133,48 @@ def pack(tree: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(tree.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph of a hand-made file of several; `ops` are (name, inputs, outputs, options or None)."""
+
+    tensors: Sequence[Plan]
+    inputs: Sequence[int]
+    outputs: Sequence[int]
+    ops: Sequence[tuple[str, Sequence[int], Sequence[int], Any]]
+
+
+def of_graphs(*graphs: Graph) -> bytes:
+    """Put a .tflite of several graphs together; a name that no builtin operator has is that of a custom one."""
+    s = schema()
+    tree = s.ModelT()
+    tree.version, tree.buffers, tree.operatorCodes, tree.subgraphs = 3, [s.BufferT()], [], []
+    for each in graphs:
+        graph = s.SubGraphT()
+        graph.tensors = [hand_tensor(plan, tree.buffers) for plan in each.tensors]
+        graph.inputs, graph.outputs, graph.operators = list(each.inputs), list(each.outputs), []
+        for name, inputs, outputs, options in each.ops:
+            code, op = s.OperatorCodeT(), s.OperatorT()
+            code.builtinCode, code.version = getattr(s.BuiltinOperator, name, s.BuiltinOperator.CUSTOM), 1
+            code.customCode = None if hasattr(s.BuiltinOperator, name) else name
+            op.opcodeIndex, op.inputs, op.outputs = len(tree.operatorCodes), list(inputs), list(outputs)
+            if options is not None:
+                kind = type(options).__name__.removesuffix("T")
+                second = hasattr(s.BuiltinOptions2, kind)
+                union = s.BuiltinOptions2 if second else s.BuiltinOptions
+                suffix = "2" if second else ""
+                setattr(op, f"builtinOptions{suffix}", options)
+                setattr(op, f"builtinOptions{suffix}Type", getattr(union, kind))
+            tree.operatorCodes.append(code)
+            graph.operators.append(op)
+        tree.subgraphs.append(graph)
+    return pack(tree)
+
+
+def options(kind: str, **fields: Any) -> Any:
+    """Options of an operator by the schema's names."""
+    made = getattr(schema(), f"{kind}T")()
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made

@@ -9,8 +9,10 @@ import artifacts
 import pytest
 
 from tinyc.cli.plan import rewritten as shown_rewrite
+from tinyc.cli.plan import text as shown_plan
+from tinyc.cli.plan import to_json
 from tinyc.interpreters import runtimes
-from tinyc.pipeline.plan import Rehearsal, Weighed, predict, rewritten, weigh
+from tinyc.pipeline.plan import Plan, Rehearsal, Weighed, predict, rewritten, weigh
 from tinyc.state import Stream, Task
 from tinyc.targets import Bound
 
@@ -20,7 +22,7 @@ def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: 
     flat = artifacts.flat()
     split = SimpleNamespace(x=artifacts.images()[0][:1])
     bench: Any = SimpleNamespace(pool=None, dataset=SimpleNamespace(calibration=split, task=flat.task))
-    figures = weigh(flat, bench)
+    figures = weigh("quantize", flat, bench).figures
     assert figures["arena"] is None
     assert figures["file"] == len(flat.content)
 
@@ -38,6 +40,23 @@ def test_rewritten_layers_are_shown_by_kind() -> None:
         "quantize rewrites Embedding to TokenEmbedding in 1 layers: words",
     ]
     assert not list(rewritten("quantize", {}))
+
+
+def test_macs_that_nobody_counted_meet_no_target_and_are_named() -> None:
+    known = {"params": 100, "macs": 80, "file": 400, "flash": None, "arena": None}
+    unknown = Weighed("source", {**known, "macs": None}, ("RFFT2D", "WHILE"))
+    rehearsal = Rehearsal((unknown, Weighed("quantize", known)), {}, (), {}, ())
+    task = Task(("a", "b"), (128, 1, 6))
+    assert predict(Bound.parse("macs", "<= 100"), rehearsal, rehearsal, task).met
+    check = predict(Bound.parse("macs_reduction", ">= 1 %"), rehearsal, rehearsal, task)
+    assert (check.met, check.got) == (False, None)
+    assert check.why == "not measured: no count of the multiplications of RFFT2D, WHILE"
+    assert predict(Bound.parse("params_reduction", ">= 0 %"), rehearsal, rehearsal, task).met
+    lines = shown_plan(Plan(rehearsal, rehearsal, (check,)))
+    assert lines[1].split()[:3] == ["source", "100", "-"]
+    assert "source: no count of the multiplications of RFFT2D, WHILE" in lines
+    states = to_json(Plan(rehearsal, rehearsal, (check,)))["lower"]["states"]
+    assert (states[0]["macs"], states[0]["uncounted"], states[1]["uncounted"]) == (None, ["RFFT2D", "WHILE"], [])
 
 
 @pytest.mark.parametrize(("stream", "met", "got"), [(Stream(600.0, 1.0), True, 1 - 1 / 600), (None, False, None)])

@@ -29,7 +29,7 @@ def test_macs_are_those_of_the_converted_network(family):
     model = randomized(FAMILIES[family]())
     graph = channel_graph(model)
     got = dict(zip(UNITS, costs(model, graph).total(np.ones(graph.count, dtype=bool)), strict=True))
-    weighed = ledger.weigh_net(Net(model, Task(tuple("abcde"), model.input_shape[1:])))
+    weighed = ledger.weigh_net(Net(model, Task(tuple("abcde"), model.input_shape[1:]))).figures
     assert got["params"] == weighed["params"]
     assert got["macs"] == weighed["macs"]
 

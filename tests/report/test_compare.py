@@ -59,7 +59,7 @@ def test_equal_runs_say_so() -> None:
 def test_json_holds_the_rows() -> None:
     found = json.loads(to_json(ROWS))
     assert {"section": "recipe", "name": "pass.prune.fraction", "a": 0.1, "b": 0.2,
-            "change": None, "a_met": None, "b_met": None} in found  # fmt: skip
+            "change": None, "a_met": None, "b_met": None, "a_uncounted": [], "b_uncounted": []} in found  # fmt: skip
 
 
 def test_a_damaged_recipe_is_refused() -> None:

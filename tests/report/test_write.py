@@ -21,6 +21,7 @@ LEDGER = {
     "params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
     "arena_bytes", "accuracy", "accuracy_low", "accuracy_high", "per_class", "metric", "examples", "runtime",
     "predicted", "sensor_bytes_per_second", "sent_bytes_per_second", "recordings",
+    "uncounted",
 }  # fmt: skip
 CHECK = {"metric", "bound", "got", "low", "high", "met", "why"}
 STEP = {

@@ -9,21 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from tinyc.cli.savings import Saving, gzip_bytes, savings
-from tinyc.errors import MachineError, TinycError, UserError
+from tinyc.errors import MachineError, UserError
 from tinyc.interpreters.anatomy import anatomy
 from tinyc.interpreters.constants import Constant, constants
 from tinyc.interpreters.description import Description
-from tinyc.interpreters.flatbuffer import Reader, describe
+from tinyc.interpreters.flatbuffer import Reader, opened
 from tinyc.interpreters.lifetimes import Arena, lifetimes
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.values import Variety, looked_up, numbers, variety
+from tinyc.interpreters.pool import Pool, undriven
+from tinyc.interpreters.values import Variety, looked_up, variety
 
 
 @dataclass(frozen=True)
 class Inspection:
     """Everything that is said of one file.
 
-    `kinds` are its bytes by kind and add up to the file; `arena_bytes` is what TFLM reports, None with the `refusal`.
+    `kinds` are its bytes by kind and add up to the file; `arena_bytes` is what TFLM reports, None where TFLM does not
+    run the file (the `refusal` says why) or nobody could see (`unmeasured`). `undriven` says why tinyc can run no
+    examples through it, whether TFLM runs it or not.
     """
 
     path: Path
@@ -36,6 +38,8 @@ class Inspection:
     arena: Arena
     arena_bytes: int | None
     refusal: str | None
+    unmeasured: str | None
+    undriven: str | None
 
 
 def read_file(path: Path, remedy: str = "give a .tflite file") -> bytes:
@@ -95,40 +99,44 @@ def refuse_same(path: Path, html: Path | None, picture: Path | None) -> None:
 def inspect(path: Path) -> Inspection:
     """Look at a file from all sides; a worker process measures the arena meanwhile."""
     content = read_file(path)
-    described = describe(content, str(path))
+    reader, described = opened(content, str(path))
     with ThreadPoolExecutor(1) as threads:
         measured = threads.submit(measure_arena, content, described, str(path))
         held = constants(described)
         kinds = anatomy(content, described, str(path))
-        reader = Reader(content)
         varieties = tuple(read_variety(each, described, reader) for each in held)
         left = savings(content, described)
         arena = lifetimes(described)
-        arena_bytes, refusal = measured.result()
-    return Inspection(path, described, kinds, held, varieties, left, gzip_bytes(content), arena, arena_bytes, refusal)
+        arena_bytes, refusal, unmeasured = measured.result()
+    return Inspection(
+        path, described, kinds, held, varieties, left, gzip_bytes(content), arena, arena_bytes, refusal,
+        unmeasured, undriven(described),
+    )  # fmt: skip
 
 
 def read_variety(constant: Constant, described: Description, reader: Reader) -> Variety | None:
     """Count the different values of one constant, behind its tables if it has any; None where they cannot be read."""
     stored, decoded = described.tensors[constant.tensor], described.tensors[constant.decoded]
-    data = reader.data(stored.buffer)
     if constant.ancillary is not None:
         ancillary = described.tensors[constant.ancillary]
-        found = looked_up(data, reader.data(ancillary.buffer), decoded)
+        found = looked_up(reader.data(stored.buffer), reader.data(ancillary.buffer), decoded)
         return None if found is None else variety(found, decoded)
-    found = numbers(stored, data)
+    found = reader.values(stored)
     return None if found is None else variety(found, stored)
 
 
-def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None]:
-    """The least arena with which TFLM runs the file, in bytes, or why there is none."""
+def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None, str | None]:
+    """The least arena with which TFLM runs the file, in bytes, or why it does not run, or why nobody could see."""
     if any(size < 0 for each in described.inputs for size in each.shape):
-        return None, f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
+        refusal = f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
+        return None, refusal, None
     try:
         with Pool(1) as pool:
-            return pool.arena_bytes(content, where), None
-    except TinycError as error:
-        return None, str(error)
+            return pool.arena_bytes(content, where), None, None
+    except UserError as error:
+        return None, str(error), None
+    except MachineError as error:
+        return None, None, str(error)
 
 
 def table(found: Inspection) -> dict[str, Any]:
@@ -141,7 +149,8 @@ def table(found: Inspection) -> dict[str, Any]:
         **asdict(found.described),
         "gzip_bytes": found.gzip_bytes,
         "arena_bytes": found.arena_bytes,
-        "tflm": found.refusal or "runs it",
+        "tflm": found.refusal or (f"not measured: {found.unmeasured}" if found.unmeasured else "runs it"),
+        "undriven": found.undriven,
         "bytes_by_kind": found.kinds,
         "constants": held,
         "savings": [asdict(each) for each in found.savings],

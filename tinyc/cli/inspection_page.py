@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyc import units
 from tinyc.cli.inspection import Inspection, place
-from tinyc.cli.inspection_text import interface
+from tinyc.cli.inspection_text import interface, macs, parameters, verdicts, whole
 from tinyc.report.html import Share, environment
 from tinyc.report.lifetime_picture import svg
 from tinyc.report.tables import Cells
@@ -22,7 +22,7 @@ def page(found: Inspection) -> str:
     ]
     return environment().get_template("file.html").render(
         name=str(found.path), figures=figures(found), kinds=shares, tensors=tensors(found), savings=savings(found),
-        operators=operators(found), refusal=found.refusal,
+        operators=operators(found), verdicts=[f"{name}: {said}" for name, said in verdicts(found)],
         picture=svg(found.arena, found.described, found.arena_bytes) if found.arena.ops else "",
     )  # fmt: skip
 
@@ -34,8 +34,8 @@ def figures(found: Inspection) -> Cells:
         ("file", f"{described.file_bytes:,} B"),
         ("after gzip", f"{found.gzip_bytes:,} B"),
         ("weights, biases and tables", f"{described.weight_bytes:,} B"),
-        ("parameters", f"{described.params:,}, of which {described.nonzero_params:,} are not zero"),
-        ("MACs", f"{described.macs:,} per inference"),
+        ("parameters", parameters(described)),
+        ("MACs", macs(described)),
         ("arena under TensorFlow Lite Micro", f"{found.arena_bytes:,} B" if found.arena_bytes else "not measured"),
         *(("input", interface(each)) for each in described.inputs),
         *(("output", interface(each)) for each in described.outputs),
@@ -82,7 +82,7 @@ def operators(found: Inspection) -> Cells:
     rows = tuple(
         (str(op.index), op.name, op.layer or "-",
          "x".join(map(str, described.tensors[op.outputs[0]].shape)) if op.outputs else "",
-         units.show_bytes(op.weight_bytes), f"{op.macs:,}")
+         units.show_bytes(op.weight_bytes), whole(op.macs))
         for op in described.ops
     )  # fmt: skip
     return Cells(("op", "operator", "layer", "output", "weights", "MACs"), rows, frozenset({0, 4, 5}))

@@ -9,9 +9,11 @@ import numpy as np
 
 from tinyc import units
 from tinyc.cli.inspection import Inspection, place
-from tinyc.interpreters.description import Tensor
+from tinyc.interpreters import operators
+from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.lifetimes import Arena, Lifetime
 from tinyc.interpreters.quantization import dequantize
+from tinyc.ledger import uncounted
 from tinyc.report.plain import plain
 
 WIDTH = 80
@@ -40,8 +42,8 @@ def head(found: Inspection) -> list[str]:
     rows = [
         ("file", f"{size(described.file_bytes)} ({described.file_bytes:,} B), gzip {size(found.gzip_bytes)}"),
         ("weights", f"{size(described.weight_bytes)}, all else {size(described.metadata_bytes)}"),
-        ("parameters", f"{described.params:,}, of which {described.nonzero_params:,} are not zero"),
-        ("MACs", f"{described.macs:,} per inference"),
+        ("parameters", parameters(described)),
+        ("MACs", macs(described)),
         ("arena", host),
         ("ops", ", ".join(f"{name} x{count}" for name, count in names.items())),
         *(("input", interface(each)) for each in described.inputs),
@@ -50,7 +52,33 @@ def head(found: Inspection) -> list[str]:
     lines = [plain(found.path)]
     for name, value in rows:
         lines += wrapped(f"  {name:11} ", plain(value), 14)
-    return [*lines, *wrapped("  does not run: ", plain(found.refusal), 4)] if found.refusal else lines
+    return [*lines, *(line for name, said in verdicts(found) for line in wrapped(f"  {name}: ", plain(said), 4))]
+
+
+def parameters(described: Description) -> str:
+    """How many, and what may hold more."""
+    unread = operators.opaque(described)
+    beside = f"; what {', '.join(unread)} reads is not counted" if unread else ""
+    return f"{described.params:,}, of which {described.nonzero_params:,} are not zero{beside}"
+
+
+def macs(described: Description) -> str:
+    """How many, or which operators nobody counted."""
+    if described.macs is None:
+        return f"- ({uncounted(described.uncounted)})"
+    return f"{described.macs:,} per inference"
+
+
+def verdicts(found: Inspection) -> Iterator[tuple[str, str]]:
+    """What does not run the file, and why."""
+    if found.refusal:
+        yield "does not run", found.refusal
+    if found.unmeasured:
+        yield "not measured", found.unmeasured
+    if found.undriven:
+        runs = "" if found.refusal or found.unmeasured else "TensorFlow Lite Micro runs it, but it "
+        asked = "verify and predict take one input, of a batch of 1, and one output"
+        yield "not for verify and predict", f"{runs}{found.undriven}; {asked}"
 
 
 def interface(each: Tensor) -> str:
@@ -122,7 +150,7 @@ def arena(found: Inspection) -> list[str]:
         why = "for gaps, scratch memory, its own structures, and what it needs while it allocates"
         said = f"TFLM needs {found.arena_bytes:,} B: {more:,} B more, {why}"
         lines += wrapped("  ", said, 2)
-    most = max(held.lifetimes, key=lambda each: each.bytes).bytes
+    most = max([1, *(each.bytes for each in held.lifetimes)])
     largest = sorted(held.lifetimes, key=lambda each: (-each.bytes, each.first))[:LIVES_SHOWN]
     lines.append(f"  {'made by':{NAME_WIDTH}} {'bytes':>9}  op 0 to {len(held.ops) - 1}")
     for each in sorted(largest, key=lambda each: (each.first, each.last)):
@@ -132,7 +160,10 @@ def arena(found: Inspection) -> list[str]:
         lines.append(f"  {len(held.lifetimes) - len(largest)} smaller: {rest:,} B together; all with --json")
     lines.append(f"  {'held at once':{NAME_WIDTH}} {held.peak_bytes:>9,}  {totals(held)}".rstrip())
     pointer = column(held.peak, len(held.ops))
-    return [*lines, f"  {'':{NAME_WIDTH}} {'':>9}  {' ' * pointer}^ peak: op {peak.index}"]
+    mark = f"^ peak: op {peak.index}"
+    left = WIDTH - 13 - NAME_WIDTH - len(mark)
+    mark = " " * pointer + mark if pointer <= left else f"{'peak: op ' + str(peak.index) + ' ^':>{pointer + 1}}"
+    return [*lines, f"  {'':{NAME_WIDTH}} {'':>9}  {mark}"]
 
 
 def column(place: int, ops: int) -> int:
@@ -165,9 +196,14 @@ def layers(found: Inspection) -> list[str]:
     for op in described.ops:
         shape = "x".join(map(str, described.tensors[op.outputs[0]].shape)) if op.outputs else ""
         rows.append(
-            (str(op.index), op.name[:20], cut(op.layer or "-", 20), shape, f"{op.weight_bytes:,}", f"{op.macs:,}")
+            (str(op.index), cut(op.name, 20), cut(op.layer or "-", 20), shape, f"{op.weight_bytes:,}", whole(op.macs))
         )
     return ["Operators", *laid_out(rows, right={0, 4, 5})] if described.ops else []
+
+
+def whole(number: int | None) -> str:
+    """A whole number with its thousands apart; a dash where there is none."""
+    return "-" if number is None else f"{number:,}"
 
 
 def laid_out(rows: Sequence[tuple[str, ...]], right: set[int]) -> Iterator[str]:

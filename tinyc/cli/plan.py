@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tinyc import cache, units
+from tinyc import cache, ledger, units
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.plan import Plan, Rehearsal, Rewrite, hopeless, plan
@@ -49,6 +49,7 @@ def text(found: Plan) -> list[str]:
             spread(low.figures.get(name), high.figures.get(name), name) for name in ("params", "macs", "file", "arena")
         ]
         lines.append(f"{low.use:16}" + "".join(f"{cell:>22}" for cell in cells))
+    lines += uncounted(found)
     if found.lower.ops:
         lines += [
             "",
@@ -60,6 +61,13 @@ def text(found: Plan) -> list[str]:
     if found.checks:
         lines += ["", "targets, predicted:", *map(shown, found.checks)]
     return lines
+
+
+def uncounted(found: Plan) -> list[str]:
+    """Say why the MACs of a state are a dash."""
+    states = [*found.lower.states, *found.upper.states]
+    reasons = {f"{state.use}: {ledger.uncounted(state.uncounted)}": None for state in states if state.uncounted}
+    return ["", *reasons] if reasons else []
 
 
 def spread(low: int | None, high: int | None, name: str) -> str:
@@ -105,7 +113,7 @@ def to_json(found: Plan) -> dict[str, Any]:
 
 
 def rehearsal(each: Rehearsal) -> dict[str, Any]:
-    states = [{"pass": state.use, **state.figures} for state in each.states]
+    states = [{"pass": state.use, **state.figures, "uncounted": list(state.uncounted)} for state in each.states]
     return {
         "states": states,
         "ops": dict(each.ops),

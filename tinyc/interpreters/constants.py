@@ -13,7 +13,8 @@ Role = Literal["weights", "biases", "weight tables", "other constants"]
 BIAS_SLOTS: dict[str, tuple[int, ...]] = {
     "CONV_2D": (2,), "DEPTHWISE_CONV_2D": (2,), "FULLY_CONNECTED": (2,), "TRANSPOSE_CONV": (3,), "CONV_3D": (2,),
     "CONV_3D_TRANSPOSE": (3,), "SVDF": (3,), "RNN": (3,), "UNIDIRECTIONAL_SEQUENCE_RNN": (3,),
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": tuple(range(12, 16)), "LSTM": tuple(range(12, 16)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": (*range(12, 16), 17), "LSTM": (*range(12, 16), 17),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (3, 7), "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(12, 16), 17, *range(29, 33), 34),
 }  # fmt: skip
 
 

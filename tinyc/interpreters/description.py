@@ -23,6 +23,8 @@ class Tensor:
     A dimension that is left open until the network runs is -1 in `shape` and counts as one element; a `variable` keeps
     its value from one inference to the next.
     `scales` and `zero_points` have one entry per tensor, or one per channel along `axis`; empty where not quantized.
+    `axis` is as the file says; where it means nothing, as beside one scale, files hold any number there.
+    A `sparse` tensor stores some of its elements, and elsewhere in the file their places.
     """
 
     index: int
@@ -35,6 +37,7 @@ class Tensor:
     zero_points: tuple[int, ...] = ()
     axis: int = 0
     variable: bool = False
+    sparse: bool = False
 
     @property
     def elements(self) -> int:
@@ -51,7 +54,9 @@ class Op:
     """One operator in order of execution; tensors by index into `Description.tensors`, -1 for an absent input.
 
     `layer` is read off the name of its output and empty where names were stripped; `weight_bytes` and `params` count
-    a constant that several operators share at the first of them. `graph` 0 is the main graph.
+    a constant that several operators share at the first of them. `graph` 0 is the main graph. `macs` are those of one
+    inference, so that an operator in a loop counts as often as the loop runs; None where there is no count. Of a graph
+    that the main one never runs they are those of one run. A `custom` operator is known by its name alone.
     """
 
     index: int
@@ -62,7 +67,8 @@ class Op:
     outputs: tuple[int, ...]
     weight_bytes: int
     params: int
-    macs: int
+    macs: int | None
+    custom: bool = False
 
     @property
     def where(self) -> str:
@@ -77,7 +83,8 @@ class Description:
     `params` counts constant weights, biases, scales, shifts and embedding tables by logical shape, once for each
     tensor however often it is used; `nonzero_params` those that differ from their zero point. `weight_bytes` is what
     the file holds of them (tensors of equal bytes share a buffer), `metadata_bytes` all the rest of the file.
-    `macs` are of one inference.
+    `macs` are the multiply-accumulates of one inference of the main graph; None where `uncounted` names operators
+    that may do some which nobody counted.
     """
 
     file_bytes: int
@@ -85,7 +92,8 @@ class Description:
     nonzero_params: int
     weight_bytes: int
     metadata_bytes: int
-    macs: int
+    macs: int | None
+    uncounted: tuple[str, ...]
     tensors: tuple[Tensor, ...] = field(repr=False)
     ops: tuple[Op, ...] = field(repr=False)
     inputs: tuple[Tensor, ...]

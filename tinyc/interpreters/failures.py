@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import signal
+from collections.abc import Mapping, Sequence
 
 from tinyc.errors import MachineError, TinycError, UserError
 from tinyc.interpreters.description import Op
+from tinyc.interpreters.link import LostError
+from tinyc.interpreters.operators import TFLM_CUSTOM
 from tinyc.interpreters.runtimes import Runtime, version
 
 MISSING = (
@@ -39,31 +42,88 @@ INSTEAD = {
     "SEGMENT_SUM": "multiply by a constant 0/1 matrix",
 }
 OTHERWISE = "write the layer with operators that TensorFlow Lite Micro has (convolution, dense, pooling, add, mul)"
+# Custom operators by how their names begin.
+OWNERS: Mapping[str, str] = {
+    "ethos-u": "Vela compiled this file for an Arm Ethos-U: it runs on a device that has one (AddEthosU()), and on no "
+    "host; give the file as it was before Vela",
+    "Flex": "convert without SELECT_TF_OPS, and write the layer with TensorFlow Lite's own operators",
+}
+OWN = "register it in your firmware's resolver (AddCustom), or write the layer with operators that TFLM has"
+# In which operator an interpreter stopped: TFLM's way to say it, and TensorFlow Lite's.
+PLACE = (
+    re.compile(r"Node (?P<op>[\w-]+) \(number (?P<number>\d+)"),
+    re.compile(r"Node number (?P<number>\d+) \((?P<op>.+?)\)"),
+)
+REASONS: Sequence[tuple[re.Pattern[str], str]] = (
+    (re.compile(r"[Hh]ybrid|[Tt]ype .*not (currently )?supported|Unsupported data type|not supported.*type"),
+     "give the operator types that its kernel has, as full int8 does (inputs, weights and outputs)"),
+    (re.compile(r"not a valid [Ff]latbuffer|schema version|model identifier|^error: unpack", re.MULTILINE),
+     "the file is damaged, or of another version of the format: write or download it again"),
+    (re.compile(r"[Dd]ynamic tensor"), "convert with sizes that are all known, the batch of 1 included"),
+)  # fmt: skip
+# What a kernel that reads or computes what it must not gets from the system.
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP})
+ASK_TFLM = "TensorFlow Lite Micro is another matter: tinyc inspect asks it"
 
 
 def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said: str) -> UserError:
     """Explain why an interpreter does not take a file; the reason stands in its exception or on C's stderr."""
     text = f"{said}\n{message}"
     found = next((match for pattern in MISSING if (match := pattern.search(text))), None)
-    if found is None:
-        if "ArenaTooLargeError" in message:
-            return UserError(where, f"{named(runtime)}: {message.partition(': ')[2]}", "use a smaller network or input")
-        reason = "; ".join(line.strip() for line in said.splitlines()[-3:] if line.strip()) or message
-        return UserError(where, f"{named(runtime)} cannot take the file: {reason}", "convert it again in full int8")
-    op = found["op"]
-    users = ", ".join(use.where for use in ops if use.name == op) or "an operator in a nested graph"
-    if runtime != "tflm":
-        detail = f" version {found['version']}" if found.groupdict().get("version") else ""
-        problem = f"{op}{detail}, which is {users}, is missing from {named(runtime)}"
-        return UserError(where, problem, "convert with the TensorFlow version that the project pins")
-    problem = f"TensorFlow Lite Micro has no {op}, which is {users}"
-    return UserError(where, problem, f"instead of {op}: {INSTEAD.get(op, OTHERWISE)}")
+    if found is not None:
+        return missing(runtime, where, ops, found["op"], found.groupdict().get("version"))
+    if "ArenaTooLargeError" in message:
+        return UserError(where, f"{named(runtime)}: {message.partition(': ')[2]}", "use a smaller network or input")
+    reason = "; ".join(line.strip() for line in said.splitlines()[-3:] if line.strip()) or message
+    place = stopped(text, ops)
+    at = f"at {place.where}" if place else "the file"
+    problem = f"{named(runtime)} {'stops ' if place else 'cannot take '}{at}: {reason}"
+    otherwise = "change what the reason names; the same network converted again ends here too"
+    remedy = next((remedy for pattern, remedy in REASONS if pattern.search(text)), otherwise)
+    return UserError(where, problem, remedy if runtime == "tflm" else f"{remedy}; {ASK_TFLM}")
 
 
-def lost(runtime: Runtime, where: str, how: str) -> MachineError:
-    """Report a worker that crashed or hung."""
-    remedy = "run again; if it happens again, the file is damaged or this interpreter cannot run it"
-    return MachineError(where, f"the worker process that ran it under {named(runtime)} {how}", remedy)
+def stopped(text: str, ops: Sequence[Op]) -> Op | None:
+    """Find the operator that an interpreter stopped at; None where it does not say, or says it of another graph."""
+    main = [op for op in ops if op.graph == 0]
+    for match in filter(None, (pattern.search(text) for pattern in PLACE)):
+        number = int(match["number"])
+        if number < len(main) and main[number].name == match["op"]:
+            return main[number]
+    return None
+
+
+def missing(runtime: Runtime, where: str, ops: Sequence[Op], op: str, wanted: str | None) -> UserError:
+    """Report an operator that a runtime lacks: whose it is, who has it, and what to write instead."""
+    if op == "CUSTOM":  # TFLM does not say which
+        lacking = [use.name for use in ops if use.custom and use.name not in TFLM_CUSTOM]
+        op = lacking[0] if lacking else op
+    users = [use for use in ops if use.name == op]
+    at = ", ".join(use.where for use in users) or "an operator in a nested graph"
+    if any(use.custom for use in users):
+        remedy = next((own for begin, own in OWNERS.items() if op.startswith(begin)), OWN)
+        if runtime != "tflm" and op in TFLM_CUSTOM:
+            remedy = f"it is TensorFlow Lite Micro's own, so that nothing can be held against it here; {ASK_TFLM}"
+        return UserError(where, f"{named(runtime)} has no custom operator {op!r}, which is {at}", remedy)
+    if runtime == "tflm":
+        problem = f"TensorFlow Lite Micro has no {op}, which is {at}"
+        return UserError(where, problem, f"instead of {op}: {INSTEAD.get(op, OTHERWISE)}")
+    detail = f" version {wanted}" if wanted else ""
+    problem = f"{op}{detail}, which is {at}, is missing from {named(runtime)}"
+    return UserError(where, problem, f"use an operator that this runtime has too, to hold the two together; {ASK_TFLM}")
+
+
+def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
+    """Report a worker that crashed or hung; a crash of the interpreter is the file's affair, not this machine's."""
+    if error.signal in CRASHES:
+        problem = f"{named(runtime)} crashes on it: the worker process {error.how}"
+        remedy = "the file holds what this interpreter does not check, and another run ends like this one"
+        other = "a device with it would crash too" if runtime == "tflm" else ASK_TFLM
+        return UserError(where, problem, f"{remedy}; {other}")
+    remedy = (
+        "run again with fewer programs beside it; if that ends alike, the interpreter does not get through the file"
+    )
+    return MachineError(where, f"the worker process that ran it under {named(runtime)} {error.how}", remedy)
 
 
 def broken(runtime: Runtime, where: str, message: str) -> MachineError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -11,31 +10,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.errors import UserError
-from tinyc.interpreters import operators, values
+from tinyc.interpreters import graphs, operators, values
 from tinyc.interpreters.description import BITS, Description, Op, Tensor
+from tinyc.interpreters.layer_names import layer_name
+from tinyc.interpreters.multiplications import Shape, Shapes, multiplications
 from tinyc.interpreters.schema import op_names, schema, type_names
+from tinyc.interpreters.sparsity import Sparsity, dense, read_sparsity
 
-__all__ = ["Description", "Op", "Tensor", "describe", "layer_name"]
+__all__ = ["Description", "Op", "Tensor", "describe", "opened"]
 MALFORMED = (struct.error, IndexError, ValueError, TypeError, OverflowError, KeyError, AttributeError, MemoryError)
 
 
 def describe(content: bytes, where: str = "the artifact") -> Description:
-    """Read a .tflite file.
+    """Read what a .tflite file holds; takes and raises what `opened` does."""
+    return opened(content, where)[1]
+
+
+def opened(content: bytes, where: str) -> tuple[Reader, Description]:
+    """Read a .tflite file, and keep the reader for the values of its tensors.
 
     Args:
         content: the file's bytes.
         where: the file's name, for the message.
 
     Raises:
-        UserError: the bytes are no TensorFlow Lite file, or are damaged.
+        UserError: the bytes are no TensorFlow Lite file, are damaged, or leave weights in another file.
     """
     if content[4:8] != b"TFL3":
         raise UserError(where, "is not a TensorFlow Lite file", "give a .tflite file, as written by the converter")
     try:
-        return Reader(content).description()
+        reader = Reader(content)
+        return reader, reader.description()
+    except ElsewhereError as error:
+        raise UserError(where, str(error), "write it with its weights in the .tflite itself") from error
     except MALFORMED as error:
         problem = f"is not a TensorFlow Lite file that can be read: it is truncated or damaged ({error})"
         raise UserError(where, problem, "write or download the file again") from error
+
+
+class ElsewhereError(Exception):
+    """A file that leaves its weights in another one."""
 
 
 class Reader:
@@ -47,13 +61,18 @@ class Reader:
         self.counted: set[int] = set()
         self.stored: set[int] = set()
         self.nonzero = 0
+        self.sparsities: dict[int, Sparsity] = {}
+        self.measured: list[Shape] = []
+        self.open_batch = False
+        self.called: dict[int, tuple[int, ...]] = {}
 
     def description(self) -> Description:
         tensors: list[Tensor] = []
         ops: list[Op] = []
-        for index in range(self.bounded(self.model.SubgraphsLength())):
-            self.read_graph(index, tensors, ops)
-        graph = self.model.Subgraphs(0)
+        count = self.bounded(self.model.SubgraphsLength())
+        found = [self.read_graph(index, tensors, ops) for index in range(count)]
+        runs = graphs.runs(found, self.called, lambda index: self.number(tensors[index]))
+        ops, uncounted = graphs.in_one_inference(ops, runs)
         weight_bytes = sum(op.weight_bytes for op in ops)
         return Description(
             file_bytes=len(self.content),
@@ -61,11 +80,12 @@ class Reader:
             nonzero_params=self.nonzero,
             weight_bytes=weight_bytes,
             metadata_bytes=len(self.content) - weight_bytes,
-            macs=sum(op.macs for op in ops),
+            macs=None if uncounted else sum(op.macs or 0 for op in ops if op.graph in runs),
+            uncounted=uncounted,
             tensors=tuple(tensors),
             ops=tuple(ops),
-            inputs=tuple(tensors[i] for i in self.indices(graph.InputsAsNumpy(), len(tensors))),
-            outputs=tuple(tensors[i] for i in self.indices(graph.OutputsAsNumpy(), len(tensors))),
+            inputs=tuple(tensors[i] for i in found[0].inputs),
+            outputs=tuple(tensors[i] for i in found[0].outputs),
         )
 
     def bounded(self, count: int) -> int:
@@ -81,22 +101,39 @@ class Reader:
             raise IndexError("a tensor that does not exist")
         return found
 
-    def read_graph(self, index: int, tensors: list[Tensor], ops: list[Op]) -> None:
-        graph, first = self.model.Subgraphs(index), len(tensors)
-        tensors += [self.read_tensor(graph.Tensors(i), first + i) for i in range(self.bounded(graph.TensorsLength()))]
+    def read_graph(self, index: int, tensors: list[Tensor], ops: list[Op]) -> graphs.Graph:
+        graph, first, begin = self.model.Subgraphs(index), len(tensors), len(ops)
+        tables = [graph.Tensors(i) for i in range(self.bounded(graph.TensorsLength()))]
+        tensors += [self.read_tensor(table, first + i) for i, table in enumerate(tables)]
+        given, made = (
+            tuple(first + i for i in self.indices(each, len(tables)))
+            for each in (graph.InputsAsNumpy(), graph.OutputsAsNumpy())
+        )
+        # A batch that is left open is counted as one example; what else is left open has no size yet.
+        shapes = [unsettled(tables[i - first]) for i in given] if index == 0 else []
+        self.open_batch |= any(-1 in each for each in shapes) and not any(-1 in each[1:] for each in shapes)
+        self.measured += [self.counted_shape(table) for table in tables]
         producers: dict[int, Op] = {}
         for i in range(self.bounded(graph.OperatorsLength())):
             op = self.read_op(graph.Operators(i), (len(ops), index), tensors, first, producers)
             producers.update(dict.fromkeys(op.outputs, op))
             ops.append(op)
+        return graphs.Graph(given, made, tuple(ops[begin:]))
+
+    def counted_shape(self, table: Any) -> Shape:
+        """A tensor's shape as multiplications are counted by it, with -1 for each dimension that has no size yet."""
+        return tuple(map(abs, numbers(table.ShapeAsNumpy()))) if self.open_batch else unsettled(table)
 
     def read_tensor(self, table: Any, index: int) -> Tensor:
-        shape = table.ShapeAsNumpy()
         quantization = table.Quantization()
+        name = (table.Name() or b"").decode(errors="replace")
+        # Only newer schemas have it.
+        if getattr(table, "ExternalBuffer", int)():
+            raise ElsewhereError(f"keeps the values of tensor {index} {name!r} in another file")
         tensor = Tensor(
             index=index,
-            name=(table.Name() or b"").decode(errors="replace"),
-            shape=tuple(int(n) for n in shape) if isinstance(shape, np.ndarray) else (),
+            name=name,
+            shape=numbers(table.ShapeAsNumpy()),
             variable=bool(table.IsVariable()),
             dtype=type_names()[table.Type()],
             buffer=table.Buffer(),
@@ -104,8 +141,11 @@ class Reader:
             scales=vector(quantization, "Scale", float),
             zero_points=vector(quantization, "ZeroPoint", int),
             axis=quantization.QuantizedDimension() if quantization else 0,
+            sparse=table.Sparsity() is not None,
         )
-        known = tensor.stored_bytes and tensor.dtype in BITS and table.Sparsity() is None
+        if tensor.sparse:
+            self.sparsities[index] = read_sparsity(table.Sparsity())
+        known = tensor.stored_bytes and tensor.dtype in BITS and not tensor.sparse
         open_shape = min(tensor.shape, default=0) < 0 and (tensor.stored_bytes or min(tensor.shape) < -1)
         if open_shape or (known and tensor.stored_bytes != tensor.bytes):
             raise ValueError(f"tensor {index} has shape {tensor.shape} and {tensor.stored_bytes} bytes")
@@ -130,7 +170,8 @@ class Reader:
         count = len(tensors) - first
         inputs = tuple(i + first if i >= 0 else -1 for i in self.indices(table.InputsAsNumpy(), count, absent=True))
         outputs = tuple(i + first for i in self.indices(table.OutputsAsNumpy(), count))
-        name = self.op_name(table.OpcodeIndex())
+        name, custom = self.op_name(table.OpcodeIndex())
+        called = self.called[place[0]] = graphs.callees(name, table)
         weight_bytes = params = 0
         for slot in operators.weight_slots(name):
             found = constant(inputs[slot], tensors, producers) if slot < len(inputs) else None
@@ -144,36 +185,62 @@ class Reader:
                     weight_bytes += held.stored_bytes
                 self.stored.add(held.buffer)
             self.counted.add(found.held.index)
-        shapes = [closed(tensors[i].shape) if i >= 0 else None for i in inputs]
-        made = closed(tensors[outputs[0]].shape) if outputs else ()
-        macs = operators.multiplications(name, shapes, made, name == "BATCH_MATMUL" and left_transposed(table))
+        shapes = tuple(self.measured[i] if i >= 0 else None for i in inputs)
+        made = self.measured[outputs[0]] if outputs else ()
+        transposed = name == "BATCH_MATMUL" and left_transposed(table)
+        # What runs other graphs does nothing itself; where it does not say which, nobody knows what it does.
+        macs = 0 if called else multiplications(name, Shapes(shapes, made, transposed))
         layer = layer_name(tensors[outputs[0]].name, name) if outputs else ""
-        return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs)
+        return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs, custom)
 
     def count_nonzero(self, found: Held) -> int:
         """Count the elements that differ from their zero point; all of them where the storage cannot be read."""
-        data = self.data(found.held.buffer)
         if found.ancillary is None:
-            read = values.numbers(found.held, data)
+            read = self.values(found.held)
             return found.decoded.elements if read is None else values.nonzero(read, found.held)
-        read = values.looked_up(data, self.data(found.ancillary.buffer), found.decoded)
+        read = values.looked_up(self.data(found.held.buffer), self.data(found.ancillary.buffer), found.decoded)
         return found.decoded.elements if read is None else values.nonzero(read, found.decoded)
 
-    def op_name(self, opcode: int) -> str:
-        """The operator's name; files of old converters hold it in `deprecated_builtin_code` alone."""
+    def values(self, tensor: Tensor) -> NDArray[Any] | None:
+        """The numbers that a tensor stands for, in its shape; None where they are strings or of no known type."""
+        if not tensor.sparse:
+            return values.numbers(tensor, self.data(tensor.buffer))
+        stored = values.numbers_of(self.data(tensor.buffer), tensor.dtype)
+        return None if stored is None else dense(stored, self.sparsities[tensor.index], tensor)
+
+    def number(self, tensor: Tensor) -> int | None:
+        """The whole number that a constant of one element holds."""
+        if tensor.dtype not in ("int32", "int64") or tensor.elements != 1 or not tensor.stored_bytes:
+            return None
+        read = self.values(tensor)
+        return None if read is None else int(read.ravel()[0])
+
+    def op_name(self, opcode: int) -> tuple[str, bool]:
+        """The operator's name, and whether it is somebody's own; old converters hold the code in one byte alone."""
         if opcode >= self.bounded(self.model.OperatorCodesLength()):
             raise IndexError("an operator code that does not exist")
         code = self.model.OperatorCodes(opcode)
         builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         if builtin == schema().BuiltinOperator.CUSTOM:
-            return (code.CustomCode() or b"CUSTOM").decode(errors="replace")
-        return op_names()[builtin]
+            return (code.CustomCode() or b"CUSTOM").decode(errors="replace"), True
+        return op_names()[builtin], False
+
+
+def numbers(found: Any) -> tuple[int, ...]:
+    """Read a vector of whole numbers; empty where there is none."""
+    return tuple(int(each) for each in found) if isinstance(found, np.ndarray) else ()
 
 
 def vector(quantization: Any, name: str, kind: Any) -> tuple[Any, ...]:
     """Read one vector of the quantization parameters as a tuple; empty where there is none."""
     found = getattr(quantization, f"{name}AsNumpy")() if quantization else None
     return tuple(map(kind, found.tolist())) if isinstance(found, np.ndarray) else ()
+
+
+def unsettled(table: Any) -> Shape:
+    """A tensor's shape with -1 for each dimension that is left open; converters keep it beside one of a size of 1."""
+    shape, signature = numbers(table.ShapeAsNumpy()), numbers(table.ShapeSignatureAsNumpy())
+    return signature if len(signature) == len(shape) and min(shape, default=0) >= 0 else shape
 
 
 @dataclass(frozen=True)
@@ -200,11 +267,6 @@ def constant(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> Hel
     return Held(tensors[stored], tensors[index], None if beside is None or beside < 0 else tensors[beside])
 
 
-def closed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Count a dimension that is left open as one."""
-    return tuple(abs(size) for size in shape)
-
-
 def left_transposed(table: Any) -> bool:
     """Say whether a BATCH_MATMUL transposes its first input."""
     options = schema().BatchMatMulOptions()
@@ -212,21 +274,3 @@ def left_transposed(table: Any) -> bool:
         return False
     options.Init(found.Bytes, found.Pos)
     return bool(options.AdjX())
-
-
-WORK = re.compile(r"conv|matmul|dense|depthwise|gather", re.IGNORECASE)
-# A dense layer over tokens is a Tensordot; an operator that is none may only list one among its sources.
-DENSE_WORK = re.compile(r"matmul|dense|tensordot", re.IGNORECASE)
-
-
-def layer_name(tensor: str, op: str = "") -> str:
-    """Read the layer off a converter's tensor name: "net/conv/BiasAdd;net/conv/Conv2D" -> conv.
-
-    A fused operator lists all its sources; the one that did the work (Conv2D, MatMul) names it.
-    """
-    parts = [part for part in tensor.split(";") if part] or [""]
-    work = DENSE_WORK if op == "FULLY_CONNECTED" else WORK
-    chosen = next((part for part in parts if work.search(part.rpartition("/")[2])), parts[0])
-    path = chosen.split("/")
-    # Network, layer and operation; quantization-aware training wraps layers under a prefix.
-    return (path[1] if len(path) > 2 else path[0]).removeprefix("quant_")

@@ -19,11 +19,11 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 class LostError(Exception):
-    """The worker died, or did not take or give a message in time; `how` says it in words."""
+    """The worker died, or did not take or give a message in time; `how` says it in words, `signal` what ended it."""
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, how: str, signal: int | None = None) -> None:
         super().__init__(how)
-        self.how = how
+        self.how, self.signal = how, signal
 
 
 class Link:
@@ -61,7 +61,7 @@ class Link:
         except BlockingIOError as error:
             raise LostError("does not answer") from error
         except OSError as error:
-            raise LostError(self.death()) from error
+            raise self.death() from error
 
     def receive(self) -> tuple[Any, ...]:
         """Take a message that has begun to arrive.
@@ -74,18 +74,18 @@ class Link:
         except BlockingIOError as error:
             raise LostError("stopped in the middle of an answer") from error
         except (EOFError, OSError) as error:
-            raise LostError(self.death()) from error
+            raise self.death() from error
         return message
 
-    def death(self) -> str:
+    def death(self) -> LostError:
         """Say how the worker ended, with the last thing it said."""
         try:
             code = self.process.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            return "closed its connection"
+            return LostError("closed its connection")
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         lines = os.pread(self.heard.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
-        return ended + (f" ({lines[-1].strip()})" if lines else "")
+        return LostError(ended + (f" ({lines[-1].strip()})" if lines else ""), -code if code < 0 else None)
 
     def end(self) -> None:
         """End the worker at once, with what it started, and reap it."""

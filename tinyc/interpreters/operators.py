@@ -1,4 +1,4 @@
-"""What each operator's inputs mean: which slots hold weights, and how many multiplications it does."""
+"""What each operator's inputs mean: which slots hold weights, biases, slopes or tables."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ WEIGHT_SLOTS: dict[str, tuple[int, ...]] = {
     "UNIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 3),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 18), *range(20, 24)),
     "LSTM": (*range(1, 18), *range(20, 24)),
+    "BIDIRECTIONAL_SEQUENCE_RNN": (1, 2, 3, 5, 6, 7, 10, 11),
+    "BIDIRECTIONAL_SEQUENCE_LSTM": (*range(1, 35), *range(40, 48)),
+    "STABLEHLO_CONVOLUTION": (1,),
+    "STABLEHLO_DOT_GENERAL": (0, 1),
 }
 # Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is no embedding.
 TABLE_SLOTS: dict[str, tuple[int, ...]] = {"GATHER": (0,), "EMBEDDING_LOOKUP": (1,)}
@@ -36,6 +40,13 @@ OPERAND_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16"})
 DECODERS = frozenset({"DEQUANTIZE", "DENSIFY", "TFLM_DECODE"})
 # The one that TFLM alone knows: it looks weights up in tables.
 TABLE_DECODER = "TFLM_DECODE"
+# Custom operators that TFLM brings along; all others are somebody's own.
+TFLM_CUSTOM = frozenset({
+    TABLE_DECODER, "CIRCULAR_BUFFER", "TFLite_Detection_PostProcess", "SignalDelay", "SignalEnergy",
+    "SignalFftAutoScale", "SignalFilterBank", "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction",
+    "SignalFilterBankSquareRoot", "SignalFramer", "SignalIrfft", "SignalOverlapAdd", "SignalPCAN", "SignalRfft",
+    "SignalStacker", "SignalWindow",
+})  # fmt: skip
 # Operators that take any number of examples at once, or refuse in good order. Others may hold the batch of 1 in a
 # constant: TRANSPOSE_CONV then reads one example alone, or crashes.
 BATCHABLE = frozenset({
@@ -50,6 +61,17 @@ BATCHABLE = frozenset({
 def tflm_only(described: Description) -> bool:
     """Say whether a file keeps weights in tables, which no interpreter but TensorFlow Lite Micro decodes."""
     return any(op.name == TABLE_DECODER for op in described.ops)
+
+
+def opaque(described: Description) -> tuple[str, ...]:
+    """Name the operators of somebody's own that read constants: how many parameters are in those, nobody knows."""
+    tensors = described.tensors
+    found = (
+        op.name
+        for op in described.ops
+        if op.custom and op.name not in TFLM_CUSTOM and any(i >= 0 and tensors[i].stored_bytes for i in op.inputs)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def weight_slots(op: str) -> tuple[int, ...]:
@@ -74,23 +96,3 @@ def is_parameter(op: str, shape: Shape, dtype: str) -> bool:
     if op in OPERAND_SLOTS:
         return dtype in OPERAND_TYPES and math.prod(shape) > 1
     return True
-
-
-def multiplications(op: str, inputs: Sequence[Shape | None], output: Shape, left_transposed: bool = False) -> int:
-    """Multiply-accumulates of one inference through one operator; 0 for operators that do none.
-
-    Filters are (out, height, width, in), for depthwise (1, height, width, out), for dense (out, in).
-    """
-    made = math.prod(output)
-    match op, inputs:
-        case "CONV_2D", [_, (_, height, width, channels), *_]:
-            return made * height * width * channels
-        case "DEPTHWISE_CONV_2D", [_, (_, height, width, _), *_]:
-            return made * height * width
-        case "FULLY_CONNECTED", [_, (_, features), *_]:
-            return made * features
-        case "TRANSPOSE_CONV", [_, (channels, height, width, _), read, *_] if read is not None:
-            return math.prod(read) * channels * height * width
-        case "BATCH_MATMUL", [(*_, rows, columns), *_]:
-            return made * (rows if left_transposed else columns)
-    return 0

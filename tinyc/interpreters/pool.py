@@ -120,8 +120,8 @@ class Pool:
             sequence: carry state from each example into the next, in their order, from one reset interpreter.
 
         Raises:
-            UserError: the file is damaged, takes other inputs, or holds an operator that the runtime lacks.
-            MachineError: a worker crashed or hung, or the runtime is not installed.
+            UserError: the file is damaged, takes other inputs, holds an operator that the runtime lacks, or crashes it.
+            MachineError: a worker was ended or hung, or the runtime is not installed.
         """
         name = runtimes.version(runtime)
         if name is None:
@@ -149,20 +149,15 @@ class Pool:
         tried again.
 
         Raises:
-            UserError, MachineError: as `run` does.
+            UserError: TFLM does not take the file or crashes on it, or lacks one of its operators.
+            MachineError: a worker was ended or hung, or TFLM is not installed.
         """
         if runtimes.version("tflm") is None:
             raise failures.absent("tflm", where)
         name = hashlib.sha256(content).digest()
         if name not in self.arenas:
             job = Job(content, np.empty(0), "tflm", where, describe(content, where), 1, lambda _: None)
-            with self.lock:
-                try:
-                    self.start(1)
-                    self.arenas[name] = least_arena(self.links[0], job, self.patience)
-                except BaseException:
-                    self.close()
-                    raise
+            self.arenas[name] = self.alone(lambda link: least_arena(link, job, self.patience))
         return self.arenas[name]
 
     def tensors(
@@ -187,23 +182,37 @@ class Pool:
         description = describe(content, where)
         check(description, inputs, where)
         job = Job(content, inputs, "tflm", where, description, 1, lambda _: None)
+        found: list[NDArray[Any]] = self.alone(lambda link: read(link, job, tuple(tensors), self.patience))
+        return found
+
+    def alone(self, work: Callable[[Link], Any]) -> Any:
+        """Give one worker something to do."""
         with self.lock:
             try:
                 self.start(1)
-                return read(self.links[0], job, tuple(tensors), self.patience)
+                return work(self.links[0])
             except BaseException:
                 self.close()
                 raise
 
 
+def undriven(description: Description) -> str | None:
+    """Say what of a file's inputs and outputs examples cannot be run through; None where they can."""
+    if len(description.inputs) != 1 or len(description.outputs) != 1:
+        return f"has {counted(description.inputs, 'input')} and {counted(description.outputs, 'output')}"
+    wanted = description.inputs[0].shape
+    return None if wanted and wanted[0] == 1 else f"takes inputs of shape {wanted}"
+
+
+def counted(found: Sequence[object], name: str) -> str:
+    return f"{len(found)} {name}{'' if len(found) == 1 else 's'}"
+
+
 def check(description: Description, inputs: NDArray[Any], where: str) -> None:
     """Refuse files of several inputs or outputs, and examples of another shape than the file's."""
-    if len(description.inputs) != 1 or len(description.outputs) != 1:
-        problem = f"has {len(description.inputs)} inputs and {len(description.outputs)} outputs"
-        raise UserError(where, problem, "give a network of one input and one output")
+    if problem := undriven(description):
+        raise UserError(where, problem, "give a network of one input, with a batch of 1, and one output")
     wanted = description.inputs[0].shape
-    if not wanted or wanted[0] != 1:
-        raise UserError(where, f"takes inputs of shape {wanted}", "convert it with a batch of 1")
     if not len(inputs):
         raise UserError(where, "was given no examples", "give at least one")
     if tuple(inputs.shape[1:]) != wanted[1:]:

@@ -22,11 +22,14 @@ from tinyc.interpreters.states import Start
 
 # No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
 SLOWEST = 2e7
+# What one inference is taken for where nobody counted: more than a network for a microcontroller does.
+UNCOUNTED = 1e9
 CHUNKS_PER_WORKER = 16
 LARGEST_CHUNK = 256
 BATCH = 32
 BATCH_BYTES = 32 << 20
 FIRST_ARENA = 1 << 20
+HUNG = "hung: it gave no answer in time"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class Job:
         largest = max(tensor.bytes for tensor in self.description.tensors if not tensor.stored_bytes)
         return max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
 
+    def seconds(self, examples: int) -> float:
+        """How long the slowest host computes so many examples."""
+        macs = self.description.macs
+        return examples * (UNCOUNTED if macs is None else macs) / SLOWEST
+
     @property
     def arena_bytes(self) -> int:
         """The first arena to offer TFLM: generous, since untouched memory costs nothing."""
@@ -91,7 +99,7 @@ class Spread:
             overdue = min(deadline for _, deadline in self.busy.values())
             ready = wait(list(self.busy), max(0.0, overdue - time.monotonic()))
             if not ready:
-                raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
+                raise failures.lost(job.runtime, job.where, LostError(HUNG))
             for connection in ready:
                 self.take(connection)
         return np.concatenate([self.done[start] for start in sorted(self.done)])
@@ -100,9 +108,8 @@ class Spread:
         try:
             self.links[connection].send(message)
         except LostError as error:
-            raise failures.lost(self.job.runtime, self.job.where, error.how) from error
-        work = examples * self.job.description.macs / SLOWEST
-        self.busy[connection] = (start, time.monotonic() + self.patience + work)
+            raise failures.lost(self.job.runtime, self.job.where, error) from error
+        self.busy[connection] = (start, time.monotonic() + self.patience + self.job.seconds(examples))
 
     def take(self, connection: Any) -> None:
         """Take one answer, and give the worker its next chunk."""
@@ -110,7 +117,7 @@ class Spread:
         try:
             answer = self.links[connection].receive()
         except LostError as error:
-            raise failures.lost(self.job.runtime, self.job.where, error.how) from error
+            raise failures.lost(self.job.runtime, self.job.where, error) from error
         if answer[0] == "failed":
             raise failure(self.job, *answer[1:])
         if start is not None:
@@ -152,11 +159,11 @@ def ask(link: Link, job: Job, request: tuple[Any, ...], patience: float) -> Any:
     """
     try:
         link.send(request)
-        if not link.connection.poll(patience + max(1, len(job.inputs)) * job.description.macs / SLOWEST):
-            raise failures.lost(job.runtime, job.where, "hung: it gave no answer in time")
+        if not link.connection.poll(patience + job.seconds(max(1, len(job.inputs)))):
+            raise failures.lost(job.runtime, job.where, LostError(HUNG))
         answer = link.receive()
     except LostError as error:
-        raise failures.lost(job.runtime, job.where, error.how) from error
+        raise failures.lost(job.runtime, job.where, error) from error
     if answer[0] == "failed":
         raise failure(job, *answer[1:])
     return answer[1]

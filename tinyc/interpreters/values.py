@@ -31,7 +31,7 @@ class Variety:
 
 
 def numbers(tensor: Tensor, data: NDArray[np.uint8]) -> NDArray[Any] | None:
-    """Read a tensor's stored bytes as numbers of its shape; None where they are strings, sparse or of no known type."""
+    """Read stored bytes as numbers of the tensor's shape; None where they are strings, or of no known type."""
     if tensor.dtype == "int4":
         low, high = (data & 15).astype(np.int8), (data >> 4).astype(np.int8)
         packed: NDArray[Any] = np.stack([low, high], axis=1).ravel()[: tensor.elements]
@@ -80,22 +80,31 @@ def numbers_of(data: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
     return data[: len(data) // kind.itemsize * kind.itemsize].view(kind)
 
 
+def channel_axis(tensor: Tensor, count: int) -> int | None:
+    """The axis along which `count` scales or zero points lie; None where they fit none.
+
+    Files name any axis where it has no meaning, as that of a convolution's filter for its bias: the one axis of a
+    vector is then meant.
+    """
+    if 0 <= tensor.axis < len(tensor.shape) and tensor.shape[tensor.axis] == count:
+        return tensor.axis
+    return 0 if tensor.shape == (count,) else None
+
+
 def nonzero(values: NDArray[Any], tensor: Tensor) -> int:
-    """Count the elements that differ from their zero point."""
+    """Count the elements that differ from their zero point; from the first one where several fit no axis."""
     if any(tensor.zero_points):
         points = np.array(tensor.zero_points, np.int64)
-        sides = [1] * len(tensor.shape)
-        if len(points) > 1:
-            sides[tensor.axis] = len(points)
-        values = values - points.reshape(sides)
+        axis = channel_axis(tensor, len(points)) if len(points) > 1 else None
+        sides = [len(points) if place == axis else 1 for place in range(values.ndim)]
+        values = values - (points[0] if axis is None else points.reshape(sides))
     return int(np.count_nonzero(values))
 
 
 def variety(values: NDArray[Any], tensor: Tensor) -> Variety:
     """Count the different numbers of a tensor, in all and in the channel that has most."""
-    per_channel = None
-    if len(tensor.scales) > 1 and values.ndim and values.shape[tensor.axis] == len(tensor.scales):
-        per_channel = max(map(distinct, np.moveaxis(values, tensor.axis, 0)), default=0)
+    axis = channel_axis(tensor, len(tensor.scales)) if len(tensor.scales) > 1 else None
+    per_channel = None if axis is None else max(map(distinct, np.moveaxis(values, axis, 0)), default=0)
     return Variety(values.size, distinct(values), per_channel, values.size - nonzero(values, tensor))
 
 

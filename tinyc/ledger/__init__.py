@@ -2,7 +2,7 @@
 
 from tinyc.ledger.comparison import compare, compare_runtimes
 from tinyc.ledger.figures import Ledger, Measurement, Runtime
-from tinyc.ledger.judging import measured
+from tinyc.ledger.judging import measured, uncounted, unmeasured
 from tinyc.ledger.measuring import measure_flat, measure_net
 from tinyc.ledger.weighing import weigh_net
 
@@ -15,5 +15,7 @@ __all__ = [
     "measure_flat",
     "measure_net",
     "measured",
+    "uncounted",
+    "unmeasured",
     "weigh_net",
 ]

@@ -56,7 +56,7 @@ def compare_runtimes(flat: Flat, dataset: Dataset, pool: Pool, shown: Progress |
 
     Raises:
         UserError: the file is damaged, or TFLM lacks an operator; names it, its layers and what to write instead.
-        MachineError: a worker crashed or hung.
+        MachineError: a worker was ended or hung.
     """
     return compare(flat.content, data.inputs(dataset.test.x, flat.task), pool, labels=dataset.test.y, shown=shown)
 

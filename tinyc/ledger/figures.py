@@ -19,7 +19,8 @@ class Ledger:
     `per_class` is the recall of each class by its name. `predicted` names the fields that were
     computed from a formula instead of measured. `sensor_bytes_per_second` is what the sensor makes and
     `sent_bytes_per_second` what is left of it after inference, at one byte a decision. `recordings` counts those that
-    the intervals resample, None where they resample examples.
+    the intervals resample, None where they resample examples. `uncounted` names the operators whose multiplications
+    nobody counted; where there is one, `macs` is None.
     """
 
     params: int | None
@@ -42,13 +43,15 @@ class Ledger:
     sensor_bytes_per_second: float | None = None
     sent_bytes_per_second: float | None = None
     recordings: int | None = None
+    uncounted: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "predicted": list(self.predicted)}
+        return {**asdict(self), "predicted": list(self.predicted), "uncounted": list(self.uncounted)}
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Ledger:
-        return cls(**{**table, "predicted": tuple(table["predicted"])})
+        named = {name: tuple(table.get(name, ())) for name in ("predicted", "uncounted")}
+        return cls(**{**table, **named})
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,18 @@ def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
     return Measured(1 - value / before) if value is not None and before else UNMEASURED
 
 
+def unmeasured(metric: str, state: Measurement, against: Measurement) -> str:
+    """Say why a metric has no value, where more is known than that."""
+    ledgers = (state.ledger, against.ledger) if metric == "macs_reduction" else (state.ledger,)
+    found = dict.fromkeys(name for each in ledgers for name in each.uncounted) if metric.startswith("macs") else {}
+    return f"not measured: {uncounted(tuple(found))}" if found else "not measured"
+
+
+def uncounted(names: tuple[str, ...]) -> str:
+    """Say which operators leave the MACs without a figure."""
+    return f"no count of the multiplications of {', '.join(names)}"
+
+
 def figure(ledger: Ledger, name: str) -> float | None:
     """One size or count of a ledger."""
     found: int | None = getattr(ledger, name)

@@ -45,7 +45,7 @@ def measure_net(net: Net, dataset: Dataset, shown: Progress | None = None) -> Me
         "flash_bytes": None,
         "arena_bytes": None,
     }
-    return measurement(sizes, predict(net, dataset, shown or Silent()), dataset, "keras")
+    return measurement(sizes, predict(net, dataset, shown or Silent()), dataset, "keras", described.uncounted)
 
 
 def predict(net: Net, dataset: Dataset, shown: Progress) -> NDArray[np.float32]:
@@ -69,7 +69,7 @@ def measure_flat(
 
     Raises:
         UserError: the file is damaged, or holds an operator that the runtime lacks.
-        MachineError: a worker crashed or hung.
+        MachineError: a worker was ended or hung.
     """
     described = describe(flat.content)
     wanted: runtimes.Runtime = "tflm" if operators.tflm_only(described) else runtime
@@ -91,11 +91,16 @@ def measure_flat(
         "flash_bytes": weighing.flash_bytes(flat),
         "arena_bytes": run.arena_bytes,
     }
-    return measurement(sizes, run.outputs, dataset, "tflm" if chosen == "tflm" else "tflite-runtime")
+    ran: Runtime = "tflm" if chosen == "tflm" else "tflite-runtime"
+    return measurement(sizes, run.outputs, dataset, ran, described.uncounted)
 
 
 def measurement(
-    sizes: dict[str, int | None], scores: NDArray[np.float32], dataset: Dataset, runtime: Runtime
+    sizes: dict[str, int | None],
+    scores: NDArray[np.float32],
+    dataset: Dataset,
+    runtime: Runtime,
+    uncounted: tuple[str, ...] = (),
 ) -> Measurement:
     """Put sizes and scores together to a ledger with the task's metric and its interval.
 
@@ -117,6 +122,7 @@ def measurement(
         sensor_bytes_per_second=task.stream.sensor_bytes if task.stream else None,
         sent_bytes_per_second=task.stream.sent_bytes if task.stream else None,
         recordings=None if recordings is None else resampling.numbered(recordings)[1],
+        uncounted=uncounted,
     )
     found = recalls(Measurement(bare, scores, labels).confusion)
     recalled = {name: float(recall) for name, recall in zip(task.classes, found, strict=True) if not np.isnan(recall)}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,20 @@ from tinyc.state import Flat, Net
 ALIGNMENT = 16
 
 
-def weigh_net(net: Net) -> dict[str, int | None]:
+@dataclass(frozen=True)
+class Weight:
+    """A state's sizes by metric (bytes, counts), and the operators whose multiplications nobody counted."""
+
+    figures: Mapping[str, int | None]
+    uncounted: tuple[str, ...] = ()
+
+
+def weigh_net(net: Net) -> Weight:
     """Give params, macs and file of a Keras network, the last two of the float32 .tflite it would become."""
     content, described = lowered(net)
     params, _ = count(net.model)
-    return {
-        "params": params,
-        "macs": described.macs,
-        "file": len(content),
-        "flash": None,
-        "arena": None,
-    }
+    sizes = {"params": params, "macs": described.macs, "file": len(content), "flash": None, "arena": None}
+    return Weight(sizes, described.uncounted)
 
 
 def lowered(net: Net) -> tuple[bytes, Description]:

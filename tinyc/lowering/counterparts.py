@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters.flatbuffer import layer_name
+from tinyc.interpreters.layer_names import layer_name
 from tinyc.interpreters.schema import op_names, schema
 
 HEAVY = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})

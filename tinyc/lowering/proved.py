@@ -45,7 +45,7 @@ def prove(
 
     Raises:
         UserError: TFLM does not take the file without tables either.
-        MachineError: a worker crashed or hung, or TFLM is not installed.
+        MachineError: a worker was ended or hung, or TFLM is not installed.
     """
     before = pool.run(content, samples, "tflm", advance=advance)
 

@@ -114,7 +114,7 @@ def candidates(described: Description) -> Iterator[tuple[Tensor, list[Op]]]:
                 bound.add(index)
     for tensor in described.tensors:
         uses = readers.get(tensor.index, [])
-        alone = tensor.stored_bytes and users[tensor.buffer] == 1
+        alone = tensor.stored_bytes and users[tensor.buffer] == 1 and not tensor.sparse
         # The kernel takes channels along the first or the last axis.
         divided = len(tensor.scales) < 2 or tensor.axis in (0, len(tensor.shape) - 1)
         if uses and alone and divided and tensor.index not in bound and tensor.dtype in DECODABLE:

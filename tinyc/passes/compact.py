@@ -56,7 +56,7 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
 
         Raises:
             UserError: a selector matches no layer, or TFLM does not take the artifact.
-            MachineError: TensorFlow Lite Micro is not installed, or a worker crashed or hung.
+            MachineError: TensorFlow Lite Micro is not installed, or a worker was ended or hung.
         """
         from tinyc.data import inputs
         from tinyc.interpreters.pool import Pool

@@ -30,6 +30,6 @@ class Verify(BaseModel, frozen=True, extra="forbid"):
 
         Raises:
             UserError: TFLM lacks an operator, or the file is damaged.
-            MachineError: a worker process crashed or hung.
+            MachineError: a worker process was ended or hung.
         """
         return Outcome(state, facts=dict(context.compare(state)))

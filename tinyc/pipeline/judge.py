@@ -32,7 +32,10 @@ def record(index: int, step: Step, done: Done, before: Done, source: Done, data:
 def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset) -> tuple[Check, ...]:
     """Judge bounds on one state against another, on the same examples."""
     now, then = measurement(after, data), measurement(against, data)
-    return tuple(bound.judge(ledger.measured(bound.metric, now, then)) for bound in bounds)
+    return tuple(
+        bound.judge(ledger.measured(bound.metric, now, then), ledger.unmeasured(bound.metric, now, then))
+        for bound in bounds
+    )
 
 
 def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) -> PairedDrop:

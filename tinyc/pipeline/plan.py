@@ -58,10 +58,11 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Weighed:
-    """One state of a rehearsal: its pass and its sizes (bytes, counts)."""
+    """One state of a rehearsal: its pass, its sizes (bytes, counts), and whose multiplications nobody counted."""
 
     use: str
     figures: Mapping[str, int | None]
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def ranked(bench: Bench) -> bool:
 def rehearse(bench: Bench, end: End) -> Rehearsal:
     """Run every pass on the untrained network."""
     net = unsettle(source.untrained(bench), bench.recipe.seed)
-    states = [Weighed("source", weigh(net, bench))]
+    states = [weigh("source", net, bench)]
     matches: list[Match] = []
     rewrites: list[Rewrite] = []
     state: State = net
@@ -121,7 +122,7 @@ def rehearse(bench: Bench, end: End) -> Rehearsal:
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
                 rewrites += rewritten(step.transform.use, outcome.facts)
                 files |= {name: len(content) for name, content in outcome.files.items()}
-                states.append(Weighed(step.transform.use, weigh(state, bench)))
+                states.append(weigh(step.transform.use, state, bench))
         earlier.append(step.transform)
     return Rehearsal(tuple(states), operators(state), tuple(matches), files, tuple(rewrites))
 
@@ -154,22 +155,24 @@ def few_valued(value: NDArray[Any]) -> bool:
     return value.ndim > 1 and 1 < len(np.unique(first)) < MOSTLY * len(first)
 
 
-def weigh(state: State, bench: Bench) -> dict[str, int | None]:
-    """The sizes of one state; the arena by starting TFLM in it."""
+def weigh(use: str, state: State, bench: Bench) -> Weighed:
+    """The sizes of the state that a pass left; the arena by starting TFLM in it."""
     if isinstance(state, Net):
-        return ledger.weigh_net(state)
+        weight = ledger.weigh_net(state)
+        return Weighed(use, weight.figures, weight.uncounted)
     content = state.content
     described = describe(content)
     example = data.inputs(bench.dataset.calibration.x[:1], state.task)
     run = bench.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
-    return {
+    sizes = {
         "params": described.params,
         "macs": described.macs,
         "file": len(content),
         "flash": flash,
         "arena": run.arena_bytes if run else None,
     }
+    return Weighed(use, sizes, described.uncounted)
 
 
 def operators(state: State) -> dict[str, int]:
@@ -205,7 +208,10 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
     ends = [figure(bound.metric, lower), figure(bound.metric, upper)]
     known = [value for value in ends if value is not None]
     if bound.metric not in PREDICTABLE or len(known) < len(ends):
-        return Check(bound.metric, bound.text, None, None, None, met=False, why="has to be trained and measured")
+        names = {name: None for each in (lower, upper) for state in each.states for name in state.uncounted}
+        counted = not bound.metric.startswith("macs") or not names
+        why = "has to be trained and measured" if counted else f"not measured: {ledger.uncounted(tuple(names))}"
+        return bound.judge(Measured(None), why)
     worst = max(known) if bound.sign == "<=" else min(known)
     return bound.judge(Measured(worst, min(known), max(known)))
 

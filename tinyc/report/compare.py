@@ -28,7 +28,8 @@ class Row:
     """One figure or recipe key of both runs; `change` is b minus a, None where it is no number or unmeasured.
 
     A recipe key that one run lacks is None there. For a target `a` and `b` are what was measured, and
-    `a_met`, `b_met` the verdicts (None: that run has no such target).
+    `a_met`, `b_met` the verdicts (None: that run has no such target). `a_uncounted` and `b_uncounted` name the
+    operators for which MACs have no figure.
     """
 
     section: Section
@@ -38,6 +39,8 @@ class Row:
     change: float | None = None
     a_met: bool | None = None
     b_met: bool | None = None
+    a_uncounted: tuple[str, ...] = ()
+    b_uncounted: tuple[str, ...] = ()
 
 
 def compare(a: Report, b: Report, views_a: Views | None = None, views_b: Views | None = None) -> tuple[Row, ...]:
@@ -94,7 +97,9 @@ def _passes(steps: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
 def _finals(a: Report, b: Report) -> Iterator[Row]:
     for name in FIELDS:
         old, new = getattr(a.final, name), getattr(b.final, name)
-        yield Row("final", name, old, new, None if None in (old, new) else new - old)
+        change = None if None in (old, new) else new - old
+        names = (a.final.uncounted, b.final.uncounted) if name == "macs" else ((), ())
+        yield Row("final", name, old, new, change, a_uncounted=names[0], b_uncounted=names[1])
     yield Row("final", "seconds", a.seconds, b.seconds, b.seconds - a.seconds)
 
 
@@ -133,7 +138,11 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
         a, b = (_judged(metric, bound, value, met) for value, met in ((row.a, row.a_met), (row.b, row.b_met)))
         return row.name, a, b, _change(row, metric)
     unit = "seconds" if row.name == "seconds" else unit_of(row.name)
-    return row.name, units.show(row.a, unit), units.show(row.b, unit), _change(row, row.name)
+    a, b = (
+        units.show(value, unit) + (f" ({', '.join(names)})" if names else "")
+        for value, names in ((row.a, row.a_uncounted), (row.b, row.b_uncounted))
+    )
+    return row.name, a, b, _change(row, row.name)
 
 
 def _key(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What must stand beside a run's figures: what its intervals resample, and what the sensor's bytes become."""
+"""What must stand beside a run's figures: what intervals resample, the sensor's bytes, and what was not counted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ from collections.abc import Mapping
 
 from tinyc import units
 from tinyc.ledger import Ledger
+from tinyc.ledger import uncounted as reason
 from tinyc.report.record import Report, StepRecord
 
 
 def notes(report: Report) -> tuple[str, ...]:
-    """List the sentences, each without its full stop; none where data has neither recordings nor a rate."""
-    return tuple(note for note in (resampled(report.final), bandwidth(report)) if note)
+    """List the sentences, each without its full stop; none where all is counted, with neither recordings nor a rate."""
+    return tuple(note for note in (resampled(report.final), bandwidth(report), uncounted(report)) if note)
+
+
+def uncounted(report: Report) -> str:
+    """Say which operators leave the MACs of a state without a figure."""
+    states = [("the source", report.source), *((f"{step.index} {step.use}", step.after) for step in report.steps)]
+    names = list(dict.fromkeys(name for _, state in states for name in state.uncounted))
+    if not names:
+        return ""
+    places = ", ".join(name for name, state in states if state.uncounted)
+    return f"no figure for the MACs of {places}: {reason(tuple(names))}"
 
 
 def resampled(ledger: Ledger) -> str:

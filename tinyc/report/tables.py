@@ -129,13 +129,13 @@ def known(ledger: Ledger) -> Iterator[tuple[str, Callable[[Ledger], str]]]:
 def weighed(report: Report) -> Cells:
     """Show the whole run in one small table: source, final, and by how much they differ."""
     rows = []
-    for name, (label, unit) in FIELDS.items():
+    for name, (label, _) in FIELDS.items():
         before, after = getattr(report.source, name), getattr(report.final, name)
         if name == "accuracy":
             moved = None if before is None or after is None else after - before
             spelled = (report.source.metric, accuracy_of(report.source), accuracy_of(report.final), signed(moved, "pp"))
         else:
-            spelled = (label, units.show(before, unit), units.show(after, unit), factor(before, after) or "-")
+            spelled = (label, cell(report.source, name), cell(report.final, name), factor(before, after) or "-")
         rows.append(spelled)
     return Cells(("figure", "source", "final", "change"), tuple(rows), frozenset({1, 2, 3}))
 
