@@ -6,15 +6,14 @@ A flatbuffer is read along its references; what a table, a vector or a string co
     vector  [length: 4 bytes][elements]               string  the same, and a zero byte behind it
 
 Parts that several tables share count for the first that is met. What nothing refers to is padding where it is zero.
+Labels and vocabularies may lie behind it all, in the entries of a zip archive.
 """
 
 from __future__ import annotations
 
-import functools
+import io
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import zipfile
 
 import numpy as np
 
@@ -22,82 +21,23 @@ from tinyc.errors import UserError
 from tinyc.interpreters.constants import constants
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import MALFORMED
+from tinyc.interpreters.layout import (
+    FILES,
+    HEADERS,
+    KINDS,
+    LAYOUT,
+    METADATA,
+    NO_REFERENCES,
+    OFFSETS,
+    OPERATORS,
+    PADDING,
+    VECTOR_KIND,
+    Part,
+)
 from tinyc.interpreters.schema import schema
 
-# In the order in which they are shown: what a network needs, what its reader needs, what nobody needs.
-KINDS = (
-    "weights", "weight tables", "biases", "other constants", "scales and zero points", "shapes",
-    "operators and options", "tables and offsets", "buffer headers", "alignment padding", "names",
-    "calibrated ranges", "signatures", "description", "metadata", "sparsity", "unread buffers", "unknown",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a table's field refers to: numbers of `width` bytes, a text, one table or a vector of them."""
-
-    how: Literal["numbers", "text", "table", "tables"]
-    kind: str = ""
-    width: int = 1
-    table: str = ""
-
-
-def numbers(kind: str, width: int) -> Part:
-    return Part("numbers", kind, width)
-
-
-def texts(kind: str) -> Part:
-    return Part("text", kind)
-
-
-def tables(name: str) -> Part:
-    return Part("tables", table=name)
-
-
-OPERATORS, OFFSETS, HEADERS, NAMES = "operators and options", "tables and offsets", "buffer headers", "names"
-SIGNATURES, METADATA, SCALES, RANGES = "signatures", "metadata", "scales and zero points", "calibrated ranges"
-# Tables of the schema: the kind of their own bytes, and their references by field number.
-LAYOUT: Mapping[str, tuple[str, Mapping[int, Part]]] = {
-    "Model": (OFFSETS, {
-        4: tables("Buffer"), 1: tables("OperatorCode"), 2: tables("SubGraph"), 3: texts("description"),
-        5: numbers(METADATA, 4), 6: tables("Metadata"), 7: tables("SignatureDef"),
-    }),
-    "OperatorCode": (OPERATORS, {1: texts(OPERATORS)}),
-    "SubGraph": (OFFSETS, {
-        0: tables("Tensor"), 1: numbers(OPERATORS, 4), 2: numbers(OPERATORS, 4), 3: tables("Operator"), 4: texts(NAMES),
-    }),
-    "Tensor": (OFFSETS, {
-        0: numbers("shapes", 4), 3: texts(NAMES), 4: Part("table", table="Quantization"),
-        6: Part("table", table="Sparsity"), 7: numbers("shapes", 4),
-    }),
-    "Quantization": (SCALES, {0: numbers(RANGES, 4), 1: numbers(RANGES, 4), 2: numbers(SCALES, 4),
-                              3: numbers(SCALES, 8)}),
-    "Sparsity": ("sparsity", {0: numbers("sparsity", 4), 1: numbers("sparsity", 4), 2: tables("Dimension")}),
-    "Dimension": ("sparsity", {}),
-    "Operator": (OPERATORS, {
-        1: numbers(OPERATORS, 4), 2: numbers(OPERATORS, 4), 4: Part("table", table="Options"),
-        5: numbers(OPERATORS, 1), 7: numbers(OPERATORS, 1), 8: numbers(OPERATORS, 4),
-        12: Part("table", table="Options"),
-    }),
-    "Options": (OPERATORS, {}),
-    "VectorOptions": (OPERATORS, {0: numbers(OPERATORS, 4)}),
-    "Metadata": (METADATA, {0: texts(METADATA)}),
-    "SignatureDef": (SIGNATURES, {0: tables("TensorMap"), 1: tables("TensorMap"), 2: texts(SIGNATURES)}),
-    "TensorMap": (SIGNATURES, {0: texts(SIGNATURES)}),
-    "Buffer": (HEADERS, {}),
-}  # fmt: skip
-VTABLE_KIND = {"Operator": OPERATORS, "OperatorCode": OPERATORS, "Options": OPERATORS, "VectorOptions": OPERATORS}
-VECTOR_KIND = {"Buffer": HEADERS, "Operator": OPERATORS, "OperatorCode": OPERATORS, "Metadata": METADATA,
-               "SignatureDef": SIGNATURES, "TensorMap": SIGNATURES, "Dimension": "sparsity"}  # fmt: skip
 # Gaps up to here are what alignment leaves; longer ones come from nowhere in the format.
 PADDING_BYTES = 64
-
-
-@functools.cache
-def with_vector() -> frozenset[int]:
-    """The options whose first field is a vector of 4-byte numbers."""
-    names = schema().BuiltinOptions
-    return frozenset({names.ReshapeOptions, names.SqueezeOptions, names.BucketizeOptions})
 
 
 def anatomy(content: bytes, described: Description, where: str = "the artifact") -> dict[str, int]:
@@ -136,6 +76,7 @@ class Claims:
         # First, so that a vector which equal bytes share with a weight counts as the weight.
         self.buffers()
         self.table(self.uint(0), "Model")
+        self.archive()
         self.gaps()
         found = np.bincount(self.owner, minlength=256)
         return {kind: int(found[place]) for place, kind in enumerate(KINDS) if found[place]}
@@ -155,21 +96,28 @@ class Claims:
         if (at, name) in self.seen:
             return
         self.seen.add((at, name))
-        own, parts = LAYOUT[name]
+        own, parts = LAYOUT.get(name, NO_REFERENCES)
         vtable = at - struct.unpack_from("<i", self.content, at)[0]
         length, size = struct.unpack_from("<HH", self.content, vtable)
         self.claim(at, size, own)
-        self.claim(vtable, length, VTABLE_KIND.get(name, OFFSETS))
+        self.claim(vtable, length, OPERATORS if own == OPERATORS else OFFSETS)
         fields = {
             slot: at + offset
             for slot, (offset,) in enumerate(struct.iter_unpack("<H", self.content[vtable + 4 : vtable + length]))
             if offset
         }
-        if name == "Operator" and 3 in fields and self.content[fields[3]] in with_vector():
-            parts = {**parts, 4: Part("table", table="VectorOptions")}
         for slot, part in parts.items():
-            if slot in fields:
+            if slot not in fields:
+                continue
+            if part.how == "union":
+                # Without a type there is nothing to follow, as there is not for one that the schema lacks.
+                if member := member_of(part.table, self.content[fields[slot - 1]] if slot - 1 in fields else 0):
+                    self.table(fields[slot] + self.uint(fields[slot]), member)
+            else:
                 self.follow(fields[slot], part)
+        if name == "Operator" and 9 in fields and 10 in fields:  # custom options kept behind the flatbuffer
+            start, size = (struct.unpack_from("<Q", self.content, fields[slot])[0] for slot in (9, 10))
+            self.claim(start if start > 1 else 0, size if start > 1 else 0, OPERATORS)
 
     def follow(self, field: int, part: Part) -> None:
         """Claim what one field refers to."""
@@ -191,10 +139,20 @@ class Claims:
             buffer, role = self.model.Buffers(index), self.roles.get(index, "unread buffers")
             if buffer.Size() > 1:  # kept behind the flatbuffer
                 self.claim(buffer.Offset(), buffer.Size(), role)
-            elif length := buffer.DataLength():
-                start = buffer._tab.Vector(buffer._tab.Offset(4))
-                self.claim(start, length, role)
+            elif field := buffer._tab.Offset(4):
+                start = buffer._tab.Vector(field)
+                self.claim(start, buffer.DataLength(), role)
                 self.claim(start - 4, 4, HEADERS)
+
+    def archive(self) -> None:
+        """Claim a zip archive behind the flatbuffer, as TensorFlow Lite's metadata tools append it."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(self.content)) as found:
+                start = min((entry.header_offset for entry in found.infolist()), default=found.start_dir)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
+            return
+        start = max(0, start)
+        self.claim(start, len(self.content) - start, FILES)
 
     def gaps(self) -> None:
         """Sort what nobody refers to: short runs of zeros are padding."""
@@ -202,4 +160,10 @@ class Claims:
         for run in np.split(free, np.flatnonzero(np.diff(free) > 1) + 1) if len(free) else []:
             start, size = int(run[0]), len(run)
             zero = not any(self.content[start : start + size])
-            self.claim(start, size, "alignment padding" if zero and size <= PADDING_BYTES else "unknown")
+            self.claim(start, size, PADDING if zero and size <= PADDING_BYTES else "unknown")
+
+
+def member_of(union: str, code: int) -> str | None:
+    """The table that a code of a union stands for; None where it stands for none."""
+    names = {value: name for name, value in vars(getattr(schema(), union)).items() if isinstance(value, int)}
+    return names.get(code) if code else None

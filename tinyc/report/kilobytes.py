@@ -22,7 +22,8 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "scales and shapes": ("scales and zero points", "shapes", "other constants", "sparsity"),
     "operators and offsets": ("operators and options", "tables and offsets", "buffer headers", "alignment padding"),
     "names and notes": (
-        "names", "calibrated ranges", "signatures", "description", "metadata", "unread buffers", "unknown",
+        "names", "calibrated ranges", "signatures", "description", "metadata", "associated files", "unread buffers",
+        "unknown",
     ),
     "all but weights": ("all but weights",),
 }  # fmt: skip
