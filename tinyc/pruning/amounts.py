@@ -53,13 +53,14 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Begin:
-    """The network before the first round: what may go of each group, and what all of it costs."""
+    """The network before the first round: what may go of each group, what all of it costs, and what nobody counted."""
 
     graph: ChannelGraph
     aims: Aims
     caps: Removals
     bill: Bill
     where: str
+    uncounted: tuple[str, ...] = ()
 
 
 def removed(model: Any, graph: ChannelGraph, asked: Asked, ranks: Scores, begin: Begin, share: float) -> Removals:

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.pruning.graph import ChannelGraph, Keep, flat, shape, walk
+from tinyc.pruning.graph import ChannelGraph, Keep, walk
+from tinyc.pruning.products import Products, added, of_node
 from tinyc.pruning.trace import Channels, Cut
 
 Unit = Literal["params", "macs", "file"]
@@ -37,16 +38,25 @@ class Term:
 
 @dataclass(frozen=True)
 class Costs:
-    """A network's costs in the order of UNITS, by the channels of its graph that stay."""
+    """A network's costs in the order of UNITS, by the channels of its graph that stay.
+
+    `uncounted` names the layers that may multiply in a way that no formula counts: with one, a total of MACs is none.
+    """
 
     fixed: Bill
     terms: tuple[Term, ...]
     count: int
+    uncounted: tuple[str, ...] = ()
 
     def total(self, keep: Keep) -> Bill:
         """Add up what is left, (units,)."""
         left = [term.price * math.prod(int(keep[axis].sum()) for axis in term.axes) for term in self.terms]
         return np.asarray(np.sum([self.fixed, *left], axis=0))
+
+    @property
+    def whole(self) -> Bill:
+        """Add up all, (units,)."""
+        return self.total(np.ones(self.count, dtype=bool))
 
     def saved(self, keep: Keep) -> Bill:
         """Say what each channel saves if it alone goes, (units, channels); for two axes of one weight, at most."""
@@ -61,7 +71,7 @@ class Costs:
     def saved_by(self, gone: Channels) -> Bill:
         """Say what channels save if they go together, (units,): a weight between two of them counts once."""
         keep = np.ones(self.count, dtype=bool)
-        whole = self.total(keep)
+        whole = self.whole
         keep[gone] = False
         return np.asarray(whole - self.total(keep))
 
@@ -69,33 +79,33 @@ class Costs:
 def costs(model: Any, graph: ChannelGraph) -> Costs:
     """Read the costs off a network and its graph.
 
-    `params` are the elements of all weights. `macs` are the multiplications of kernels and of attention. `file`
+    `params` are the elements of all weights. `macs` are the products with kernels and of tensors. `file`
     estimates what the weights need in an int8 .tflite: a byte an element, and CHANNEL_BYTES for each channel that a
     kernel makes; normalization folded; operators and the file's own tables left out.
     """
     axes: dict[tuple[str, str], list[Cut]] = {}
     for cut in graph.cuts:
         axes.setdefault((cut.layer, cut.weight), []).append(cut)
-    positions = uses(model)
-    fixed = np.zeros(len(UNITS))
-    terms: list[Term] = []
+    calls = {node: of_node(node) for node in walk(model) if not node.is_input}
+    uncounted = dict.fromkeys(node.layer.name for node, found in calls.items() if found is None)
+    known = {node: found for node, found in calls.items() if found is not None}
+    times = added(*known.values()).times
+    terms = [compared(found, node, graph) for node, found in known.items() if found.free]
     for layer in model.layers:
-        known = {id(getattr(layer, weight)): cuts for (name, weight), cuts in axes.items() if name == layer.name}
+        cut_by = {id(getattr(layer, weight)): cuts for (name, weight), cuts in axes.items() if name == layer.name}
         for variable in layer.weights:
-            cuts = known.get(id(variable), [])
-            own = list(priced(layer, variable, cuts, positions.get(layer.name, 0)))
-            fixed += sum((term.price for term in own if not term.axes), np.zeros(len(UNITS)))
-            terms += [term for term in own if term.axes]
-    return Costs(fixed, (*terms, *compared(model, graph)), graph.count)
+            terms += priced(layer, variable, cut_by.get(id(variable), []), times.get(id(variable), 0))
+    fixed = sum((term.price for term in terms if not term.axes), np.zeros(len(UNITS)))
+    return Costs(fixed, tuple(term for term in terms if term.axes), graph.count, tuple(uncounted))
 
 
-def priced(layer: Any, variable: Any, cuts: list[Cut], positions: int) -> Iterator[Term]:
-    """Give the terms of one weight."""
+def priced(layer: Any, variable: Any, cuts: list[Cut], times: int) -> Iterator[Term]:
+    """Give the terms of one weight; an inference multiplies by each of its elements so many `times`."""
     size = int(np.prod(variable.shape))
     price = size / math.prod(len(cut.channels) for cut in cuts)
     kernel = is_kernel(layer, variable)
     stored = 0.0 if is_folded(layer, variable) else 1.0
-    yield Term(price * np.array([1.0, positions * kernel, stored]), tuple(cut.channels for cut in cuts))
+    yield Term(price * np.array([1.0, times, stored]), tuple(cut.channels for cut in cuts))
     makers = [cut for cut in cuts if kernel and cut.role != "reads"]
     channels = np.array([0.0, 0.0, float(CHANNEL_BYTES)])
     if makers:
@@ -117,25 +127,8 @@ def is_folded(layer: Any, variable: Any) -> bool:
     return any(getattr(layer, name, None) is variable for name in names)
 
 
-def uses(model: Any) -> dict[str, int]:
-    """Count how often an inference multiplies by each element of a layer's kernels."""
-    counted: dict[str, int] = {}
-    for node in walk(model):
-        if node.is_input or not node.layer.weights:
-            continue
-        # A transposed convolution spreads each input position; the others gather for each output position.
-        spreads = "Transpose" in type(node.layer).__name__
-        seen = shape(node.keras_inputs[0] if spreads else flat(node.outputs)[0])
-        positions = math.prod(size or 1 for size in seen[1:-1])
-        counted[node.layer.name] = counted.get(node.layer.name, 0) + positions
-    return counted
-
-
-def compared(model: Any, graph: ChannelGraph) -> Iterator[Term]:
-    """Give what attention multiplies by head: queries with keys, and their weights with values."""
-    heads = {resize.layer: resize.channels for resize in graph.resizes if resize.key == "heads"}
-    for node in walk(model):
-        if node.layer.name in heads:
-            query, key, value = (shape(tensor) for tensor in node.keras_inputs[:3])
-            macs = (query[1] or 1) * (key[1] or 1) * ((query[2] or 1) + (value[2] or 1)) / node.layer.heads
-            yield Term(np.array([0.0, macs, 0.0]), (heads[node.layer.name],))
+def compared(found: Products, node: Any, graph: ChannelGraph) -> Term:
+    """Give what a call multiplies of one tensor with another: attention's by head, where heads can be cut."""
+    channels = [resize.channels for resize in graph.resizes if (resize.layer, resize.key) == (node.layer.name, "heads")]
+    macs = found.free / (len(channels[0]) if channels else 1)
+    return Term(np.array([0.0, macs, 0.0]), tuple(channels[:1]))

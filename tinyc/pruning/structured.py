@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.pruning.aims import Aims
@@ -76,13 +74,15 @@ class Pruned:
     Attributes:
         groups: what each group lost.
         skipped: the layers that were left whole.
-        bills: costs in the order of UNITS, before the first round and after each.
+        bills: costs in the order of UNITS, before the first round and after each; no MACs where they are not counted.
+        uncounted: the layers that may multiply in a way that no formula counts.
     """
 
     model: Any
     groups: tuple[GroupCount, ...]
     skipped: tuple[Skipped, ...]
-    bills: tuple[Mapping[str, int], ...]
+    bills: tuple[Mapping[str, int | None], ...]
+    uncounted: tuple[str, ...] = ()
 
 
 def channels(
@@ -112,9 +112,12 @@ def channels(
         removals = removed(model, graph, ranking, ranks, begin, (number + 1) / rounds)
         keep = keep_highest(graph, removals, ranks)
         model, graph = remove_channels(model, graph, keep), shrunk(graph, keep)
-        bills.append(bill(model, graph))
+        bills.append(costs(model, graph).whole)
         tune(model, number)
-    return Pruned(model, counts(begin.graph, graph), skipped, tuple(map(named, bills)))
+    return Pruned(
+        model, counts(begin.graph, graph), skipped, tuple(named(bill, begin.uncounted) for bill in bills),
+        begin.uncounted,
+    )  # fmt: skip
 
 
 def choose(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Choice:
@@ -138,17 +141,24 @@ def survey(
     skipped = tuple(each for group in meant for each in group.skipped(model) if in_aims(each, aims))
     if all(group.blocked for group in graph.groups):
         raise nothing_to_cut(where, ranking.part, skipped)
-    begin = Begin(graph, aims, limits(graph, aims, ranking.round_to), bill(model, graph), where)
+    price = costs(model, graph)
+    if ranking.budget is not None and ranking.budget.macs is not None and price.uncounted:
+        raise uncountable(where, price.uncounted, model)
+    begin = Begin(graph, aims, limits(graph, aims, ranking.round_to), price.whole, where, price.uncounted)
     return begin, ranks, tuple(dict.fromkeys(skipped))
 
 
-def bill(model: Any, graph: ChannelGraph) -> Bill:
-    """Say what a network costs, (units,)."""
-    return costs(model, graph).total(np.ones(graph.count, dtype=bool))
+def named(bill: Bill, uncounted: tuple[str, ...]) -> dict[str, int | None]:
+    """Name the costs; MACs of which some are not counted are none."""
+    whole: dict[str, int | None] = {unit: round(float(cost)) for unit, cost in zip(UNITS, bill, strict=True)}
+    return {**whole, "macs": None} if uncounted else whole
 
 
-def named(bill: Bill) -> dict[str, int]:
-    return {unit: round(float(cost)) for unit, cost in zip(UNITS, bill, strict=True)}
+def uncountable(where: str, layers: tuple[str, ...], model: Any) -> UserError:
+    """Refuse a budget of MACs that cannot be counted."""
+    named = ", ".join(f"{name} ({type(model.get_layer(name)).__name__})" for name in layers)
+    problem = f"no formula counts the multiplications of {named}"
+    return UserError(f"{where}.budget.macs", problem, "give the budget in `params` or `file`")
 
 
 def in_aims(skipped: Skipped, aims: Aims) -> bool:
