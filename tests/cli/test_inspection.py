@@ -231,6 +231,17 @@ def test_an_operator_of_somebodys_own_is_named_and_leaves_no_figure(tmp_path: Pa
     assert "no count of the multiplications of MY" in (tmp_path / "page.html").read_text()
 
 
+def test_macs_of_a_graph_that_never_runs_are_not_in_the_total(tmp_path: Path, capsys: Shown) -> None:
+    plans = [Plan((1, 4)), Plan((2, 4), data=bytes(8)), Plan((1, 2))]
+    graph = Graph(plans, [0], [2], [("FULLY_CONNECTED", (0, 1), (2,), None)])
+    for graphs, said in (((graph,), False), ((graph, graph), True)):
+        path = written(tmp_path, of_graphs(*graphs))
+        shown = " ".join(text(path, capsys, "--html", str(tmp_path / "page.html")).split())
+        assert "MACs 8 per inference" in shown
+        assert ("of other signatures, are of one run and not in the total" in shown) is said
+        assert ("not in the total" in (tmp_path / "page.html").read_text()) is said
+
+
 def test_without_tflm_nothing_is_said_of_what_runs(
     tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:

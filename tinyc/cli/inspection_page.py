@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyc import units
 from tinyc.cli.inspection import Inspection, place
-from tinyc.cli.inspection_text import interface, macs, parameters, verdicts, whole
+from tinyc.cli.inspection_text import beside, interface, macs, parameters, verdicts, whole
 from tinyc.report.html import Share, environment
 from tinyc.report.lifetime_picture import svg
 from tinyc.report.tables import Cells
@@ -85,4 +85,5 @@ def operators(found: Inspection) -> Cells:
          units.show_bytes(op.weight_bytes), whole(op.macs))
         for op in described.ops
     )  # fmt: skip
-    return Cells(("op", "operator", "layer", "output", "weights", "MACs"), rows, frozenset({0, 4, 5}))
+    header = ("op", "operator", "layer", "output", "weights", "MACs")
+    return Cells(header, rows, frozenset({0, 4, 5}), beside(described))

@@ -198,7 +198,15 @@ def layers(found: Inspection) -> list[str]:
         rows.append(
             (str(op.index), cut(op.name, 20), cut(op.layer or "-", 20), shape, f"{op.weight_bytes:,}", whole(op.macs))
         )
-    return ["Operators", *laid_out(rows, right={0, 4, 5})] if described.ops else []
+    lines = ["Operators", *laid_out(rows, right={0, 4, 5})] if described.ops else []
+    return [*lines, *wrapped("  ", beside(described), 2)] if beside(described) else lines
+
+
+def beside(described: Description) -> str:
+    """Say why the operators' MACs add up to more than the file's."""
+    if described.macs is None or sum(op.macs or 0 for op in described.ops) == described.macs:
+        return ""
+    return "MACs of graphs that the main one never runs, those of other signatures, are of one run and not in the total"
 
 
 def whole(number: int | None) -> str:

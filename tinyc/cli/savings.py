@@ -88,7 +88,8 @@ def clustered_gain(constant: Constant, described: Description) -> int:
     from tinyc.lowering.tables import READ_LATE, TABLE_BYTES
 
     tensor = described.tensors[constant.tensor]
-    held = constant.role == "weights" and constant.bytes > 0 and tensor.dtype in ("int8", "int16")
+    plain = constant.bytes > 0 and not tensor.sparse
+    held = constant.role == "weights" and plain and tensor.dtype in ("int8", "int16")
     if not held or constant.op not in READ_LATE:
         return 0
     channels = max(1, len(tensor.scales))
@@ -109,6 +110,6 @@ def narrower(described: Description) -> Iterator[tuple[str, int, bool, str]]:
     beside = {
         i for op in described.ops if op.inputs and described.tensors[op.inputs[0]].dtype == "int8" for i in op.inputs
     }
-    halved = (each for each, tensor in weights if tensor.dtype == "int8" and each.op in INT4_OPS)
+    halved = (each for each, tensor in weights if tensor.dtype == "int8" and each.op in INT4_OPS and not tensor.sparse)
     eight = sum(each.bytes // 2 for each in halved if each.tensor in beside)
     yield "int4 weights where TFLM takes them", described.file_bytes - eight, False, "accuracy to be measured"
