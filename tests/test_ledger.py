@@ -226,6 +226,16 @@ def test_probabilities_stay_and_logits_become_them() -> None:
     assert np.allclose(probabilities(np.exp(SCORES)), np.exp(SCORES))
 
 
+def test_probabilities_of_many_classes_stay_in_steps_of_1_256() -> None:
+    """Of 200 classes most round to nothing, and the sum is far from 1."""
+    draw = np.random.default_rng(0).normal(size=(50, 200))
+    odds = np.exp(draw) / np.exp(draw).sum(axis=1, keepdims=True)
+    rounded = np.round(odds * 256) / 256
+    assert np.abs(rounded.sum(axis=1) - 1).max() > 0.05
+    assert np.array_equal(probabilities(rounded), rounded)
+    assert not np.array_equal(probabilities(np.abs(draw)), np.abs(draw))
+
+
 def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **figures: Any) -> ledger.Measurement:
     sizes = dict.fromkeys(
         ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes",

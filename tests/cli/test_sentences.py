@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,12 @@ from tinyc.builders import load_module
 from tinyc.cli.verification import random_inputs
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.lowering.convert import to_int8_tflite
+from tinyc.report.views import Views
+from tinyc.report.write import to_json
 from tinyc.tokens import Tokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+import example
 
 BERT = Path(__file__).parents[2] / "models" / "bert.py"
 TOKENS = 24
@@ -40,6 +46,7 @@ def artifact() -> tuple[bytes, Any]:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     (tmp_path / "model.tflite").write_bytes(artifact()[0])
+    (tmp_path / "report.json").write_text(to_json(example.REPORT, Views(classes=("bad", "good"))), encoding="utf-8")
     (tmp_path / "tokenizer.json").write_text(movies.definition(), encoding="utf-8")
     return tmp_path
 
@@ -66,8 +73,8 @@ def test_a_sentence_is_predicted_as_the_network_does(run: Path, capsys: Shown) -
     for text in ("A clever and moving film // with a heart.", "Too long.", movies.sentences()[0] * 5):
         found = json.loads(out(capsys, "predict", str(run / "model.tflite"), text, "--json"))
         expected = shares([text])[0]
-        assert found["probabilities"]["class 0"] == pytest.approx(expected[0], abs=0.1)
-    assert "class 0" in out(capsys, "predict", str(run / "model.tflite"), "Too long.")
+        assert found["probabilities"]["bad"] == pytest.approx(expected[0], abs=0.1)
+    assert "%  bad" in out(capsys, "predict", str(run / "model.tflite"), "Too long.")
 
 
 def test_a_file_gives_one_prediction_a_line(run: Path, capsys: Shown) -> None:

@@ -219,7 +219,13 @@ def variable(first: float = 0.7, operator: str = "TANH") -> bytes:
 
 
 @functools.cache
-def unary(operator: str) -> bytes:
-    """One float operator and nothing kept; LOG gives NaN below zero."""
-    value = Tensor((1, WIDTH))
-    return file_of(Graph((value, value), [Operator(operator, [0], [1])], [0], [1]))
+def unary(operator: str, shape: tuple[int, ...] = (WIDTH,), kind: str = "FLOAT32", scale: float = 0.0) -> bytes:
+    """One operator and nothing kept; LOG gives NaN below zero. The output has a zero point of -128 in int8."""
+    value, made = Tensor((1, *shape), kind, scale=scale), Tensor((1, *shape), kind, scale=1 / 256 if scale else 0.0)
+    table, options = ("SoftmaxOptions", {"beta": 1.0}) if operator == "SOFTMAX" else ("", None)
+    tree = schema().ModelT.InitFromPackedBuf(
+        file_of(Graph((value, made), [Operator(operator, [0], [1], table, options)], [0], [1])), 0
+    )
+    if scale:
+        tree.subgraphs[0].tensors[1].quantization.zeroPoint = np.array([-128])
+    return pack(tree)

@@ -65,7 +65,8 @@ def predict(file: Path, example: str, scale: float | None, offset: float | None,
     """Run EXAMPLE through FILE.tflite under TensorFlow Lite Micro.
 
     EXAMPLE is an image, a .npy array or a CSV row. Where the tokenizer.json of the run lies beside FILE, it is a
-    sentence, or a .txt file with one sentence a line.
+    sentence, or a .txt file with one sentence a line. Outputs that are a distribution over the labels are shown in
+    percent, all others as the numbers that they are.
     """
     from tinyc.cli.prediction import run
 

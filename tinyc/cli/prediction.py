@@ -12,20 +12,21 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.cli.answers import Answer
+from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.parting import with_output
 from tinyc.interpreters.pool import Pool
-from tinyc.report.samples import probabilities
 from tinyc.report.views import Views
 from tinyc.report.write import read
 from tinyc.tokens import Tokenizer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-SHOWN = 5
 UNREADABLE = (ValueError, OSError, EOFError, SyntaxError)
 
 
@@ -39,7 +40,7 @@ class Asked:
 
 
 def run(file: Path, example: str, scale: float | None, offset: float | None, as_json: bool) -> str:
-    """Predict the class of one example; class names and scale come from the run that the file lies in."""
+    """Predict from one example; class names and scale come from the run that the file lies in."""
     content = read_file(file)
     described = describe(content, str(file))
     if len(described.inputs) != 1:
@@ -52,10 +53,22 @@ def run(file: Path, example: str, scale: float | None, offset: float | None, as_
         asked = tokenized(tokenizer, example)
     else:
         asked = numbers(file, example, described, views, scale, offset)
-    with Pool(1) as pool:
-        outputs = pool.run(content, asked.inputs, "tflm", str(file)).outputs.reshape(len(asked.inputs), -1)
-    answers = [ranked(scores, views.classes) for scores in outputs]
+    answers = answered(content, described, asked, views.classes, str(file))
     return as_table(answers, asked) if as_json else as_text(answers, asked)
+
+
+def answered(
+    content: bytes, described: Description, asked: Asked, classes: tuple[str, ...], where: str
+) -> list[list[Answer]]:
+    """Run the examples: what each output says, by example. Of several outputs each is run for as the only one."""
+    found = []
+    with Pool(1) as pool:
+        for output in described.outputs:
+            cut = content if len(described.outputs) == 1 else with_output(content, output.index)
+            run = pool.run(cut, asked.inputs, "tflm", where)
+            values = run.outputs if output.scales else run.raw
+            found.append([read_answer(each, output, described, classes) for each in values])
+    return [list(each) for each in zip(*found, strict=True)]
 
 
 def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
@@ -97,17 +110,11 @@ def token_ids(path: Path, shape: tuple[int, ...], rows: int) -> NDArray[np.int32
     return found.astype(np.int32)
 
 
-def ranked(scores: NDArray[Any], classes: tuple[str, ...]) -> list[tuple[str, float]]:
-    """Pair classes with their probabilities, the likeliest first."""
-    given = abs(float(scores.sum()) - 1) < 0.05 and (scores >= 0).all()
-    shares = scores if given else probabilities(scores[None])[0]
-    names = classes if len(classes) == len(scores) else tuple(f"class {i}" for i in range(len(scores)))
-    return sorted(zip(names, map(float, shares), strict=True), key=lambda pair: -pair[1])
-
-
-def as_table(answers: list[list[tuple[str, float]]], asked: Asked) -> str:
-    """JSON: one table, or a list of them for a list of sentences."""
-    tables = [{"prediction": answer[0][0], "probabilities": dict(answer)} for answer in answers]
+def as_table(answers: list[list[Answer]], asked: Asked) -> str:
+    """JSON: one table, or a list of them for a list of sentences; several outputs are a list in it."""
+    tables = [
+        each[0].table() if len(each) == 1 else {"outputs": [answer.table() for answer in each]} for each in answers
+    ]
     if asked.is_list:
         return json.dumps(
             [{"text": text, **table} for text, table in zip(asked.sentences, tables, strict=True)], indent=1
@@ -115,15 +122,15 @@ def as_table(answers: list[list[tuple[str, float]]], asked: Asked) -> str:
     return json.dumps(tables[0], indent=1)
 
 
-def as_text(answers: list[list[tuple[str, float]]], asked: Asked) -> str:
-    """The likeliest classes of one example, or one line a sentence."""
+def as_text(answers: list[list[Answer]], asked: Asked) -> str:
+    """What one example gives, output by output, or one line a sentence."""
     if not asked.is_list:
-        return "\n".join(f"{share:7.2%}  {name}" for name, share in answers[0][:SHOWN])
-    width = max(len(answer[0][0]) for answer in answers)
-    return "\n".join(
-        f"{answer[0][1]:7.2%}  {answer[0][0]:{width}}  {text}"
-        for answer, text in zip(answers, asked.sentences, strict=True)
-    )
+        if len(answers[0]) == 1:
+            return answers[0][0].text()
+        return "\n".join(f"output {place}\n{answer.text()}" for place, answer in enumerate(answers[0]))
+    lines = [" | ".join(answer.line() for answer in each) for each in answers]
+    width = max(map(len, lines))
+    return "\n".join(f"{line:{width}}  {text}" for line, text in zip(lines, asked.sentences, strict=True))
 
 
 def run_of(file: Path) -> Views:

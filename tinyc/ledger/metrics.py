@@ -71,10 +71,19 @@ def area(weights: Weights, positive: NDArray[np.bool_], groups: NDArray[Any]) ->
 def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
     """Turn logits into probabilities; an artifact may give (quantized) probabilities already."""
     exact = scores.astype(np.float64)
-    if (exact >= 0).all() and (np.abs(exact.sum(axis=1) - 1) < 0.05).all():
+    if are_probabilities(exact):
         return exact
     raised = np.exp(exact - exact.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def are_probabilities(scores: NDArray[Any]) -> bool:
+    """Say whether scores, (examples, classes), are probabilities already, if in steps of 1/256 as an artifact's are.
+
+    Each is then off by up to half a step, and the sum by as much for each class.
+    """
+    apart = 0.05 + scores.shape[1] / 512
+    return bool((scores >= 0).all() and (scores < 1.001).all() and (np.abs(scores.sum(axis=1) - 1) < apart).all())
 
 
 def recalls(confusion: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from tinyc import __version__, keys
+from tinyc.ledger.metrics import are_probabilities
 from tinyc.pipeline import judge, layers
 from tinyc.pipeline.run import Run
 from tinyc.pipeline.stored import FILES, FLAT, Done
@@ -95,9 +96,7 @@ def artifact(done: Done) -> bytes | None:
 
 def odds(done: Done) -> NDArray[Any]:
     """The probabilities that a state gave the test examples; an artifact's may be probabilities already."""
-    sums = done.scores.sum(axis=1)
-    given = bool((done.scores >= 0).all() and (abs(sums - 1) < 0.05).all())
-    return done.scores if given else samples.probabilities(done.scores)
+    return done.scores if are_probabilities(done.scores) else samples.probabilities(done.scores)
 
 
 def machine() -> dict[str, Any]:
