@@ -91,6 +91,32 @@ def test_nan_in_other_places_is_a_difference(pool: Pool) -> None:
     assert "NaN in 20 examples under tflm, in 20 under reference, in other places" in found["why"]
 
 
+@pytest.mark.parametrize(("shape", "moved"), [((4,), 20), ((1, 4), 20), ((1,), None), ((2, 2), None)])
+def test_only_a_row_of_scores_changes_its_class(pool: Pool, shape: tuple[int, ...], moved: int | None) -> None:
+    class Turned:
+        """A pool whose TFLM has the sign wrong."""
+
+        def run(self, content: bytes, inputs: Any, runtime: Any, *rest: Any) -> Run:
+            run = pool.run(content, inputs, runtime, *rest)
+            return replace(run, raw=-run.raw) if runtime == "tflm" else run
+
+    x = np.random.default_rng(4).normal(size=(20, *shape)).astype(np.float32)
+    turned: Any = Turned()
+    assert ledger.compare(stateful.unary("TANH", shape), x, turned)["differences"][0]["top1"] == moved
+
+
+@pytest.mark.parametrize(("shape", "classes", "right"), [((4,), 4, True), ((4,), 5, False), ((1,), 2, False)])
+def test_only_a_row_with_a_score_for_each_label_has_an_accuracy(
+    pool: Pool, shape: tuple[int, ...], classes: int, right: bool
+) -> None:
+    x = np.random.default_rng(4).normal(size=(20, *shape)).astype(np.float32)
+    labels = np.arange(20) % classes
+    found = ledger.compare(stateful.unary("TANH", shape), x, pool, labels=labels)
+    wanted = float((x.argmax(axis=1) == labels).mean()) if right else None
+    assert found["runtimes"]["tflm"]["accuracy"] == wanted
+    assert any("accuracy unmeasured" in note for note in found["notes"]) is not right
+
+
 def test_verify_tells_equal_bits_from_small_differences(tmp_path: Any, capsys: Any) -> None:
     """A float LSTM differs in its last bits between the kernels, and by no step."""
     (tmp_path / "log.tflite").write_bytes(stateful.unary("LOG"))

@@ -150,5 +150,6 @@ def verdict(each: dict[str, Any]) -> str:
     if not each["examples"]:
         return "equal to the bit" if each["identical"] else f"equal within {FLOAT_STEP:g} of the largest output"
     first = f", first after {each['first_op']['where']}" if each["first_op"] else ""
-    steps = f"by at most {each['max_steps']} steps; {each['top1']} change class{first}"
-    return f"{each['examples']:,} examples differ, from example {each['first_example']:,} on, {steps}"
+    moved = "" if each["top1"] is None else f"; {each['top1']} change class"
+    since = f"from example {each['first_example']:,} on"
+    return f"{each['examples']:,} examples differ, {since}, by at most {each['max_steps']} steps{moved}{first}"

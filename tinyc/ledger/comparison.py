@@ -106,6 +106,7 @@ def compare(
         "notes": [
             *decoded(described),
             *remembered(state, sequence),
+            *unscored(runs, labels),
             *(text for found in differences for text in remarks(found)),
         ],
         "examples": len(inputs),
@@ -132,8 +133,25 @@ def summary(run: Run | None, labels: NDArray[np.int64] | None) -> dict[str, Any]
     """One runtime's part in the comparison; None where it is not installed."""
     if run is None:
         return None
-    right = None if labels is None else float((classes(run) == labels).mean())
+    right = None if labels is None or not scored(run, labels) else float((classes(run) == labels).mean())
     return {"version": run.runtime, "accuracy": right, "seconds": run.seconds}
+
+
+def is_row(run: Run) -> bool:
+    """Say whether the outputs of an example are a row of scores, of which the largest has a meaning."""
+    return sum(side > 1 for side in run.raw.shape[1:]) == 1
+
+
+def scored(run: Run, labels: NDArray[np.int64]) -> bool:
+    """Say whether the outputs are scores with one for each label, so that there is an accuracy."""
+    return is_row(run) and int(labels.max(initial=0)) < run.raw[0].size
+
+
+def unscored(runs: dict[Runtime, Run], labels: NDArray[np.int64] | None) -> list[str]:
+    """Say why there is no accuracy though there are labels."""
+    if labels is None or all(scored(run, labels) for run in runs.values()):
+        return []
+    return ["the outputs are no row of scores with one for each label of the data: accuracy unmeasured"]
 
 
 def classes(run: Run) -> NDArray[Any]:
@@ -150,6 +168,11 @@ def remembered(state: str | None, sequence: bool) -> list[str]:
             "the network keeps state, which each example leaves to the next; only the first starts from a reset one"
         ]
     return ["the network keeps no state: a sequence gives what single examples give"] if sequence else []
+
+
+def top1(left: Run, right: Run) -> int | None:
+    """Count the examples whose class differs; None where an output is no row of scores, and has no class."""
+    return int((classes(left) != classes(right)).sum()) if is_row(right) else None
 
 
 def difference(
@@ -170,7 +193,7 @@ def difference(
         "first_example": int(apart[0]) if len(apart) else None,
         "identical": identical(left, right),
         "max_steps": int(steps.max(initial=0)),
-        "top1": int((classes(runs[pair.left]) != classes(runs[pair.right])).sum()),
+        "top1": top1(runs[pair.left], runs[pair.right]),
         "no_numbers": {"examples": int(odd.sum()), "left": no_numbers(left), "right": no_numbers(right)},
         "first_op": {"index": op.index, "op": op.name, "layer": op.layer, "where": op.where} if op else None,
     }
