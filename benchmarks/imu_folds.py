@@ -8,6 +8,7 @@ once as features of each channel, which is what such a forest usually gets. Trai
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,12 @@ def main() -> None:
 def run(name: str, subjects: tuple[int, int], out: Path) -> Fold:
     """Run the recipe on one fold, and both forests."""
     recipe = load(name, [f"data.prepare={prepare(load(name), subjects)}"])
+    began = time.monotonic()
     with open_run(recipe, Settings(out, cache.folder()), open_screen()) as opened:
         given = list(steps(opened))
         source = next(each.source for each in given if isinstance(each, Started))
         done = [each for each in given if isinstance(each, Stepped)]
-        report = finish(opened, source, [each.record for each in done], [each.done for each in done], 0.0)
+        report = finish(opened, source, [each.record for each in done], [each.done for each in done], began)
         first, last = (measurement(each, opened.bench.dataset).correct for each in (source, done[-1].done))
     raw, features = forests(recipe)
     return Fold(subjects, report, first, last, raw, features)

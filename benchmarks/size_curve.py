@@ -7,6 +7,7 @@ the source and the soft labels come from the cache, and finished steps are not d
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from tinyc import cache
@@ -49,11 +50,12 @@ def run(name: str, size: dict[str, int], epochs: int | None, out: Path) -> Repor
     """Run the recipe with another student."""
     sets = [f"pass.distill.student.{key}={value}" for key, value in size.items()]
     recipe = load(name, (*sets, *([f"pass.distill.epochs={epochs}"] if epochs else [])))
+    began = time.monotonic()
     with open_run(recipe, Settings(out, cache.folder()), open_screen()) as opened:
         given = list(steps(opened))
         source = next(each.source for each in given if isinstance(each, Started))
         done = [each for each in given if isinstance(each, Stepped)]
-        return finish(opened, source, [each.record for each in done], [each.done for each in done], 0.0)
+        return finish(opened, source, [each.record for each in done], [each.done for each in done], began)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,29 @@ def test_the_report_says_what_was_measured(undisturbed: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_source_row_takes_the_training_and_the_rows_fit_into_the_whole(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = report(undisturbed / "runs")
+    took = found["source_time"]
+    assert (took["trained"], took["cached"]) == ("here", False)
+    assert 0 < took["training_seconds"] < took["seconds"]
+    rows = [took["seconds"], *(step["seconds"] for step in found["steps"])]
+    assert sum(rows) < found["seconds"]
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    assert run(undisturbed / "small.toml", tmp_path) == 0
+    again = report(tmp_path)["source_time"]
+    assert (again["trained"], again["training_seconds"]) == ("earlier", took["training_seconds"])
+    assert "trained by an earlier run in" in capsys.readouterr().out
+    began = time.monotonic()
+    assert run(undisturbed / "small.toml", tmp_path) == 0
+    waited = time.monotonic() - began
+    assert report(tmp_path)["source_time"] == again | {"cached": True}
+    assert report(tmp_path)["seconds"] < waited
+    assert "every row is cached" in capsys.readouterr().out
+
+
+@pytest.mark.slow
 def test_nothing_is_done_twice(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
     recipe, out = str(undisturbed / "small.toml"), str(undisturbed / "runs")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc.contract import Skipped
 from tinyc.ledger import Ledger
-from tinyc.report.record import Artifact, Report, StepRecord, difference
+from tinyc.report.record import Artifact, Report, SourceTime, StepRecord, difference
 from tinyc.report.samples import picture
 from tinyc.report.views import Kilobytes, Layer, PairedDrop, Sample, Views
 from tinyc.targets import Bound, Check, Measured
@@ -112,6 +112,7 @@ REPORT = Report(
     source=SOURCE, final=EXPORTED, met=False, seconds=376.4, steps=STEPS, targets=TARGETS,
     artifacts=(Artifact("model.tflite", 79_024, "ab" * 32), Artifact("model_data.cc", 487_310, "cd" * 32),
                Artifact("model.hex", 222_410, "ef" * 32)),
+    source_time=SourceTime(241.9, cached=False, trained="here", training_seconds=236.0),
 )  # fmt: skip
 
 

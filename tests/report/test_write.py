@@ -40,7 +40,7 @@ STEP = {
 }
 REPORT = {
     "schema", "recipe", "recipe_sha256", "seed", "tinyc", "versions", "machine", "source", "final", "met", "seconds",
-    "steps", "targets", "artifacts",
+    "steps", "targets", "artifacts", "source_time",
 }  # fmt: skip
 Change = Callable[[dict[str, Any]], Any]
 

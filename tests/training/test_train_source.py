@@ -35,6 +35,7 @@ def test_the_second_run_takes_the_weights_and_facts_of_the_first(lent: Lent) -> 
     assert lent.progress.titles == []
     assert (facts.pop("cached"), known.pop("cached")) == (False, True)
     assert facts == known
+    assert facts["seconds"] > 0
     assert sorted(path.name for path in (lent.cache / "sources" / "key").iterdir()) == [".lock", "weights.npz"]
 
 
@@ -44,7 +45,9 @@ def test_a_killed_training_goes_on_to_the_same_weights(lent: Lent, tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         learn(lent)
     lent.progress = Notes()
-    assert learn(lent, seed=8)[0] == undisturbed
+    resumed, facts = learn(lent, seed=8)
+    assert resumed == undisturbed
+    assert facts["seconds"] is None  # the part before it was killed is not known
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"nonsense" * 100])

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyc import cache
+from tinyc.pipeline import judge
 from tinyc.pipeline.finish import finish
 from tinyc.pipeline.run import Settings, Started, open_run, start_index, steps
 from tinyc.recipe import load
@@ -37,7 +38,7 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
                 screen.show(lines.step(event.record, screen.width))
         if source is None:
             raise RuntimeError("the run gave no source")
-        report = finish(opened, source, records, dones, time.monotonic() - began)
+        report = finish(opened, source, records, dones, began)
         folder = opened.bench.folder.path
     screen.show(lines.end(report))
     screen.say(f"report: {folder / 'report.html'}")
@@ -49,7 +50,7 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
 def show_start(event: Started, screen: Screen) -> None:
     for warning in event.warnings:
         click.echo(f"warning: {warning}", err=True)
-    screen.show(lines.source(event.source.ledger, screen.width))
+    screen.show(lines.source(event.source.ledger, judge.source_time(event.source), screen.width))
 
 
 def verdict(report: Report) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import resource
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,20 +26,21 @@ from tinyc.report.write import write_all
 from tinyc.rundir import replace
 
 
-def finish(run: Run, source: Done, records: Sequence[StepRecord], dones: Sequence[Done], seconds: float) -> Report:
-    """Judge the targets, copy the artifacts, write the report in every form."""
+def finish(run: Run, source: Done, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
+    """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
     recipe, data = run.recipe, run.bench.dataset
     final = dones[-1]
     targets = judge.checks(recipe.targets, final, source, data)
     expects = [check for record in records for check in record.checks]
-    artifacts = publish(run, dones)
+    artifacts, seen = publish(run, dones), views(run, source, dones)
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
-        seconds=seconds, steps=tuple(records), targets=targets, artifacts=artifacts,
+        seconds=time.monotonic() - began, steps=tuple(records), targets=targets, artifacts=artifacts,
+        source_time=judge.source_time(source),
     )  # fmt: skip
-    write_all(report, views(run, source, dones), run.bench.folder.path)
+    write_all(report, seen, run.bench.folder.path)
     return report
 
 

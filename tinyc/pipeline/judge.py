@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tinyc import ledger
 from tinyc.data.dataset import Dataset
 from tinyc.pipeline.stored import Done
 from tinyc.recipe import Step
-from tinyc.report.record import StepRecord, difference
+from tinyc.report.record import SourceTime, StepRecord, difference
 from tinyc.report.views import PairedDrop
 from tinyc.targets import Bound, Check
 
@@ -27,6 +29,15 @@ def record(index: int, step: Step, done: Done, before: Done, source: Done, data:
         facts=done.facts,
         skipped=done.skipped,
     )
+
+
+def source_time(done: Done) -> SourceTime:
+    """Say how long the source took, and whether its training is in that."""
+    training = done.facts.get("training")
+    if training is None:
+        return SourceTime(done.seconds, done.cached, trained=None, training_seconds=None)
+    trained: Literal["here", "earlier"] = "earlier" if training["cached"] else "here"
+    return SourceTime(done.seconds, done.cached, trained, training["seconds"])
 
 
 def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset) -> tuple[Check, ...]:

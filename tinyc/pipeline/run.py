@@ -19,7 +19,7 @@ from tinyc.interpreters.pool import Pool
 from tinyc.keys import Keys
 from tinyc.pipeline import doctor, judge, layers, stored
 from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.source import examples, open_source
+from tinyc.pipeline.source import Opened, examples, open_source
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe
@@ -102,10 +102,14 @@ class Workshop:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.bench = run.bench
-        self._source: Net | None = None
+        self._source: Opened | None = None
 
     def source(self) -> Net:
         """The source network, loaded or trained at the first call."""
+        return self.opened().net
+
+    def opened(self) -> Opened:
+        """The source network with the facts of its training."""
         if self._source is None:
             with scratch_folder(self.bench.folder.path) as scratch:
                 nothing = Net(None, self.bench.dataset.task)
@@ -122,11 +126,12 @@ class Workshop:
             for module in getattr(step.transform, "libraries", ()):
                 library(module)
         began = time.monotonic()
-        net = self.source()
+        opened = self.opened()
         with scratch_folder(self.bench.folder.path) as scratch:
-            measured = ledger.measure_net(net, self.bench.dataset, self.bench.progress)
-            done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, {}, (),
-                        layers.of_net(net), time.monotonic() - began, cached=False)  # fmt: skip
+            measured = ledger.measure_net(opened.net, self.bench.dataset, self.bench.progress)
+            facts = {} if opened.training is None else {"training": opened.training}
+            done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
+                        layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
             return stored.save(done, None, {}, scratch, keys.numbers("source"))
 
     def use(self, index: int) -> str:
@@ -172,11 +177,11 @@ class Workshop:
             return self.apply(index, before, scratch)
 
     def apply(self, index: int, before: Done, scratch: Path) -> Done:
-        began = time.monotonic()
         transform = self.run.recipe.steps[index - 1].transform
         earlier = tuple(step.transform for step in self.run.recipe.steps[: index - 1])
         # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
         source = self.source() if transform.takes == "net" else Net(None, self.bench.dataset.task)
+        began = time.monotonic()
         state = self.state_before(index, before)
         context = self.bench.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
         with named(f"pass {index} ({transform.use})"):

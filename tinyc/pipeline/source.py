@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tinyc import backend, data, sources
 from tinyc.contract import Context
@@ -28,7 +30,15 @@ def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Pat
     return data.load(recipe.data, recipe.find, cache, recipe.seed, language), folder
 
 
-def open_source(bench: Bench, key: str, context: Context) -> Net:
+@dataclass(frozen=True)
+class Opened:
+    """The source network with its weights; `training` are the facts of its training, None where there was none."""
+
+    net: Net
+    training: Mapping[str, Any] | None = None
+
+
+def open_source(bench: Bench, key: str, context: Context) -> Opened:
     """Give the source network with its weights; training it is done once for each content key.
 
     Raises:
@@ -38,9 +48,9 @@ def open_source(bench: Bench, key: str, context: Context) -> Net:
     spec = bench.recipe.source
     if spec.weights:
         sources.load_weights(net.model, bench.recipe.find(spec.weights), str(bench.recipe.path))
-    if spec.train:
-        training.train(net, spec.train, replace(context, source=net), bench.cache, key)
-    return net
+    if not spec.train:
+        return Opened(net)
+    return Opened(net, training.train(net, spec.train, replace(context, source=net), bench.cache, key))
 
 
 def untrained(bench: Bench) -> Net:

@@ -13,7 +13,8 @@ from tinyc.ledger import Ledger
 from tinyc.report.figures import accuracy_of, got, signed
 from tinyc.report.notes import notes
 from tinyc.report.plain import plain
-from tinyc.report.record import Artifact, Report, StepRecord
+from tinyc.report.record import Artifact, Report, SourceTime, StepRecord
+from tinyc.report.times import trained_earlier, waited
 from tinyc.targets import Check
 
 WIDE = 115
@@ -47,14 +48,17 @@ def title(recipe: str, description: str, seed: int) -> Iterator[Text]:
         yield Text(plain(description))
 
 
-def source(ledger: Ledger, width: int) -> Iterator[Text]:
+def source(ledger: Ledger, took: SourceTime | None, width: int) -> Iterator[Text]:
     """Show what the run begins with, and the header of the lines that follow."""
     judged = f"{plain(ledger.metric)} {accuracy_of(ledger)} on {ledger.examples:,} test examples"
     yield Text(f"source: {judged}")
     yield Text("")
     columns = _columns(width)
     yield _row(columns, [name for name, _, _ in columns], style="bold")
-    yield _row(columns, _figures(columns, {"#": "0", "pass": "source"}, ledger))
+    spent = "" if took is None else _time(took.cached, took.seconds)
+    yield _row(columns, _figures(columns, {"#": "0", "pass": "source", "time": spent}, ledger))
+    if took is not None and took.trained == "earlier":
+        yield Text(f"    {trained_earlier(took)}; its weights are in the cache", style=QUIET)
 
 
 def step(record: StepRecord, width: int) -> Iterator[Text]:
@@ -65,7 +69,7 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
         "pass": plain(record.use)[: next(each for name, each, _ in columns if name == "pass")],
         "change": signed(record.delta.get("accuracy"), "pp"),
         "checks": _checks(record.checks),
-        "time": "cached" if record.cached else units.show_seconds(record.seconds),
+        "time": _time(record.cached, record.seconds),
     }
     yield _row(columns, _figures(columns, known, record.after))
     for check in record.checks:
@@ -90,7 +94,11 @@ def end(report: Report) -> Iterator[Text]:
         yield Text("")
         yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")
     yield Text("")
-    yield Text(f"took {units.show_seconds(report.seconds)}")
+    yield Text(f"took {waited(report)}")
+
+
+def _time(cached: bool, seconds: float) -> str:
+    return "cached" if cached else units.show_seconds(seconds)
 
 
 def _artifact(artifact: Artifact) -> tuple[str, ...]:

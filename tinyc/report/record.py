@@ -70,6 +70,26 @@ class StepRecord:
 
 
 @dataclass(frozen=True)
+class SourceTime:
+    """How long the source took to be opened, trained where the recipe says so, and measured.
+
+    Attributes:
+        seconds: what it took when that was really done.
+        cached: it was done by an earlier call, in this run's folder.
+        trained: "here", so that the training is part of `seconds`; "earlier", its weights came from the user cache;
+            None where the recipe does not train it.
+        training_seconds: what the training took; None where it was stopped in between, or nobody wrote it down.
+    """
+
+    seconds: float
+    cached: bool
+    trained: Literal["here", "earlier"] | None = None
+    training_seconds: float | None = None
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+
+@dataclass(frozen=True)
 class Artifact:
     """One file that the run leaves; `path` is relative to the run folder."""
 
@@ -82,7 +102,8 @@ class Artifact:
 class Report:
     """One finished run: `source` and `final` ledgers, every step, the verdict on every target, every artifact.
 
-    `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time.
+    `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time; reports of older
+    versions have no `source_time`.
     """
 
     recipe: str
@@ -98,6 +119,7 @@ class Report:
     steps: tuple[StepRecord, ...]
     targets: tuple[Check, ...]
     artifacts: tuple[Artifact, ...]
+    source_time: SourceTime | None = None
     schema: Literal[1] = SCHEMA
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

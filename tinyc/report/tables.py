@@ -10,6 +10,7 @@ from tinyc.ledger import Ledger
 from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, interval, signed, unit_of, with_interval
 from tinyc.report.notes import rate
 from tinyc.report.record import Report, StepRecord
+from tinyc.report.times import source_time, time, waited
 from tinyc.report.views import Layer, Views
 from tinyc.targets import Check, Measured
 
@@ -68,9 +69,10 @@ def steps(report: Report, views: Views) -> Cells:
         "expects", "time",
     )  # fmt: skip
     first = report.source
-    source = ("0", "source", *_weights(first), units.show(first.accuracy, "fraction"), "", "", "", "")
+    began = (*_weights(first), units.show(first.accuracy, "fraction"), "", "", "", source_time(report.source_time))
+    source = ("0", "source", *began)
     rows = (source, *(_step(step, views) for step in report.steps))
-    return Cells(header, rows, frozenset({0, 2, 3, 4, 5, 6, 7, 9}))
+    return Cells(header, rows, frozenset({0, 2, 3, 4, 5, 6, 7, 9}), f"The run took {waited(report)}.")
 
 
 def _step(step: StepRecord, views: Views) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def _step(step: StepRecord, views: Views) -> tuple[str, ...]:
         with_interval(before, "pp"),
         with_interval(source, "pp"),
         f"{expects_met}/{len(step.checks)} met" if step.checks else "-",
-        units.show_seconds(step.seconds) + (" (cached)" if step.cached else ""),
+        time(step.seconds, step.cached),
     )
 
 

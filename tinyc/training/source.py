@@ -1,6 +1,6 @@
 """The source, trained by the recipe and kept in the user cache by its content key.
 
-<cache>/sources/<key>/weights.npz        weight-0000 ..., meta (JSON: the facts of the training)
+<cache>/sources/<key>/weights.npz        weight-0000 ..., meta (JSON: the facts of the training, its seconds)
 <cache>/sources/<key>/checkpoints/       the last two epochs, while it trains
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,19 +36,20 @@ def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str
         key: the content key of all that the weights depend on.
 
     Returns:
-        The facts of the training, the same whether it ran now or before, and `cached`.
+        The facts of the training, the same whether it ran now or before, its `seconds` (None where it was stopped
+        in between, or is not known), and `cached`.
 
     Raises:
         UserError: the loss is not a number.
         MachineError: there is no room on the disk, or the cache cannot be written to.
     """
     if context.rehearse is not None:
-        return {"cached": False}
+        return {"cached": False, "seconds": None}
     entry = folder / "sources" / key
     with cache.locked(entry, context.progress.say):
         facts = load(net.model, entry / "weights.npz", context.progress)
         if facts is not None:
-            return facts | {"cached": True}
+            return {"seconds": None} | facts | {"cached": True}
         return train_now(net.model, spec, context, entry) | {"cached": False}
 
 
@@ -71,7 +73,9 @@ def train_now(model: Any, spec: TrainSpec, context: FitContext, entry: Path) -> 
     options = fit_options(spec)
     reserve(model, options.optimizer, entry, context.progress)
     objective = labels(context.seed, options.label_smoothing)
+    is_whole, began = not any((entry / "checkpoints").glob("*")), time.monotonic()
     facts = fit(model, options, objective, context, "train the source", checkpoints=entry / "checkpoints")
+    facts["seconds"] = time.monotonic() - began if is_whole else None
     arrays = {name(index): array for index, array in enumerate(model.get_weights())}
     write_arrays(entry / "weights.npz", arrays, json.dumps(facts))
     shutil.rmtree(entry / "checkpoints", ignore_errors=True)
