@@ -78,7 +78,8 @@ def test_what_is_left_counts_the_same_and_is_aligned(kind):
     assert [op.name for op in after.ops] == [op.name for op in before.ops]
     assert [tensor.shape for tensor in after.tensors] == [tensor.shape for tensor in before.tensors]
     assert all(not tensor.name for tensor in after.tensors)
-    assert len(stripped) < len(align(content)) <= len(content)
+    added = 16 if kind == "by hand" else 0  # its operator's code was in the new field alone
+    assert len(stripped) < len(align(content)) <= len(content) + added
     for written in (stripped, align(content)):
         assert misaligned(written) == 0
         assert written[4:8] == b"TFL3"

@@ -1,4 +1,10 @@
-"""Take out of a .tflite what no interpreter needs; every byte of it is flash on each device."""
+"""Take out of a .tflite what no interpreter needs; every byte of it is flash on each device.
+
+What goes is what neither TensorFlow Lite Micro needs nor the readers that people put firmware together with: PyPI's
+`tflite`, which reads the old field of an operator's code, ethos-u-vela, which compiles to the same commands, and
+ai-edge-litert, whose built-in kernels give the same outputs. Its XNNPACK leaves layers whose bias has no scale to
+those kernels: `export` with `strip = false` keeps the scale.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +19,7 @@ from tinyc.lowering.pack import pack
 NOTES = frozenset({b"min_runtime_version", b"CONVERSION_METADATA"})
 # Input slots of convolutions and dense layers.
 WEIGHTS, BIAS = 1, 2
+NARROW = 127
 
 
 def strip(content: bytes) -> bytes:
@@ -31,9 +38,6 @@ def strip(content: bytes) -> bytes:
         unread = unread_scales(graph, model)
         for index, tensor in enumerate(graph.tensors):
             strip_tensor(tensor, index in unread)
-    for code in model.operatorCodes:
-        # Readers take the larger of the two, and the old field is one byte wide.
-        code.deprecatedBuiltinCode = 0
     share_buffers(model)
     return pack(model)
 
@@ -46,9 +50,13 @@ def align(content: bytes) -> bytes:
 
 
 def write_codes(model: Any) -> None:
-    """Put each operator code into the field that all readers know; old converters wrote the old, narrow one alone."""
+    """Put each operator code into both of its fields: old converters wrote the old one alone, and readers go by either.
+
+    The old field is a signed byte, and holds 127 for all codes from there on.
+    """
     for code in model.operatorCodes:
         code.builtinCode = max(code.builtinCode, code.deprecatedBuiltinCode)
+        code.deprecatedBuiltinCode = min(code.builtinCode, NARROW)
 
 
 def strip_tensor(tensor: Any, unread_scale: bool) -> None:

@@ -155,7 +155,8 @@ def add_code(model: Any) -> int:
         if code.customCode == operators.TABLE_DECODER.encode():
             return index
     fb = schema()
-    code = fb.OperatorCodeT(builtinCode=fb.BuiltinOperator.CUSTOM, version=1)
+    custom = fb.BuiltinOperator.CUSTOM
+    code = fb.OperatorCodeT(builtinCode=custom, deprecatedBuiltinCode=custom, version=1)
     code.customCode = operators.TABLE_DECODER.encode()
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1

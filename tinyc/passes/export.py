@@ -42,8 +42,9 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 class Export(BaseModel, frozen=True, extra="forbid"):
     """Write the artifact: .tflite, C sources with test vectors, Intel HEX, each with its SHA-256.
 
-    The .tflite is stripped of all that no device reads, and compared on calibration examples under TFLM and the
-    reference kernels: where an output changed, it is not stripped, and the report says so. A network for text comes
+    The .tflite is stripped of all that neither TFLM nor the usual readers (PyPI's tflite, ethos-u-vela,
+    ai-edge-litert) need, and compared on calibration examples under TFLM and the reference kernels: where an output
+    changed, it is not stripped, and the report says so. A network for text comes
     with its tokenizer.json, and beside C sources with a tokenizer in C that gives the same ids; what `preprocess` put
     before a network comes as preprocess.json, and in C.
     """
