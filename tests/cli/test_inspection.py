@@ -17,6 +17,7 @@ from tiny import Graph, Plan, by_hand, of_graphs
 
 from tinyc import cli
 from tinyc.interpreters import runtimes
+from tinyc.interpreters.schema import schema
 from tinyc.lowering.strip import strip
 from tinyc.lowering.tables import compact, gains
 
@@ -78,6 +79,21 @@ def test_what_is_measured_is_what_the_techniques_do(tmp_path: Path, capsys: Show
     assert exact["measured"]
     stripped = strip(few_valued())
     assert abs(exact["saved_bytes"] - (len(stripped) - len(compact(stripped, gains(stripped))))) < 100
+
+
+def test_dense_layers_that_much_firmware_gets_wrong_are_named(tmp_path: Path, capsys: Shown) -> None:
+    model = schema().ModelT.InitFromPackedBuf(few_valued(), 0)
+    model.subgraphs[0].tensors[1].quantization.scale = np.linspace(0.1, 0.5, 64, dtype=np.float32)
+    model.subgraphs[0].tensors[1].quantization.zeroPoint = np.zeros(64, np.int64)
+    for content, said in ((tiny.pack(model), True), (few_valued(), False)):
+        path = written(tmp_path, content)
+        shown = text(path, capsys, "--html", str(tmp_path / "page.html"))
+        words = " ".join(shown.split())
+        for page in (words, (tmp_path / "page.html").read_text()):
+            assert ("FULLY_CONNECTED with a scale for each output (op 0): computed wrong" in page) is said
+            assert ("Zephyr 3.7" in page) is said
+        assert max(map(len, shown.splitlines()[1:])) <= 80
+        assert ("per_channel_dense" in table(path, capsys)) is said
 
 
 def test_four_bits_are_offered_beside_int8_activations_alone(tmp_path: Path, capsys: Shown) -> None:

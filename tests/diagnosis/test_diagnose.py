@@ -14,10 +14,12 @@ from tinyc.data.dataset import TrainingData
 from tinyc.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering.convert import to_int8_tflite
+from tinyc.pipeline.doctor import added
+from tinyc.report.diagnosis import told
 from tinyc.state import Flat, Net
 
 
-def quantized(net: Net, data: TrainingData, per_channel_dense: bool = True) -> Flat:
+def quantized(net: Net, data: TrainingData, per_channel_dense: bool = False) -> Flat:
     samples = inputs(data.calibration.x, net.task)
     return Flat(to_int8_tflite(net.model, samples, per_channel_dense), net.task)
 
@@ -50,6 +52,8 @@ def test_a_loud_channel_is_an_outlier(pool: Pool, layer: str, channel: int) -> N
     assert (first.kind, first.layer) == ("outlier channel", layer)
     assert f"channel {channel} reaches" in first.evidence
     assert first.recipe[0] == "equalize = true"
+    assert first.caution == ""
+    assert "caution" not in first.to_json()
     assert f'exclude = ["{layer}"]' in first.recipe
 
 
@@ -94,8 +98,12 @@ def test_dense_rows_that_share_a_scale(pool: Pool) -> None:
     net = broken.net(hidden=broken.wild)
     shared = found(pool, net, flat=quantized(net, artifacts.data(), per_channel_dense=False))
     assert (shared.causes[0].kind, shared.causes[0].layer) == ("per-tensor Dense", "hidden")
-    assert shared.causes[0].recipe == ("per_channel_dense = true",)
-    apart = found(pool, net)
+    assert shared.causes[0].recipe == ("equalize = true", "per_channel_dense = true")
+    assert "Chirale_TensorFlowLite" in shared.causes[0].caution
+    assert shared.causes[0].to_json()["caution"] == shared.causes[0].caution
+    assert any("computed wrong, without any error, by" in line for line in told(1, shared.causes[0], 2000))
+    assert added(shared.causes[0]).endswith(shared.causes[0].caution)
+    apart = found(pool, net, flat=quantized(net, artifacts.data(), per_channel_dense=True))
     assert "per-tensor Dense" not in {cause.kind for cause in apart.causes}
 
 

@@ -13,11 +13,12 @@ from tinyc.data import inputs
 from tinyc.diagnosis.calibrating import Calibrated
 from tinyc.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.diagnosis.remedies import lines
-from tinyc.diagnosis.trials import Judge, attempts, proposals
+from tinyc.diagnosis.trials import Judge, Trial, attempts, proposals
 from tinyc.errors import UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering.convert import to_int8_tflite
 from tinyc.passes import PASSES
+from tinyc.report.diagnosis import trial_end
 from tinyc.state import Flat
 
 NOTHING = Diagnosis("validation", 8, (), (), Calibrated({}, ()))
@@ -33,6 +34,17 @@ def test_a_key_that_quantize_does_not_know_is_skipped_and_said() -> None:
 def test_the_keys_of_remedies_are_those_of_quantize() -> None:
     known = set(PASSES["quantize"].model_fields)
     assert set(broken.OPTIONS) <= known
+
+
+def test_a_scale_for_each_output_is_proposed_with_its_warning_alone() -> None:
+    done = [Trial(what, 0.9, gain, 10, True) for what, gain in (("per_channel_dense = true, equalize = true", 0.2),
+                                                                 ("equalize = true", 0.1))]  # fmt: skip
+    assert [bool(each.caution) for each in done] == [True, False]
+    said = " ".join(trial_end(done, (), 60, 80))
+    assert "most helped: per_channel_dense = true" in said
+    assert "computed wrong, without any error, by Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in said
+    assert max(map(len, trial_end(done, (), 60, 80))) <= 80
+    assert "computed wrong" not in " ".join(trial_end(done[1:], (), 60, 80))
 
 
 def test_suspects_are_excluded_worst_first() -> None:

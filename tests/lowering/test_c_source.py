@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tinyc import __version__
+from tinyc.interpreters import dense_scales
 from tinyc.lowering import c_source
 from tinyc.lowering.c_source import Vectors
 from tinyc.state import Flat, Task
@@ -91,3 +92,17 @@ def test_labels_weigh_what_the_table_holds():
 def test_numbers_read_back_as_the_same_float(value, text):
     assert c_source.number(value) == text
     assert np.float32(text.rstrip("f")) == np.float32(value)
+
+
+def test_the_header_says_which_firmware_gets_dense_layers_wrong(tmp_path):
+    headers = {
+        apart: c_source.model_data(Flat(artifacts.content(apart), artifacts.TASK), "net", 1234)["model_data.h"]
+        for apart in (True, False)
+    }
+    said = headers[True].decode()
+    assert "/* Dense layers: 1 FULLY_CONNECTED with a scale for each output: computed wrong" in said
+    assert all(each.name in " ".join(said.split()) for each in dense_scales.FIRMWARE)
+    assert max(map(len, said.splitlines())) <= 120
+    assert "Dense layers" not in headers[False].decode()
+    (tmp_path / "net.h").write_bytes(headers[True])
+    subprocess.run(["gcc", "-std=c99", *STRICT, "-fsyntax-only", "-x", "c", "net.h"], cwd=tmp_path, check=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from report import example
 
 from tinyc.report import html, lines, markdown, notes, write
+from tinyc.report.plain import plain
 from tinyc.report.record import Report
 
 
@@ -76,3 +78,31 @@ def test_the_report_reads_back_with_and_without_the_new_figures() -> None:
 )
 def test_rates(value: float | None, shown: str) -> None:
     assert notes.rate(value) == shown
+
+
+def test_every_page_says_what_one_scale_costs_and_which_firmware_goes_wrong() -> None:
+    facts = {
+        "per_channel_dense": {"layers": ["logits", "\x1b[31mhidden"], "runtimes": "..."},
+        "one_scale_dense": {"says": "one scale for each Dense layer costs 7.00 pp"},
+    }
+    steps = (*example.STEPS[:2], replace(example.STEPS[2], facts=facts), *example.STEPS[3:])
+    report = replace(example.REPORT, steps=steps)
+    wrong, cost = notes.notes(report)
+    assert cost == "one scale for each Dense layer costs 7.00 pp"
+    assert wrong.startswith("FULLY_CONNECTED with a scale for each output (logits, ")
+    assert "Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in wrong
+    shown = [line.plain for line in lines.end(report)]
+    assert cost in shown
+    assert plain(wrong) in shown
+    assert not any("\x1b" in line for line in shown)
+    page, web = markdown.render(report), html.render(report)
+    assert "FULLY\\_CONNECTED with a scale for each output" in page
+    assert "Arduino\\_TensorFlowLite" in page
+    assert "FULLY_CONNECTED with a scale for each output" in web
+    assert all("ne scale for each Dense layer costs 7.00 pp." in each for each in (page, web))
+
+
+@pytest.mark.parametrize("facts", [{"per_channel_dense": True}, {"per_channel_dense": {"layers": 3}}])
+def test_facts_of_another_shape_say_nothing(facts: dict[str, Any]) -> None:
+    steps = (replace(example.STEPS[0], facts=facts), *example.STEPS[1:])
+    assert notes.notes(replace(example.REPORT, steps=steps)) == ()

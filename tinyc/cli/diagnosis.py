@@ -70,7 +70,7 @@ def attempts(
         done.append(trial)
         for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
             click.echo(line)
-    for line in [] if quiet else diagnosis.trial_end(done, unknown, len(probe.y)):
+    for line in [] if quiet else diagnosis.trial_end(done, unknown, len(probe.y), min(screen.width, 120)):
         click.echo(line)
     return done, unknown
 
@@ -84,7 +84,7 @@ def as_table(patient: Patient, found: Diagnosis, tried: Sequence[Trial], unknown
         "step": patient.after.folder.name,
         "test": {"before": patient.before.ledger.accuracy, "after": patient.after.ledger.accuracy},
         **found.to_json(),
-        "trials": [{**vars(trial), "helped": trial.helped} for trial in tried],
+        "trials": [{**vars(trial), "helped": trial.helped, "caution": trial.caution} for trial in tried],
         "untried": list(unknown),
     }
     return json.dumps(finite(table), indent=1, allow_nan=False, ensure_ascii=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyc.cli.savings import Saving, gzip_bytes, savings
 from tinyc.errors import MachineError, UserError
+from tinyc.interpreters import dense_scales
 from tinyc.interpreters.anatomy import anatomy
 from tinyc.interpreters.constants import Constant, constants
 from tinyc.interpreters.description import Description
@@ -151,6 +152,7 @@ def table(found: Inspection) -> dict[str, Any]:
         "arena_bytes": found.arena_bytes,
         "tflm": found.refusal or (f"not measured: {found.unmeasured}" if found.unmeasured else "runs it"),
         "undriven": found.undriven,
+        **dense_scales.facts(found.described),
         "bytes_by_kind": found.kinds,
         "constants": held,
         "savings": [asdict(each) for each in found.savings],

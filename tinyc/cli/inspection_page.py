@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyc import units
 from tinyc.cli.inspection import Inspection, place
 from tinyc.cli.inspection_text import beside, interface, macs, parameters, verdicts, whole
+from tinyc.interpreters import dense_scales
 from tinyc.report.html import Share, environment
 from tinyc.report.lifetime_picture import svg
 from tinyc.report.tables import Cells
@@ -23,6 +24,7 @@ def page(found: Inspection) -> str:
     return environment().get_template("file.html").render(
         name=str(found.path), figures=figures(found), kinds=shares, tensors=tensors(found), savings=savings(found),
         operators=operators(found), verdicts=[f"{name}: {said}" for name, said in verdicts(found)],
+        firmware=dense_scales.sentence(dense_scales.layers(found.described)),
         picture=svg(found.arena, found.described, found.arena_bytes) if found.arena.ops else "",
     )  # fmt: skip
 

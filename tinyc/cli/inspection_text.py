@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyc import units
 from tinyc.cli.inspection import Inspection, place
-from tinyc.interpreters import operators
+from tinyc.interpreters import dense_scales, operators
 from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.lifetimes import Arena, Lifetime
 from tinyc.interpreters.quantization import dequantize
@@ -52,7 +52,9 @@ def head(found: Inspection) -> list[str]:
     lines = [plain(found.path)]
     for name, value in rows:
         lines += wrapped(f"  {name:11} ", plain(value), 14)
-    return [*lines, *(line for name, said in verdicts(found) for line in wrapped(f"  {name}: ", plain(said), 4))]
+    lines += [line for name, said in verdicts(found) for line in wrapped(f"  {name}: ", plain(said), 4)]
+    firmware = dense_scales.sentence(dense_scales.layers(described))
+    return [*lines, *wrapped("  ", plain(firmware), 4)] if firmware else lines
 
 
 def parameters(described: Description) -> str:

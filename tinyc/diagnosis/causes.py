@@ -65,7 +65,8 @@ def one_scale(chart: Chart) -> Iterator[Cause]:
             f"one scale for {layer.channels} rows, and the largest weight is {layer.rows:,.0f} times the median row's: "
             f"the median row keeps {layer.weights_db or 0:.0f} dB of signal to noise"
         )
-        yield chart.cause("per-tensor Dense", found, evidence, ("per_channel_dense", True))
+        # Where a ReLU joins the layer to the next, equalizing mends it for every firmware.
+        yield chart.cause("per-tensor Dense", found, evidence, ("equalize", True), ("per_channel_dense", True))
 
 
 def is_one_scale(each: Figures) -> bool:

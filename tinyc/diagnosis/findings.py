@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyc.diagnosis.figures import Figures
+from tinyc.diagnosis.remedies import caution
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,15 @@ class Cause:
     noise: float
     also: tuple[str, ...] = ()
 
+    @property
+    def caution(self) -> str:
+        """What must be said with the recipe lines; empty where nothing must."""
+        return caution(self.recipe)
+
     def to_json(self) -> dict[str, Any]:
         also = list(self.also)
-        return {**vars(self), "recipe": list(self.recipe), "noise": round(self.noise, 6), "also": also}
+        table = {**vars(self), "recipe": list(self.recipe), "noise": round(self.noise, 6), "also": also}
+        return table | ({"caution": self.caution} if self.caution else {})
 
 
 def noise(decibels: float | None) -> float:

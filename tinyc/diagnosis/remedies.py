@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tinyc.interpreters.dense_scales import warning
+
 Change = tuple[str, Any]
 # Keys that post-training ranges read; training under int8 rounding sets its own.
 POST_TRAINING = frozenset({
@@ -56,6 +58,12 @@ def spelled(key: str, value: Any) -> str:
     if key.startswith(DATA):
         return f"[data] {key.removeprefix(DATA)} = {literal(value)}"
     return f"{key} = {literal(value)}"
+
+
+def caution(said: Iterable[str]) -> str:
+    """Say which firmware goes wrong under a scale for each output of a Dense layer, where lines propose it."""
+    asked = spelled("per_channel_dense", True)
+    return f"{asked} is {warning()}" if any(asked in line for line in said) else ""
 
 
 def literal(value: Any) -> str:

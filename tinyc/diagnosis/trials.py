@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinyc.diagnosis.causes import KERNELS
 from tinyc.diagnosis.diagnose import Diagnosis
-from tinyc.diagnosis.remedies import Change, fits, spelled
+from tinyc.diagnosis.remedies import Change, caution, fits, spelled
 from tinyc.errors import TinycError, UserError
 from tinyc.lowering.int8_facts import per_channel_notes
 
@@ -65,6 +65,11 @@ class Trial:
     file_bytes: int | None
     tflm: bool | None
     problem: str = ""
+
+    @property
+    def caution(self) -> str:
+        """What must be said with what was tried; empty where nothing must."""
+        return caution([self.what])
 
     @property
     def helped(self) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyc import data, progress
 from tinyc.data.dataset import Dataset
-from tinyc.interpreters import operators, runtimes, states
+from tinyc.interpreters import dense_scales, operators, runtimes, states
 from tinyc.interpreters.apart import identical, kinds, steps_apart, unlike
 from tinyc.interpreters.flatbuffer import Description, Op, describe
 from tinyc.interpreters.parting import first_parting
@@ -107,6 +107,7 @@ def compare(
             *decoded(described),
             *remembered(state, sequence),
             *unscored(runs, labels),
+            *firmware(described),
             *(text for found in differences for text in remarks(found)),
         ],
         "examples": len(inputs),
@@ -127,6 +128,12 @@ def decoded(described: Description) -> list[str]:
         f"only TensorFlow Lite Micro has {operators.TABLE_DECODER}: tflite-runtime ran the file with its "
         f"{count} weight tables decoded back into weights"
     ]
+
+
+def firmware(described: Description) -> list[str]:
+    """Say that firmware exists which computes the file wrongly, where its Dense layers have a scale for each output."""
+    said = dense_scales.sentence(dense_scales.layers(described))
+    return [said] if said else []
 
 
 def summary(run: Run | None, labels: NDArray[np.int64] | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import __version__
-from tinyc.interpreters import operators, runtimes
+from tinyc.interpreters import dense_scales, operators, runtimes
 from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.flatbuffer import describe
 
@@ -62,6 +62,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,
         "tables": tables(described),
+        "dense": dense(described),
     }
     return {HEADER: render(HEADER, facts), SOURCE: render(SOURCE, facts)}
 
@@ -72,6 +73,15 @@ def tables(described: Description) -> dict[str, Any] | None:
         return None
     ops = list(dict.fromkeys(op.name for op in described.ops))
     return {"ops": ops, "decoder": operators.TABLE_DECODER, "tested": runtimes.version("tflm")}
+
+
+def dense(described: Description) -> str:
+    """Say which firmware computes the Dense layers; empty where each has one scale, which all do.
+
+    Layers are counted, not named: a name could end the comment.
+    """
+    count = len(dense_scales.layers(described))
+    return f"{count} FULLY_CONNECTED with a scale for each output: {dense_scales.warning()}" if count else ""
 
 
 def test_vectors(vectors: Vectors, name: str) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinyc import ledger, units
 from tinyc.diagnosis.diagnose import Diagnosis, diagnose
+from tinyc.diagnosis.findings import Cause
 from tinyc.errors import TinycError
 from tinyc.pipeline.bench import Bench
 from tinyc.recipe import Recipe, Step
@@ -47,11 +48,16 @@ def options(step: Step) -> dict[str, Any]:
     return dict(transform.model_dump(exclude={"use"}))
 
 
+def added(cause: Cause) -> str:
+    """The recipe lines of a cause, with what must be said of them."""
+    return "; ".join(filter(None, [" or ".join(cause.recipe), cause.caution]))
+
+
 def facts(found: Diagnosis) -> dict[str, Any]:
     """A diagnosis as facts of its step: the causes, and the layers with the least signal to noise."""
     known = sorted((each for each in found.layers if each.sqnr_db is not None), key=lambda each: each.sqnr_db or 0.0)
     causes = [
-        {"cause": each.kind, "layer": each.layer, "evidence": each.evidence, "add": " or ".join(each.recipe)}
+        {"cause": each.kind, "layer": each.layer, "evidence": each.evidence, "add": added(each)}
         for each in found.causes[:SHOWN]
     ]
     return {

@@ -63,6 +63,8 @@ def told(number: int, cause: Cause, width: int) -> Iterator[str]:
         yield from wrapped(f"also in {plain(', '.join(cause.also[:ALSO_SHOWN]))}{more}", width, INDENT)
     for place, line in enumerate(cause.recipe):
         yield from wrapped(plain(line), width, f"{INDENT}{'add' if place == 0 else ' or'}  ")
+    if cause.caution:
+        yield from wrapped(cause.caution, width, INDENT)
 
 
 def wrapped(line: str, width: int, indent: str = "") -> list[str]:
@@ -129,9 +131,11 @@ def trial(each: Trial, width: int) -> list[str]:
     return wrapped(what, width, start)
 
 
-def trial_end(done: Sequence[Trial], unknown: Sequence[str], examples: int) -> list[str]:
-    """Say what helped."""
+def trial_end(done: Sequence[Trial], unknown: Sequence[str], examples: int, width: int) -> list[str]:
+    """Say what helped, and what must be said of it."""
     helped = sorted((each for each in done if each.helped), key=lambda each: -(each.gain or 0.0))
     best = f"most helped: {plain(helped[0].what)}" if helped else "nothing that was tried helped"
+    cautions = dict.fromkeys(each.caution for each in done if each.caution)
     lines = ["", f"{best} (one example is {100 / examples:.2f} pp)"]
+    lines += [line for each in cautions for line in wrapped(each, width)]
     return [*lines, *(f"not tried: {key}, which this quantize does not know" for key in unknown)]

@@ -89,7 +89,7 @@ def end(report: Report) -> Iterator[Text]:
         yield from _table(Cells(("target", "bound", "got (95 % interval)", "met"), rows))
     for note in notes(report):
         yield Text("")
-        yield Text(note)
+        yield Text(plain(note))
     if report.artifacts:
         yield Text("")
         yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")

@@ -1,18 +1,23 @@
-"""What must stand beside a run's figures: what intervals resample, the sensor's bytes, and what was not counted."""
+"""What must stand beside a run's figures: what intervals resample, who runs the artifact wrongly, what was not counted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tinyc import units
+from tinyc.interpreters import dense_scales
 from tinyc.ledger import Ledger
 from tinyc.ledger import uncounted as reason
 from tinyc.report.record import Report, StepRecord
 
 
 def notes(report: Report) -> tuple[str, ...]:
-    """List the sentences, each without its full stop; none where all is counted, with neither recordings nor a rate."""
-    return tuple(note for note in (resampled(report.final), bandwidth(report), uncounted(report)) if note)
+    """List the sentences, each without its full stop."""
+    said = (
+        resampled(report.final), firmware(report.steps), one_scale(report.steps), bandwidth(report), uncounted(report),
+    )  # fmt: skip
+    return tuple(note for note in said if note)
 
 
 def uncounted(report: Report) -> str:
@@ -23,6 +28,23 @@ def uncounted(report: Report) -> str:
         return ""
     places = ", ".join(name for name, state in states if state.uncounted)
     return f"no figure for the MACs of {places}: {reason(tuple(names))}"
+
+
+def firmware(steps: tuple[StepRecord, ...]) -> str:
+    """Say which firmware computes the artifact's Dense layers wrongly, where there is such."""
+    layers = fact(steps, "per_channel_dense").get("layers")
+    return dense_scales.sentence(tuple(map(str, layers))) if isinstance(layers, list | tuple) else ""
+
+
+def one_scale(steps: tuple[StepRecord, ...]) -> str:
+    """Say what one scale for each Dense layer costs, where that was more than chance."""
+    return str(fact(steps, "one_scale_dense").get("says", ""))
+
+
+def fact(steps: tuple[StepRecord, ...], name: str) -> Mapping[str, Any]:
+    """Find the last step's fact of a name; nothing where no step has it."""
+    found = [step.facts[name] for step in steps if isinstance(step.facts.get(name), Mapping)]
+    return found[-1] if found else {}
 
 
 def resampled(ledger: Ledger) -> str:
