@@ -23,7 +23,7 @@ import numpy as np
 from tinyc import backend, ledger
 from tinyc.builders import load_module
 from tinyc.clustering.cluster import worthwhile
-from tinyc.clustering.kernels import Kernel, tables
+from tinyc.clustering.kernels import Kernel, kernels
 from tinyc.clustering.tables import distinct
 from tinyc.contract import Context
 from tinyc.data.dataset import Dataset, Split
@@ -102,7 +102,7 @@ def methods(clusters: int) -> dict[str, Callable[[Net, int, Context], Net]]:
 
 def clustered(net: Net, clusters: int) -> list[Kernel]:
     """List the weights that the pass takes: those for which a table saves bytes."""
-    return list(worthwhile(net.model, dict.fromkeys(tables(net.model), clusters))[0])
+    return list(worthwhile(net.model, dict.fromkeys(kernels(net.model), clusters))[0])
 
 
 def plain(net: Net, epochs: int, context: Context) -> Net:

@@ -28,7 +28,7 @@ PLAIN = "int8"
 OPTIONS: dict[str, Mapping[str, Any]] = {
     PLAIN: {},
     'calibrate = "mse"': {"calibrate": "mse"},
-    "per_channel_dense = false": {"per_channel_dense": False},
+    "per_channel_dense = true": {"per_channel_dense": True},
     "bias_correction": {"bias_correction": True},
     "equalize": {"equalize": True},
     "reestimate": {"reestimate": True},

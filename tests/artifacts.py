@@ -57,7 +57,7 @@ def network(width: int = 4, side: int = 14, sparse: bool = False) -> Any:
 
 
 @functools.cache
-def content(per_channel_dense: bool = True) -> bytes:
+def content(per_channel_dense: bool = False) -> bytes:
     return to_int8_tflite(network(), samples(), per_channel_dense)
 
 

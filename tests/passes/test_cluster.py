@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from tinyc.clustering.check import few_valued_after, int8_values
 from tinyc.clustering.keep import tables
 from tinyc.clustering.kernels import kernels
+from tinyc.clustering.kmeans import share
 from tinyc.clustering.tables import distinct
 from tinyc.errors import TinycError, UserError
+from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
 from tinyc.lowering.tables import gains
 from tinyc.passes.cluster import NOTE, Cluster
 from tinyc.passes.prune import Prune
@@ -180,14 +182,39 @@ def test_tables_and_zeros_reach_the_int8_file(tmp_path, how, sparsity):
 
 @pytest.mark.parametrize("how", ["ptq", "qat"])
 def test_a_dense_layer_has_a_table_that_tflm_can_hold(tmp_path, how):
-    """Trained under int8 rounding it has one scale, and TFLM divides tables as scales."""
+    """It has one scale, trained or not, and TFLM divides tables as scales."""
     state = net()
     context = artifacts.context(tmp_path, state)
     shared = Cluster(clusters=4, only=["hidden"], **ONE).apply(state, context).state
     keys = ONE if how == "qat" else {}
     content = Quantize(use="quantize", how=how, **keys).apply(shared, context).state.content
     hidden = max((gain for gain in gains(content) if gain.layer == "hidden"), key=lambda gain: gain.bytes_before)
-    assert (hidden.values, hidden.bits, hidden.per_channel) == (4, 2, how == "ptq")
+    assert (hidden.values, hidden.bits, hidden.per_channel) == (4, 2, False)
+
+
+def test_tables_by_channel_are_not_lost_in_silence(tmp_path):
+    """A Dense layer that came with values for each output keeps them, and one scale leaves them one table."""
+    model = networks.mixed()
+    kernel, bias = model.get_layer("hidden").get_weights()
+    by_output = share(kernel, 4, per="channel", axis=(-1,), start="density", seed=1, keep_zeros=False)
+    model.get_layer("hidden").set_weights([by_output, bias])
+    state = Net(model, artifacts.TASK)
+    assert tables(model) == {"hidden": 4}
+    joined = Quantize(use="quantize").apply(state, artifacts.context(tmp_path, state))
+    weights = next(work for work in heavy(opened(joined.state.content)) if work.layer == "hidden")
+    values = len(np.unique(held(weights.model, weights.tensor(WEIGHTS))))
+    assert joined.facts["tables"] == {"hidden": 4}
+    assert joined.facts["tables_joined"] == {"hidden": values}
+    assert values > 4
+    assert joined.facts["notes"][0].startswith(
+        f"hidden: its tables of 4 values for each channel become one of {values}"
+    )
+    apart = Quantize(use="quantize", per_channel_dense=True).apply(state, artifacts.context(tmp_path, state))
+    assert "tables_joined" not in apart.facts
+    gain = max(
+        (each for each in gains(apart.state.content) if each.layer == "hidden"), key=lambda each: each.bytes_before
+    )
+    assert (gain.values, gain.per_channel) == (4, True)
 
 
 def test_lost_tables_are_an_error():

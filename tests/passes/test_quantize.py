@@ -11,12 +11,14 @@ import pytest
 import sentences
 from pydantic import ValidationError
 
+from tinyc import backend
 from tinyc.clustering.tables import distinct
 from tinyc.errors import UserError
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
-from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
+from tinyc.lowering.counterparts import BIAS, WEIGHTS, heavy, held, opened
 from tinyc.lowering.integer import zero_weights
+from tinyc.lowering.pack import pack
 from tinyc.lowering.strip import strip
 from tinyc.passes.quantize import Quantize
 from tinyc.state import Flat, Net
@@ -121,12 +123,17 @@ def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
     assert 'how = "ptq"' in raised.value.remedy
 
 
-@pytest.mark.parametrize(("key", "value"), [("per_channel_dense", False), ("calibrate", "mse")])
+@pytest.mark.parametrize(("key", "value"), [("per_channel_dense", True), ("calibrate", "mse")])
 def test_what_tfmot_would_not_read_is_refused(key, value, tmp_path):
     source = artifacts.net()
     with pytest.raises(UserError, match="no effect with how") as raised:
         Quantize(use="quantize", how="qat", **{key: value}).apply(source, artifacts.context(tmp_path, source, "lower"))
     assert raised.value.where == f"quantize: {key}"
+    usual, said = (
+        Quantize(use="quantize", how="qat", **keys).apply(source, artifacts.context(tmp_path, source, "lower"))
+        for keys in ({}, {"per_channel_dense": False})
+    )
+    assert usual.state.content == said.state.content
 
 
 def run(keys, tmp_path, source=None, rehearse=None):
@@ -148,6 +155,69 @@ def test_int4_weights_halve_and_are_measured(tmp_path):
     rehearsed = run({"weights": "int4"}, tmp_path, rehearse="lower")
     assert rehearsed.state.content == outcome.state.content
     assert "effect" not in rehearsed.facts["int4"]
+
+
+def every_way_to_dense():
+    """Dense over time, EinsumDense, a product with a constant, an unrolled LSTM and a Dense."""
+    keras, tf = backend.keras(), backend.tensorflow()
+    layers = keras.layers
+    backend.seed_everything(4)
+    x = image = keras.Input((14, 14, 1))
+    x = layers.Reshape((14, 14))(x)
+    x = layers.Dense(6, activation="relu", name="over_time")(x)
+    x = layers.EinsumDense("abc,cd->abd", output_shape=(14, 5), name="einsum")(x)
+    constant = tf.constant(np.linspace(0.01, 1, 20, dtype=np.float32).reshape(5, 4))
+    x = layers.Lambda(lambda values: tf.matmul(values, constant), name="product")(x)
+    x = layers.LSTM(3, unroll=True, name="lstm")(layers.AveragePooling1D(7)(x))
+    return Net(keras.Model(image, layers.Dense(10, name="logits")(x), name="ways"), artifacts.TASK)
+
+
+def scales_of_dense(content):
+    described = describe(content)
+    dense = [op for op in described.ops if op.name == "FULLY_CONNECTED"]
+    return {op.layer: len(described.tensors[op.inputs[1]].scales) for op in dense}
+
+
+OPTIONS = [
+    {}, {"calibrate": "mse"}, {"bias_correction": True}, {"equalize": True}, {"exclude": ["logits"]},
+    {"weights": "int4"}, {"activations": "int16"}, {"precision": "auto", "flash": "7 KiB"},
+    {"how": "qat", "epochs": 0}, {"per_channel_dense": False},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keys", OPTIONS, ids=str)
+def test_a_dense_layer_has_one_scale_beside_every_option(keys, tmp_path):
+    outcome = run(keys, tmp_path, rehearse="lower")
+    assert max(scales_of_dense(outcome.state.content).values()) <= 1
+    assert "per_channel_dense" not in outcome.facts
+
+
+def test_whatever_becomes_a_dense_operator_has_one_scale(tmp_path):
+    source = every_way_to_dense()
+    found = scales_of_dense(run({}, tmp_path, source, "lower").state.content)
+    assert set(found) == {"over_time", "einsum", "product", "lstm", "logits"}
+    assert set(found.values()) == {1}
+    asked = run({"per_channel_dense": True}, tmp_path, source, "lower")
+    assert min(scales_of_dense(asked.state.content).values()) > 1
+    assert set(asked.facts["per_channel_dense"]["layers"]) == set(found)
+
+
+def as_one_multiplier(content):
+    """Change a file as firmware sees it that takes the first scale of a FULLY_CONNECTED for all of them."""
+    model = opened(content)
+    for work in heavy(model):
+        for slot in (WEIGHTS, BIAS) if work.kind == "FULLY_CONNECTED" else ():
+            quantization = work.tensor(slot).quantization
+            quantization.scale, quantization.zeroPoint = quantization.scale[:1], quantization.zeroPoint[:1]
+    return pack(model)
+
+
+def test_firmware_that_knows_one_multiplier_computes_what_is_made_by_default(tmp_path):
+    with Pool(1) as pool:
+        for keys, same in (({}, True), ({"per_channel_dense": True}, False)):
+            content = run(keys, tmp_path, rehearse="lower").state.content
+            raw = [pool.run(each, artifacts.samples(), "tflm").raw for each in (content, as_one_multiplier(content))]
+            assert np.array_equal(*raw) is same
 
 
 def test_int16_activations_come_nearer_than_int8(tmp_path):
@@ -293,6 +363,7 @@ def test_dense_layers_over_tokens_by_channel_are_warned_of(tmp_path):
     asked = Quantize(use="quantize", per_channel_dense=True)
     facts = asked.apply(source, sentences.context(tmp_path, source)).facts
     assert "per_channel_dense = false" in facts["notes"][0]
+    assert "layer0_inner" in facts["per_channel_dense"]["layers"]
     usual = Quantize(use="quantize").apply(artifacts.net(), artifacts.context(tmp_path))
     assert "notes" not in usual.facts
 

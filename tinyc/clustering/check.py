@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.clustering.tables import distinct
+from tinyc.clustering.tables import Axis, distinct
 from tinyc.errors import TinycError
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.schema import schema
@@ -32,7 +32,8 @@ def few_valued_after(content: bytes, expected: Mapping[str, int]) -> dict[str, A
 
     Returns:
         Facts: `tables`, the most values of a channel by layer; `tables_unseen`, the layers whose int8 weight was not
-        found by name. Empty where nothing is expected.
+        found by name; `tables_joined`, the values of the layers that had tables by channel and have one scale, which
+        leaves them one table. Empty where nothing is expected.
 
     Raises:
         TinycError: a table was lost on the way.
@@ -48,11 +49,31 @@ def few_valued_after(content: bytes, expected: Mapping[str, int]) -> dict[str, A
         raise TinycError(f"layer {lost[0]!r}", f"{problem}; {len(lost)} of {len(expected)} tables were lost")
     unseen = [name for name in expected if name not in found]
     facts: dict[str, Any] = {"tables": {name: found[name] for name in expected if name in found}}
-    return facts | ({"tables_unseen": unseen} if unseen else {})
+    joined = {name: values for name, values in shared_values(content) if values > expected.get(name, values)}
+    return facts | ({"tables_unseen": unseen} if unseen else {}) | ({"tables_joined": joined} if joined else {})
+
+
+def joined_notes(facts: Mapping[str, Any]) -> list[str]:
+    """Say which layers lost tables by channel to one scale, from the facts of `few_valued_after`."""
+    return [
+        f"{name}: its tables of {facts['tables'][name]} values for each channel become one of {values}, since it has "
+        "one scale: larger, or none that pays; the pass `cluster` gives such a layer one table"
+        for name, values in facts.get("tables_joined", {}).items()
+    ]
 
 
 def int8_values(content: bytes) -> Iterator[tuple[str, int]]:
     """Yield each constant int8 weight's layer and the most distinct values of one of its channels."""
+    return ((layer, int(distinct(weight, axes).max())) for layer, weight, axes, _ in int8_weights(content))
+
+
+def shared_values(content: bytes) -> Iterator[tuple[str, int]]:
+    """Yield the layer of each constant int8 weight whose channels share one scale, and its distinct values."""
+    return ((layer, int(distinct(weight, ())[0])) for layer, weight, _, scales in int8_weights(content) if scales == 1)
+
+
+def int8_weights(content: bytes) -> Iterator[tuple[str, NDArray[np.int8], Axis, int]]:
+    """Yield each constant int8 weight's layer, its numbers, the axes of its channels, and how many scales it has."""
     described = describe(content)
     model = schema().Model.GetRootAs(content, 0)
     for op in described.ops:
@@ -61,4 +82,4 @@ def int8_values(content: bytes) -> Iterator[tuple[str, int]]:
         if tensor is None or axes is None or tensor.dtype != "int8" or not tensor.stored_bytes:
             continue
         data: NDArray[np.uint8] = model.Buffers(tensor.buffer).DataAsNumpy()
-        yield op.layer, int(distinct(data.view(np.int8).reshape(tensor.shape), axes).max())
+        yield op.layer, data.view(np.int8).reshape(tensor.shape), axes, len(tensor.scales)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,24 +51,15 @@ class Kernel:
 def kernels(model: Any) -> list[Kernel]:
     """List the weights of a flat Keras network that tables can hold, in the network's order, preprocessing left out.
 
-    Dense layers of a network with blocks of transformers have one scale each, as `quantize` converts them.
+    A Dense layer has one scale, and so one table: `quantize` converts it so by default, and trains it so under int8
+    rounding; TFLM divides tables as scales.
     """
-    blocks = any(type(layer).__module__ == "tinyc.blocks" for layer in model.layers)
     return [
-        Kernel(layer.name, name, WHOLE if blocks and type(layer).__name__ == "Dense" else axis)
+        Kernel(layer.name, name, WHOLE if type(layer).__name__ == "Dense" else axis)
         for layer in model.layers
         for name, axis in kind(layer).items()
         if not is_fixed(layer.name)
     ]
-
-
-def tables(model: Any) -> list[Kernel]:
-    """List the kernels with the channels that have a table of their own once the network is int8.
-
-    A Dense layer gets one table: training under int8 rounding gives it one scale, and TFLM divides tables as scales.
-    """
-    dense = {layer.name for layer in model.layers if type(layer).__name__ == "Dense"}
-    return [replace(each, axis=WHOLE) if each.layer in dense else each for each in kernels(model)]
 
 
 def kind(layer: Any) -> Mapping[str, tuple[int, ...]]:

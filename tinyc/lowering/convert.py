@@ -30,7 +30,7 @@ def to_float_tflite(model: Any) -> bytes:
     return run(converter(inference(model)).convert, model.name)
 
 
-def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = True) -> bytes:
+def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = False) -> bytes:
     """Convert a network to int8 weights, activations, input and output, with a static batch of 1.
 
     An input of token ids stays int32.
@@ -38,7 +38,8 @@ def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = 
     Args:
         model: a Keras network, plain or with TFMOT's quantization wrappers (whose ranges are then used).
         samples: (examples, *input_shape) as the network sees them; they set the ranges of what has none.
-        per_channel_dense: False gives Dense weights one scale each, for firmware older than September 2024.
+        per_channel_dense: whether Dense weights get a scale for each output, which much firmware computes wrongly
+            (`interpreters.dense_scales`), rather than one for the layer.
 
     Raises:
         UserError: an operation has no int8 form or would stay in float; names it.

@@ -43,7 +43,7 @@ def per_channel_notes(content: bytes) -> list[str]:
         return []
     return [
         f"{len(wide)} dense layers over tokens ({wide[0]}, ...) have a scale for each output: TensorFlow Lite Micro "
-        "computes them right, tflite-runtime 2.14 does not; per_channel_dense = false lets the two agree"
+        "of today computes them right, tflite-runtime 2.14 does not; per_channel_dense = false lets the two agree"
     ]
 
 

@@ -36,7 +36,7 @@ class Wanted:
         halved: layers whose weights shall have four bits; all that can where None.
     """
 
-    per_channel_dense: bool = True
+    per_channel_dense: bool = False
     clip: Clip | None = None
     int16: bool = False
     exclude: tuple[str, ...] = ()

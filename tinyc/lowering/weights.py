@@ -75,7 +75,7 @@ def score(found: Score) -> dict[str, Any]:
     return {"accuracy": round(found.accuracy, 6), "loss": round(found.loss, 6), "examples": found.examples}
 
 
-def equalized(ready: Ready, samples: NDArray[Any], task: Task, context: Context) -> Ready:
+def equalized(ready: Ready, samples: NDArray[Any], per_channel_dense: bool, task: Task, context: Context) -> Ready:
     """Equalize channels, and measure int8 files of before and after, ranges by extremes."""
     found = equalization.equalize(ready.model, samples)
     told: dict[str, Any] = {
@@ -88,7 +88,8 @@ def equalized(ready: Ready, samples: NDArray[Any], task: Task, context: Context)
         return replace(ready, notes=(*ready.notes, note))
     if context.rehearse is None:
         gauge = Gauge(ready.model, context.data, task, context.seed)
-        told["effect"] = gauge.compare(to_int8_tflite(ready.model, samples), to_int8_tflite(found.model, samples))
+        before, after = (to_int8_tflite(each, samples, per_channel_dense) for each in (ready.model, found.model))
+        told["effect"] = gauge.compare(before, after)
     return ready.told(found.model, equalize=told)
 
 

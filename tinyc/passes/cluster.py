@@ -179,7 +179,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             UserError: a selector matches no layer, or none that can be clustered.
         """
         from tinyc import selectors
-        from tinyc.clustering.kernels import tables
+        from tinyc.clustering.kernels import kernels
 
         amount = self.clusters or 0
         chosen = {} if self.only else {layer.name: amount for layer in model.layers}
@@ -189,7 +189,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             chosen.update({layer.name: own or amount for layer in named})
         for layer in selectors.select(model, self.skip, "cluster.skip"):
             chosen.pop(layer.name, None)
-        able = {each: chosen[each.layer] for each in tables(model) if each.layer in chosen}
+        able = {each: chosen[each.layer] for each in kernels(model) if each.layer in chosen}
         if not able:
             raise UserError("cluster", "no selected layer has weights for a table", "name other layers in `only`")
         rest = [layer for layer in model.layers if layer.name in chosen and layer.name not in {k.layer for k in able}]

@@ -69,8 +69,9 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
     how: Literal["ptq", "qat"] = Field("ptq", description="post-training, or quantization-aware training")
     per_channel_dense: bool | None = Field(
         None,
-        description="one scale for each output of a Dense layer; by default true, and false for transformers, which "
-        "tflite-runtime 2.14 would get wrong; false for TFLM firmware before September 2024",
+        description="one scale for each output of a Dense layer, not one in all; by default false, since much firmware "
+        "(Arduino's ports of TensorFlow Lite Micro, all from before September 2024) computes true wrongly and says "
+        "nothing",
     )
     calibrate: Literal["minmax", "percentile", "mse"] = Field(
         "minmax", description="an activation's range: its extremes, or clipped at a percentile or at the least error"
@@ -155,9 +156,10 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             UserError: a layer has no int8 form, the network cannot be trained under int8 rounding, or TensorFlow Lite
                 Micro cannot run what was asked for.
         """
-        from tinyc.clustering.check import few_valued_after
+        from tinyc.clustering.check import few_valued_after, joined_notes
         from tinyc.clustering.keep import tables
         from tinyc.data import inputs
+        from tinyc.interpreters import dense_scales, flatbuffer
         from tinyc.lowering.calibration import with_padding
         from tinyc.lowering.int8_facts import describe, per_channel_notes, zeros
         from tinyc.lowering.rewrite import legal
@@ -175,13 +177,14 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             **describe(lowered.content),
             **zeros(state.model, lowered.content),
             **few_valued_after(lowered.content, tables(ready.model)),
+            **dense_scales.facts(flatbuffer.describe(lowered.content)),
             **ready.facts,
             **lowered.facts,
             **trained,
         }
         if rewritten:
             facts["rewritten"] = [asdict(each) for each in rewritten]
-        if notes := [*ready.notes, *lowered.notes, *per_channel_notes(lowered.content)]:
+        if notes := [*ready.notes, *lowered.notes, *joined_notes(facts), *per_channel_notes(lowered.content)]:
             facts["notes"] = notes
         return Outcome(Flat(lowered.content, state.task), facts, skipped=(*skipped, *lowered.left))
 
@@ -194,11 +197,11 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             ready = weights.reestimated(ready, state.task, context)
         if self.equalize:
             self.refuse_lost_tables(context)
-            ready = weights.equalized(ready, samples, state.task, context)
+            ready = weights.equalized(ready, samples, self.per_channel, state.task, context)
         if self.flash is not None:
             bytes_ = int(units.parse(self.flash, "bytes"))
             # TFMOT trains Dense layers with one scale, and knows no weights of four bits.
-            per_channel, int4 = self.how == "ptq" and self.per_channel(model), self.how == "ptq"
+            per_channel, int4 = self.how == "ptq" and self.per_channel, self.how == "ptq"
             leave = weights.named(model, self.exclude)
             ready = weights.by_layer(ready, weights.Aim(bytes_, int4, per_channel, leave), samples, state.task, context)
         return ready
@@ -210,7 +213,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
         clip = None if self.calibrate == "minmax" else Clip(self.calibrate, self.percentile)
         wanted = quantized.Wanted(
-            per_channel_dense=self.per_channel(model),
+            per_channel_dense=self.per_channel,
             clip=clip,
             int16=self.activations == "int16",
             exclude=weights.named(model, self.exclude),
@@ -229,11 +232,10 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             problem = "would undo the tables of `cluster`: it multiplies each channel by a factor of its own"
             raise UserError("quantize: equalize", problem, "remove `equalize`, or the pass `cluster`")
 
-    def per_channel(self, model: Any) -> bool:
-        """Say whether Dense layers get a scale for each output."""
-        from tinyc.lowering.qat import has_blocks
-
-        return not has_blocks(model) if self.per_channel_dense is None else self.per_channel_dense
+    @property
+    def per_channel(self) -> bool:
+        """Dense layers get a scale for each output: only where the recipe asks for it."""
+        return self.per_channel_dense is True
 
     def prepare(
         self, model: Any, samples: NDArray[Any], ranges: Mapping[str, tuple[float, float]], context: Context
@@ -246,7 +248,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         if qat.has_blocks(model):
             from tinyc.lowering import fake_quant
 
-            wrapped, skipped = fake_quant.wrap(model, samples, self.per_channel(model))
+            wrapped, skipped = fake_quant.wrap(model, samples, self.per_channel)
             tuned = self.fine_tune(wrapped, context)
             return fake_quant.unwrap(wrapped, model), {"fine_tune": tuned}, skipped
         self.refuse_for_tfmot()
@@ -271,11 +273,11 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: it trains Dense layers with one scale, and ranges with the weights.
         """
-        for key, why in (
-            ("per_channel_dense", "TFMOT trains Dense layers with one scale in any case"),
-            ("calibrate", "TFMOT trains the ranges with the weights"),
+        for key, wanted, why in (
+            ("per_channel_dense", self.per_channel, "TFMOT trains Dense layers with one scale in any case"),
+            ("calibrate", self.calibrate != "minmax", "TFMOT trains the ranges with the weights"),
         ):
-            if getattr(self, key) != type(self).model_fields[key].default:
+            if wanted:
                 problem = f'has no effect with how = "qat" on a network that is no transformer: {why}'
                 raise UserError(f"quantize: {key}", problem, f'remove `{key}`, or write `how = "ptq"`')
 
