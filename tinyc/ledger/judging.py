@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.ledger import resampling
 from tinyc.ledger.figures import Ledger, Measurement
@@ -73,14 +74,26 @@ def accuracy_drop(state: Measurement, against: Measurement) -> Measured:
     now, then = state.ledger.accuracy, against.ledger.accuracy
     if now is None or then is None or not np.array_equal(state.labels, against.labels):
         return UNMEASURED
-    if state.ledger.metric == "accuracy":
-        return Measured(then - now, *resampling.of_difference(against.correct, state.correct, state.recordings))
     metric = cast(MetricName, state.ledger.metric)
-    before, after = scorer(metric, against.labels, against.scores), scorer(metric, state.labels, state.scores)
-    return Measured(
-        then - now,
-        *resampling.of_metric(lambda weights: before(weights) - after(weights), len(state.labels), state.recordings),
-    )
+    return Measured(then - now, *limits(metric, state.labels, (against.scores, state.scores), state.recordings))
+
+
+def limits(
+    metric: MetricName,
+    labels: NDArray[np.int64],
+    scores: tuple[NDArray[Any], NDArray[Any]],
+    recordings: NDArray[Any] | None,
+) -> resampling.Limits:
+    """Give the interval of the first scores' metric minus the second's, on the same examples.
+
+    Args:
+        labels: (examples,); scores: twice (examples, classes); recordings: (examples,), or None.
+    """
+    if metric == "accuracy":
+        first, second = (each.argmax(axis=1) == labels for each in scores)
+        return resampling.of_difference(first, second, recordings)
+    before, after = (scorer(metric, labels, each) for each in scores)
+    return resampling.of_metric(lambda weights: before(weights) - after(weights), len(labels), recordings)
 
 
 def worst_class_drop(state: Measurement, against: Measurement) -> Measured:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from tinyc import units
 from tinyc.contract import Context, Outcome, Skipped
-from tinyc.errors import UserError
+from tinyc.errors import TinycError, UserError
 from tinyc.sources.training_keys import (
     Augment,
     Batch,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.lowering.quantized import Lowered
+    from tinyc.lowering.quantized import Lowered, Wanted
     from tinyc.lowering.weights import Ready
 
 TRAINING = (
@@ -71,7 +71,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         None,
         description="one scale for each output of a Dense layer, not one in all; by default false, since much firmware "
         "(Arduino's ports of TensorFlow Lite Micro, all from before September 2024) computes true wrongly and says "
-        "nothing",
+        "nothing; after ptq, the run says where false costs accuracy",
     )
     calibrate: Literal["minmax", "percentile", "mse"] = Field(
         "minmax", description="an activation's range: its extremes, or clipped at a percentile or at the least error"
@@ -220,7 +220,28 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             halved=None if self.weights == "int4" else ready.halved,
             bias_correction=self.bias_correction,
         )
-        return quantized.lower(model, samples, wanted, state.task, context)
+        lowered = quantized.lower(model, samples, wanted, state.task, context)
+        if self.how == "qat" or self.per_channel or context.rehearse is not None:
+            return lowered
+        return self.with_cost(lowered, model, samples, wanted, state, context)
+
+    def with_cost(
+        self, lowered: Lowered, model: Any, samples: NDArray[Any], wanted: Wanted, state: Net, context: Context
+    ) -> Lowered:
+        """Measure what one scale for each Dense layer costs, where some output has few steps left under it."""
+        from tinyc.diagnosis import one_scale
+        from tinyc.lowering import quantized
+
+        if not one_scale.coarse(lowered.content):
+            return lowered
+        found: Mapping[str, Any]
+        try:
+            apart = quantized.lower(model, samples, replace(wanted, per_channel_dense=True), state.task, context)
+            pair, beside = (lowered.content, apart.content), "with the bits chosen here" if self.flash else ""
+            found = one_scale.cost(*pair, context.data, state.task, context.seed, beside)
+        except TinycError as error:
+            found = {"unmeasured": f"per_channel_dense = true: {error.problem}"}
+        return lowered.then(lowered.content, one_scale_dense=found)
 
     def refuse_lost_tables(self, context: Context) -> None:
         """Refuse to equalize what shares values: each input channel would get another factor.
