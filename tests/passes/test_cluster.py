@@ -17,6 +17,7 @@ from tinyc.errors import TinycError, UserError
 from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
 from tinyc.lowering.tables import gains
 from tinyc.passes.cluster import NOTE, Cluster
+from tinyc.passes.compact import Compact
 from tinyc.passes.prune import Prune
 from tinyc.passes.quantize import Quantize
 from tinyc.state import Net
@@ -187,9 +188,11 @@ def test_a_dense_layer_has_a_table_that_tflm_can_hold(tmp_path, how):
     context = artifacts.context(tmp_path, state)
     shared = Cluster(clusters=4, only=["hidden"], **ONE).apply(state, context).state
     keys = ONE if how == "qat" else {}
-    content = Quantize(use="quantize", how=how, **keys).apply(shared, context).state.content
-    hidden = max((gain for gain in gains(content) if gain.layer == "hidden"), key=lambda gain: gain.bytes_before)
+    flat = Quantize(use="quantize", how=how, **keys).apply(shared, context).state
+    hidden = max((gain for gain in gains(flat.content) if gain.layer == "hidden"), key=lambda gain: gain.bytes_before)
     assert (hidden.values, hidden.bits, hidden.per_channel) == (4, 2, False)
+    made = {row["layer"]: row for row in Compact(use="compact").apply(flat, context).facts["tensors"]}
+    assert (made["hidden"]["values"], made["hidden"]["table_per"]) == (4, "tensor")
 
 
 def test_tables_by_channel_are_not_lost_in_silence(tmp_path):

@@ -1,8 +1,8 @@
 """One layer's weights rounded to few bits, in numpy and as the converter does it; nothing is converted.
 
-Symmetric about zero, one scale for each output channel, 2**bits - 1 values (Jacob et al. 2018; narrow range, as
-TensorFlow Lite's int8 weights). A BatchNormalization that is folded into the kernel later scales whole output
-channels, which leaves the rounding as it is. Activations and biases stay float.
+Symmetric about zero, one scale for each output channel and one in all for a Dense layer, 2**bits - 1 values (Jacob et
+al. 2018; narrow range, as TensorFlow Lite's int8 weights). A BatchNormalization that is folded into the kernel later
+scales whole output channels, which leaves the rounding of convolutions as it is. Activations and biases stay float.
 """
 
 from __future__ import annotations
