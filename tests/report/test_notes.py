@@ -91,6 +91,7 @@ def test_every_page_says_what_one_scale_costs_and_which_firmware_goes_wrong() ->
     assert cost == "one scale for each Dense layer costs 7.00 pp"
     assert wrong.startswith("FULLY_CONNECTED with a scale for each output (logits, ")
     assert "Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in wrong
+    assert wrong.endswith("per_channel_dense = false in the recipe suits all of them")
     shown = [line.plain for line in lines.end(report)]
     assert cost in shown
     assert plain(wrong) in shown

@@ -81,7 +81,11 @@ def dense(described: Description) -> str:
     Layers are counted, not named: a name could end the comment.
     """
     count = len(dense_scales.layers(described))
-    return f"{count} FULLY_CONNECTED with a scale for each output: {dense_scales.warning()}" if count else ""
+    return (
+        f"{count} FULLY_CONNECTED with a scale for each output: {dense_scales.warning()}; {dense_scales.REMEDY}"
+        if count
+        else ""
+    )
 
 
 def test_vectors(vectors: Vectors, name: str) -> dict[str, bytes]:

@@ -33,7 +33,8 @@ def uncounted(report: Report) -> str:
 def firmware(steps: tuple[StepRecord, ...]) -> str:
     """Say which firmware computes the artifact's Dense layers wrongly, where there is such."""
     layers = fact(steps, "per_channel_dense").get("layers")
-    return dense_scales.sentence(tuple(map(str, layers))) if isinstance(layers, list | tuple) else ""
+    said = dense_scales.sentence(tuple(map(str, layers))) if isinstance(layers, list | tuple) else ""
+    return f"{said}; {dense_scales.REMEDY}" if said else ""
 
 
 def one_scale(steps: tuple[StepRecord, ...]) -> str:
