@@ -45,8 +45,9 @@ def test_wrapped_it_errs_as_much_as_the_artifact(pool):
 
     model, ids = sentences.network(), sentences.ids(100)
     expected = model(ids).numpy()
-    wrapped, skipped = wrap(model, ids, False)
-    assert skipped == ()
+    aware = wrap(model, ids, False)
+    wrapped = aware.model
+    assert aware.skipped == ()
     assert has_blocks(model)
     artifact = error(pool.run(sentences.content(), ids, "tflm").outputs, expected)
     assert artifact / 3 < error(wrapped(ids).numpy(), expected) < artifact * 3
@@ -71,7 +72,7 @@ def test_ranges_start_at_the_data_and_follow_it_in_training_alone():
     from tinyc.lowering.fake_quant import wrap
 
     model, ids = sentences.network(), sentences.ids(100)
-    wrapped, _ = wrap(model, ids, False)
+    wrapped = wrap(model, ids, False).model
     probe = backend.keras().Model(model.inputs, model.get_layer("embedding_norm").output)(ids).numpy()
     ranges = wrapped.get_layer("embedding_norm").output_range
     assert float(ranges.low) == pytest.approx(probe.min(), rel=0.02)

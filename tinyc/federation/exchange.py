@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tinyc import backend, selectors
 from tinyc.errors import UserError
+from tinyc.lowering.wrappers import inside
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 BatchNorm = Literal["frozen", "local"]
-WRAPPERS = frozenset({"QuantizeWrapper", "QuantizeWrapperV2", "Rounded"})
 
 
 def travelling(model: Any, trainable: Sequence[str], batchnorm: BatchNorm) -> dict[str, Any]:
@@ -111,11 +111,6 @@ class Plain:
 
     def __init__(self, layers: list[Any]) -> None:
         self.layers = layers
-
-
-def inside(layer: Any) -> Any:
-    """Give the layer inside a wrapper, or the layer itself."""
-    return layer.layer if type(layer).__name__ in WRAPPERS else layer
 
 
 def is_batchnorm(layer: Any) -> bool:

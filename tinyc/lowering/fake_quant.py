@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from tinyc import backend, blocks
 from tinyc.contract import Skipped
+from tinyc.lowering import parity
+from tinyc.lowering.qat import Aware
+from tinyc.lowering.wrappers import inside
 
 tf = backend.tensorflow()
 keras = backend.keras()
@@ -76,6 +79,8 @@ class Rounded(keras.layers.Wrapper):  # type: ignore[misc, name-defined]
         output: whether the output is rounded; one that a fused ReLU follows is not.
     """
 
+    rounding = True
+
     def __init__(self, layer: Any, channels: bool, output: bool, **options: Any) -> None:
         super().__init__(layer, name=layer.name, **options)
         self.channels = channels
@@ -83,6 +88,8 @@ class Rounded(keras.layers.Wrapper):  # type: ignore[misc, name-defined]
         self.score_range = OutputRange(name="scores") if isinstance(layer, blocks.Attention) else None
 
     def call(self, inputs: Any, training: Any = None) -> Any:
+        if not self.rounding:
+            return self.layer.call(inputs)
         y = instead(self.layer, self.substitutes(training), inputs)
         return y if self.output_range is None else self.output_range(y, training=training)
 
@@ -119,12 +126,17 @@ def rounded(weight: Any, by_channel: bool) -> Any:
     return weight + tf.stop_gradient(tf.round(weight / step) * step - weight)
 
 
-def wrap(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> tuple[Any, tuple[Skipped, ...]]:
+def wrap(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> Aware:
     """Wrap a copy of a flat functional network; layers of a type that has no wrapper are left, and said.
+
+    But for rounding the copy computes what the network does, or is refused.
 
     Args:
         samples: (examples, *input_shape) as the network sees them; they set the first ranges.
         per_channel_dense: whether Dense weights will have one scale for each output.
+
+    Raises:
+        UserError: a layer computes something else in a copy; names it.
     """
     fused = {layer.name for layer in model.layers if feeds_relu(layer, model)}
 
@@ -134,10 +146,11 @@ def wrap(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> tuple[An
 
     wrapped = keras.models.clone_model(model, clone_function=dress)
     each_pair(model, wrapped, lambda layer, inner: inner.set_weights(layer.get_weights()))
+    proved = parity.prove(model, wrapped, samples)
     start_ranges(wrapped, samples)
     left = [layer for layer in model.layers if type(layer) not in WEIGHTS and not isinstance(layer, EXACT)]
     why = "has no form for training under int8 rounding; its ranges come from the calibration examples"
-    return wrapped, tuple(Skipped(layer.name, why) for layer in left)
+    return Aware(wrapped, tuple(Skipped(layer.name, why) for layer in left), proved)
 
 
 def unwrap(wrapped: Any, model: Any) -> Any:
@@ -150,8 +163,7 @@ def unwrap(wrapped: Any, model: Any) -> Any:
 def each_pair(plain: Any, wrapped: Any, deed: Callable[[Any, Any], None]) -> None:
     """Do something with each layer of a network and its counterpart inside a wrapper."""
     for layer in plain.layers:
-        found = wrapped.get_layer(layer.name)
-        deed(layer, found.layer if isinstance(found, Rounded) else found)
+        deed(layer, inside(wrapped.get_layer(layer.name)))
 
 
 def start_ranges(wrapped: Any, samples: NDArray[Any]) -> None:

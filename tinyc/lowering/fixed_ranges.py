@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
-from tinyc.lowering import qat
+from tinyc.lowering import parity, qat
+from tinyc.lowering.separable import split
+from tinyc.lowering.wrappers import inside
 
 Ranges = dict[str, tuple[float, float]]
 EDGE = re.compile(r"/(?:(output|pre_activation|post_activation)|quantize_layer\w*)_(min|max):0$")
@@ -36,8 +38,8 @@ def measured(model: Any, samples: NDArray[Any], per_channel: bool) -> tuple[Rang
         return read(aware.model), aware.skipped
     from tinyc.lowering import fake_quant
 
-    wrapped, skipped = fake_quant.wrap(model, samples, per_channel)
-    return read(wrapped), skipped
+    aware = fake_quant.wrap(model, samples, per_channel)
+    return read(aware.model), aware.skipped
 
 
 def wrapped(model: Any, ranges: Mapping[str, tuple[float, float]], per_channel: bool) -> Any:
@@ -46,20 +48,23 @@ def wrapped(model: Any, ranges: Mapping[str, tuple[float, float]], per_channel: 
     Raises:
         UserError: the network cannot be trained under int8 rounding, or the ranges are another network's.
     """
+    nothing = np.zeros((0, *model.input_shape[1:]), np.float32)
     if qat.has_blocks(model):
         from tinyc.lowering import fake_quant
 
-        nothing = np.zeros((0, *model.input_shape[1:]), np.float32)
-        made = fake_quant.wrap(model, nothing, per_channel)[0]
+        made = fake_quant.wrap(model, nothing, per_channel).model
     else:
+        qat.refuse(model)
+        model = split(model)
         made = qat.wrap(model, {})
+        parity.prove(model, made, nothing)
+        qat.freeze(made)
     if set(read(made)) != set(ranges):
         odd = ", ".join(sorted(set(read(made)) ^ set(ranges))[:3])
         raise UserError("ranges", f"they do not fit the network: {odd}", "measure them on this network")
     write(made, ranges)
     qat.settle(made)
     for layer in made.layers:
-        freeze(layer)
         fix(layer)
     return made
 
@@ -76,7 +81,7 @@ def edges(wrapped: Any) -> Iterator[tuple[str, Any, Any]]:
                 found.setdefault(edge[1] or "", {})[edge[2]] = variable
         for place, pair in found.items():
             # TFMOT numbers the layers that round the inputs through all networks of a process.
-            name = f"{layer.name.removeprefix('quant_')}/{place}" if place else f"input/{inputs}"
+            name = f"{inside(layer).name}/{place}" if place else f"input/{inputs}"
             inputs += not place
             yield name, pair["min"], pair["max"]
 
@@ -93,13 +98,6 @@ def write(wrapped: Any, ranges: Mapping[str, tuple[float, float]]) -> int:
         for variable, value in zip(pair, values, strict=True):
             variable.assign(value)
     return len(found)
-
-
-def freeze(layer: Any) -> None:
-    """Take the weights of a layer that is not trainable out of training: TFMOT's wrapper trains them in any case."""
-    if hasattr(layer, "_weight_vars") and not layer.layer.trainable:
-        layer._non_trainable_weights.extend(layer._trainable_weights)
-        layer._trainable_weights = []
 
 
 def fix(layer: Any) -> None:

@@ -27,8 +27,6 @@ from tinyc.sources.training_keys import (
 from tinyc.state import Flat, Kind, Net
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -168,7 +166,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         samples = with_padding(inputs(drawn.x[: self.calibration], state.task))
         legal_model, rewritten = legal(state.model, samples)
         ready = self.ready(legal_model, samples, state, context)
-        model, trained, skipped = self.prepare(ready.model, samples, state.ranges, context)
+        model, trained, skipped = self.prepare(ready.model, samples, state, context)
         lowered = self.convert(model, samples, ready, state, context)
         facts = {
             "how": self.how,
@@ -259,7 +257,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         return self.per_channel_dense is True
 
     def prepare(
-        self, model: Any, samples: NDArray[Any], ranges: Mapping[str, tuple[float, float]], context: Context
+        self, model: Any, samples: NDArray[Any], state: Net, context: Context
     ) -> tuple[Any, dict[str, Any], tuple[Skipped, ...]]:
         """Give the network to convert: as it is, or trained under int8 rounding, from the ranges that it came with."""
         if self.how == "ptq":
@@ -269,15 +267,17 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         if qat.has_blocks(model):
             from tinyc.lowering import fake_quant
 
-            wrapped, skipped = fake_quant.wrap(model, samples, self.per_channel)
-            tuned = self.fine_tune(wrapped, context)
-            return fake_quant.unwrap(wrapped, model), {"fine_tune": tuned}, skipped
+            aware = fake_quant.wrap(model, samples, self.per_channel)
+            facts: dict[str, Any] = {"fine_tune": self.fine_tune(aware.model, context)}
+            facts["parity"] = aware.parity.to_json()
+            return fake_quant.unwrap(aware.model, model), facts, aware.skipped
         self.refuse_for_tfmot()
         aware = qat.quantization_aware(model, samples)
-        kept = fixed_ranges.write(aware.model, ranges)
-        tuned = self.fine_tune(aware.model, context)
+        kept = fixed_ranges.write(aware.model, state.ranges)
+        facts = {"fine_tune": self.fine_tune(aware.model, context), "parity": aware.parity.to_json()}
         qat.settle(aware.model)
-        facts = {"fine_tune": tuned, "ranges_kept": kept} if ranges else {"fine_tune": tuned}
+        if state.ranges:
+            facts["ranges_kept"] = kept
         return aware.model, facts, aware.skipped
 
     def fine_tune(self, wrapped: Any, context: Context) -> dict[str, Any]:

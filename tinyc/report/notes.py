@@ -1,4 +1,4 @@
-"""What must stand beside a run's figures: what intervals resample, who runs the artifact wrongly, what was not counted."""
+"""What must stand beside the figures of a run: what intervals resample, who runs it wrongly, what was not counted."""
 
 from __future__ import annotations
 
