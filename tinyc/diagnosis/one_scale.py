@@ -82,8 +82,9 @@ def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int,
 
 
 def affordable(content: bytes) -> int:
-    """How many examples TensorFlow Lite Micro's portable kernels can be given."""
-    return int(MOST_MACS / max(1, describe(content).macs))
+    """How many examples TensorFlow Lite Micro's portable kernels can be given; none where nobody counts that."""
+    macs = describe(content).macs
+    return 0 if macs is None else int(MOST_MACS / max(1, macs))
 
 
 def sentence(found: Mapping[str, Any], beside: str) -> str:

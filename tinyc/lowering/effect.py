@@ -44,17 +44,30 @@ class Gauge:
         split = getattr(data, self.split)
         rows = np.sort(np.random.default_rng(seed).permutation(len(split))[:EXAMPLES])
         self.x, self.y = inputs(split.x[rows], task), split.y[rows]
+        recordings = split.groups.get("recording")
+        self.recordings = None if recordings is None else recordings[rows]
         self.wanted = predictor(model)(self.x)[0]
 
     def measure(self, content: bytes) -> Effect:
-        """Run an artifact: under the fast kernels, or under TFLM where those are known to be wrong."""
+        """Run an artifact and compare its outputs with the network's."""
+        given = self.outputs(content)
+        if given is None:
+            return Effect(None, None)
+        error = float(np.sqrt(np.mean((given - self.wanted) ** 2) / max(float(np.mean(self.wanted**2)), 1e-30)))
+        return Effect(round(float(self.right(given).mean()), 6), round(error, 6))
+
+    def outputs(self, content: bytes) -> NDArray[np.float32] | None:
+        """Run an artifact: under the fast kernels, or under TFLM where those are known to be wrong; None without it."""
         runtime: Runtime = "tflm" if per_channel_notes(content) else "fast"
         if runtimes.version(runtime) is None:
-            return Effect(None, None)
+            return None
         with Pool() as pool:
-            given = pool.run(content, self.x, runtime).outputs.reshape(self.wanted.shape)
-        error = float(np.sqrt(np.mean((given - self.wanted) ** 2) / max(float(np.mean(self.wanted**2)), 1e-30)))
-        return Effect(round(float((given.argmax(-1) == self.y).mean()), 6), round(error, 6))
+            return pool.run(content, self.x, runtime).outputs.reshape(self.wanted.shape)
+
+    def right(self, outputs: NDArray[Any]) -> NDArray[np.bool_]:
+        """Say which examples have their largest output at the label; (examples,)."""
+        found: NDArray[np.bool_] = outputs.argmax(-1) == self.y
+        return found
 
     def compare(self, before: bytes, after: bytes) -> dict[str, Any]:
         """State the effect of a change."""

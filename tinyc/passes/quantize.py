@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -24,12 +25,13 @@ from tinyc.sources.training_keys import (
     WeightDecay,
     refuse_unheard,
 )
-from tinyc.state import Flat, Kind, Net
+from tinyc.state import Flat, Kind, Net, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tinyc.lowering.qat import Aware
     from tinyc.lowering.quantized import Lowered, Wanted
     from tinyc.lowering.weights import Ready
 
@@ -182,7 +184,8 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         }
         if rewritten:
             facts["rewritten"] = [asdict(each) for each in rewritten]
-        if notes := [*ready.notes, *lowered.notes, *joined_notes(facts), *per_channel_notes(lowered.content)]:
+        notes = [*ready.notes, *trained.get("notes", ()), *lowered.notes, *joined_notes(facts)]
+        if notes := [*notes, *per_channel_notes(lowered.content)]:
             facts["notes"] = notes
         return Outcome(Flat(lowered.content, state.task), facts, skipped=(*skipped, *lowered.left))
 
@@ -268,17 +271,32 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             from tinyc.lowering import fake_quant
 
             aware = fake_quant.wrap(model, samples, self.per_channel)
-            facts: dict[str, Any] = {"fine_tune": self.fine_tune(aware.model, context)}
-            facts["parity"] = aware.parity.to_json()
+            begun = self.begin(aware, model, samples, state.task, context)
+            facts = {"fine_tune": self.fine_tune(aware.model, context), **begun}
             return fake_quant.unwrap(aware.model, model), facts, aware.skipped
         self.refuse_for_tfmot()
         aware = qat.quantization_aware(model, samples)
         kept = fixed_ranges.write(aware.model, state.ranges)
-        facts = {"fine_tune": self.fine_tune(aware.model, context), "parity": aware.parity.to_json()}
+        begun = self.begin(aware, model, samples, state.task, context)
+        facts = {"fine_tune": self.fine_tune(aware.model, context), **begun}
         qat.settle(aware.model)
         if state.ranges:
             facts["ranges_kept"] = kept
         return aware.model, facts, aware.skipped
+
+    def begin(self, aware: Aware, model: Any, samples: NDArray[Any], task: Task, context: Context) -> dict[str, Any]:
+        """Say what the training begins with: what wrapping kept, and how accurate that is beside PTQ."""
+        from tinyc.diagnosis.start import start
+
+        facts: dict[str, Any] = {"parity": aware.parity.to_json()}
+        if context.rehearse is not None:
+            return facts
+        found = start(aware.model, model, samples, self.per_channel, task, context)
+        facts["start"] = found.to_json()
+        if found.is_far:
+            context.progress.say(f"quantize: {found.warning()}")
+            facts["notes"] = [found.warning()]
+        return facts
 
     def fine_tune(self, wrapped: Any, context: Context) -> dict[str, Any]:
         """Train a network in wrappers on, keeping its zeros and tables."""

@@ -84,7 +84,8 @@ def fit(
         Facts: epochs, examples seen, loss and validation accuracy by epoch, and the best epoch of them.
 
     Raises:
-        UserError: the loss is not a number, there are no training examples, or an augmentation does not suit them.
+        UserError: the loss is not a number, there are no training examples, an augmentation does not suit them, or no
+            layer is trainable.
         MachineError: a checkpoint cannot be written.
     """
     augment.suits(options.augment, context.data, f"{title}: augment")
@@ -108,7 +109,10 @@ def feed_of(options: FitOptions, objective: Objective, context: FitContext, titl
 
 
 def begin(model: Any, options: FitOptions, feed: Feed, shown: Progress, title: str) -> Training:
-    """Set up the optimizer, the compiled step and the learning rates."""
+    """Set up the optimizer, the compiled step and the learning rates; refuse a network with nothing to train."""
+    if not model.trainable_variables:
+        problem = f"no layer of the network {model.name!r} is trainable, so that no epoch would change it"
+        raise UserError(title, problem, "set trainable = True for the layers to train, or write epochs = 0")
     optimizer = build_optimizer(options, model)
     penalty = options.weight_decay if options.optimizer != "adamw" else 0.0
     step = compile_step(model, optimizer, feed.objective, penalty)
