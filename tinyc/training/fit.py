@@ -109,7 +109,7 @@ def feed_of(options: FitOptions, objective: Objective, context: FitContext, titl
 
 
 def begin(model: Any, options: FitOptions, feed: Feed, shown: Progress, title: str) -> Training:
-    """Set up the optimizer, the compiled step and the learning rates; refuse a network with nothing to train."""
+    """Set up the optimizer, the compiled step and the learning rates; refuse a network that cannot change."""
     if not model.trainable_variables:
         problem = f"no layer of the network {model.name!r} is trainable, so that no epoch would change it"
         raise UserError(title, problem, "set trainable = True for the layers to train, or write epochs = 0")
