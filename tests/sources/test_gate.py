@@ -35,7 +35,7 @@ def test_each_format_comes_through_or_is_refused(tmp_path: Path, name: str) -> N
     bad = WRITERS[name](tmp_path / f"bad_{name}", HOSTILE)
     with pytest.raises(UserError, match=REFUSED) as caught:
         gate.examine(bad, "here")
-    assert caught.value.where == "here"
+    assert caught.value.where == f"here ({bad})"
     assert "build = " in caught.value.remedy
 
 

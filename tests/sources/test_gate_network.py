@@ -86,7 +86,7 @@ BAD: dict[str, tuple[Table, str]] = {
     "activation without module": (headed(activation=function(None, "relu")), "relu"),
     "bytecode": (headed(activation={"class_name": "__lambda__", "config": {"value": "x"}}), "__lambda__"),
     "initializer": (headed(kernel_initializer="serialize"), "has kernel_initializer 'serialize'"),
-    "initializer of os": (headed(bias_initializer=thing("os", "system")), "'system' of the module 'os'"),
+    "initializer of os": (headed(bias_initializer=thing("os", "system")), "layer 'head' names the class 'system' of"),
     "regularizer": (headed(kernel_regularizer="get"), "has kernel_regularizer 'get'"),
     "constraint": (headed(kernel_constraint="keras_export"), "has kernel_constraint 'keras_export'"),
     "type": (headed(dtype=thing("os", "Policy", name="float32")), "'Policy' of the module 'os'"),

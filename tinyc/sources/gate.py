@@ -88,13 +88,16 @@ def admitted(path: Path, place: str, own: frozenset[str] = frozenset(), ours: bo
         yield found
 
 
-def examine(path: Path, place: str) -> None:
+def examine(path: Path, where: str) -> None:
     """Refuse a saved network that the gate does not let through, and import nothing for it.
+
+    Args:
+        where: the key that names it, for messages.
 
     Raises:
         UserError: as `admitted`.
     """
-    with admitted(path, place):
+    with admitted(path, f"{where} ({path})"):
         pass
 
 

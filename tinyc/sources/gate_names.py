@@ -15,6 +15,7 @@ REMEDY = (
     "write it with Keras' own layers and save the network again, "
     'or give `build = "file.py:function"` with `weights`, which runs your code and not the file\'s'
 )
+NAMELESS = "?"
 NEWER = "save it with tf_keras (Keras 2), or give `build` with `weights`"
 
 
@@ -33,7 +34,7 @@ class Rules:
     place: str
     own: frozenset[str] = frozenset()
     newer: bool = False
-    layer: str = "?"
+    layer: str = NAMELESS
     kind: str = "layer"
     free: bool = False
 

@@ -22,7 +22,7 @@ from tinyc.sources.gate_classes import (
     OPTIMIZERS,
     REGULARIZERS,
 )
-from tinyc.sources.gate_names import Rules, admit, function, is_free
+from tinyc.sources.gate_names import NAMELESS, Rules, admit, function, is_free
 
 INLINE = "save the layer with its vocabulary as a list of words: StringLookup(vocabulary=[...])"
 NAMING = ("class_name", "registered_name", "module")
@@ -145,7 +145,7 @@ def named(given: Mapping[str, Any], rules: Rules) -> None:
         function(given, rules)
     else:
         if kind not in INITIALIZERS | REGULARIZERS | CONSTRAINTS:
-            rules = replace(rules, layer=name_of(given), kind=kind[:80], free=is_free(given, rules))
+            rules = replace(rules, layer=name_of(given, rules), kind=kind[:80], free=is_free(given, rules))
         admit(given, kind, rules)
         settings({key: item for key, item in given.items() if key not in NAMING}, rules)
         refuse_endless(given.get("config"), rules)
@@ -160,10 +160,11 @@ def refuse_endless(config: Any, rules: Rules) -> None:
         raise rules.refused(found, "save the network again")
 
 
-def name_of(given: Mapping[str, Any]) -> str:
-    """The name by which a person knows the layer."""
+def name_of(given: Mapping[str, Any], rules: Rules) -> str:
+    """The name by which a person knows the layer: its own, that of the layer around it, or its class."""
     inner = given.get("config")
-    names = [given.get("name"), inner.get("name") if isinstance(inner, dict) else None, given["class_name"]]
+    own = [given.get("name"), inner.get("name") if isinstance(inner, dict) else None]
+    names = [*own, rules.layer if rules.layer != NAMELESS else None, given["class_name"]]
     return str(next(name for name in names if isinstance(name, str)))[:80]
 
 
