@@ -164,7 +164,8 @@ def split(content: bytes) -> list[bytes]:
 
 SAVED = ("saved",)
 GRAPHS = (
-    Case("initializer", "its graph writes a file when it is read", traced(deed), "", SAVED, SAVED, harmless=True, tensorflow=True),
+    Case("initializer", "its graph writes a file when it is read", traced(deed), "", SAVED, SAVED,
+         harmless=True, tensorflow=True),
     Case("asset", "its graph reads a file", traced(reading), "", SAVED, SAVED, harmless=True, tensorflow=True),
     Case("asset_elsewhere", "its graph reads a file outside of the folder", elsewhere, "",
          SAVED, SAVED, harmless=True, tensorflow=True),
