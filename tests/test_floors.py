@@ -15,8 +15,8 @@ ROOMS = (
     # ground
     "errors", "units", "progress", "quiet", "targets", "backend",
     # first
-    "cache", "tokens", "signals", "state", "blocks", "selectors", "builders", "data", "contract", "sources",
-    "interpreters",
+    "cache", "tokens", "signals", "state", "blocks", "arithmetic", "selectors", "builders", "data", "contract",
+    "sources", "interpreters",
     # second
     "privacy", "training", "pruning", "clustering", "factoring", "lowering", "federation", "ledger", "attack",
     "sensitivity", "diagnosis",

@@ -159,8 +159,8 @@ NOT_ALONE = {
 """Words that only a network being compiled understands, and classes that need more than their name."""
 
 
-def test_registered_classes_are_those_of_our_blocks() -> None:
-    import tinyc.blocks  # noqa: F401
+def test_registered_classes_are_those_of_our_blocks_and_arithmetic() -> None:
+    import tinyc.arithmetic  # noqa: F401
 
     known = backend.keras().saving.get_custom_objects()
     assert set(known) >= gate_classes.REGISTERED

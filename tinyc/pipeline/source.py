@@ -62,8 +62,9 @@ def untrained(bench: Bench) -> Net:
         sources.examine(bench.recipe.find(spec.file), where)
     backend.seed_everything(bench.recipe.seed)
     if spec.build:
-        return Net(sources.network(spec.build, task, bench.recipe.find), task)
+        return Net(sources.network(spec.build, task, bench.recipe.find, bench.progress.say), task)
     if spec.checkpoint:
         return Net(checkpoint.network(bench.checkpoint or Path(), task, spec.pool, bench.recipe.find), task)
-    model = sources.fit_to_task(sources.read(bench.recipe.find(spec.file or ""), where), task, where)
+    read = sources.read(bench.recipe.find(spec.file or ""), where, say=bench.progress.say)
+    model = sources.fit_to_task(read, task, where)
     return Net(sources.at_size(model, tuple(task.input_shape), where), task)

@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
+from tinyc.pruning.arithmetic_rules import ARITHMETIC
 from tinyc.pruning.block_rules import BLOCKS
 from tinyc.pruning.rules import RULES
 from tinyc.pruning.trace import Channels, Cut, Node, Resize, Trace, Uncuttable
 from tinyc.signals.folding import WHY_FIXED, is_fixed
 
 Keep = NDArray[np.bool_]
+RESIZED = ("Reshape", "Attention", "WithConstant", "Slice")
+"""Layers without weights whose configuration holds numbers of channels: of one call, not of several."""
 
 
 @dataclass(frozen=True)
@@ -163,12 +166,13 @@ def rule_for(node: Node, outputs: list[Any], shared: bool) -> Any:
     if is_fixed(node.layer.name):
         raise Uncuttable(WHY_FIXED)
     kind = type(node.layer)
-    rules = BLOCKS if kind.__module__ == "tinyc.blocks" else RULES if kind.__module__.startswith("tf_keras.") else {}
+    own = {"tinyc.blocks": BLOCKS, "tinyc.arithmetic": ARITHMETIC}.get(kind.__module__, {})
+    rules = RULES if kind.__module__.startswith("tf_keras.") else own
     if kind.__name__ not in rules:
         raise Uncuttable(f"no rule says how {kind.__name__} treats channels")
     if getattr(node.layer, "data_format", None) == "channels_first":
         raise Uncuttable("it keeps channels first")
-    if shared and (node.layer.weights or kind.__name__ in ("Reshape", "Attention")):
+    if shared and (node.layer.weights or kind.__name__ in RESIZED):
         raise Uncuttable("it is called more than once")
     fixed = all(each[-1:] == (len(channels),) for each, channels in zip(node.shapes, node.inputs, strict=True))
     if len(outputs) != 1 or not fixed:

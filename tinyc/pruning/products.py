@@ -40,7 +40,7 @@ def products(layer: Any, given: Sequence[Shape], made: Shape) -> Products | None
     """Count what one call of a layer multiplies; None where no formula is known, or a size is not fixed.
 
     Args:
-        layer: a layer of Keras or of `tinyc.blocks`.
+        layer: a layer of Keras, of `tinyc.blocks` or of `tinyc.arithmetic`.
         given: the shapes of its inputs, with the batch.
         made: the shape of its output.
     """
@@ -58,7 +58,7 @@ def of(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
     """
     kind = type(layer)
     home = kind.__module__.partition(".")[0]
-    if home != "tf_keras" and kind.__module__ != "tinyc.blocks":
+    if home != "tf_keras" and kind.__module__ not in ("tinyc.blocks", "tinyc.arithmetic"):
         raise Unknown
     if kind.__name__ in ("TFOpLambda", "SlicingOpLambda"):
         if layer.get_config()["function"] in HARMLESS:
@@ -174,6 +174,11 @@ def pooled(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
     return Products(free=size(given[0][1], made[1]) if layer.how == "mean" and len(given) > 1 else 0)
 
 
+def multiplied(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
+    """MatMul: each element of the output sums along the last axis of the first matrix, or the one before it."""
+    return Products(free=size(*made[1:], given[0][-2 if layer.transpose_a else -1]))
+
+
 def heads(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
     """MultiHeadAttention over one axis: projections of each token, and each head's products as in attention."""
     config = layer.get_config()
@@ -216,6 +221,7 @@ FORMULAS: Mapping[str, Formula] = {
     "MultiHeadAttention": heads,
     "Dot": dot,
     "TokenPool": pooled,
+    "MatMul": multiplied,
 }
 NONE = frozenset({
     # Element by element, and noise that inference leaves out.
@@ -233,6 +239,8 @@ NONE = frozenset({
     "ZeroPadding2D", "ZeroPadding3D", "Cropping1D", "Cropping2D", "Cropping3D", "CenterCrop", "Embedding",
     # Of tinyc.blocks.
     "TokenEmbedding", "PositionEmbedding", "PaddingMask", "LayerNorm", "Gelu",
+    # Of tinyc.arithmetic.
+    "WithConstant", "Elementwise", "HardSwish", "Slice", "Rearrangement", "Reduction",
 })  # fmt: skip
 # Functions that a network of operators calls, and that multiply nothing but element by element.
 HARMLESS = frozenset({

@@ -187,6 +187,13 @@ def regroup(trace: Trace, node: Node) -> Channels:
     return np.array(elements[0])
 
 
+def rescaling(trace: Trace, node: Node) -> Channels:
+    """Rescaling: one scale and one offset for all channels."""
+    if np.ndim(node.layer.scale) or np.ndim(node.layer.offset):
+        raise Uncuttable("it has a scale or an offset for each channel")
+    return node.inputs[0]
+
+
 def permute(trace: Trace, node: Node) -> Channels:
     """Permute: the channels must stay last."""
     if node.layer.dims[-1] != len(node.layer.dims):
@@ -216,5 +223,6 @@ RULES: Mapping[str, Rule] = {
     **rows(couple, "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"),
     **rows(concatenate, "Concatenate"),
     **rows(regroup, "Flatten", "Reshape"),
+    **rows(rescaling, "Rescaling"),
     **rows(permute, "Permute"),
 }

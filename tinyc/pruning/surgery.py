@@ -35,9 +35,12 @@ def remove_channels(model: Any, graph: ChannelGraph, keep: Keep) -> Any:
 
 
 def resized(config: Mapping[str, Any], resizes: list[Resize], keep: Keep) -> dict[str, Any]:
-    """Write the new channel counts into a layer's config."""
+    """Write the new channel counts, and what is kept for each channel, into a layer's config."""
     changed = dict(config)
     for resize in resizes:
+        if resize.values:
+            changed[resize.key] = np.compress(keep[resize.channels], changed[resize.key], axis=-1).tolist()
+            continue
         count = int(keep[resize.channels].sum())
         value = changed[resize.key]
         changed[resize.key] = (*value[:-1], count) if isinstance(value, list | tuple) else count

@@ -41,11 +41,15 @@ class Cut:
 
 @dataclass(frozen=True)
 class Resize:
-    """One entry of a layer's config that holds the number of its channels (the last element of a shape)."""
+    """One entry of a layer's config that holds the number of its channels (the last element of a shape).
+
+    With `values` it holds a number for each channel, along its last axis.
+    """
 
     layer: str
     key: str
     channels: Channels
+    values: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,8 @@ class Trace:
         if getattr(layer, weight, None) is not None:
             self.cuts.append(Cut(layer.name, weight, axis, channels, role))
 
-    def resize(self, layer: Any, key: str, channels: Channels) -> None:
-        self.resizes.append(Resize(layer.name, key, channels))
+    def resize(self, layer: Any, key: str, channels: Channels, values: bool = False) -> None:
+        self.resizes.append(Resize(layer.name, key, channels, values))
 
     def protect(self, channels: Channels, layer: str, why: str) -> None:
         """Keep channels whole, because of `layer`."""

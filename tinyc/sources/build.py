@@ -9,17 +9,21 @@ from tinyc.builders import Builder, Find
 from tinyc.errors import UserError
 from tinyc.sources import checks
 from tinyc.sources.flatten import at_size, flat
+from tinyc.sources.functions import Say, in_layers
 from tinyc.sources.logits import cut_softmax, refuse_probabilities
 from tinyc.state import Task
 
 
-def network(builder: Builder, task: Task, find: Find) -> Any:
+def network(builder: Builder, task: Task, find: Find, say: Say = lambda _: None) -> Any:
     """Call a builder with (input_shape, classes) and its options, and make what it gives a flat network of logits.
 
     For sentences a builder that has the option `vocabulary` gets the number of word pieces, unless the recipe sets it.
 
     A subclassed model is taken as one opaque layer (`opaque_layers` tells), which post-training quantization alone
     can use.
+
+    Args:
+        say: told what became of functions of TensorFlow.
 
     Raises:
         UserError: the builder raises, or gives no Keras 2 network that maps one input of the task to its classes.
@@ -30,7 +34,7 @@ def network(builder: Builder, task: Task, find: Find) -> Any:
     model = as_functional(built, task, where)
     checks.refuse_code(model, where)
     checks.fit_to_task(model, task, where)
-    model = cut_softmax(flat(model, where), where)
+    model = cut_softmax(in_layers(flat(model, where), say), where)
     refuse_probabilities(model, where)
     return at_size(model, tuple(task.input_shape), where)
 

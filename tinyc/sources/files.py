@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,17 @@ from tinyc import backend
 from tinyc.errors import TinycError, UserError
 from tinyc.sources import checks, gate, keras3, saved_model
 from tinyc.sources.flatten import flat
+from tinyc.sources.functions import Say, in_layers
 from tinyc.sources.logits import cut_softmax, refuse_probabilities
 
 
-def read(path: Path, where: str) -> Any:
+def read(path: Path, where: str, say: Say = lambda _: None) -> Any:
     """Read a saved network and make it a flat functional network of logits; nothing in the file is run.
 
     Args:
         path: an HDF5 file, a .keras file of Keras 2 or 3, or a SavedModel folder.
         where: the key that names it, for messages.
+        say: told what became of functions of TensorFlow.
 
     Raises:
         UserError: no such file, a damaged one, one that the gate refuses, or one that cannot be converted.
@@ -27,7 +29,7 @@ def read(path: Path, where: str) -> Any:
     """
     place = f"{where} ({path})"
     with gate.admitted(path, place) as file:
-        return prepared(opened(file, {}, place), place)
+        return prepared(opened(file, {}, place), place, lambda model: in_layers(model, say))
 
 
 def read_own(path: Path, where: str, custom: Mapping[str, type] | None = None) -> Any:
@@ -57,7 +59,7 @@ def own_names(custom: Mapping[str, type]) -> frozenset[str]:
 
 def opened(file: gate.Admitted, custom: Mapping[str, type], place: str) -> Any:
     """Make a network of what the gate let through."""
-    importlib.import_module("tinyc.blocks")  # where its layers get known to Keras by name
+    importlib.import_module("tinyc.arithmetic")  # where its layers, and those of tinyc.blocks, get known to Keras
     if file.newer:
         return keras3.convert(file.path, place)
     if file.kind == "saved_model":
@@ -71,14 +73,14 @@ def opened(file: gate.Admitted, custom: Mapping[str, type], place: str) -> Any:
         raise UserError(place, f"Keras cannot load it: {first}", gate.AGAIN) from error
 
 
-def prepared(model: Any, place: str) -> Any:
-    """Make a network that was read flat, with logits out."""
+def prepared(model: Any, place: str, rewrite: Callable[[Any], Any] = lambda model: model) -> Any:
+    """Make a network that was read flat, with logits out; `rewrite` is done to the flat one."""
     checks.is_network(model, place)
     if not checks.has_graph(model):
         raise UserError(place, "holds a subclassed model, whose code is not in the file", "give `build` with `weights`")
     checks.refuse_code(model, place)
     if any(tensor.dtype.name == "string" for tensor in model.inputs):
         raise UserError(place, "takes text, and a device gets numbers", "cut the layer off that looks the words up")
-    model = cut_softmax(flat(model, place), place)
+    model = cut_softmax(rewrite(flat(model, place)), place)
     refuse_probabilities(model, place)
     return model

@@ -75,6 +75,10 @@ class Copy:
             self.layers[id(layer)] = (layer, self.make(layer, prefix))
         return self.layers[id(layer)][1]
 
+    def called(self, node: Any, prefix: str, arguments: Any, keywords: Any) -> Any:
+        """Repeat one call of a layer on new tensors."""
+        return self.of(node.layer, prefix)(*arguments, **keywords)
+
     def make(self, layer: Any, prefix: str) -> Any:
         name = layer.name if layer.name not in self.names else f"{prefix}{layer.name}"
         self.names.add(name)
@@ -122,7 +126,7 @@ def call(node: Any, tensors: dict[str, list[Any]], copy: Copy, prefix: str, trai
         return replay(layer, nest.flatten([arguments, without_flags(keywords)]), copy, f"{prefix}{layer.name}_", inner)
     if training is not None and layer._expects_training_arg:
         keywords = {**keywords, "training": training}
-    return list(nest.flatten(copy.of(layer, prefix)(*arguments, **keywords)))
+    return list(nest.flatten(copy.called(node, prefix, arguments, keywords)))
 
 
 def without_flags(keywords: dict[str, Any]) -> dict[str, Any]:

@@ -157,12 +157,19 @@ REGISTERED = frozenset(
     {
         "Custom>CustomScaleLayer",
         "tinyc>Attention",
+        "tinyc>Elementwise",
         "tinyc>Gelu",
+        "tinyc>HardSwish",
         "tinyc>LayerNorm",
+        "tinyc>MatMul",
         "tinyc>PaddingMask",
         "tinyc>PositionEmbedding",
+        "tinyc>Rearrangement",
+        "tinyc>Reduction",
+        "tinyc>Slice",
         "tinyc>TokenEmbedding",
         "tinyc>TokenPool",
+        "tinyc>WithConstant",
     }
 )
-"""Classes that are registered by name: our own blocks, and the scaled sum of Keras' InceptionResNetV2."""
+"""Classes that are registered by name: our own layers, and the scaled sum of Keras' InceptionResNetV2."""
