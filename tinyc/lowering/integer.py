@@ -11,6 +11,7 @@ import numpy as np
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Tensor
 from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.layer_names import layer_name
 from tinyc.interpreters.schema import schema
 from tinyc.lowering.counterparts import held as integers
 
@@ -72,7 +73,7 @@ def require_integer(content: bytes, network: str, in_float: Collection[str] = ()
         return
     inside = inside or list(left)
     raise UserError(
-        f"{network}, layer {inside[0].tensor}",
+        f"{network}, layer {layer_name(inside[0].tensor, inside[0].op)}",
         f"{inside[0].op} stays in float ({len(left)} operators in all)",
         "replace the layer by one with an int8 form, or write it from elementary operations",
     )

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from tinyc import backend
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
-from tinyc.lowering import parity
+from tinyc.lowering import parity, quantizers
 from tinyc.lowering.parity import FLOATS, PTQ, Parity
 from tinyc.lowering.separable import split
 from tinyc.lowering.wrappers import inside
 from tinyc.quiet import hushed
 from tinyc.signals.folding import is_fixed
+from tinyc.sources.functions import function_of, is_function
 
 REFUSED_LAYER = re.compile(r"Layer (\S+?):<class")
 FAILED_LAYER = re.compile(r"(?:calling layer|The name) [\"'](\S+?)[\"']")
@@ -89,6 +90,7 @@ def refuse(model: Any) -> None:
 def wrap(model: Any, left: dict[str, str]) -> Any:
     """Apply TFMOT's scheme, leaving out one layer more each time that it refuses one; grows `left`."""
     left |= {layer.name: WHY for layer in model.layers if type(layer).__name__ == "SeparableConv1D"}
+    left |= {layer.name: WHY for layer in model.layers if is_function(layer)}
     while len(left) < len(model.layers):
         marked: dict[str, str] = {}
         try:
@@ -124,6 +126,9 @@ def unwrappable(model: Any, name: str, message: str) -> UserError:
     """Say at which layer wrapping fails, and how."""
     reason = next((line.strip() for line in message.splitlines() if line.strip()), "no reason given")
     problem = f"cannot be wrapped for quantization-aware training: {reason}"
+    if name and is_function(layer := model.get_layer(name)):
+        problem = f"the function {function_of(layer)} has no form for quantization-aware training: {reason}"
+        return UserError(f"{model.name}, layer {name}", problem, "write it with Keras' own layers")
     if name and name == uncopied(model):
         problem = f"its {type(model.get_layer(name)).__name__} cannot be copied by its get_config(): {reason}"
         return UserError(
@@ -152,7 +157,7 @@ def annotate(model: Any, left: dict[str, str], marked: dict[str, str]) -> Any:
     def mark(layer: Any) -> Any:
         if layer.name in left or isinstance(layer, keras.layers.InputLayer):
             return layer
-        made = quantization.quantize_annotate_layer(layer)
+        made = quantization.quantize_annotate_layer(layer, quantizers.of(layer, copy))
         marked[made.name] = layer.name
         return made
 

@@ -265,7 +265,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         """Give the network to convert: as it is, or trained under int8 rounding, from the ranges that it came with."""
         if self.how == "ptq":
             return model, {}, ()
-        from tinyc.lowering import fixed_ranges, qat
+        from tinyc.lowering import fixed_ranges, qat, untrained
 
         if qat.has_blocks(model):
             from tinyc.lowering import fake_quant
@@ -276,6 +276,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             return fake_quant.unwrap(aware.model, model), facts, aware.skipped
         self.refuse_for_tfmot()
         aware = qat.quantization_aware(model, samples)
+        untrained.require_int8(aware.model, model, samples)
         kept = fixed_ranges.write(aware.model, state.ranges)
         begun = self.begin(aware, model, samples, state.task, context)
         facts = {"fine_tune": self.fine_tune(aware.model, context), **begun}
