@@ -164,9 +164,9 @@ def split(content: bytes) -> list[bytes]:
 
 SAVED = ("saved",)
 GRAPHS = (
-    Case("initializer", "its graph writes a file when it is read", traced(deed), "", SAVED, SAVED,
-         harmless=True, tensorflow=True),
-    Case("asset", "its graph reads a file", traced(reading), "", SAVED, SAVED, harmless=True, tensorflow=True),
+    Case("initializer", "its graph writes a file when it is read", traced(deed),
+         "", SAVED, SAVED, harmless=True, tensorflow=True),
+    Case("asset", "its graph reads a file of the folder", traced(reading), "", SAVED, harmless=True, tensorflow=True),
     Case("asset_elsewhere", "its graph reads a file outside of the folder", elsewhere, "",
          SAVED, SAVED, harmless=True, tensorflow=True),
     Case("pbtxt", "the graph as text, which writes a file", as_text, "saved_model.pb", SAVED, SAVED, tensorflow=True),

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 from sources.hostile.children import MARK
@@ -38,16 +37,17 @@ def strange(log: Path, run: Path, canary: Path) -> list[str]:
     return [line for line in between(log, run.parent.name) if is_strange(line, run, canary)]
 
 
-def between(log: Path, name: str) -> Iterator[str]:
-    """The lines of the log between a child's marks."""
-    within = False
+def between(log: Path, name: str) -> list[str]:
+    """The lines of the log between the marks of a ground's last child; an earlier one may have written the network."""
+    within, found = False, list[str]()
     for line in log.read_text(errors="replace").splitlines():
         if f"{MARK}/begin/{name}" in line:
-            within = True
+            within, found = True, []
         elif f"{MARK}/end/{name}" in line:
             within = False
         elif within:
-            yield line
+            found.append(line)
+    return found
 
 
 def is_strange(line: str, run: Path, canary: Path) -> bool:
