@@ -80,7 +80,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
     )
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
     epochs: Epochs = 4
-    batch: Batch = 64
+    batch: Batch = 32
     optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 5e-4
     schedule: Schedule = "cosine"

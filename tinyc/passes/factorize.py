@@ -54,7 +54,7 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
     only: tuple[str, ...] = Field((), description="layers to factorize: selectors; else all that can be")
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
     epochs: Epochs = 4
-    batch: Batch = 64
+    batch: Batch = 32
     optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 1e-3
     schedule: Schedule = "cosine"

@@ -106,7 +106,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         None, description='for precision = "auto": what the artifact may take once stripped and compacted, "96 KiB"'
     )
     epochs: Epochs = 4
-    batch: Batch = 64
+    batch: Batch = 32
     optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 2e-4
     schedule: Schedule = "cosine"
