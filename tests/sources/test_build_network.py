@@ -42,8 +42,9 @@ def test_a_functional_network_is_taken_as_it_is(tmp_path: Path) -> None:
         "L.Dense(classes, name='head', activation='softmax')(x)",
         "L.Softmax()(L.Dense(classes, name='head')(x))",
         "L.Activation('softmax')(L.Dense(classes, name='head')(x))",
+        "tf.nn.softmax(L.Dense(classes, name='head')(x))",
     ],
-    ids=["activation", "Softmax", "Activation"],
+    ids=["activation", "Softmax", "Activation", "function"],
 )
 def test_a_final_softmax_is_cut(tmp_path: Path, end: str) -> None:
     model = network(tmp_path, FLAT + f"    return k.Model(i, {end})")
@@ -79,15 +80,25 @@ def test_a_subclassed_model_is_one_opaque_layer(tmp_path: Path) -> None:
         (FLAT + "    return k.Model(i, L.Dense(3)(L.Lambda(lambda t: t * 2, name='twice')(x)))", "'twice' is a Lambda"),
         (FLAT + "    return k.Model(i, L.Dense(3, activation='sigmoid', name='s')(x))", "'s' ends in sigmoid"),
         (FLAT + "    return k.Model(i, L.Reshape((3,))(L.Softmax()(L.Dense(3)(x))))", "gives probabilities"),
-        (FLAT + "    return k.Model(i, tf.nn.softmax(L.Dense(3)(x)))", "gives probabilities"),
         ("    import keras\n    return keras.Sequential([keras.layers.Flatten()])", "a Keras 3 model"),
     ],
     ids=["none", "number", "raises", "classes", "input", "outputs", "inputs", "lambda", "sigmoid", "hidden softmax",
-         "op softmax", "keras 3"],
+         "keras 3"],
 )  # fmt: skip
 def test_what_is_refused(tmp_path: Path, body: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         network(tmp_path, body)
+
+
+def test_operators_become_layers_at_the_size_of_the_examples(tmp_path: Path) -> None:
+    """Which part is taken depends on the size, so the size comes first."""
+    body = """    i = k.Input((None, None, 1))
+    x = tf.reduce_mean(L.Conv2D(4, 3)(i)[:, 1:, ::2], [1, 2])
+    return k.Model(i, tf.nn.softmax(L.Dense(classes)(2 * x)))"""
+    model = network(tmp_path, body)
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["InputLayer", "Conv2D", "Slice", "GlobalAveragePooling2D", "WithConstant", "Dense"]
+    assert model.get_layer(index=2).output_shape == (None, 5, 3, 4)
 
 
 def test_a_network_for_any_size_gets_the_size_of_the_examples(tmp_path: Path) -> None:

@@ -67,4 +67,5 @@ def untrained(bench: Bench) -> Net:
         return Net(checkpoint.network(bench.checkpoint or Path(), task, spec.pool, bench.recipe.find), task)
     read = sources.read(bench.recipe.find(spec.file or ""), where, say=bench.progress.say)
     model = sources.fit_to_task(read, task, where)
-    return Net(sources.at_size(model, tuple(task.input_shape), where), task)
+    sized = sources.at_size(model, tuple(task.input_shape), where)
+    return Net(sized if sized is model else sources.in_layers(sized, bench.progress.say), task)

@@ -5,11 +5,12 @@ from tinyc.sources.checkpoint import language
 from tinyc.sources.checks import fit_to_task, opaque_layers
 from tinyc.sources.files import read, read_own
 from tinyc.sources.flatten import at_size
+from tinyc.sources.functions import in_layers
 from tinyc.sources.gate import examine
 from tinyc.sources.places import locate
 from tinyc.sources.weights import load_weights
 
 __all__ = [
-    "at_size", "examine", "fit_to_task", "language", "load_weights", "locate", "network", "opaque_layers", "read",
-    "read_own",
+    "at_size", "examine", "fit_to_task", "in_layers", "language", "load_weights", "locate", "network", "opaque_layers",
+    "read", "read_own",
 ]  # fmt: skip

@@ -34,9 +34,10 @@ def network(builder: Builder, task: Task, find: Find, say: Say = lambda _: None)
     model = as_functional(built, task, where)
     checks.refuse_code(model, where)
     checks.fit_to_task(model, task, where)
-    model = cut_softmax(in_layers(flat(model, where), say), where)
+    model = at_size(flat(model, where), tuple(task.input_shape), where)
+    model = cut_softmax(in_layers(model, say), where)
     refuse_probabilities(model, where)
-    return at_size(model, tuple(task.input_shape), where)
+    return model
 
 
 def as_functional(built: Any, task: Task, where: str) -> Any:
