@@ -138,7 +138,7 @@ def test_inside_the_wrappers_for_transformers():
 
     model = networks.clustered(attention_networks.encoder(), 8)
     ids = np.random.default_rng(3).integers(0, 8, (16, attention_networks.TOKENS)).astype(np.int32)
-    wrapped, _ = wrap(model, ids, False)
+    wrapped = wrap(model, ids, False).model
     expected = tables(model)
     assert expected
     assert max(expected.values()) == 8
