@@ -20,9 +20,9 @@ def test_probabilities_are_the_softmax_of_the_logits():
     assert describe(ended).outputs[0].scales == (1 / 256,)
     assert describe(ended).params == describe(content).params
     with Pool(1) as pool:
-        logits = pool.run(content, x, "tflm").outputs.astype(np.float64)
-        expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         for runtime in ("tflm", "reference", "fast"):
+            logits = pool.run(content, x, runtime).outputs.astype(np.float64)
+            expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
             for file in (ended, strip(ended)):
                 assert np.abs(pool.run(file, x, runtime).outputs - expected).max() <= 1 / 256
 

@@ -8,8 +8,8 @@ import pytest
 from operators import WRITTEN, X, keras, layers, network, tf
 
 from tinyc import sources
-from tinyc.sources import functions
-from tinyc.sources.functions import FUNCTION_LAYERS, in_layers
+from tinyc.sources import layering
+from tinyc.sources.functions import FUNCTION_LAYERS, function_of, in_layers, is_function
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -57,7 +57,7 @@ def test_what_has_no_form_stays_and_is_said():
     model = network(lambda x: tf.math.erf(x) + tf.reverse(x, [1]) * 2)
     said = []
     made = in_layers(model, said.append)
-    left = [layer.name for layer in made.layers if functions.is_function(layer)]
+    left = [layer.name for layer in made.layers if is_function(layer)]
     assert len(left) == 2
     assert "tf.math.erf" in said[1]
     assert "tf.reverse" in said[1]
@@ -75,11 +75,11 @@ def test_what_reaches_over_the_batch_or_is_no_float_keeps_its_value(written):
 
 
 def test_a_layer_that_computes_something_else_is_not_taken(monkeypatch):
-    monkeypatch.setitem(functions.FORMS, "tanh", lambda use: layers.ReLU(name=use.name)(use.x))
+    monkeypatch.setitem(layering.FORMS, "tanh", lambda use: layers.ReLU(name=use.name)(use.x))
     model = network(lambda x: tf.abs(tf.tanh(x)) + 1.0)
     said = []
     made = in_layers(model, said.append)
-    assert [functions.function_of(layer) for layer in made.layers if functions.is_function(layer)] == ["tf.math.tanh"]
+    assert [function_of(layer) for layer in made.layers if is_function(layer)] == ["tf.math.tanh"]
     np.testing.assert_allclose(made(X), model(X), rtol=1e-5, atol=1e-6)
     assert "tanh" in said[1]
 
