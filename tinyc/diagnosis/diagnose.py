@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from tinyc.diagnosis.calibrating import Calibrated
 from tinyc.diagnosis.causes import Chart, ranked
 from tinyc.diagnosis.figures import Figures, figures
-from tinyc.diagnosis.findings import Cause
+from tinyc.diagnosis.findings import Cause, noise
 from tinyc.diagnosis.layers import Examples, read_layers
+from tinyc.diagnosis.remedies import lines
+from tinyc.diagnosis.untrained import Untrained, untrained
 from tinyc.interpreters.flatbuffer import describe
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class Diagnosis:
         causes: the ranked causes; empty where nothing stands out.
         layers: every compared layer's figures, in the order of execution.
         notes: what a reader must know of the comparison; `alone` are operators without a float counterpart.
+        untrained: every layer without weights to train; of an equalized artifact none.
     """
 
     split: str
@@ -46,6 +49,7 @@ class Diagnosis:
     calibration: Calibrated
     notes: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
+    untrained: tuple[Untrained, ...] = ()
 
     @property
     def lowest(self) -> Figures | None:
@@ -58,7 +62,8 @@ class Diagnosis:
         return {
             "split": self.split, "examples": self.examples, "causes": [cause.to_json() for cause in self.causes],
             "calibration": {"examples": self.calibration.examples, "classes": counts}, "notes": list(self.notes),
-            "unmatched": list(self.alone), "layers": [asdict(each) for each in self.layers],
+            "unmatched": list(self.alone), "untrained": [each.to_json() for each in self.untrained],
+            "layers": [asdict(each) for each in self.layers],
         }  # fmt: skip
 
 
@@ -88,9 +93,10 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
     content = to_float_tflite(legal(net.model)[0])
     examples = Examples(inputs(judged, net.task), calibration)
     layers, alone = read_layers(flat.content, content, examples, pool, "the artifact")
+    trained = options.get("how") == "qat"
+    fixed = () if options.get("equalize") else untrained(net.model, layers, examples.judged, trained)
     if options.get("equalize"):
         layers = tuple(layer.balanced() for layer in layers)
-    trained = options.get("how") == "qat"
     measured = tuple(figures(layer, trained) for layer in layers)
     names = net.task.classes
     present = np.unique(getattr(data, split).y)
@@ -98,8 +104,8 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
     calibrated = Calibrated(
         dict(zip(names, counts.tolist(), strict=True)), tuple(names[i] for i in present if i < len(names))
     )
-    causes = ranked(Chart(measured, calibrated, options))
-    return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone)
+    causes = (*wrong(fixed, options), *ranked(Chart(measured, calibrated, options)))
+    return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone, fixed)
 
 
 def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -110,6 +116,15 @@ def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
     if options.get("equalize"):
         notes.append("channels were equalized: outputs are compared after scaling each back, weights are not compared")
     return tuple(notes)
+
+
+def wrong(found: Iterable[Untrained], options: Mapping[str, Any]) -> Iterator[Cause]:
+    """Give a cause for each layer that the artifact does not compute; what follows them is noise of their making."""
+    for each in found:
+        if each.is_wrong:
+            lost = each.state == "lost"
+            kind, remedy = "lost computation" if lost else "changed computation", lines([("how", "ptq")], options)
+            yield Cause(kind, each.layer, each.evidence, remedy, noise(each.whole_db))
 
 
 def affordable(content: bytes) -> int:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from tinyc.diagnosis.figures import Figures
     from tinyc.diagnosis.findings import Cause
     from tinyc.diagnosis.trials import Trial
+    from tinyc.diagnosis.untrained import Untrained
     from tinyc.training.probe import Score
 
 LAYERS_SHOWN = 30
 ALSO_SHOWN = 4
+WITHIN_SHOWN = 6
 INDENT = "   "
 FIGURES_WIDTH = 52
 WIDE, OP_WIDTH = 100, 19
@@ -92,7 +94,26 @@ def table(found: Diagnosis, width: int) -> list[str]:
     left = len(found.layers) - len(layers)
     more = [f"{left} quieter layers are in --json"] if left else []
     alone = [f"{len(found.alone)} operators have no float counterpart, listed in --json"] if found.alone else []
-    return [head, *rows, *more, *alone, *wrapped(legend, width)]
+    return [head, *rows, *more, *alone, *wrapped(legend, width), *within(found, width)]
+
+
+def within(found: Diagnosis, width: int) -> list[str]:
+    """The layers without a row of their own, and the rows that they are in, the noisiest first."""
+    rows = {each.layer for each in found.layers}
+    layers = [each for each in found.untrained if each.layer not in rows and not each.is_wrong]
+    if not layers:
+        return []
+    layers.sort(key=lambda each: 99.0 if each.whole_db is None else each.whole_db)
+    shown = "; ".join(plain(f"{each.layer} in {each.row}{ratio(each)}") for each in layers[:WITHIN_SHOWN])
+    more = f"; {len(layers) - WITHIN_SHOWN} more are in --json" if len(layers) > WITHIN_SHOWN else ""
+    return wrapped(f"layers that are computed within other rows: {shown}{more}", width)
+
+
+def ratio(each: Untrained) -> str:
+    """What the row keeps of what the layer makes of the artifact's own values."""
+    if each.state == "unclear":
+        return " (not told: training or rounding changed more)"
+    return "" if each.whole_db is None else f" ({each.whole_db:.0f} dB)"
 
 
 def row(each: Figures, widths: tuple[int, int]) -> str:
