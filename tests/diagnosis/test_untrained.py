@@ -74,7 +74,8 @@ def frozen() -> Any:
         ),
         layers.ReLU(),
         layers.Normalization(mean=np.linspace(0.1, 0.5, 8), variance=np.linspace(0.01, 4, 8)),
-        layers.DepthwiseConv2D(3, activation="relu6"),
+        layers.DepthwiseConv2D(3),
+        layers.ReLU(6.0),
         layers.Flatten(),
         layers.Dense(10),
     )
@@ -138,17 +139,39 @@ def test_what_may_be_coarse_weights_or_a_changed_layer_is_called_neither(pool: P
     assert "adapted in conv (not told" in " ".join(text("run", "quantize", (None, None), seen, 200))
 
 
-@pytest.mark.parametrize(("wrapped_as", "wrong"), [((MEAN, VARIANCE), False), ((0.0, 1.0), True)])
-def test_after_training_under_rounding(pool: Pool, wrapped_as: tuple[float, float], wrong: bool) -> None:
-    """A wrapper that lost what a Normalization was adapted to gives the network of mean 0 and variance 1."""
+def fit(model: Any) -> bytes:
+    """Train a network for a moment under int8 rounding, and lower it."""
     from tinyc.lowering.qat import quantization_aware
 
     data = artifacts.data()
     x = inputs(data.train.x, artifacts.TASK)
-    trained = quantization_aware(normalized(*wrapped_as), x[:50]).model
+    trained = quantization_aware(model, x[:50]).model
     trained.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     trained.fit(x, data.train.y, 20, 2, verbose=0)
-    seen = found(pool, normalized(), lowered(trained), how="qat")
+    return lowered(trained)
+
+
+def relu6_after_adding() -> Any:
+    """Wrappers keep the addition as an operator, which takes in the ReLU that the float file's convolution has."""
+    image = keras.Input((14, 14, 1))
+    x = layers.Conv2D(8, 3, name="conv")(image)
+    x = keras.backend.relu(x + 3.0, max_value=6.0) / 6.0
+    return in_layers(keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x))))
+
+
+@pytest.mark.parametrize("build", [two_branches, operators, relu6_after_adding, moved, frozen])
+def test_what_training_under_rounding_fuses_otherwise_gives_no_alarm(pool: Pool, build: Callable[[], Any]) -> None:
+    backend.seed_everything(3)
+    model = build()
+    seen = found(pool, model, fit(model), how="qat")
+    assert seen.untrained
+    assert not [each for each in seen.untrained if each.is_wrong]
+
+
+@pytest.mark.parametrize(("wrapped_as", "wrong"), [((MEAN, VARIANCE), False), ((0.0, 1.0), True)])
+def test_after_training_under_rounding(pool: Pool, wrapped_as: tuple[float, float], wrong: bool) -> None:
+    """A wrapper that lost what a Normalization was adapted to gives the network of mean 0 and variance 1."""
+    seen = found(pool, normalized(), fit(normalized(*wrapped_as)), how="qat")
     adapted = next(each for each in seen.untrained if each.layer == "adapted")
     assert (adapted.state == "lost") == wrong
     assert adapted.is_wrong == wrong

@@ -154,10 +154,10 @@ def compared(described: Description) -> list[Op]:
 
 
 def matched(described: Description, floats: Description) -> list[tuple[Op, Op]]:
-    """Pair operators by their output's whole name, or else by layer, operator and shape, each one once."""
+    """Pair operators by their output's whole name, the last operation in it, or layer and operator, each one once."""
     left = compared(floats)
     pairs: dict[int, tuple[Op, Op]] = {}
-    for key in (whole_name, rough_name):
+    for key in (whole_name, last_name, rough_name):
         known: dict[Any, list[Op]] = {}
         for op in left:
             known.setdefault(key(floats, op), []).append(op)
@@ -174,6 +174,12 @@ def whole_name(described: Description, op: Op) -> tuple[Any, ...]:
     """The converter names a tensor after all operations that were fused into it; training wrappers add a prefix."""
     tensor = described.tensors[op.outputs[0]]
     return tensor.name.replace("/quant_", "/"), tensor.shape, op.name
+
+
+def last_name(described: Description, op: Op) -> tuple[Any, ...]:
+    """The operation that gives the output, whichever operator it was fused into: the converter names it first."""
+    name, shape, _ = whole_name(described, op)
+    return name.split(";")[0], shape
 
 
 def rough_name(described: Description, op: Op) -> tuple[Any, ...]:
