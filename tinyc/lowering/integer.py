@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,11 @@ def is_weight(model: Any, tensor: Any) -> bool:
     return small and len(tensor.shape) > 1 and model.buffers[tensor.buffer].data is not None
 
 
+def is_integer(content: bytes, in_float: Collection[str] = ()) -> bool:
+    """Say whether nothing is in float but the operators with these outputs, and what leads into and out of them."""
+    return not unwanted(float_ops(content), in_float)
+
+
 def require_integer(content: bytes, network: str, in_float: Collection[str] = ()) -> None:
     """Refuse a .tflite that computes anything in float, but for the operators with these outputs.
 
@@ -66,17 +71,21 @@ def require_integer(content: bytes, network: str, in_float: Collection[str] = ()
         UserError: names the first operator in float and how many there are.
     """
     left = float_ops(content)
-    inside = [
-        each for each in left if each.op not in ("QUANTIZE", "DEQUANTIZE") and not excepted(each.tensor, in_float)
-    ]
-    if not left or (in_float and not inside):
+    if not (inside := unwanted(left, in_float)):
         return
-    inside = inside or list(left)
     raise UserError(
         f"{network}, layer {layer_name(inside[0].tensor, inside[0].op)}",
         f"{inside[0].op} stays in float ({len(left)} operators in all)",
         "replace the layer by one with an int8 form, or write it from elementary operations",
     )
+
+
+def unwanted(left: Sequence[FloatOp], in_float: Collection[str]) -> Sequence[FloatOp]:
+    """Of the operators that touch a float tensor, those that should not: the ones that compute, or else all."""
+    inside = [
+        each for each in left if each.op not in ("QUANTIZE", "DEQUANTIZE") and not excepted(each.tensor, in_float)
+    ]
+    return inside if inside or in_float else left
 
 
 def excepted(tensor: str, in_float: Collection[str]) -> bool:
