@@ -96,7 +96,7 @@ def calibrated(model: Any, samples: NDArray[Any], per_channel_dense: bool) -> by
 
 
 def from_calibrated(content: bytes, network: str, per_channel_dense: bool, in_float: Sequence[str] = ()) -> bytes:
-    """Take the converter's second step: int8 throughout but for the operators with these outputs, where they have a form.
+    """Take the converter's second step: int8 throughout but for the operators with these outputs, where that exists.
 
     The step takes up the operators in an order that changes from one call to the next, and in some orders leaves the
     SPLIT of an unrolled LSTM in float (up to two calls in five); it is taken again until nothing is left.
