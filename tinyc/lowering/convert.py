@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.lowering.calibration import Clip, Ranges, clip_ranges
-from tinyc.lowering.integer import is_integer, require_integer
+from tinyc.lowering.integer import is_left_by_chance, require_integer
 from tinyc.quiet import hushed, thrifty
 
 UNSUPPORTED = re.compile(r"[Qq]uantization not yet supported for op: '([^']*)'")
@@ -47,7 +47,7 @@ def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = 
         UserError: an operation has no int8 form or would stay in float; names it.
     """
     content = run(int8_converter(model, samples, per_channel_dense).convert, model.name)
-    if not is_integer(content):
+    if is_left_by_chance(content):
         content = from_calibrated(calibrated(model, samples, per_channel_dense), model.name, per_channel_dense)
     require_integer(content, model.name)
     return content
@@ -99,11 +99,11 @@ def from_calibrated(content: bytes, network: str, per_channel_dense: bool, in_fl
     """Take the converter's second step: int8 throughout but for the operators with these outputs, where that exists.
 
     The step takes up the operators in an order that changes from one call to the next, and in some orders leaves the
-    SPLIT of an unrolled LSTM in float (up to two calls in five); it is taken again until nothing is left.
+    SPLIT of an unrolled LSTM in float (up to two calls in five); it is taken again until none is.
     """
     for _ in range(CALLS):
         made = run(lambda: quantized(content, per_channel_dense, in_float), network)
-        if is_integer(made, in_float):
+        if not is_left_by_chance(made, in_float):
             break
     return made
 
