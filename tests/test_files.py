@@ -1,0 +1,83 @@
+"""Only regular files are read, up to their limit, and nothing that is no file hangs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tinyc import files
+from tinyc.errors import MachineError, UserError, clipped
+
+
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def unix_socket(path: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (fifo, "is a pipe, not a regular file"),
+        (folder, "is a folder, not a regular file"),
+        (unix_socket, "is no path"),
+        (lambda path: Path("/dev/zero"), "is a device, not a regular file"),
+        (lambda path: path.with_name("x" * 300), "is no path: file name too long"),
+        (lambda path: Path("/" + "x/" * 3000), "is no path: file name too long"),
+        (lambda path: Path("a\0b"), "is no path"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], Path], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        files.read(make(tmp_path / "thing"), 100)
+
+
+def test_the_size_is_asked_before_a_byte_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(UserError, match=r"has 1,024.0 GiB; at most 100 B are read"):
+        files.read(path, 100)
+    with pytest.raises(UserError, match="at most 100 B"):
+        files.size(path, 100)
+
+
+def test_a_file_that_hides_its_size_is_read_up_to_the_limit() -> None:
+    with pytest.raises(UserError, match="has over 100 B; at most 100 B are read"):
+        files.read(Path("/proc/self/maps"), 100)
+
+
+def test_a_file_within_its_limit_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes("\ufeffgrün".encode())
+    assert files.read_text(path, 8) == "grün"
+    assert files.size(path, 8) == 8
+    path.write_bytes(b"\xff")
+    with pytest.raises(UserError, match="is not UTF-8 text"):
+        files.read_text(path, 8)
+
+
+def test_a_missing_file_is_the_machines(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="cannot be read: no such file or directory"):
+        files.read(tmp_path / "none", 100)
+
+
+def test_a_message_quotes_a_limited_part_of_its_input() -> None:
+    error = UserError("x" * 100_000, "y" * 100_000, "z" * 100_000)
+    assert len(str(error)) < 7000
+    assert clipped("short") == "short"
+    assert clipped("a" * 10 + "b" * 10, 10) == "aaaaa ... (10 characters) ... bbbbb"
