@@ -71,10 +71,10 @@ def mark(when: str, job: dict[str, Any]) -> None:
     os.path.exists(f"{MARK}/{when}/{Path(job['folder']).name}")
 
 
-def waited(child: int) -> int:
+def waited(child: int, seconds: int = PATIENCE_SECONDS) -> int:
     """The child's exit status; one that hangs is ended."""
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-    signal.alarm(PATIENCE_SECONDS)
+    signal.alarm(seconds)
     try:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     finally:

@@ -1,0 +1,223 @@
+"""Everything that reads what a user or a stranger gives: by what it is asked, and which file is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fuzz import mutations, seeds
+from fuzz.mutations import Mutation
+
+Read = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One way in.
+
+    Attributes:
+        target: the file that is damaged, in the folder that `seed` fills.
+        read: reads it, in that folder; gives a command's exit code, or anything, and raises as tinyc does.
+        share: how many of a hundred inputs come this way, about.
+        heavy: it needs TensorFlow; the others run where it cannot be imported.
+        workers: it starts processes of its own.
+    """
+
+    seed: Callable[[Path], None]
+    target: str
+    mutation: Mutation
+    read: Read
+    share: float = 3
+    heavy: bool = False
+    workers: bool = False
+
+
+def command(*words: str) -> Read:
+    """A whole command, as a user gives it."""
+
+    def run() -> int:
+        from tinyc import cli
+
+        return cli.invoke(list(words))
+
+    return run
+
+
+def setting() -> int:
+    text = Path("set.txt").read_bytes().replace(b"\0", b"").decode("utf-8", "surrogateescape")
+    return int(command("check", "fuzz.toml", "--set", text)())  # type: ignore[call-overload]
+
+
+def data(**keys: Any) -> Read:
+    """The examples of a recipe, as its run reads them."""
+
+    def run() -> object:
+        from tinyc.data import loading
+        from tinyc.data.spec import DataSpec
+
+        return loading.load(DataSpec(**keys), Path, Path("cache"), 1)
+
+    return run
+
+
+def vocabulary(name: str) -> Read:
+    def run() -> object:
+        from tinyc.data import tokenizing
+        from tinyc.tokens import Tokenizer
+
+        return Tokenizer(tokenizing.read(name, Path), 8).encode(["a good film", ""])
+
+    return run
+
+
+def language() -> object:
+    from tinyc import sources
+
+    return sources.language(Path("bert")).tokenizer
+
+
+def weights() -> object:
+    from tinyc.sources import checkpoint
+
+    return checkpoint.read_arrays(Path("bert"))
+
+
+def example(name: str, *shape: int) -> Read:
+    def run() -> object:
+        from tinyc.cli.prediction import load_example
+
+        return load_example(Path(name), shape)
+
+    return run
+
+
+def examined(name: str) -> Read:
+    def run() -> object:
+        from tinyc import sources
+
+        return sources.examine(Path(name), "source.file")
+
+    return run
+
+
+def opened(name: str) -> Read:
+    def run() -> object:
+        from tinyc import sources
+
+        return sources.read(Path(name), "source.file")
+
+    return run
+
+
+def loaded_weights() -> object:
+    import clients
+
+    from tinyc import sources
+
+    return sources.load_weights(clients.network(), Path("weights.h5"), "source.weights")
+
+
+def dissected() -> object:
+    """A .tflite looked at from all sides, without running it."""
+    from tinyc.cli.savings import savings
+    from tinyc.interpreters import graphs, multiplications
+    from tinyc.interpreters.anatomy import anatomy
+    from tinyc.interpreters.constants import constants
+    from tinyc.interpreters.flatbuffer import opened
+    from tinyc.interpreters.lifetimes import lifetimes
+
+    content = Path("net.tflite").read_bytes()
+    _, described = opened(content, "net.tflite")
+    return (
+        constants(described), anatomy(content, described, "net.tflite"), savings(content, described),
+        lifetimes(described), graphs, multiplications,
+    )  # fmt: skip
+
+
+def step() -> object:
+    from tinyc.pipeline import stored
+
+    return stored.load(Path("01-prune-kkk")), stored.numbers(Path("01-prune-kkk"))
+
+
+def job() -> object:
+    from tinyc.federation import terminal_consent
+    from tinyc.federation.job import Job
+
+    found = Job.from_bytes(Path("job.bin").read_bytes())
+    terminal_consent.accept(found)
+    return found
+
+
+def job_network() -> object:
+    from tinyc.federation.job import Job, network_of
+
+    return network_of(Job.from_bytes(Path("job.bin").read_bytes()))
+
+
+def server_keys() -> object:
+    from tinyc.federation import certificates
+
+    return certificates.read_server(Path("keys"))
+
+
+def client_keys() -> object:
+    from tinyc.federation import certificates
+
+    return certificates.read_client(Path("keys/client-1"))
+
+
+def sealing_key() -> object:
+    from tinyc.federation import ciphertexts
+
+    path = Path("keys/client-1/encryption.key")
+    return ciphertexts.read_key(path.read_bytes(), str(path))
+
+
+TEXT = {"text": "text", "label": "kind", "prepare": {"tokens": 8, "tokenizer": "vocab.txt"}}
+NPZ = mutations.archive(mutations.array)
+KERAS = mutations.archive(mutations.table)
+READERS = {
+    "recipe": Reader(seeds.recipe, "fuzz.toml", mutations.text, command("check", "fuzz.toml"), 14),
+    "extended recipe": Reader(seeds.recipe, "base.toml", mutations.text, command("check", "fuzz.toml"), 3),
+    "--set": Reader(seeds.recipe, "set.txt", mutations.text, setting, 3),
+    "builder's file": Reader(seeds.recipe, "net.py", mutations.text, command("check", "fuzz.toml"), 3),
+    "arrays": Reader(seeds.arrays, "data.npz", NPZ, data(path="data.npz"), 10),
+    "rows": Reader(seeds.rows, "rows.csv", mutations.text, data(path="rows.csv", label="kind"), 5),
+    "tabbed sentences": Reader(seeds.sentences, "words.tsv", mutations.text, data(path="words.tsv", **TEXT)),
+    "sentences in JSON": Reader(seeds.sentences, "words.jsonl", mutations.text, data(path="words.jsonl", **TEXT)),
+    "png": Reader(seeds.images, "images/a/0.png", mutations.damage, data(path="images"), 2),
+    "jpg": Reader(seeds.images, "images/b/1.jpg", mutations.damage, data(path="images"), 2),
+    "vocabulary": Reader(seeds.vocabulary, "vocab.txt", mutations.text, vocabulary("vocab.txt")),
+    "tokenizer.json": Reader(seeds.vocabulary, "words.json", mutations.table, vocabulary("words.json")),
+    "example as array": Reader(seeds.arrays, "example.npy", mutations.array, example("example.npy", 8, 8, 1), 2),
+    "example as row": Reader(seeds.rows, "example.csv", mutations.text, example("example.csv", 3), 2),
+    "checkpoint's tokenizer": Reader(seeds.checkpoint, "bert/tokenizer.json", mutations.table, language, 2),
+    "checkpoint's weights": Reader(seeds.checkpoint, "bert/model.safetensors", mutations.safetensors, weights, 3),
+    "examined h5": Reader(seeds.network, "net.h5", mutations.hdf5, examined("net.h5"), 5),
+    "examined keras": Reader(seeds.network, "net.keras", KERAS, examined("net.keras"), 5),
+    "examined SavedModel": Reader(seeds.network, "saved/keras_metadata.pb", mutations.damage, examined("saved"), 2),
+    "dissected tflite": Reader(seeds.flat, "net.tflite", mutations.damage, dissected, 8),
+    "report": Reader(seeds.report, "run/report.json", mutations.table, command("report", "run"), 4),
+    "compared report": Reader(seeds.report, "run/report.json", mutations.table, command("compare", "run", "run"), 2),
+    "step": Reader(seeds.step, "01-prune-kkk/step.json", mutations.table, step, 3),
+    "job": Reader(seeds.network, "job.bin", mutations.job, job, 4),
+    "server's certificate": Reader(seeds.keys, "keys/server/server.pem", mutations.text, server_keys, 1),
+    "terminal's key": Reader(seeds.keys, "keys/client-1/client-1.key", mutations.text, client_keys, 1),
+    "encryption's key": Reader(seeds.keys, "keys/client-1/encryption.key", mutations.damage, sealing_key, 1),
+    "opened h5": Reader(seeds.network, "net.h5", mutations.hdf5, opened("net.h5"), 4, heavy=True),
+    "opened keras": Reader(seeds.network, "net.keras", KERAS, opened("net.keras"), 4, heavy=True),
+    "opened SavedModel": Reader(
+        seeds.network, "saved/variables/variables.index", mutations.damage, opened("saved"), 1, heavy=True
+    ),
+    "loaded weights": Reader(seeds.network, "weights.h5", mutations.damage, loaded_weights, 2, heavy=True),
+    "job's network": Reader(seeds.network, "job.bin", mutations.job, job_network, 3, heavy=True),
+    "verified tflite": Reader(
+        seeds.flat, "net.tflite", mutations.damage, command("verify", "net.tflite"), 2, workers=True
+    ),
+    "inspected tflite": Reader(
+        seeds.flat, "net.tflite", mutations.damage, command("inspect", "net.tflite"), 1, workers=True
+    ),
+}

@@ -1,0 +1,168 @@
+"""One small sound input of each kind, written into a folder; what is damaged are copies of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+import numpy as np
+
+SHAPE = (8, 8, 1)
+NAMES = ("a", "b", "c")
+BUILDER = "def net(input_shape, classes, width=8):\n    return None\n"
+RECIPE = """\
+name = "fuzz"
+description = "a recipe that is damaged"
+seed = 3
+extends = "base.toml"
+
+[vars]
+share = 0.25
+much = "${share}"
+
+[source]
+build = "net.py:net"
+train = { epochs = 2, augment = ["flip"] }
+
+[data]
+path = "data.npz"
+scale = 0.00392156862745098
+validation = 6
+
+[targets]
+params_reduction = ">= 50 %"
+accuracy_drop = "<= 1 pp"
+
+[[pass]]
+use = "distill"
+student = { build = "net.py:net", width = 4 }
+epochs = 2
+
+[[pass]]
+use = "prune"
+how = "channels"
+fraction = "${share}"
+only = [{ match = "type:Conv2D", fraction = 0.5 }, { match = "re:a.*" }]
+
+[[pass]]
+use = "quantize"
+
+[[pass]]
+use = "export"
+formats = ["tflite", "c"]
+
+[[pass]]
+use = "verify"
+"""
+
+
+def recipe(folder: Path) -> None:
+    (folder / "fuzz.toml").write_text(RECIPE)
+    (folder / "base.toml").write_text('description = "what others extend"\n[vars]\nshare = 0.5\n')
+    (folder / "net.py").write_text(BUILDER)
+    (folder / "set.txt").write_text("pass.2.fraction=0.5")
+    arrays(folder)
+
+
+def arrays(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 255, (30, *SHAPE), np.uint8)
+    np.savez(folder / "data.npz", x=x, y=np.arange(30) % 3, class_names=np.array(NAMES))
+    np.save(folder / "example.npy", x[0])
+
+
+def rows(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    with (folder / "rows.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["one", "two", "kind"])
+        writer.writerows([*random.normal(size=2).round(3), NAMES[index % 3]] for index in range(30))
+    (folder / "example.csv").write_text("1, 2.5, -3\n")
+
+
+def sentences(folder: Path) -> None:
+    pairs = [(f"a {'good' if index % 2 else 'bad'} film, number {index}", index % 2) for index in range(30)]
+    (folder / "words.tsv").write_text("text\tkind\n" + "".join(f"{words}\t{kind}\n" for words, kind in pairs))
+    lines = (json.dumps({"text": words, "kind": kind}) for words, kind in pairs)
+    (folder / "words.jsonl").write_text("\n".join(lines))
+    vocabulary(folder)
+
+
+def vocabulary(folder: Path) -> None:
+    import checkpoints
+
+    (folder / "vocab.txt").write_text("\n".join(checkpoints.PIECES) + "\n")
+    from tinyc.tokens import from_vocabulary
+
+    (folder / "words.json").write_text(from_vocabulary(checkpoints.PIECES, True, "vocab.txt"))
+
+
+def images(folder: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for index in range(24):
+        place = folder / "images" / NAMES[index % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        suffix = ("png", "jpg", "bmp")[index % 3]
+        Image.fromarray(random.integers(0, 255, (8, 8, 3), np.uint8)).save(place / f"{index}.{suffix}")
+
+
+def checkpoint(folder: Path) -> None:
+    import checkpoints
+
+    checkpoints.write(folder / "bert")
+    vocabulary(folder)
+    (folder / "bert" / "tokenizer.json").write_bytes((folder / "words.json").read_bytes())
+
+
+def report(folder: Path) -> None:
+    from report import example
+
+    from tinyc.report.write import write_all
+
+    (folder / "run").mkdir()
+    write_all(example.REPORT, example.VIEWS, folder / "run")
+
+
+def network(folder: Path) -> None:
+    """A network as .h5, .keras and SavedModel; a job that carries it; and what it is as a .tflite."""
+    import clients
+
+    from tinyc.federation.job import network_bytes
+
+    model = clients.network()
+    (folder / "net.h5").write_bytes(network_bytes(model))
+    model.save(folder / "net.keras")
+    model.save(folder / "saved", save_format="tf", save_traces=False)
+    model.save_weights(folder / "weights.h5")
+    (folder / "job.bin").write_bytes(clients.job().to_bytes())
+
+
+def flat(folder: Path) -> None:
+    import clients
+
+    from tinyc.lowering.convert import to_int8_tflite
+
+    x = clients.examples(20).x.astype(np.float32)
+    (folder / "net.tflite").write_bytes(to_int8_tflite(clients.network(), x))
+
+
+def step(folder: Path) -> None:
+    from report import example
+
+    from tinyc import rundir
+    from tinyc.pipeline.stored import SCORES
+
+    table = {
+        "key": "k" * 64, "numbers": {"prune": 1}, "seconds": 1.5, "ledger": example.PRUNED.to_json(), "facts": {"kept": 3},
+        "skipped": [{"layer": "a", "why": "b"}], "layers": [], "files": [], "state": {"kind": "net"},
+    }  # fmt: skip
+    np.save(folder / "scores.npy", np.zeros((3, 3), np.float32))
+    rundir.store(folder / "01-prune-kkk", table, {SCORES: (folder / "scores.npy").read_bytes()})
+
+
+def keys(folder: Path) -> None:
+    from tinyc.federation import certificates
+
+    certificates.make(folder / "keys", 1, encryption=True)
