@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from pydantic import ValidationError
 
-from tinyc.builders import Builder
+from tinyc.builders import PREFIX, Builder
 from tinyc.errors import UserError
 
 
@@ -71,6 +73,25 @@ def test_two_folders_with_a_module_of_one_name_each_get_their_own(tmp_path: Path
         (tmp_path / name / "blocks_of" / "__init__.py").write_text(f"M = '{name}'")
     found = [builder(f"{name}/f.py:f").call(lambda path: tmp_path / path) for name in ("a", "b", "a")]
     assert found == ["aa", "bb", "aa"]
+
+
+def test_another_thread_may_import_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of a federation imports beside it; here the import happens in the middle of each look at a module."""
+
+    class Importing(ModuleType):
+        imported = 0
+
+        @property
+        def __file__(self) -> str:
+            Importing.imported += 1
+            monkeypatch.setitem(sys.modules, f"meanwhile{Importing.imported}", ModuleType("meanwhile"))
+            return "elsewhere/f.py"
+
+    monkeypatch.setitem(sys.modules, f"{PREFIX}other", Importing("other"))
+    monkeypatch.setitem(sys.modules, "after", ModuleType("after"))
+    (tmp_path / "f.py").write_text("def f(): return 1")
+    assert builder("f.py:f").call(lambda name: tmp_path / name) == 1
+    assert Importing.imported
 
 
 def test_what_user_code_prints_is_not_among_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,14 +112,15 @@ def classes(path: Path) -> dict[str, type]:
 def forget_namesakes(path: Path) -> None:
     """Forget what another user's file has imported under a name that this file's folder has too (`utils`, say)."""
     own = path.resolve().parent
-    others = {Path(module.__file__ or "").parent for name, module in sys.modules.items() if name.startswith(PREFIX)}
+    loaded = list(sys.modules.items())  # at once: another thread may be importing
+    others = {Path(module.__file__ or "").parent for name, module in loaded if name.startswith(PREFIX)}
     for file in local_modules(path):
         top = file.relative_to(own).parts[0].removesuffix(".py") if file.is_relative_to(own) else ""
         held = Path(getattr(sys.modules.get(top), "__file__", None) or "")
         home = held.parent.parent if held.name == "__init__.py" else held.parent
         if home in others - {own}:
-            for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
-                del sys.modules[name]
+            for name in [name for name, _ in loaded if name == top or name.startswith(f"{top}.")]:
+                sys.modules.pop(name, None)
 
 
 @contextmanager
