@@ -41,6 +41,23 @@ class Terminal(threading.Thread):
                     wire.reply(reply, 0.0)
 
 
+def signed(keys: Path) -> dict[str, str]:
+    """The fields by which a request says whose it is."""
+    from base64 import b64encode
+
+    from flwr.common.constant import TIMESTAMP_HEADER
+    from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER, FLEET_HTTP_SIGNATURE_HEADER
+    from flwr.supercore.date import now
+    from flwr.supercore.primitives.asymmetric import public_key_to_bytes, sign_message
+
+    private, time = certificates.read_client(keys).private, now().isoformat()
+    return {
+        FLEET_HTTP_PUBLIC_KEY_HEADER: b64encode(public_key_to_bytes(private.public_key())).decode(),
+        TIMESTAMP_HEADER: time,
+        FLEET_HTTP_SIGNATURE_HEADER: b64encode(sign_message(private, time.encode())).decode(),
+    }
+
+
 def wait(what: Callable[[], bool]) -> None:
     ends = time.monotonic() + 30
     while not what():

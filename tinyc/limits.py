@@ -34,3 +34,34 @@ COLUMNS = 10_000
 
 # A .tflite or a network's weights.
 NETWORK_BYTES = 4 << 30
+
+# A file of a federation's keys, in PEM.
+KEY_BYTES = 64 << 10
+
+# Connections to a federation's server of which no request was signed by a registered terminal: in total, and of one
+# address (of IPv6, one /64). A newcomer takes the place of the oldest.
+STRANGERS = 128
+STRANGERS_OF_AN_ADDRESS = 32
+
+# Connections of one registered terminal; a new one takes the place of its oldest.
+TERMINAL_CONNECTIONS = 16
+
+# How long a connection to that server may take, in seconds: for the TLS handshake, for the head of a request, between
+# two pieces of a body, without a request, and to hang up after a refusal.
+HANDSHAKE_SECONDS = 10.0
+HEAD_SECONDS = 10.0
+STALLED_SECONDS = 30.0
+IDLE_SECONDS = 60.0
+LEAVING_SECONDS = 2.0
+
+# What a body, or the reading of an answer, must average from STALLED_SECONDS on, in bytes a second.
+LEAST_RATE = 1024
+
+# The head of a request to that server: bytes and fields.
+HEAD_BYTES = 16 << 10
+HEAD_FIELDS = 64
+
+# A request's body, which is read once its signature has been checked (Flower cuts arrays into pieces of at most
+# 20 MiB), and the bodies of one terminal that are under way together.
+REQUEST_BYTES = 32 << 20
+TERMINAL_BYTES = 128 << 20

@@ -14,11 +14,13 @@ keys are made: its private key is never written, so nobody can sign a second ser
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tinyc import files, limits
 from tinyc.errors import MachineError, UserError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -118,9 +120,7 @@ def read_server(folder: Path) -> ServerKeys:
     folder = folder / "server" if (folder / "server").is_dir() else folder
     certificate, key = needed(folder / "server.pem"), needed(folder / "server.key")
     parsed(key, making.load_private, "private key")
-    ends = parsed(certificate, making.ends_of, "certificate")
-    if ends < making.now():
-        raise UserError(str(certificate), f"ran out on {ends:%Y-%m-%d}", REMEDY)
+    refuse_ended(certificate)
     found = sorted((folder / "clients").glob("*.pub"))
     if not found:
         raise UserError(str(folder / "clients"), "holds no terminal's public key (*.pub)", REMEDY)
@@ -142,25 +142,47 @@ def read_client(folder: Path, name: str | None = None) -> ClientKeys:
         listed = ", ".join(Path(each).stem for each in inside[:5])
         raise UserError(str(folder), f"holds the keys of several terminals: {listed}", "say which by --name")
     authority = needed(folder / "ca.pem")
-    parsed(authority, making.ends_of, "certificate")
+    refuse_ended(authority)
     found = [path for path in sorted(folder.glob("*.key")) if path.name != SEALING_PRIVATE]
     if len(found) != 1 or found[0].name == "server.key" or (name and found[0].stem != name):
         listed = ", ".join(path.name for path in found) or "none"
         wanted = f"{name}.key" if name else "one terminal's private key (*.key)"
         raise UserError(str(folder), f"must hold {wanted}; found {listed}", REMEDY)
     private = parsed(found[0], making.load_private, "private key")
-    return ClientKeys(folder, found[0].stem, authority.read_bytes(), private)
+    return ClientKeys(folder, found[0].stem, files.read(authority, limits.KEY_BYTES), private)
+
+
+def tls(keys: ServerKeys) -> ssl.SSLContext:
+    """Make what the server speaks TLS with.
+
+    Raises:
+        UserError: its certificate and its key do not belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(keys.certificate, keys.key)
+    except ssl.SSLError as error:
+        raise UserError(str(keys.key), f"does not belong to {keys.certificate.name}: {error.reason}", REMEDY) from error
+    return context
+
+
+def refuse_ended(certificate: Path) -> None:
+    """Refuse a certificate that has run out."""
+    making = installed()
+    ends = parsed(certificate, making.ends_of, "certificate")
+    if ends < making.now():
+        raise UserError(str(certificate), f"ran out on {ends:%Y-%m-%d}", REMEDY)
 
 
 def needed(path: Path) -> Path:
-    if not path.is_file():
+    if not path.exists():
         raise UserError(str(path), "is not there", REMEDY)
     return path
 
 
 def parsed(path: Path, parse: Callable[[bytes], T], what: str) -> T:
     try:
-        return parse(path.read_bytes())
+        return parse(files.read(path, limits.KEY_BYTES))
     except ValueError as error:
         raise UserError(str(path), f"is no {what} that can be used: {error}", REMEDY) from error
 

@@ -2,36 +2,28 @@
 
 Flower's command serves three interfaces on one port: the fleet's (terminals), the control's (whoever starts runs and
 registers keys) and the runtime's (whoever executes an app). Only the first asks who is there. Here the SuperLink lives
-beside the rounds, which reach it without a port, so the door opens the fleet's alone.
+beside the rounds, which reach it without a port, so the door opens the fleet's alone. How connections are let in is the
+doorway's, and which requests the door's.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
-from base64 import b64decode
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from tinyc.errors import MachineError, UserError
+from tinyc.federation import certificates, door, doorway
 from tinyc.federation.certificates import ServerKeys
 from tinyc.federation.flower import settle
+from tinyc.federation.visits import Bounds, Visits
 
-# What a terminal asks for. Registering, and fetching an app to execute, are not among it.
-DOORS = frozenset(
-    f"/v1/fleet/{deed}"
-    for deed in (
-        "activate-node", "deactivate-node", "send-node-heartbeat", "pull-messages", "push-messages", "push-object",
-        "pull-object", "confirm-message-received",
-    )
-)  # fmt: skip
-# Flower cuts arrays into pieces of at most 20 MiB.
-LARGEST_REQUEST_BYTES = 32 << 20
 TASK_HEARTBEAT_SECONDS = 15.0
-Scope = dict[str, Any]
-Channel = Callable[..., Awaitable[Any]]
+BACKLOG = 1024
 
 
 @dataclass(frozen=True)
@@ -50,40 +42,31 @@ class Link:
 
 
 @contextmanager
-def superlink(address: str, keys: ServerKeys) -> Iterator[Link]:
+def superlink(address: str, keys: ServerKeys, bounds: Bounds | None = None) -> Iterator[Link]:
     """Serve terminals at `address` (HOST:PORT, port 0 for any) until the block ends.
 
+    Nothing is imported while it serves: what else runs in this process may look through all modules meanwhile, and a
+    user's file may stand first in the path.
+
     Raises:
-        UserError: `address` is none.
-        MachineError: Flower is not installed, or the port cannot be had.
+        UserError: `address` is none, or the server's certificate is not one that TLS takes.
+        MachineError: Flower is not installed, the port cannot be had, or nothing listens at it in time.
     """
     settle()
-    import uvicorn
-    from flwr.supercore.constant import FLEET_HTTP_PUBLIC_KEY_HEADER
     from flwr.superlink.main import create_app
 
-    listener = bound(address)
-    app = create_app()
-    app.state.enable_supernode_auth = True
-    state = app.state.linkstate_factory.state()
-    names = registered(state, keys.clients)
-    door = Door(app, FLEET_HTTP_PUBLIC_KEY_HEADER.encode(), frozenset(keys.clients.values()))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            door, log_config=None, log_level="critical", access_log=False, server_header=False, ws="none",
-            ssl_certfile=str(keys.certificate), ssl_keyfile=str(keys.key), timeout_graceful_shutdown=3,
-        )
-    )  # fmt: skip
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="superlink", daemon=True)
-    host, port = listener.getsockname()[:2]
-    with running(state) as run:
-        thread.start()
-        try:
+    tls = certificates.tls(keys)
+    with bound(address) as listener:
+        app = create_app()
+        app.state.enable_supernode_auth = True
+        state = app.state.linkstate_factory.state()
+        names = registered(state, keys.clients)
+        visits = Visits(bounds or Bounds(), time.monotonic)
+        clients = {public: name for name, public in keys.clients.items()}
+        house = doorway.spoken(door.door(app, visits, clients), visits, tls)
+        host, port = listener.getsockname()[:2]
+        with running(state) as run, doorway.open_to(listener, house):
             yield Link(state, run, names, f"{host}:{port}")
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
-            listener.close()
 
 
 def bound(address: str) -> socket.socket:
@@ -93,9 +76,9 @@ def bound(address: str) -> socket.socket:
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, int(port)), family=family)
-    except OSError as error:
-        reason = error.strerror or str(error)
+        return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise MachineError(f"--address {address}", f"cannot be listened to: {reason}", "choose another port") from error
 
 
@@ -133,34 +116,3 @@ def beat(state: Any, task: int, ended: threading.Event) -> None:
     """Keep the SuperLink from taking this process for dead."""
     while not ended.wait(TASK_HEARTBEAT_SECONDS):
         state.acknowledge_task_heartbeat(task)
-
-
-@dataclass(frozen=True)
-class Door:
-    """Turn away what is not a registered terminal's request, before Flower reads a byte of its body."""
-
-    app: Any
-    header: bytes
-    keys: frozenset[bytes]
-
-    async def __call__(self, scope: Scope, receive: Channel, send: Channel) -> None:
-        status = self.status(scope) if scope["type"] == "http" else None
-        if status is None:
-            await self.app(scope, receive, send)
-        else:
-            await send({"type": "http.response.start", "status": status, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-
-    def status(self, scope: Scope) -> int | None:
-        """The HTTP status to refuse a request with, None to let it in; Flower then checks the signature."""
-        headers = {key.lower(): value for key, value in scope["headers"]}
-        if scope["method"] != "POST" or scope["path"] not in DOORS:
-            return 404
-        try:
-            key = b64decode(headers.get(self.header, b""), validate=True)
-            size = int(headers.get(b"content-length", b"-1"))
-        except ValueError:
-            return 400
-        if key not in self.keys:
-            return 403
-        return None if 0 <= size <= LARGEST_REQUEST_BYTES else 413

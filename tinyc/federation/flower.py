@@ -25,6 +25,7 @@ SWITCHES = {
 }
 """Nothing is reported, nothing is looked up, nothing is installed while it runs."""
 REMEDY = 'pip install "tinyc[federate]"'
+SILENCE = logging.NullHandler()
 EXPECTED = ("DEPRECATED FEATURE", "FEATURE UPDATE", "proximal_mu", "Manually terminating")
 """Warnings of Flower that tell its developers something, and a reader of ours nothing."""
 
@@ -60,6 +61,7 @@ def settle() -> None:
     from flwr.supercore.logger import FLOWER_LOGGER, console_handler
 
     FLOWER_LOGGER.removeHandler(console_handler)
+    FLOWER_LOGGER.addHandler(SILENCE)  # without any, Python writes to stderr
     FLOWER_LOGGER.setLevel(logging.WARNING)
     FLOWER_LOGGER.propagate = False
 
