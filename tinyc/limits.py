@@ -32,11 +32,19 @@ ARCHIVE_MEMBERS = 1000
 # Columns of a .csv, .tsv or .jsonl.
 COLUMNS = 10_000
 
+# Classes of a task.
+CLASSES = 100_000
+
 # A .tflite or a network's weights.
 NETWORK_BYTES = 4 << 30
 
-# A file of a federation's keys, in PEM.
+# A file of a federation's keys: in PEM, and for encryption.
 KEY_BYTES = 64 << 10
+SEALING_KEY_BYTES = 64 << 20
+
+# What a server sends its terminals to train: the job with its network, and the network alone.
+JOB_BYTES = 1 << 31
+JOB_NETWORK_BYTES = 256 << 20
 
 # Connections to a federation's server of which no request was signed by a registered terminal: in total, and of one
 # address (of IPv6, one /64). A newcomer takes the place of the oldest.

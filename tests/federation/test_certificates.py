@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import ssl
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from tinyc import limits
 from tinyc.errors import UserError
 from tinyc.federation import certificates, certificates_making
 
@@ -127,9 +131,56 @@ def spoil(folder: Path, what: str) -> Path:
         (place / "client-2.key").write_bytes((folder / "client-2" / "client-2.key").read_bytes())
     elif name == "same":
         (place / "clients" / "client-3.pub").write_bytes((place / "clients" / "client-2.pub").read_bytes())
+    elif name == "other":
+        certificates.make(folder / "other", 1)
+        (place / "server.key").write_bytes((folder / "other" / "server" / "server.key").read_bytes())
     else:
-        (place / name).write_text("nonsense")
+        how, _, name = name.rpartition(" ")
+        (place / name).unlink()
+        SPOILT[how](place / name)
     return place
+
+
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "": lambda path: path.write_text("nonsense"),
+    "pipe": os.mkfifo,
+    "folder": Path.mkdir,
+    "huge": lambda path: path.write_bytes(b"\0" * (limits.KEY_BYTES + 1)),
+    "bytes": lambda path: path.write_bytes(bytes(range(256))),
+    "empty": lambda path: path.write_bytes(b""),
+}
+FILES = [
+    ("client-1", "client-1.key"), ("client-1", "ca.pem"), ("server", "server.key"), ("server", "server.pem"),
+    ("server", "clients/client-1.pub"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("party", "name"), FILES)
+@pytest.mark.parametrize("how", ["pipe", "folder", "huge", "bytes", "empty"])
+def test_a_file_of_any_kind_ends_in_one_message(party: str, name: str, how: str, tmp_path: Path) -> None:
+    place = spoil(tmp_path / "keys", f"{party} {how} {name}")
+    read = certificates.read_server if party == "server" else certificates.read_client
+    said = {"pipe": "is a pipe", "folder": "is a folder", "huge": "at most"}.get(how, "is no .* that can be used")
+    with pytest.raises(UserError, match=rf"{Path(name).name}: .*{said}"):
+        read(place)
+
+
+def test_a_key_of_another_certificate_is_said(tmp_path: Path) -> None:
+    keys = certificates.read_server(spoil(tmp_path / "keys", "server other"))
+    with pytest.raises(UserError, match=r"server\.key: does not belong to server\.pem"):
+        certificates.tls(keys)
+
+
+@pytest.mark.parametrize(("party", "name"), [("server", "server.pem"), ("client-1", "ca.pem")])
+def test_a_certificate_that_has_ended_is_said(
+    party: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates.make(tmp_path / "keys", 1, days=1)
+    later = certificates_making.now() + datetime.timedelta(days=2)
+    monkeypatch.setattr(certificates_making, "now", lambda: later)
+    read = certificates.read_server if party == "server" else certificates.read_client
+    with pytest.raises(UserError, match=rf"{name}: ran out on 20"):
+        read(tmp_path / "keys" / party)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import socket
 import ssl
 import threading
@@ -94,6 +95,60 @@ def test_nobody_answers(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [text.rpartition("(")[2] for text in said] == ["3 tries left)", "2 tries left)", "1 tries left)"]
 
 
+@pytest.mark.parametrize("seconds", [-400, 60])
+def test_a_clock_that_differs_is_told_by_how_much(
+    link: Link, keys: Path, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flwr.supernode import node_auth_http_interceptor
+
+    def now() -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+
+    monkeypatch.setattr(node_auth_http_interceptor, "now", now)
+    monkeypatch.setattr(terminal_link, "now", now)
+    side = "ahead of" if seconds > 0 else "behind"
+    with (
+        pytest.raises(UserError, match=rf"signature: its clock is [0-9]+ s {side} the server's") as caught,
+        terminal_link.connected(link.address, certificates.read_client(keys / "client-1"), 3, pytest.fail),
+    ):
+        pass
+    assert "set the clock" in caught.value.remedy
+    assert abs(int(caught.value.problem.split()[-6 if seconds > 0 else -5]) - abs(seconds)) <= 3
+
+
+def test_a_server_under_another_name_is_said(keys: Path) -> None:
+    with (
+        superlink("0.0.0.0:0", certificates.read_server(keys)) as link,
+        pytest.raises(UserError, match=r"has a certificate for other names: .*\n.*--host"),
+        terminal_link.connected(
+            link.address.replace("0.0.0.0", "127.0.0.2"), certificates.read_client(keys / "client-1"), 3, pytest.fail
+        ),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("server", ["here", "https://here:9092", "a b:9", "[::1:9", "here:99999", "here:9/x", ":9"])
+def test_a_server_is_host_and_port(keys: Path, server: str) -> None:
+    with (
+        pytest.raises(UserError, match="is no HOST:PORT"),
+        terminal_link.connected(server, certificates.read_client(keys / "client-1"), 3, pytest.fail),
+    ):
+        pass
+
+
+def test_what_comes_and_is_no_message_ends_in_one(link: Link, keys: Path) -> None:
+    from google.protobuf.message import DecodeError
+
+    def garbage() -> None:
+        raise DecodeError("Error parsing message")
+
+    with (
+        terminal_link.connected(link.address, certificates.read_client(keys / "client-1"), 0, pytest.fail) as wire,
+        pytest.raises(UserError, match="what the server asks: cannot be done here: DecodeError"),
+    ):
+        wire.guarded(garbage)
+
+
 def ask(link: Link, path: str, keys: Path, **headers: str) -> int:
     import httpx
 
@@ -146,6 +201,14 @@ def test_a_port_that_is_taken_is_said(link: Link, keys: Path) -> None:
     with (
         pytest.raises(MachineError, match="cannot be listened to: Address already in use"),
         superlink(link.address, certificates.read_server(keys)),
+    ):
+        pass
+
+
+def test_a_name_that_cannot_be_one_is_said(keys: Path) -> None:
+    with (
+        pytest.raises(MachineError, match="cannot be listened to"),
+        superlink(f"a..{'b' * 70}:9092", certificates.read_server(keys)),
     ):
         pass
 

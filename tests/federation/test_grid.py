@@ -75,9 +75,12 @@ def test_a_node_started_anew_is_sent_the_job_again():
 
 
 def test_a_job_that_is_not_the_announced_one_is_refused():
+    from flwr.app import ConfigRecord, RecordDict
+
     apps.JOBS.clear()
-    with pytest.raises(ValueError, match="was announced"):
-        apps.known_job({"job-sha256": "0" * 64, "job": clients.job().to_bytes()})
+    config = ConfigRecord({"job-sha256": "0" * 64, "job": clients.job().to_bytes()})
+    with pytest.raises(UserError, match="announces the job '0000"):
+        apps.known_job(RecordDict({"config": config}))
 
 
 def test_own_batch_normalization_survives_a_killed_server(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from dataclasses import replace
 
 import clients
@@ -52,6 +54,74 @@ def test_another_version_says_so():
         Job.from_bytes(content)
 
 
+def spoilt(place: str, value: str) -> bytes:
+    """A job with a value of its header replaced by other JSON."""
+    content = clients.job(privacy={"level": "client", "clip": 1.0, "noise": 1.0, "delta": 1e-3}).to_bytes()
+    end = 8 + int.from_bytes(content[:8], "big")
+    table = json.loads(content[8:end])
+    *above, last = place.split(".")
+    inner = functools.reduce(lambda found, key: found[key], above, table)
+    inner[last] = "REPLACED"
+    header = json.dumps(table).replace('"REPLACED"', value).encode()
+    return len(header).to_bytes(8, "big") + header + content[end:]
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("task.classes", '"abc"'),
+        ("task.classes", "[1, 2, 3]"),
+        ("task.classes", "[]"),
+        ("task.input_shape", "[8.5, 8, 1]"),
+        ("task.input_shape", "[-8, 8, 1]"),
+        ("task.input_shape", "[1e99]"),
+        ("task.metric", '"speed"'),
+        ("task.scale", "NaN"),
+        ("task.scale", "Infinity"),
+        ("task.scale", "1e999"),
+        ("task.offset", '"0"'),
+        ("task.tokenizer", '["{}", 1000000000000, null]'),
+        ("task.tokenizer", "[1]"),
+        ("task.front", '"{}"'),
+        ("task.front", json.dumps(DEEP)),
+        ("task.stream", '{"sensor_bytes": 1.0, "decisions": 1.0, "more": 1}'),
+        ("task.more", "1"),
+        ("task", "[]"),
+        ("task", DEEP),
+        ("seed", "1e3"),
+        ("seed", "9" * 5000),
+        ("noise", "NaN"),
+        ("noise", "-1.0"),
+        ("ranges", '{"a": [0.0]}'),
+        ("ranges", '{"a": [0.0, "1"]}'),
+        ("data", '"{"'),
+        ("data", '"[]"'),
+        ("data", json.dumps(DEEP)),
+        ("options.rounds", "1e99"),
+        ("options.learning_rate", "NaN"),
+        ("options.privacy.noise", "Infinity"),
+        ("options.more", "1"),
+        ("per_channel", '"yes"'),
+        ("version", "[]"),
+    ],
+)
+def test_a_header_with_another_value_is_refused_in_a_line(place, value):
+    with pytest.raises(UserError) as caught:
+        Job.from_bytes(spoilt(place, value))
+    assert "federated job: " in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 2
+    assert len(str(caught.value)) < 400
+
+
+def test_a_network_for_another_task_is_refused():
+    for task in (Task(("a", "b"), (8, 8, 1)), Task(("a", "b", "c"), (9, 8, 1))):
+        with pytest.raises(UserError, match=r"federated job: the network (takes|gives)"):
+            network_of(replace(clients.job(), task=task))
+
+
 def test_code_does_not_travel():
     keras = backend.keras()
 
@@ -63,7 +133,7 @@ def test_code_does_not_travel():
     with pytest.raises(UserError, match="'own' is a Own of your own code"):
         network_bytes(model)
     lambdas = keras.Model(image, keras.layers.Dense(2)(keras.layers.Lambda(lambda x: x * 2)(image)))
-    job = replace(clients.job(), network=network_bytes(lambdas))
+    job = replace(clients.job(), network=network_bytes(lambdas), task=Task(("a", "b"), (4,)))
     with pytest.raises(UserError, match="Lambda"):
         network_of(job)
 
@@ -74,6 +144,7 @@ def test_blocks_of_transformers_travel():
     keras = backend.keras()
     tokens = keras.Input((4, 8))
     model = keras.Model(tokens, keras.layers.Dense(2)(keras.layers.Flatten()(LayerNorm(name="norm")(tokens))))
-    again = network_of(replace(clients.job(), network=network_bytes(model))).model
+    task = Task(("a", "b"), (4, 8))
+    again = network_of(replace(clients.job(), network=network_bytes(model), task=task)).model
     x = np.random.default_rng(0).random((3, 4, 8)).astype(np.float32)
     assert (again(x).numpy() == model(x).numpy()).all()

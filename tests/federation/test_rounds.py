@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import faking
@@ -11,9 +14,11 @@ import numpy as np
 import pytest
 from faking import Lines, options, same
 
+from tinyc import limits
 from tinyc.errors import MachineError, UserError
 from tinyc.federation import resume, rounds
 from tinyc.federation.grid import InProcess
+from tinyc.training import checkpoints
 
 
 def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
@@ -137,6 +142,61 @@ def test_a_damaged_or_foreign_checkpoint_is_passed_over(tmp_path):
     found = faking.run(options(rounds=4, learning_rate=0.1), 3, folder=folder, progress=lines)
     assert sum("another training" in line for line in lines.said) == 2
     assert len(found.facts["rounds"]) == 4
+
+
+def stored(meta: Any) -> Any:
+    """Spoil a checkpoint by another `meta` beside the same arrays."""
+
+    def spoil(path: Path) -> None:
+        arrays, text = checkpoints.read_arrays(path)
+        found = meta(json.loads(text)) if callable(meta) else meta
+        checkpoints.write_arrays(path, arrays, found if isinstance(found, str) else json.dumps(found))
+
+    return spoil
+
+
+def replaced(make: Any) -> Any:
+    """Spoil a checkpoint by something else in its place."""
+
+    def spoil(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return spoil
+
+
+def endless(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(limits.NETWORK_BYTES + 1)
+
+
+SPOILT = {
+    "a list": stored("[]"),
+    "a text": stored('"text"'),
+    "deep": stored("[" * 100_000),
+    "another round": stored(lambda table: {**table, "round": 10**9}),
+    "infinite round": stored(lambda table: {**table, "round": float("inf")}),
+    "facts of no round": stored(lambda table: {**table, "facts": [1]}),
+    "facts that are a number": stored(lambda table: {**table, "facts": 1}),
+    "facts without examples": stored(lambda table: {**table, "facts": [{}] * len(table["facts"])}),
+    "a pipe": replaced(os.mkfifo),
+    "a folder": replaced(Path.mkdir),
+    "nothing in it": replaced(Path.touch),
+    "text": replaced(lambda path: path.write_text("text")),
+    "a zip of other things": replaced(lambda path: zipfile.ZipFile(path, "w").writestr("meta.npy", b"x")),
+    "too large": replaced(endless),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_whatever_is_in_a_checkpoint_the_one_before_takes_its_place(how, tmp_path):
+    chosen, folder, lines = options(rounds=3), tmp_path / "kept", Lines()
+    faking.run(chosen, 3, folder=folder)
+    SPOILT[how](max(folder.glob("epoch-*.npz")))
+    found = resume.restore(faking.server(chosen, 3, folder=folder, progress=lines))
+    assert found.round == 2
+    (line,) = lines.said
+    assert "passed over" in line
 
 
 def test_a_budget_stops_the_training():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,14 @@ import numpy as np
 import pytest
 
 from tinyc.errors import MachineError, UserError
-from tinyc.federation import certificates, terminal, terminal_consent, terminal_data, terminal_protection
+from tinyc.federation import (
+    certificates,
+    terminal,
+    terminal_account,
+    terminal_consent,
+    terminal_data,
+    terminal_protection,
+)
 from tinyc.federation.job import Job
 from tinyc.federation.options import FederationOptions
 from tinyc.state import Task
@@ -230,6 +239,85 @@ def test_of_a_failure_the_server_learns_nothing_but_that(tmp_path: Path) -> None
     assert "secret" not in str(sent)
 
 
+def strange(arrays: Any, **config: Any) -> Any:
+    """A message to train that no server of tinyc sends."""
+    from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
+    from flwr.supercore.task_identity import TaskIdentity
+
+    asked = job()
+    records = {"config": ConfigRecord({"job-sha256": asked.sha256, "job": asked.to_bytes(), **config})}
+    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
+    content = RecordDict(records if arrays is None else {**records, "arrays": ArrayRecord(arrays)})
+    message = Message(content, 7, "train")
+    message.metadata.__dict__["_message_id"] = "asked"
+    return message
+
+
+def garbage() -> dict[str, Any]:
+    from flwr.app import Array
+
+    return {"w": Array("float32", (2,), "numpy.ndarray", b"garbage")}
+
+
+STRANGE = {
+    "no round": (lambda: strange({}), "has server-round = 'None'"),
+    "round is a text": (lambda: strange({}, **{"server-round": "1"}), "which is no whole number"),
+    "no weights": (lambda: strange(None, **{"server-round": 1}), "has no weights"),
+    "garbage": (lambda: strange(garbage(), **{"server-round": 1}), "has weights that cannot be read"),
+    "another job": (lambda: strange({}, **{"job-sha256": "0" * 64}), "announces the job"),
+    "a job of garbage": (lambda: strange({}, **{"job-sha256": "0" * 64, "job": b"garbage"}), "cannot be read"),
+    "a job that is a text": (lambda: strange({}, **{"job-sha256": 7}), "which is no text"),
+}
+
+
+def seat_of(folder: Path) -> terminal.Seat:
+    certificates.make(folder / "keys", 1)
+    keys = certificates.read_client(folder / "keys" / "client-1")
+    return terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, folder, 0), silent)
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_what_a_strange_server_asks_ends_in_one_message(what: str, tmp_path: Path) -> None:
+    message, said = STRANGE[what]
+    wire: Any = Overheard()
+    with pytest.raises(UserError, match=said):
+        seat_of(tmp_path).answer(wire, message())
+    assert wire.sent[0].error.reason == terminal.TROUBLE
+
+
+def test_a_question_of_no_kind_ends_in_one_message(tmp_path: Path) -> None:
+    message = strange({}, **{"server-round": 1})
+    message.metadata.__dict__["_message_type"] = "query.nothing"
+    wire: Any = Overheard()
+    with pytest.raises(UserError, match="what the server asks: cannot be done here: ValueError"):
+        seat_of(tmp_path).answer(wire, message)
+
+
+def test_what_this_machine_lacks_is_not_the_servers_fault() -> None:
+    from tinyc.federation import questions
+
+    for error in (MemoryError(), OSError(28, "No space left on device"), MachineError("a", "b")):
+        assert questions.failed(error) is error
+
+
+@pytest.mark.parametrize("content", ["[", "[]", '{"a": "1"}', '{"a": 1.5}', '{"a": -1}', "[" * 100_000])
+def test_a_count_that_cannot_be_read_stops_the_terminal(content: str, tmp_path: Path) -> None:
+    (tmp_path / "spent.json").write_text(content)
+    with pytest.raises(MachineError, match=r"spent\.json: .*\n.*nobody knows how much privacy was spent"):
+        terminal_account.Account(tmp_path / "spent.json").spent()
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("spent.json", "encryption.key", "own.csv"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(MachineError, match="is a pipe"):
+        terminal_account.Account(tmp_path / "spent.json").spent()
+    with pytest.raises(UserError, match="is a pipe"):
+        terminal_protection.sealing_key(tmp_path)
+    with pytest.raises(UserError, match="is a pipe"):
+        terminal_data.spec_of(job(data={"path": "server.csv"}), tmp_path / "own.csv")
+
+
 def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:
     """Who asks twice, or for an earlier round, may be after another's update."""
     from flwr.app import ConfigRecord, Message, RecordDict
@@ -269,3 +357,19 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
     seat.job, seat.opened = job(), None
     with pytest.raises(UserError, match="asked to open round 2 after round 3"):
         seat.answer(wire, asked(2))
+
+
+def test_a_server_that_ends_every_connection_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be asked for ever, each time at once."""
+
+    class Ending:
+        def receive(self) -> Any:
+            raise terminal.Lost("HTTP 500")
+
+    monkeypatch.setattr(terminal, "connected", lambda *arguments: nullcontext(Ending()))
+    monkeypatch.setattr(terminal, "POLL_SECONDS", 0.0)
+    said: list[str] = []
+    seat = seat_of(tmp_path).terminal
+    with pytest.raises(MachineError, match="ends every connection: HTTP 500"):
+        terminal.join(replace(seat, retries=2, data=stored(tmp_path / "own.npz", **pictures())), said.append)
+    assert sum("lost the server" in line for line in said) == 2

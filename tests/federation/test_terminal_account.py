@@ -11,6 +11,7 @@ import clients
 import numpy as np
 import pytest
 
+from tinyc import limits
 from tinyc.errors import MachineError, UserError
 from tinyc.federation import client_privacy, example_privacy, local, terminal_consent
 from tinyc.federation.job import Job
@@ -104,7 +105,7 @@ def test_a_job_that_calls_itself_a_simulation_is_refused() -> None:
     with pytest.raises(UserError, match="of the engine 'simulation', and this is a terminal"):
         terminal_consent.accept(asked(engine="simulation"))
     with pytest.raises(UserError, match="a terminal reads 268435456 at most"):
-        terminal_consent.accept(replace(asked(), network=bytes(terminal_consent.NETWORK_BYTES + 1)))
+        terminal_consent.accept(replace(asked(), network=bytes(limits.JOB_NETWORK_BYTES + 1)))
     terminal_consent.accept(asked())
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc.federation import flower, memory, protection, records
+from tinyc.errors import UserError
+from tinyc.federation import flower, memory, protection, questions, records
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
@@ -61,7 +62,7 @@ def client_app(workplace: Workplace, mods: Sequence[Any] = ()) -> Any:
 
     @app.train(mods=list(mods))
     def train(message: Any, context: Any) -> Any:
-        job = known_job(message.content["config"])
+        job = known_job(message.content)
         if job is None:
             return Message(RecordDict({"config": ConfigRecord({NEEDS_JOB: 1})}), reply_to=message)
         return Message(train_round(workplace, job, message.content, context), reply_to=message)
@@ -76,13 +77,10 @@ def train_round(workplace: Workplace, job: Job, content: Any, context: Any) -> A
     from tinyc.federation import local
 
     workplace.accept(job)
+    asked = questions.of_round(content)
     train = workplace.train or local.train
-    round, client, chain = int(content["config"]["server-round"]), workplace.name(context), workplace.protections(job)
-    record = content["arrays"]
-    if records.is_sealed(record):
-        received = protection.opened(chain, records.sealed(record), round, client)
-    else:
-        received = records.unpacked(record)
+    round, client, chain = asked.round, workplace.name(context), workplace.protections(job)
+    received = protection.opened(chain, asked.sealed, round, client) if asked.sealed else asked.arrays
     kept = memory.recall(workplace.memory, context, client, round)
     trained = train(job, received, round, client, workplace.data(job, context), kept)
     memory.keep(workplace.memory, context, client, round, trained.kept)
@@ -91,19 +89,21 @@ def train_round(workplace: Workplace, job: Job, content: Any, context: Any) -> A
     return RecordDict({"arrays": records.packed(leaving), "metrics": MetricRecord(metrics)})
 
 
-def known_job(config: Any) -> Job | None:
+def known_job(content: Any) -> Job | None:
     """Give the job that a message speaks of: this process's own, else the one that the message carries.
 
     Raises:
-        ValueError: the job's bytes are not those of its SHA-256.
+        UserError: the job cannot be read, or is not the one that was announced.
     """
     from tinyc.federation.job import Job
 
-    sha256 = str(config["job-sha256"])
-    if sha256 not in JOBS and "job" in config:
-        job = Job.from_bytes(config["job"])
+    sha256 = questions.text(content, "job-sha256")
+    carried = content["config"].get("job")
+    if sha256 not in JOBS and isinstance(carried, bytes):
+        job = Job.from_bytes(carried)
         if job.sha256 != sha256:
-            raise ValueError(f"the job's SHA-256 is {job.sha256}, and {sha256} was announced")
+            problem = f"announces the job {sha256[:80]!r} and sends {job.sha256!r}"
+            raise UserError(questions.WHERE, problem, questions.REMEDY)
         while len(JOBS) >= JOBS_KEPT:
             JOBS.pop(next(iter(JOBS)))
         JOBS[sha256] = job

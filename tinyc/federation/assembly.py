@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tinyc import files, limits
 from tinyc.contract import Skipped
 from tinyc.errors import MachineError
 from tinyc.federation import partition, prepared
@@ -191,11 +192,10 @@ def site_key() -> Cipher:
     from tinyc.federation.certificates import SEALING_PUBLIC
 
     path = deployment.site().keys.folder / SEALING_PUBLIC
-    try:
-        return read(path.read_bytes())
-    except OSError as error:
+    if not path.exists():
         remedy = "make keys with `tinyc federate keys DIR --clients N --encryption`"
-        raise MachineError(str(path), f"the key for averaging under encryption: {error.strerror}", remedy) from error
+        raise MachineError(str(path), "the key for averaging under encryption is not there", remedy)
+    return read(files.read(path, limits.SEALING_KEY_BYTES))
 
 
 @functools.lru_cache(2)

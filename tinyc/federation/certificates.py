@@ -148,8 +148,10 @@ def read_client(folder: Path, name: str | None = None) -> ClientKeys:
         listed = ", ".join(path.name for path in found) or "none"
         wanted = f"{name}.key" if name else "one terminal's private key (*.key)"
         raise UserError(str(folder), f"must hold {wanted}; found {listed}", REMEDY)
+    if not (trusted := files.read(authority, limits.KEY_BYTES)).isascii():
+        raise UserError(str(authority), "is no certificate that can be used: it is not ASCII", REMEDY)
     private = parsed(found[0], making.load_private, "private key")
-    return ClientKeys(folder, found[0].stem, files.read(authority, limits.KEY_BYTES), private)
+    return ClientKeys(folder, found[0].stem, trusted, private)
 
 
 def tls(keys: ServerKeys) -> ssl.SSLContext:

@@ -90,9 +90,9 @@ def answer(
     import numpy as np
     from flwr.app import Message, RecordDict
 
-    from tinyc.federation import protection, records
+    from tinyc.federation import protection, questions, records
 
-    rounds = int(message.content["config"]["rounds"])
+    rounds = questions.number(message.content, "rounds")
     if rounds < last:
         raise UserError(client, f"is asked to open round {rounds} after round {last}", "an honest server never asks")
     # Round n + 1 begins with the network after round n.

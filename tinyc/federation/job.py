@@ -14,7 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tinyc import limits
 from tinyc.errors import UserError
+from tinyc.federation import job_header
+from tinyc.federation.job_header import TaskTable
 from tinyc.federation.options import FederationOptions
 from tinyc.quiet import hushed
 from tinyc.state import Net, Stream, Task
@@ -22,8 +25,6 @@ from tinyc.tokens import Tokenizer
 
 HEADER = 8
 VERSION = 1
-MOST = 2**31
-"""Bytes of the largest job that is read; what is longer is no job."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +75,16 @@ class Job:
         """
         try:
             end = HEADER + int.from_bytes(content[:HEADER], "big")
-            if not HEADER < end <= len(content) <= MOST:
+            if not HEADER < end <= len(content) <= limits.JOB_BYTES:
                 raise ValueError(f"{len(content)} bytes with a header of {end - HEADER}")
-            table = json.loads(content[HEADER:end])
-            if table["version"] != VERSION:
-                raise ValueError(f"it is of version {table['version']}, and this tinyc reads {VERSION}")
-            return cls(
-                options=FederationOptions.model_validate(table["options"]),
-                seed=int(table["seed"]),
-                network=content[end:],
-                task=task_of(table["task"]),
-                data=str(table["data"]),
-                ranges={str(name): (float(low), float(high)) for name, (low, high) in table["ranges"].items()},
-                noise=None if table["noise"] is None else float(table["noise"]),
-                per_channel=bool(table["per_channel"]),
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+            header = job_header.read(content[HEADER:end], VERSION)
+        except ValueError as error:
             remedy = "run the same version of tinyc on the server and on every client"
             raise UserError("federated job", f"cannot be read: {error}", remedy) from error
+        return cls(
+            header.options, header.seed, content[end:], task_of(header.task), header.data, header.ranges,
+            header.noise, header.per_channel,
+        )  # fmt: skip
 
     @cached_property
     def sha256(self) -> str:
@@ -114,19 +107,17 @@ def task_table(task: Task) -> dict[str, Any]:
     }
 
 
-def task_of(table: Mapping[str, Any]) -> Task:
+def task_of(table: TaskTable) -> Task:
     """Read what `task_table` wrote."""
     front = None
-    if table["front"] is not None:
+    if table.front is not None:
         from tinyc.signals.front import Front
 
-        front = Front.from_json(table["front"], "federated job")
-    words = table["tokenizer"]
+        front = Front.from_json(table.front, "federated job")
+    words, stream = table.tokenizer, table.stream
     return Task(
-        tuple(table["classes"]), tuple(table["input_shape"]), table["metric"], table["scale"], table["offset"],
-        words and Tokenizer(words[0], words[1], words[2] and tuple(words[2])),
-        front,
-        table["stream"] and Stream(**table["stream"]),
+        table.classes, table.input_shape, table.metric, table.scale, table.offset, words and Tokenizer(*words),
+        front, Stream(stream.sensor_bytes, stream.decisions, stream.rate) if stream else None,
     )  # fmt: skip
 
 
@@ -162,11 +153,13 @@ def network_of(job: Job) -> Net:
     """Read the network of a job.
 
     Raises:
-        UserError: the bytes hold no network, or one that carries code or leads to other files.
+        UserError: the bytes hold no network, one that carries code or leads to other files, or one for another task.
     """
     from tinyc import sources
+    from tinyc.sources import checks
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.h5"
         path.write_bytes(job.network)
-        return Net(sources.read_own(path, "federated job"), job.task, ranges=dict(job.ranges))
+        model = checks.fit_to_task(sources.read_own(path, "federated job"), job.task, "federated job")
+        return Net(model, job.task, ranges=dict(job.ranges))

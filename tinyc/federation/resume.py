@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from tinyc import files, limits
+from tinyc.errors import clipped
 from tinyc.training import checkpoints
 from tinyc.training.options import TRAINING
 
@@ -80,21 +82,25 @@ def restore(server: Server) -> Progressed:
     for path in sorted(server.folder.glob("epoch-*.npz"), reverse=True) if server.folder else ():
         try:
             return read(server, path)
-        except checkpoints.UNREADABLE as error:
-            server.progress.say(f"{path}: passed over, {error}")
+        except Exception as error:  # a damaged file makes zipfile, NumPy and the parser of JSON raise of all kinds
+            server.progress.say(f"{path}: passed over, {clipped(str(error) or type(error).__name__)}")
     return Progressed(0, travelling(server, server.arrays, 0), ())
 
 
 def read(server: Server, path: Path) -> Progressed:
     """Read one checkpoint, and give the strategy its memory back."""
+    files.size(path, limits.NETWORK_BYTES)
     stored, text = checkpoints.read_arrays(path)
     meta = json.loads(text)
     if meta["fingerprint"] != fingerprint(server):
         raise ValueError("it belongs to another training")
-    weights = read_weights(server, stored, int(meta["round"]))
+    round, facts = int(meta["round"]), tuple({**each, "examples": dict(each["examples"])} for each in meta["facts"])
+    if round != len(facts) or not 0 < round <= server.options.rounds:
+        raise ValueError(f"it tells of {len(facts)} rounds, and says that it is after round {round}")
+    weights = read_weights(server, stored, round)
     for attribute in getattr(server.strategy, "remembered", ()):
         setattr(server.strategy, attribute, under(stored, f"memory-{attribute}-") or None)
-    return Progressed(int(meta["round"]), weights, tuple(meta["facts"]))
+    return Progressed(round, weights, facts)
 
 
 def clear(server: Server, weights: Weights, round: int) -> Arrays | None:

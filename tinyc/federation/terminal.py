@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc.errors import MachineError
-from tinyc.federation import deployment_opening, terminal_account, terminal_consent, terminal_data, terminal_protection
+from tinyc.federation import (
+    deployment_opening,
+    questions,
+    terminal_account,
+    terminal_consent,
+    terminal_data,
+    terminal_protection,
+)
 from tinyc.federation.certificates import ClientKeys
 from tinyc.federation.deployment import DONE
 from tinyc.federation.terminal_link import POLL_SECONDS, Lost, Wire, connected
@@ -43,7 +50,9 @@ def join(terminal: Terminal, say: Say) -> None:
     terminal_data.look(terminal.data)
     seat = Seat(terminal, say)
     say(f"{terminal.keys.name}: connecting to {terminal.server}")
+    fruitless = 0
     while True:
+        answered = seat.answered
         try:
             with connected(terminal.server, terminal.keys, terminal.retries, say) as wire:
                 say(f"{terminal.keys.name}: connected, waiting for rounds")
@@ -51,7 +60,12 @@ def join(terminal: Terminal, say: Say) -> None:
             say(f"{terminal.keys.name}: the server is done")
             return
         except Lost as error:
+            fruitless = fruitless + 1 if seat.answered == answered else 0
+            if fruitless > terminal.retries:
+                problem = f"takes this terminal in and ends every connection: {error}"
+                raise MachineError(f"--server {terminal.server}", problem, "see what the server says") from error
             say(f"{terminal.keys.name}: lost the server ({error}); connecting again")
+            time.sleep(POLL_SECONDS)
         except MachineError:
             if not seat.was_last():
                 raise
@@ -68,7 +82,7 @@ class Seat:
         self.terminal, self.say = terminal, say
         self.examples: dict[str, TrainingData] = {}
         self.chains: dict[str, tuple[Outgoing, ...]] = {}
-        self.round = self.rounds = 0
+        self.round = self.rounds = self.answered = 0
         account = terminal_account.Account(terminal.keys.folder / terminal_account.SPENT)
         place = apps.Workplace(
             lambda context: terminal.keys.name, self.data, self.protections,
@@ -99,12 +113,13 @@ class Seat:
         began = time.monotonic()
         try:
             reply = self.app(message, self.context_of(message))
-        except Exception:
+        except Exception as error:
             trouble = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=TROUBLE)
             wire.reply(Message(trouble, reply_to=message), 0.0)
-            raise
+            raise questions.failed(error) from error
         seconds = time.monotonic() - began
         wire.reply(reply, seconds)
+        self.answered += 1
         self.tell(message, reply, seconds)
 
     def context_of(self, message: Any) -> Any:

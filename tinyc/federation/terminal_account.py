@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache
+from tinyc import cache, files, limits
 from tinyc.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -84,14 +84,18 @@ class Account:
         Raises:
             MachineError: the file cannot be read, so that nobody knows what was spent.
         """
-        try:
-            table = json.loads(self.path.read_text())
-            return {str(job): int(rounds) for job, rounds in table.items()}
-        except FileNotFoundError:
+        if not self.path.exists():
             return {}
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            remedy = "put it back from a copy; without it nobody knows how much privacy was spent"
+        remedy = "put it back from a copy; without it nobody knows how much privacy was spent"
+        try:
+            table = json.loads(files.read_text(self.path, limits.JSON_BYTES))
+            if not all(type(rounds) is int and rounds >= 0 for rounds in table.values()):
+                raise ValueError("a number of rounds is none")
+        except (UserError, MachineError) as error:
+            raise MachineError(str(self.path), error.problem, remedy) from error
+        except (ValueError, AttributeError, RecursionError) as error:
             raise MachineError(str(self.path), f"cannot be read: {error}", remedy) from error
+        return dict(table)
 
 
 def refuse_endless(job: Job, round: int, examples: int) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinyc import limits
 from tinyc.errors import UserError
 
 if TYPE_CHECKING:
     from tinyc.federation.job import Job
-
-NETWORK_BYTES = 256 << 20
-"""The largest network that a terminal reads."""
 
 
 def accept(job: Job) -> None:
@@ -28,8 +26,8 @@ def accept(job: Job) -> None:
     if options.aggregation == "secagg":
         remedy = 'ask whoever runs the server for aggregation = "homomorphic", or for a simulation'
         raise UserError(where, "asks for masks (secagg), which terminals do not make", remedy)
-    if len(job.network) > NETWORK_BYTES:
-        problem = f"has a network of {len(job.network)} bytes, and a terminal reads {NETWORK_BYTES} at most"
+    if len(job.network) > limits.JOB_NETWORK_BYTES:
+        problem = f"has a network of {len(job.network)} bytes, and a terminal reads {limits.JOB_NETWORK_BYTES} at most"
         raise UserError(where, problem, "ask whoever runs the server for a smaller network")
 
 

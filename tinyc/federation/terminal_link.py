@@ -6,15 +6,19 @@ app from the server and start it in a new process for every message, which impor
 
 from __future__ import annotations
 
+import datetime
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from tinyc.errors import MachineError, UserError
+from tinyc.federation import questions
 from tinyc.federation.certificates import ClientKeys
 from tinyc.federation.flower import settle
 
@@ -22,6 +26,8 @@ from tinyc.federation.flower import settle
 HEARTBEAT_SECONDS = 15.0
 WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
 POLL_SECONDS = 1.0
+ADDRESS = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+(%\w+)?\]):[0-9]{1,5}", re.ASCII)
+CLOCK = "set the clock: it may be 5 minutes behind the server's, and 5 seconds ahead"
 T = TypeVar("T")
 
 
@@ -93,7 +99,11 @@ class Wire:
         return self.guarded(lambda: deed(request))
 
     def guarded(self, deed: Callable[[], T]) -> T:
-        """Do something over the wire; whatever the wire or the server refuses ends this connection."""
+        """Do something over the wire; whatever the wire or the server refuses ends this connection.
+
+        Raises:
+            UserError: what came is no message.
+        """
         import httpx
         from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectPushError
 
@@ -101,6 +111,8 @@ class Wire:
             return deed()
         except (httpx.HTTPError, ObjectPullError, ObjectPushError) as error:
             raise Lost(f"{type(error).__name__}: {error}") from error
+        except Exception as error:  # another machine's bytes make Flower and protobuf raise of all kinds
+            raise questions.failed(error) from error
 
     def beat(self, ended: threading.Event) -> None:
         """Tell the server that this terminal lives, until the connection ends; failures are the others' to notice."""
@@ -120,9 +132,11 @@ def connected(server: str, keys: ClientKeys, retries: int, say: Callable[[str], 
     """Connect to a server, trying again where it does not answer, and take leave at the end.
 
     Raises:
-        UserError: the server does not know this key, is not the one that the keys belong to, or the clocks differ.
+        UserError: `server` is no address, does not know this key, is not the one that the keys belong to, or the clocks
+            differ.
         MachineError: it cannot be reached in `retries` further tries, or Flower is not installed.
     """
+    refuse_no_address(server)
     settle()
     import httpx
     from flwr.proto.fleet_pb2 import DeactivateNodeRequest
@@ -167,21 +181,60 @@ def activated(client: Any, server: str, keys: ClientKeys, retries: int, say: Cal
     raise MachineError(f"--server {server}", f"cannot be reached: {last}", remedy)
 
 
+def refuse_no_address(server: str) -> None:
+    """Refuse what is no HOST:PORT."""
+    if not ADDRESS.fullmatch(server) or int(server.rpartition(":")[2]) > 65535:
+        raise UserError(f"--server {server}", "is no HOST:PORT", "for example gateway.example.org:9092")
+
+
 def refuse(error: Any, server: str, keys: ClientKeys) -> None:
     """Raise what trying again does not mend."""
     where = f"--server {server}"
     if verification := caused_by(error, ssl.SSLCertVerificationError):
-        problem = f"is not the server of these keys: {getattr(verification, 'verify_message', verification)}"
-        remedy = f"was it started with the keys that {keys.folder} came with, and is this name among its --host?"
-        raise UserError(where, problem, remedy)
-    status = getattr(getattr(error, "response", None), "status_code", None)
+        raise untrusted(verification, where, keys)
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
     if status == 403:
         remedy = "ask for a key of its own: `tinyc federate keys` makes them, and the server must be started with them"
         raise UserError(where, f"does not know the key {keys.name} in {keys.folder}", remedy)
     if status == 401:
-        raise UserError(where, "refused this terminal's signature", "set the clock: it must be within 5 minutes")
+        raise UserError(where, f"refused this terminal's signature{apart(response)}", CLOCK)
     if status in (400, 404):
         raise UserError(where, f"is no server of a federation (HTTP {status})", "give the address that `serve` says")
+
+
+def untrusted(error: Any, where: str, keys: ClientKeys) -> UserError:
+    """Word why the server's certificate is not believed."""
+    why = getattr(error, "verify_message", None) or str(error)
+    match getattr(error, "verify_code", None):
+        case 9:  # X509_V_ERR_CERT_NOT_YET_VALID
+            return UserError(where, f"has a certificate that does not hold yet by this clock: {why}", "set the clock")
+        case 10:  # X509_V_ERR_CERT_HAS_EXPIRED
+            problem = f"has a certificate that has run out by this clock: {why}"
+            remedy = "set the clock if it is wrong; else make new keys with `tinyc federate keys`, for all parties"
+            return UserError(where, problem, remedy)
+        case 62 | 64:  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+            problem = f"has a certificate for other names: {why}"
+            remedy = "write a name that it was made for, or make new keys with this one as --host, for all parties"
+            return UserError(where, problem, remedy)
+    remedy = f"start it with the keys that {keys.folder} came with, or take the folder that came with its own"
+    return UserError(where, f"is not the server of these keys: {why}", remedy)
+
+
+def apart(response: Any) -> str:
+    """Say how far this clock is from the server's, where its answer tells the time."""
+    try:
+        theirs = parsedate_to_datetime(response.headers["date"])
+        seconds = (now() - theirs).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return ""
+    if abs(seconds) < 2:  # the answer tells whole seconds
+        return ""
+    return f": its clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the server's"
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 def reason(error: Any) -> str:

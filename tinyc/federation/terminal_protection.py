@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyc import files, limits
 from tinyc.errors import UserError
 from tinyc.federation.certificates import SEALING_PRIVATE
 
@@ -33,10 +34,10 @@ def sealing_key(keys: Path) -> bytes:
     from tinyc.federation import ciphertexts
 
     path = keys / SEALING_PRIVATE
-    if not path.is_file():
+    if not path.exists():
         remedy = "make keys with `tinyc federate keys DIR --clients N --encryption`; all terminals get the same one"
         raise UserError(str(path), "is not there, and the server asks for encrypted updates", remedy)
-    content = path.read_bytes()
+    content = files.read(path, limits.SEALING_KEY_BYTES)
     if not ciphertexts.read_key(content, str(path)).opens:
         raise UserError(str(path), "is the server's key, which opens nothing", f"take the terminal's {SEALING_PRIVATE}")
     return content
