@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+import tinyc
+from tinyc import limits
 from tinyc.federation.visits import Bounds, Visit, Visits, origin
 
 BOUNDS = Bounds(
@@ -173,3 +176,19 @@ def test_without_room_on_the_machine_the_oldest_stranger_goes() -> None:
 )
 def test_an_address_is_counted_by_who_has_it(address: str, counted: str) -> None:
     assert origin(address) == counted
+
+
+def test_the_page_about_terminals_has_the_limits() -> None:
+    page = (Path(tinyc.__file__).parents[1] / "docs" / "terminals.md").read_text()
+    table = page[page.index("| limit | value |") :].split("\n\n")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in table]
+    values = [value for _, value in rows[2:]]
+    assert values == [
+        f"{limits.STRANGERS}; {limits.STRANGERS_OF_AN_ADDRESS}",
+        f"{limits.TERMINAL_CONNECTIONS}",
+        f"{limits.HANDSHAKE_SECONDS:g}; {limits.HEAD_SECONDS:g}",
+        f"{limits.STALLED_SECONDS:g}; {limits.LEAST_RATE:,}",
+        f"{limits.IDLE_SECONDS:g}",
+        f"{limits.HEAD_BYTES >> 10} KiB; {limits.HEAD_FIELDS}",
+        f"{limits.REQUEST_BYTES >> 20} MiB; {limits.TERMINAL_BYTES >> 20} MiB",
+    ]
