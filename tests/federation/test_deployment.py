@@ -136,6 +136,27 @@ def test_a_server_is_host_and_port(keys: Path, server: str) -> None:
         pass
 
 
+def test_a_request_that_finds_no_connection_is_made_again() -> None:
+    """Before it was sent, so that nothing is done twice; whatever else fails ends the connection."""
+    import httpx
+
+    failures: list[Exception] = [httpx.ConnectError("reset"), httpx.ConnectTimeout("slow")]
+
+    def send() -> str:
+        if failures:
+            raise failures.pop(0)
+        return "answer"
+
+    patience = terminal_link.Patience((0.0, 0.0))
+    assert patience.invoke(send) == "answer"
+    failures += [httpx.ConnectError("reset")] * 3
+    with pytest.raises(httpx.ConnectError):
+        patience.invoke(send)
+    failures[:] = [httpx.ReadError("cut")]
+    with pytest.raises(httpx.ReadError):
+        patience.invoke(send)
+
+
 def test_what_comes_and_is_no_message_ends_in_one(link: Link, keys: Path) -> None:
     from google.protobuf.message import DecodeError
 

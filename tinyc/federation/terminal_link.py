@@ -25,6 +25,7 @@ from tinyc.federation.flower import settle
 # A terminal counts as gone after two of these without a sign of life.
 HEARTBEAT_SECONDS = 15.0
 WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0)
+AGAIN_SECONDS = (0.1, 0.2, 0.4, 0.8)
 POLL_SECONDS = 1.0
 ADDRESS = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+(%\w+)?\]):[0-9]{1,5}", re.ASCII)
 CLOCK = "set the clock: it may be 5 minutes behind the server's, and 5 seconds ahead"
@@ -33,6 +34,26 @@ T = TypeVar("T")
 
 class Lost(Exception):
     """The connection has to be made anew."""
+
+
+@dataclass
+class Patience:
+    """Makes a request again that found no connection, after each of `waits` seconds: it was not sent.
+
+    A server among many strangers may drop a connection before its first request is there.
+    """
+
+    waits: tuple[float, ...] = ()
+
+    def invoke(self, send: Callable[[], T]) -> T:
+        import httpx
+
+        for seconds in self.waits:
+            try:
+                return send()
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                time.sleep(seconds)
+        return send()
 
 
 @dataclass(frozen=True)
@@ -116,15 +137,12 @@ class Wire:
 
     def beat(self, ended: threading.Event) -> None:
         """Tell the server that this terminal lives, until the connection ends; failures are the others' to notice."""
-        import httpx
         from flwr.proto.heartbeat_pb2 import SendNodeHeartbeatRequest
 
         request = SendNodeHeartbeatRequest(node=self.node, heartbeat_interval=HEARTBEAT_SECONDS)
         while not ended.wait(HEARTBEAT_SECONDS / 3):
-            try:
+            with suppress(Exception):
                 self.client.SendNodeHeartbeat(request)
-            except httpx.HTTPError:
-                continue
 
 
 @contextmanager
@@ -138,14 +156,17 @@ def connected(server: str, keys: ClientKeys, retries: int, say: Callable[[str], 
     """
     refuse_no_address(server)
     settle()
-    import httpx
     from flwr.proto.fleet_pb2 import DeactivateNodeRequest
     from flwr.supernode.fleet_http_client import FleetHttpClient
     from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
     signer = NodeAuthHttpInterceptor(keys.private, keys.private.public_key())
-    with FleetHttpClient.from_server_address(server, False, keys.authority, interceptors=[signer]) as client:
+    patience: Any = Patience()  # of the form of Flower's RetryInvoker
+    with FleetHttpClient.from_server_address(
+        server, False, keys.authority, interceptors=[signer], retry_invoker=patience
+    ) as client:
         wire = Wire(client, activated(client, server, keys, retries, say))
+        patience.waits = AGAIN_SECONDS
         ended = threading.Event()
         beating = threading.Thread(target=wire.beat, args=(ended,), name="heartbeat", daemon=True)
         beating.start()
@@ -154,7 +175,8 @@ def connected(server: str, keys: ClientKeys, retries: int, say: Callable[[str], 
         finally:
             ended.set()
             beating.join()
-            with suppress(httpx.HTTPError):
+            patience.waits = ()
+            with suppress(Exception):
                 client.DeactivateNode(DeactivateNodeRequest(node_id=wire.node.node_id))
 
 
