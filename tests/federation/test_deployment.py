@@ -116,6 +116,24 @@ def test_a_clock_that_differs_is_told_by_how_much(
     assert abs(int(caught.value.problem.split()[-6 if seconds > 0 else -5]) - abs(seconds)) <= 3
 
 
+def test_what_answers_without_tls_is_said(keys: Path) -> None:
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, daemon=True).start()
+        with (
+            pytest.raises(MachineError, match="cannot be reached: what answers there speaks no TLS"),
+            terminal_link.connected(
+                f"127.0.0.1:{listener.getsockname()[1]}", certificates.read_client(keys / "client-1"), 0, pytest.fail
+            ),
+        ):
+            pass
+
+
 def test_a_server_under_another_name_is_said(keys: Path) -> None:
     with (
         superlink("0.0.0.0:0", certificates.read_server(keys)) as link,
@@ -220,7 +238,7 @@ def test_without_tls_nothing_is_said(link: Link) -> None:
 
 def test_a_port_that_is_taken_is_said(link: Link, keys: Path) -> None:
     with (
-        pytest.raises(MachineError, match="cannot be listened to: Address already in use"),
+        pytest.raises(MachineError, match=r"cannot be listened to: Address already in use\n"),
         superlink(link.address, certificates.read_server(keys)),
     ):
         pass

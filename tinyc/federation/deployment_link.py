@@ -8,6 +8,7 @@ doorway's, and which requests the door's.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -78,7 +79,8 @@ def bound(address: str) -> socket.socket:
     try:
         return socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = getattr(error, "errno", None) or 0
+        reason = os.strerror(number) if number > 0 else str(error)
         raise MachineError(f"--address {address}", f"cannot be listened to: {reason}", "choose another port") from error
 
 

@@ -263,6 +263,8 @@ def reason(error: Any) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 412:
         return "a terminal with this key is still connected"
+    if getattr(caused_by(error, ssl.SSLError), "reason", "") == "WRONG_VERSION_NUMBER":
+        return "what answers there speaks no TLS"
     return f"HTTP {status}" if status else str(error) or type(error).__name__
 
 
