@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["net", "flat"]
 MetricName = Literal["accuracy", "f1", "auc"]
+Scaling = float | tuple[float, ...]
+"""One number for every value of an example, or one for each column or channel: the last axis."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Stream:
 class Task:
     """What the network is asked: `classes` in label order, the metric, and how raw examples become its inputs.
 
-    Without a `tokenizer` the network sees `raw * scale + offset` as float32, and both numbers travel into the C header.
+    Without a `tokenizer` the network sees `raw * scale + offset` as float32, and both travel into the C header: each
+    is a number, or has one for each column or channel (the last axis).
     With one, raw examples are sentences and the network sees their token ids, int32 (tokens,).
     `input_shape` is one example's as the network sees it, without the batch.
     `front` is what runs before the network and is no part of it, after scale and offset. `stream` says what the
@@ -45,11 +48,18 @@ class Task:
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]
     metric: MetricName = "accuracy"
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Scaling = 1.0
+    offset: Scaling = 0.0
     tokenizer: Tokenizer | None = None
     front: Front | None = None
     stream: Stream | None = None
+
+    @property
+    def columns(self) -> tuple[tuple[float, float], ...]:
+        """Scale and offset of each column or channel, where either has one for each; empty where both are numbers."""
+        count = next((len(each) for each in (self.scale, self.offset) if isinstance(each, tuple)), 0)
+        scale, offset = (each if isinstance(each, tuple) else (each,) * count for each in (self.scale, self.offset))
+        return tuple(zip(scale, offset, strict=True))
 
 
 @dataclass(frozen=True)

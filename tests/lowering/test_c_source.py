@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from tinyc import __version__
+from tinyc.data import inputs
 from tinyc.interpreters import dense_scales
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.quantization import quantize
 from tinyc.lowering import c_source
 from tinyc.lowering.c_source import Vectors
 from tinyc.state import Flat, Task
@@ -106,3 +109,45 @@ def test_the_header_says_which_firmware_gets_dense_layers_wrong(tmp_path):
     assert "Dense layers" not in headers[False].decode()
     (tmp_path / "net.h").write_bytes(headers[True])
     subprocess.run(["gcc", "-std=c99", *STRICT, "-fsyntax-only", "-x", "c", "net.h"], cwd=tmp_path, check=True)
+
+
+COLUMNS = """
+#include <math.h>
+#include <stdio.h>
+#include "model_data.h"
+int main(void) {
+  static const float scale[] = HAND_PREPROCESS_SCALE, offset[] = HAND_PREPROCESS_OFFSET;
+  float raw[HAND_INPUT_SIZE];
+  while (fread(raw, sizeof raw, 1, stdin) == 1) {
+    for (int i = 0; i < HAND_INPUT_SIZE; ++i) {
+      const int c = i % HAND_PREPROCESS_CHANNELS;
+      const float q = rintf((raw[i] * scale[c] + offset[c]) / HAND_INPUT_SCALE) + HAND_INPUT_ZERO_POINT;
+      printf("%d ", (int)(q < -128 ? -128 : q > 127 ? 127 : q));
+    }
+  }
+  return 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("compiler", "file"), [(("g++", "-std=c++17"), "main.cc"), (("gcc", "-std=c99"), "main.c")])
+def test_rows_of_columns_in_other_units_are_quantized_as_here(compiler, file, tmp_path):
+    """The header's formula, compiled, on rows of a file: equal to Python's inputs and quantizer to the bit."""
+    task = Task(LABELS, (3,), scale=(3.3, 1 / 300, 333.3), offset=(-3.3, -3.31, -1e-7))
+    flat = Flat(artifacts.by_hand(), task)
+    draw = np.random.default_rng(0)
+    rows = np.stack([draw.normal(1, 0.3, 500), draw.normal(1000, 300, 500), draw.normal(0.01, 0.003, 500)], 1)
+    rows = rows.round(5).astype(np.float32)
+    (tmp_path / file).write_text(COLUMNS)
+    (tmp_path / "model_data.h").write_bytes(c_source.model_data(flat, "hand", None)["model_data.h"])
+    subprocess.run([*compiler, *STRICT, file, "-lm", "-o", "program"], cwd=tmp_path, check=True)
+    done = subprocess.run(["./program"], cwd=tmp_path, check=True, capture_output=True, input=rows.tobytes())
+    found = np.array(done.stdout.split(), int).reshape(rows.shape)
+    wanted = quantize(inputs(rows, task), describe(flat.content).inputs[0])
+    assert (found == wanted).all()
+    assert min(len(np.unique(column)) for column in wanted.T) > 10
+
+
+def test_one_scale_for_each_column_counts_in_flash():
+    assert c_source.scaling_bytes(Task(LABELS, (3,), scale=(1.0, 2.0, 3.0))) == 24
+    assert c_source.scaling_bytes(Task(LABELS, (3,), scale=0.5)) == 0

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tinyc.data import inputs
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Tensor
 from tinyc.interpreters.quantization import quantize
@@ -155,3 +156,15 @@ def test_a_network_of_token_ids_has_no_front():
 
 def test_no_front_no_files():
     assert not front_source(Task(("a",), (3,)), tensor(), "model").files
+
+
+def test_channels_with_scales_of_their_own_are_equal_to_the_bit(tmp_path):
+    """A median moves numbers and computes none, so that nothing but scale, offset and rounding is compared."""
+    front = Front((TIME, 1, CHANNELS), (Median(3),))
+    task = Task(("a", "b"), front.output_shape, scale=(3.3, 1 / 300, 333.3), offset=(-3.3, -3.31, 0.7), front=front)
+    x = examples(200) * np.float32([1, 300, 0.003]) + np.float32([1, 1000, 0])
+    wanted = quantize(inputs(x, task), tensor()).reshape(len(x), -1)
+    for name, compiler in COMPILERS.items():
+        assert (ran(build(tmp_path / name, task, tensor(), compiler), x, np.int8) == wanted).all()
+    assert len(np.unique(wanted)) > 200
+    assert front_source(task, tensor(), "model").tables == {"preprocess": 6 * 4}

@@ -152,7 +152,7 @@ def key(school: School, dataset: Dataset, sides: Sides, seed: int) -> str:
         school.options.model_dump(mode="json"), dataset.digest, seed, sides.unit,
         sides.members.ids.tolist(), sides.others.ids.tolist(),
         None if net.task.front is None else net.task.front.to_json(),
-        [words.definition, words.length] if words else None,
+        [words.definition, words.length] if words else None, *net.task.columns,
     ]  # fmt: skip
     total = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
     for layer in net.model.layers:

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinyc.cli.recipes import JSON
 
+if TYPE_CHECKING:
+    from tinyc.state import Scaling
+
 FILE = click.argument("file", type=click.Path(path_type=Path))
+SEES = "The network sees raw * scale + offset; a list such as 0.5,2 has one number for each column or channel"
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg]
+    """One number, or several with commas between them."""
+
+    name = "NUMBER[,NUMBER..]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scaling:
+        from tinyc.data import amounts
+
+        name = str(param.name) if param else "scale"
+        try:
+            numbers = tuple(amounts.number(name, each) for each in str(value).split(","))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return numbers if len(numbers) > 1 else numbers[0]
+
+
+SCALING = Numbers()
 
 
 @click.command()
@@ -31,8 +55,8 @@ def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) 
 @click.option(
     "--examples", default=64, show_default=True, type=click.IntRange(1, 100_000), help="How many random inputs."
 )
-@click.option("--scale", type=float, help="The network sees raw * scale + offset.")
-@click.option("--offset", type=float)
+@click.option("--scale", type=SCALING, help=f"{SEES} [default: the run's own, or the dataset's].")
+@click.option("--offset", type=SCALING)
 @click.option(
     "--sequence", is_flag=True, help="Carry state (LSTM, SVDF, variables) from each example into the next, in order."
 )
@@ -41,8 +65,8 @@ def verify(
     file: Path,
     source: str | None,
     examples: int,
-    scale: float | None,
-    offset: float | None,
+    scale: Scaling | None,
+    offset: Scaling | None,
     sequence: bool,
     as_json: bool,
 ) -> int:
@@ -58,10 +82,10 @@ def verify(
 @click.command()
 @FILE
 @click.argument("example")
-@click.option("--scale", type=float, help="The network sees raw * scale + offset [default: the run's own].")
-@click.option("--offset", type=float)
+@click.option("--scale", type=SCALING, help=f"{SEES} [default: the run's own].")
+@click.option("--offset", type=SCALING)
 @JSON
-def predict(file: Path, example: str, scale: float | None, offset: float | None, as_json: bool) -> None:
+def predict(file: Path, example: str, scale: Scaling | None, offset: Scaling | None, as_json: bool) -> None:
     """Run EXAMPLE through FILE.tflite under TensorFlow Lite Micro.
 
     EXAMPLE is an image, a .npy array or a CSV row. Where the tokenizer.json of the run lies beside FILE, it is a

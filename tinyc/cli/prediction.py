@@ -17,6 +17,7 @@ from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
+from tinyc.data.scaling import require_columns, scaled
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
@@ -24,6 +25,7 @@ from tinyc.interpreters.parting import with_output
 from tinyc.interpreters.pool import Pool
 from tinyc.report.views import Views
 from tinyc.report.write import read
+from tinyc.state import Scaling
 from tinyc.tokens import Tokenizer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -39,13 +41,13 @@ class Asked:
     is_list: bool = False
 
 
-def run(file: Path, example: str, scale: float | None, offset: float | None, as_json: bool) -> str:
+def run(file: Path, example: str, scale: Scaling | None, offset: Scaling | None, as_json: bool) -> str:
     """Predict from one example; class names and scale come from the run that the file lies in."""
     content = read_file(file)
     described = describe(content, str(file))
     if len(described.inputs) != 1:
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")
-    views = run_of(file)
+    views = run_of(file) or Views()
     if takes_ids(described.inputs[0]) and (scale, offset) != (None, None):
         raise UserError("--scale and --offset", "are for numbers, and the network takes token ids", "leave them out")
     tokenizer = tokenizer_beside(file, described)
@@ -81,7 +83,7 @@ def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
 
 
 def numbers(
-    file: Path, given: str, described: Description, views: Views, scale: float | None, offset: float | None
+    file: Path, given: str, described: Description, views: Views, scale: Scaling | None, offset: Scaling | None
 ) -> Asked:
     """Read an image, array or row; token ids are taken as they are, everything else is scaled."""
     shape = described.inputs[0].shape[1:]
@@ -92,7 +94,9 @@ def numbers(
         return Asked(token_ids(Path(given), shape, table_rows(described))[None])
     front = front_beside(file, shape)
     raw = load_example(Path(given), front.input_shape if front else shape)
-    x = raw * (views.scale if scale is None else scale) + (views.offset if offset is None else offset)
+    scale, offset = views.scale if scale is None else scale, views.offset if offset is None else offset
+    require_columns(given, raw.shape, scale, offset)
+    x = scaled(raw, scale, offset)
     return Asked(front.apply(x[None]) if front else x[None])
 
 
@@ -133,11 +137,9 @@ def as_text(answers: list[list[Answer]], asked: Asked) -> str:
     return "\n".join(f"{line:{width}}  {text}" for line, text in zip(lines, asked.sentences, strict=True))
 
 
-def run_of(file: Path) -> Views:
-    """What the run folder around the file says of it; nothing where there is none."""
-    if not (file.parent / "report.json").is_file():
-        return Views()
-    return read(file.parent)[1] or Views()
+def run_of(file: Path) -> Views | None:
+    """What the run folder around the file says of it; None where there is none."""
+    return read(file.parent)[1] if (file.parent / "report.json").is_file() else None
 
 
 def load_example(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from tinyc import cache, data, ledger, units
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
+from tinyc.cli.prediction import run_of
 from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare
@@ -27,6 +28,7 @@ from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.quantization import dequantize
 from tinyc.report.terminal import open_screen
 from tinyc.signals.front import Front
+from tinyc.state import Scaling
 from tinyc.tokens import Language, Tokenizer
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
@@ -36,8 +38,8 @@ def run(
     file: Path,
     source: str | None,
     examples: int,
-    scale: float | None,
-    offset: float | None,
+    scale: Scaling | None,
+    offset: Scaling | None,
     sequence: bool,
     as_json: bool,
 ) -> int:
@@ -50,6 +52,9 @@ def run(
     if source:
         tokenizer = tokenizer_beside(file, described)
         front = front_beside(file, described.inputs[0].shape[1:])
+        views = run_of(file) if tokenizer is None else None
+        if views is not None:
+            scale, offset = views.scale if scale is None else scale, views.offset if offset is None else offset
         inputs, labels = test_data(source, scale, offset, tokenizer, str(file), front)
     else:
         inputs = random_inputs(described, examples, str(file))
@@ -64,8 +69,8 @@ def run(
 
 def test_data(
     source: str,
-    scale: float | None,
-    offset: float | None,
+    scale: Scaling | None,
+    offset: Scaling | None,
     tokenizer: Tokenizer | None,
     where: str,
     front: Front | None,
@@ -88,7 +93,7 @@ def test_data(
     return data.inputs(dataset.test.x, replace(dataset.task, front=front)), dataset.test.y
 
 
-def spec_of(source: str, scale: float | None, offset: float | None, prepare: Prepare | None) -> DataSpec:
+def spec_of(source: str, scale: Scaling | None, offset: Scaling | None, prepare: Prepare | None) -> DataSpec:
     """Say `--data` as a recipe does.
 
     Raises:

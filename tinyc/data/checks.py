@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import strings
+from tinyc.data import scaling, strings
+from tinyc.data.amounts import Amount
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError
+from tinyc.state import Scaling
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -97,7 +99,7 @@ def with_channels(where: str, x: Arrays) -> tuple[Arrays, tuple[str, ...]]:
     return {part: array[..., None] for part, array in x.items()}, () if first.dtype == np.uint8 else (note,)
 
 
-def in_range(raw: Raw, scale: float, offset: float) -> tuple[str, ...]:
+def in_range(raw: Raw, scale: Amount, offset: Amount) -> tuple[str, ...]:
     """Check what the network would see: not all the same, one order of size in all parts, not scaled twice, not huge.
 
     Raises:
@@ -114,22 +116,27 @@ def in_range(raw: Raw, scale: float, offset: float) -> tuple[str, ...]:
         shown = ", ".join(f"{array_name('x', part)} spans {low:g} to {high:g}" for part, (low, high) in spans.items())
         raise UserError(raw.where, f"has parts in different units: {shown}", "bring all parts to the same units")
     first = next(iter(raw.x))
-    return scaled_once(
-        f"{raw.where}: {array_name('x', first)}", raw.x[first].dtype == np.uint8, spans[first], scale, offset
-    )
+    where, x = f"{raw.where}: {array_name('x', first)}", raw.x[first]
+    if isinstance(scale, str) or isinstance(offset, str):  # fitted: mean 0 and deviation 1
+        return ()
+    scaling.require_columns(where, x.shape[1:], scale, offset)
+    return scaled_once(where, x, scale, offset)
 
 
-def scaled_once(where: str, is_bytes: bool, span: tuple[float, float], scale: float, offset: float) -> tuple[str, ...]:
-    """Check the scale against the span of the training examples."""
-    low, high = span
-    if not is_bytes and max(-low, high) <= 1 and abs(scale) <= 0.01:
+def scaled_once(where: str, x: NDArray[Any], scale: Scaling, offset: Scaling) -> tuple[str, ...]:
+    """Check the scale against the span of each column of the training examples."""
+    is_bytes, (low, high) = x.dtype == np.uint8, scaling.ends(x)
+    factor = np.abs(np.broadcast_to(scale, low.shape))
+    if not is_bytes and np.all((np.maximum(-low, high) <= 1) & (factor <= 0.01)):
         raise UserError(
             where,
-            f"lies within {low:g} to {high:g} already, and scale = {scale:g} would shrink that to nothing",
+            f"lies within {low.min():g} to {high.max():g} already, and scale = {factor.max():g} would shrink that to "
+            "nothing",
             "leave scale out, or give the data as uint8",
         )
-    seen = sorted((low * scale + offset, high * scale + offset))
-    if max(-seen[0], seen[1]) <= 100:
+    seen = np.stack([low * scale + np.asarray(offset), high * scale + np.asarray(offset)])
+    if np.abs(seen).max() <= 100:
         return ()
     remedy = "for images write scale = 0.00392157 (1/255)" if is_bytes else "give a scale"
-    return (f"{where}: the network sees {seen[0]:g} to {seen[1]:g}, and trains best within about -1 to 1; {remedy}",)
+    ends = f"{seen.min():g} to {seen.max():g}"
+    return (f"{where}: the network sees {ends}, and trains best within about -1 to 1; {remedy}",)

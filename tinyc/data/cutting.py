@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import checks, grouping, labels, overlap, split, tokenizing, windows
+from tinyc.data import checks, grouping, labels, overlap, scaling, split, tokenizing, windows
+from tinyc.data.amounts import Amount
 from tinyc.data.dataset import Dataset, Split
 from tinyc.data.preparing import Window, prepared, window_of
 from tinyc.data.raw import Raw
 from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError
-from tinyc.state import Stream, Task
+from tinyc.state import Scaling, Stream, Task
 from tinyc.tokens import Tokenizer
 
 RECORDING = "recording"
@@ -42,8 +43,8 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
     window = window_of(spec.steps)
     stream = stream_of(raw, spec, window)
     raw = prepared(windows.make(raw, window) if window else raw, spec.steps)
-    scale = raw.scale if spec.scale is None else spec.scale
-    offset = raw.offset if spec.offset is None else spec.offset
+    scale: Amount = raw.scale if spec.scale is None else spec.scale
+    offset: Amount = raw.offset if spec.offset is None else spec.offset
     notes = raw.warnings + (() if tokenizer else checks.in_range(raw, scale, offset))
     parts = parts_of(raw, window, seed)
     complete(raw, parts)
@@ -54,8 +55,22 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
     if tokenizer:
         notes += tokenizing.notes(raw.where, tokenizer, {"train": train, "validation": validation, "test": parts.test})
     shape = (tokenizer.length,) if tokenizer else train.x.shape[1:]
-    task = Task(raw.class_names or (), shape, spec.metric, scale, offset, tokenizer, stream=stream)
+    seen_scale, seen_offset, said = resolved(raw.where, train, scale, offset)
+    notes += said
+    task = Task(raw.class_names or (), shape, spec.metric, seen_scale, seen_offset, tokenizer, stream=stream)
     return Dataset(name, task, train, validation, calibration, parts.test, digest, notes)
+
+
+def resolved(where: str, train: Split, scale: Amount, offset: Amount) -> tuple[Scaling, Scaling, tuple[str, ...]]:
+    """Put numbers in place of "fit", found on the training examples alone; say which columns never change in them."""
+    if not isinstance(scale, str) and not isinstance(offset, str):
+        return scale, offset, ()
+    fitted = scaling.fit(train.x)
+    if not fitted.constant:
+        return fitted.scale, fitted.offset, ()
+    named = scaling.listed(fitted.constant)
+    note = f'{where}: scale = "fit" only centres column {named}, counted from 0: it does not change in train'
+    return fitted.scale, fitted.offset, (note,)
 
 
 def stream_of(raw: Raw, spec: DataSpec, window: Window | None) -> Stream | None:

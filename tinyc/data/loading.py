@@ -78,12 +78,12 @@ def inputs(x: NDArray[Any], task: Task) -> NDArray[Any]:
 
     Token ids, int32; or raw * scale + offset, float32, which the task's front has gone over.
     """
-    import numpy as np
+    from tinyc.data.scaling import scaled
 
     if task.tokenizer:
         return task.tokenizer.encode(x)
-    scaled = x.astype(np.float32) * np.float32(task.scale) + np.float32(task.offset)
-    return task.front.apply(scaled) if task.front else scaled
+    seen = scaled(x, task.scale, task.offset)
+    return task.front.apply(seen) if task.front else seen
 
 
 def title(spec: DataSpec) -> str:

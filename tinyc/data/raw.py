@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tinyc.state import Scaling
+
 
 @dataclass(frozen=True)
 class Raw:
@@ -29,8 +31,8 @@ class Raw:
     x: Mapping[str, NDArray[Any]]
     y: Mapping[str, NDArray[Any]]
     class_names: tuple[str, ...] | None = None
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Scaling = 1.0
+    offset: Scaling = 0.0
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
 

@@ -7,14 +7,25 @@ import math
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Discriminator, Field, StrictFloat, StrictInt, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Discriminator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from tinyc.builders import Builder
-from tinyc.data import preparing
+from tinyc.data import amounts, preparing
+from tinyc.data.amounts import FIT, Amount, amount
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare, problem_of
 from tinyc.data.preparing import Steps
-from tinyc.state import MetricName
+from tinyc.state import MetricName, Scaling
 
 
 def kind_of(value: Any) -> str:
@@ -62,13 +73,13 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
         description="samples a second of the sensor, in Hz; of images and other whole examples, examples a second",
     )  # fmt: skip
     sample_bits: int | None = Field(default=None, ge=1, le=64, description="bits of one value of the sensor")
-    scale: float | None = Field(
+    scale: Amount | None = Field(
         default=None,
-        allow_inf_nan=False,
-        description="the network sees raw * scale + offset; default the dataset's, or 1",
+        description="the network sees raw * scale + offset: a number, a list with one for each column or channel (the "
+        "last axis), or 'fit': mean 0 and deviation 1 of each over train; default the dataset's, or 1",
     )
-    offset: float | None = Field(
-        default=None, allow_inf_nan=False, description="see scale; default the dataset's, or 0"
+    offset: Amount | None = Field(
+        default=None, description="see scale, with which it is fitted; default the dataset's, or 0"
     )
     metric: MetricName = Field(default="accuracy", description="what accuracy means: accuracy, f1 (macro) or auc")
     validation: StrictInt | StrictFloat | None = Field(
@@ -93,12 +104,17 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
         )
         raise ValueError(f"unknown dataset {name!r}; {hint}")
 
-    @field_validator("scale")
+    @field_validator("scale", "offset", mode="before")
     @classmethod
-    def is_not_zero(cls, scale: float | None) -> float | None:
-        if scale == 0:
-            raise ValueError("scale 0 would make all examples equal; leave it out for 1")
-        return scale
+    def is_amount(cls, value: Any, info: ValidationInfo) -> Any:
+        return amount(info.field_name or "scale", value)
+
+    @model_validator(mode="after")
+    def has_one_way_of_scaling(self) -> DataSpec:
+        problem = amounts.problem_of(self.scale, self.offset)
+        if problem:
+            raise ValueError(problem)
+        return self
 
     @field_validator("validation")
     @classmethod
@@ -175,3 +191,7 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
         """Write out what a named dataset brings, so that data from elsewhere can be prepared the same."""
         rate, bits = self.sensor or (None, None)
         return self.model_copy(update={"prepare": self.steps or self.prepare, "rate": rate, "sample_bits": bits})
+
+    def fitted(self, scale: Scaling, offset: Scaling) -> DataSpec:
+        """Put the numbers that were found in the place of "fit"."""
+        return self.model_copy(update={"scale": scale, "offset": offset}) if self.scale == FIT else self

@@ -28,6 +28,8 @@ def tokenizer(where: str, spec: DataSpec, find: Find, language: Language | None,
         if isinstance(spec.prepare, Prepare):
             raise UserError(where, "holds no sentences, and prepare is for text", "leave prepare out of [data]")
         return None
+    if spec.scale is not None or spec.offset is not None:
+        raise UserError(where, "holds sentences, and scale and offset are for numbers", "leave both out of [data]")
     if isinstance(spec.prepare, tuple):
         raise UserError(where, "holds sentences, and steps are for numbers", "write prepare = { tokens = 64 }")
     prepare = spec.prepare or Prepare()

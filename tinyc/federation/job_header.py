@@ -14,6 +14,7 @@ from tinyc.sources import gate_json
 Name = Annotated[str, Field(max_length=1000)]
 Side = Annotated[int, Field(ge=1, le=1 << 24)]
 Id = Annotated[int, Field(ge=0, lt=1 << 31)]
+Scaling = float | Annotated[tuple[float, ...], Field(min_length=1, max_length=limits.COLUMNS)]
 
 
 def a_table(text: str) -> str:
@@ -44,8 +45,8 @@ class TaskTable(Table, frozen=True):
     classes: tuple[Name, ...] = Field(min_length=1, max_length=limits.CLASSES)
     input_shape: tuple[Side, ...] = Field(min_length=1, max_length=4)
     metric: Literal["accuracy", "f1", "auc"]
-    scale: float
-    offset: float
+    scale: Scaling
+    offset: Scaling
     tokenizer: tuple[str, Side, tuple[Id, ...] | None] | None
     front: JsonTable | None
     stream: StreamTable | None

@@ -17,12 +17,13 @@ from tinyc.interpreters.description import Description, Tensor
 from tinyc.interpreters.flatbuffer import describe
 
 if TYPE_CHECKING:
-    from tinyc.state import Flat
+    from tinyc.state import Flat, Task
 
 HEADER, SOURCE = "model_data.h", "model_data.cc"
 VECTORS_HEADER, VECTORS_SOURCE = "test_vectors.h", "test_vectors.cc"
 TOKENIZER_HEADER, FRONT_HEADER = "tokenizer.h", "preprocess.h"
 POINTER_BYTES = 4
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,7 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "rows": rows(flat.content, "    "),
         "input": side(described.inputs[0]),
         "output": side(described.outputs[0]),
-        "scale": number(flat.task.scale),
-        "offset": number(flat.task.offset),
+        **scaling(flat.task),
         "tokenizer": TOKENIZER_HEADER if flat.task.tokenizer else None,
         "front": FRONT_HEADER if flat.task.front else None,
         "arena_bytes": arena_bytes,
@@ -65,6 +65,18 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "dense": dense(described),
     }
     return {HEADER: render(HEADER, facts), SOURCE: render(SOURCE, facts)}
+
+
+def scaling(task: Task) -> dict[str, Any]:
+    """Scale and offset of raw values: one number each, or `channels` numbers each with a comma between them."""
+    pairs = task.columns or ((task.scale, task.offset),)
+    scale, offset = (", ".join(map(number, each)) for each in zip(*pairs, strict=True))
+    return {"channels": len(task.columns), "scale": scale, "offset": offset}
+
+
+def scaling_bytes(task: Task) -> int:
+    """Count the flash that one scale and one offset for each column take, in float; numbers are part of the code."""
+    return 2 * FLOAT_BYTES * len(task.columns)
 
 
 def tables(described: Description) -> dict[str, Any] | None:
@@ -129,7 +141,7 @@ def rows(values: bytes | Sequence[int], indent: str) -> str:
     return "\n".join(f"{indent}{line}," for line in lines)
 
 
-def number(value: float) -> str:
+def number(value: Any) -> str:
     """Write a float constant that reads back as the same float32."""
     return f"{np.float32(value)!s}f"
 

@@ -12,15 +12,14 @@ import numpy as np
 from tinyc import __version__
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Tensor
+from tinyc.lowering.c_source import FLOAT_BYTES, number, render, scaling, scaling_bytes
 from tinyc.lowering.c_source import FRONT_HEADER as HEADER
-from tinyc.lowering.c_source import number, render
 from tinyc.signals.front import Front
 from tinyc.signals.library import library
 from tinyc.signals.operations import GAUSSIAN_MAD, Affine, Filter, Median, Project, Wavelet
 from tinyc.state import Task
 
 SOURCE, DEFINITION = "preprocess.c", "preprocess.json"
-FLOAT_BYTES = 4
 TYPES = ("int8", "int16", "float32")
 REMEDY = "let the network take int8, int16 or float32"
 
@@ -75,8 +74,7 @@ def front_source(task: Task, tensor: Tensor, name: str) -> FrontSource:
         "raw": math.prod(front.input_shape),
         "size": math.prod(front.output_shape),
         "work": math.prod(front.input_shape) + max(stage.work for stage in found),
-        "scale": number(task.scale),
-        "offset": number(task.offset),
+        **scaling(task),
         "type": "float" if limits is None else f"{tensor.dtype}_t",
         "quantized": limits is not None,
         "step": number(tensor.scales[0]) if tensor.scales else None,
@@ -91,7 +89,8 @@ def front_source(task: Task, tensor: Tensor, name: str) -> FrontSource:
         "universal": number(math.sqrt(2 * math.log(front.input_shape[0]))),
     }
     floats = sum(len(table) for stage in found for table in stage.tables.values())
-    return FrontSource({file: render(file, facts) for file in (HEADER, SOURCE)}, {"preprocess": floats * FLOAT_BYTES})
+    size = floats * FLOAT_BYTES + scaling_bytes(task)
+    return FrontSource({file: render(file, facts) for file in (HEADER, SOURCE)}, {"preprocess": size})
 
 
 def definition(front: Front | None) -> dict[str, bytes]:

@@ -94,7 +94,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             run = observe(written.content, inputs, pool)
         tokenizer = self.tokenizer(state)
         front = self.front(state, written.content)
-        tables = {**state.tables, **({"labels": self.labels(state)} if "c" in self.formats else {})}
+        tables = {**state.tables, **(self.constants(state) if "c" in self.formats else {})}
         final = replace(state, content=written.content, tables={**tables, **tokenizer.tables, **front.tables})
         files = {**self.files(final, inputs, run), **tokenizer.files, **front.files}
         skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
@@ -156,10 +156,12 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         source = front_source(state.task, describe(content).inputs[0], self.name)
         return FrontSource({**files, **source.files}, source.tables)
 
-    def labels(self, state: Flat) -> int:
-        from tinyc.lowering.c_source import labels_bytes
+    def constants(self, state: Flat) -> dict[str, int]:
+        """Count the bytes of the labels, and of a scale and offset for each column where no front has them."""
+        from tinyc.lowering.c_source import labels_bytes, scaling_bytes
 
-        return labels_bytes(state.task.classes)
+        scaling = {"scaling": scaling_bytes(state.task)} if state.task.columns and not state.task.front else {}
+        return {"labels": labels_bytes(state.task.classes), **scaling}
 
     def files(self, final: Flat, inputs: NDArray[Any], run: Run | None) -> dict[str, bytes]:
         """Write every file that is asked for, by name."""

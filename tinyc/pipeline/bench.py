@@ -53,7 +53,9 @@ class Bench:
             scratch=scratch,
             rehearse=rehearse,
             compare=self.compare,
-            spec=self.recipe.data.spelt_out().model_dump_json(exclude_none=True),
+            spec=self.recipe.data.fitted(data.task.scale, data.task.offset)
+            .spelt_out()
+            .model_dump_json(exclude_none=True),
         )
 
     def compare(self, flat: Flat) -> Mapping[str, Any]:

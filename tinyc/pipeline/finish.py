@@ -18,7 +18,7 @@ from tinyc import __version__, keys
 from tinyc.ledger.metrics import are_probabilities
 from tinyc.pipeline import judge, layers
 from tinyc.pipeline.run import Run
-from tinyc.pipeline.stored import FILES, FLAT, Done
+from tinyc.pipeline.stored import FILES, FLAT, Done, scaling_of
 from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
@@ -69,12 +69,13 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
     states = [source, *dones]
     labels, classes = data.test.y, len(data.task.classes)
     first, last = odds(source), odds(final)
+    scale, offset = scaling_of(final, data.task)
     return Views(
         description=run.recipe.description,
         recipe_toml=tomli_w.dumps(dict(run.recipe.table)),
         classes=data.task.classes,
-        scale=data.task.scale,
-        offset=data.task.offset,
+        scale=scale,
+        offset=offset,
         source_layers=source.layers,
         final_layers=final.layers,
         source_confusion=samples.confusion(labels, first.argmax(axis=1), classes),

@@ -18,7 +18,7 @@ from tinyc.ledger import Ledger
 from tinyc.quiet import hushed
 from tinyc.report.views import Layer
 from tinyc.signals.front import Front
-from tinyc.state import Flat, Net, State, Task
+from tinyc.state import Flat, Net, Scaling, State, Task
 from tinyc.tokens import Tokenizer
 
 NET, FLAT, SCORES, TOKENIZER, FRONT = "net.h5", "model.tflite", "scores.npy", "tokenizer.json", "preprocess.json"
@@ -77,6 +77,8 @@ def describe(state: State | None) -> dict[str, Any] | None:
     words: dict[str, Any] = {"tokens": tokenizer.length, "origin": tokenizer.origin} if tokenizer else {}
     if state.task.front:
         words["front"] = True
+    if state.task.columns:
+        words |= {"scale": state.task.scale, "offset": state.task.offset}
     if isinstance(state, Flat):
         return {"kind": "flat", "tables": dict(state.tables), "softmax": state.softmax, **words}
     ranges = {"ranges": {name: list(pair) for name, pair in state.ranges.items()}} if state.ranges else {}
@@ -146,6 +148,23 @@ def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | 
     return Tokenizer(definition, described["tokens"], None if origin is None else tuple(origin))
 
 
+def with_stored_scaling(task: Task, described: Mapping[str, Any]) -> Task:
+    """The task of a state with a scale for each column, which may have come out of the source's network."""
+    if "scale" not in described:
+        return task
+    return replace(task, scale=numbers_of(described["scale"]), offset=numbers_of(described["offset"]))
+
+
+def numbers_of(value: Any) -> Scaling:
+    return tuple(map(float, value)) if isinstance(value, list) else float(value)
+
+
+def scaling_of(done: Done, task: Task) -> tuple[Scaling, Scaling]:
+    """Scale and offset of the state that a step left; those of the data where it has no others."""
+    found = with_stored_scaling(task, (rundir.manifest(done.folder) or {}).get("state") or {})
+    return found.scale, found.offset
+
+
 def with_stored_front(task: Task, folder: Path, described: Mapping[str, Any]) -> Task:
     """The task of a state that a pass gave a front: its network sees what the front gives."""
     if not described.get("front"):
@@ -159,7 +178,8 @@ def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, t
     """Read the state that a finished step left; `own_layers` gives the layer classes of the recipe's own files."""
     table = rundir.manifest(folder) or {}
     described = table["state"]
-    task = with_stored_front(replace(task, tokenizer=stored_tokenizer(folder, described)), folder, described)
+    task = with_stored_scaling(replace(task, tokenizer=stored_tokenizer(folder, described)), described)
+    task = with_stored_front(task, folder, described)
     if described["kind"] == "flat":
         return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
     ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}

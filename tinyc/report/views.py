@@ -3,7 +3,7 @@
 It is stored in report.json as one extra table, "views":
 
     { "description": str, "recipe_toml": str, "classes": [label, ..],
-      "scale": float, "offset": float                       (the network sees raw * scale + offset)
+      "scale", "offset": float|[float, ..]     (the artifact's: it sees raw * scale + offset; a list has one a column)
       "source_layers", "final_layers": [ { "name": str, "kind": str, "bytes": int, "params": int, "macs": int|null } ],
       "source_confusion", "final_confusion": [[int, ..], ..]      (row: true label, column: predicted; test examples)
       "samples": [ { "index": int, "label": int, "source": int, "source_confidence": float,
@@ -25,6 +25,7 @@ from pydantic import ConfigDict
 
 from tinyc.errors import UserError
 from tinyc.report.schema import STRICT, validated
+from tinyc.state import Scaling
 from tinyc.targets import Measured
 
 Confusion = tuple[tuple[int, ...], ...]
@@ -87,8 +88,8 @@ class Views:
     description: str = ""
     recipe_toml: str = ""
     classes: tuple[str, ...] = ()
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Scaling = 1.0
+    offset: Scaling = 0.0
     source_layers: tuple[Layer, ...] = ()
     final_layers: tuple[Layer, ...] = ()
     source_confusion: Confusion = ()

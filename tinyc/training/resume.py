@@ -76,6 +76,8 @@ def training_key(model: Any, options: FitOptions, context: Context, details: Seq
     if context.data.task.tokenizer:
         words = context.data.task.tokenizer
         total.update(json.dumps([words.definition, words.length, words.origin]).encode())
+    if context.data.task.columns:
+        total.update(json.dumps(context.data.task.columns).encode())
     if context.data.task.front:
         total.update(context.data.task.front.to_json().encode())
     for weight in model.get_weights():
