@@ -82,16 +82,6 @@ def test_leftovers_of_a_killed_writer_are_swept(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "kept"
 
 
-def test_another_recipes_report_gives_a_folder_of_its_own(tmp_path: Path) -> None:
-    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r"
-    (tmp_path / "r").mkdir()
-    (tmp_path / "r" / "report.json").write_text('{"recipe_sha256": "%s"}' % ("a" * 64))
-    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r"
-    assert rundir.choose(tmp_path, "r", "b" * 64).path == tmp_path / "r-bbbbbbbb"
-    (tmp_path / "r" / "report.json").write_text("damaged")
-    assert rundir.choose(tmp_path, "r", "a" * 64).path == tmp_path / "r-aaaaaaaa"
-
-
 def test_a_finished_step_is_shared_by_key(tmp_path: Path) -> None:
     first, second = RunFolder(tmp_path / "r"), RunFolder(tmp_path / "r-bbbbbbbb")
     second.path.mkdir()

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tinyc.errors import MachineError
 
 MANIFEST = "step.json"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of one run, `runs/<recipe>` or `runs/<recipe>-<8 of sha>` beside a run of another recipe."""
+    """The folder of one run: `runs/<recipe>` is the newest, `runs/<recipe>-<8 of sha>` an earlier one (`newest`)."""
 
     path: Path
 
@@ -29,39 +30,55 @@ class RunFolder:
         return self.path / f"{index:02d}-{use}-{key[:12]}"
 
 
-def choose(base: Path, name: str, sha256: str) -> RunFolder:
-    """Take the recipe's folder, or one of its own where the folder holds a report of another recipe."""
-    plain = base / name
-    report = plain / "report.json"
-    try:
-        owner = json.loads(report.read_text(encoding="utf-8")).get("recipe_sha256") if report.is_file() else sha256
-    except (ValueError, AttributeError):
-        owner = None
-    return RunFolder(plain if owner == sha256 else base / f"{name}-{sha256[:8]}")
-
-
 @contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
-    """Hold the run folder against a second writer.
+    """Hold the run folder against a second writer. The lock is a file in it, and moves with it.
 
     Raises:
         MachineError: another process writes here, or the folder cannot be made.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
-    with (folder.path / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            owner = lock.read().strip() or "another process"
-            remedy = "wait for it to end, or give another folder by --out"
-            raise MachineError(str(folder.path), f"is being written by process {owner}", remedy) from error
+    with held(folder.path) as lock:
         lock.seek(0)
         lock.truncate()
         lock.write(str(os.getpid()))
         lock.flush()
         sweep(folder.path)
         yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[IO[str]]:
+    """Open and lock a folder's lock file; a folder that was moved between both is opened anew by its name."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = (path / LOCK).open("a+")
+        except FileNotFoundError:  # moved after it was made
+            continue
+        with lock:
+            take(lock, path)
+            if is_still(lock, path / LOCK):
+                yield lock
+                return
+
+
+def take(lock: IO[str], path: Path) -> None:
+    """Lock an open file, without waiting."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        owner = lock.read().strip() or "another process"
+        remedy = "wait for it to end, or give another folder by --out"
+        raise MachineError(str(path), f"is being written by process {owner}", remedy) from error
+
+
+def is_still(lock: IO[str], path: Path) -> bool:
+    """Say whether an open file still stands at its path."""
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sweep(path: Path) -> None:
@@ -126,13 +143,24 @@ def file_hash(path: Path) -> str:
 
 def borrow(folder: RunFolder, step: Path) -> bool:
     """Share a finished step of a run beside this one: equal keys are equal bytes."""
-    for other in sorted(folder.path.parent.glob(f"*/{step.name}")):
-        if other != step and manifest(other) is not None:
-            writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.path))
-            shutil.copytree(other, writing, dirs_exist_ok=True)
-            os.replace(writing, step)
-            return True
-    return False
+    return any(copied(other, step) for other in sorted(folder.path.parent.glob(f"*/{step.name}")) if other != step)
+
+
+def copied(other: Path, step: Path) -> bool:
+    """Copy a finished step; False where it is damaged, or its folder is moved meanwhile."""
+    if manifest(other) is None:
+        return False
+    writing = Path(tempfile.mkdtemp(prefix=".writing-", dir=step.parent))
+    try:
+        shutil.copytree(other, writing, dirs_exist_ok=True)
+        os.replace(writing, step)
+    except OSError:
+        if other.exists():
+            raise
+        return False
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)
+    return True
 
 
 def set_aside(step: Path) -> Path:

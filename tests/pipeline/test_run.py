@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,21 +119,95 @@ def test_a_killed_run_goes_on_to_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_a_changed_target_shares_the_steps_and_keeps_both_runs(
-    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_changed_target_takes_the_name_and_shares_the_steps(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """The newest run has the name, the earlier one keeps all that it has, and comes back without any work."""
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
-    before = report(undisturbed / "runs")
-    code = run(undisturbed / "small.toml", undisturbed / "runs", "--set", "targets.arena=<= 1 KiB")
-    assert code == 1
-    other = next(path for path in (undisturbed / "runs").glob("small-*"))
-    changed = report(undisturbed / "runs", other.name)
+    out = tmp_path / "runs"
+    shutil.copytree(undisturbed / "runs" / "small", out / "small")
+    before = report(out)
+    kept = out / f"small-{before['recipe_sha256'][:8]}"
+    assert run(undisturbed / "small.toml", out, "--set", "targets.arena=<= 1 KiB") == 1
+    assert f"it is {kept} now" in " ".join(capsys.readouterr().out.split())
+    changed = report(out)
     assert changed["met"] is False
     assert all(step["cached"] for step in changed["steps"])
     arena = next(check for check in changed["targets"] if check["metric"] == "arena")
     assert (arena["met"], arena["got"]) == (False, before["final"]["arena_bytes"])
-    assert (other / "model.tflite").exists()
-    assert report(undisturbed / "runs") == before
+    assert report(out, kept.name) == before
+    assert hashes(out, kept.name) == hashes(out)
+    assert cli.invoke(["report", str(kept)]) == 0
+    assert cli.invoke(["compare", str(kept), str(out / "small")]) == 0
+    assert cli.invoke(["compress", str(kept / "recipe.toml"), "--out", str(out)]) == 0
+    back = report(out)
+    assert (back["recipe_sha256"], back["met"]) == (before["recipe_sha256"], True)
+    assert all(step["cached"] for step in back["steps"])
+    assert sorted(path.name for path in out.iterdir()) == ["small", f"small-{changed['recipe_sha256'][:8]}"]
+
+
+@pytest.mark.slow
+def test_the_recipe_of_a_run_runs_from_its_folder(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same run: the same sha, the files of the first recipe, and nothing done again, from anywhere."""
+    monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
+    monkeypatch.chdir(tmp_path)
+    recipe, out = undisturbed / "runs" / "small" / "recipe.toml", undisturbed / "runs"
+    before = report(out)
+    assert run(recipe, out) == 0
+    assert report(out)["recipe_sha256"] == before["recipe_sha256"]
+    assert all(step["cached"] for step in report(out)["steps"])
+    assert cli.invoke(["check", str(recipe)]) == 0
+
+
+FILE = """
+name = "small"
+source = { file = "runs/small/02-prune-0/net.h5" }
+data = { path = "images.npz" }
+[[pass]]
+use = "quantize"
+"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("02-prune-0/net.h5", FILE),
+        ("recipe.toml", 'extends = "runs/small/recipe.toml"\nseed = 6\n'),
+        ("images.npz", small.RECIPE.replace("images.npz", "runs/small/images.npz")),
+        ("net.py", small.RECIPE.replace('student = { build = "net.py', 'student = { build = "runs/small/net.py')),
+        ("net.py", small.RECIPE.replace("width = 6", 'width = 6, from = "runs/small/net.py"')),
+        ("net.py", small.RECIPE.replace('"net.py:net"\ntrain', '"net.py:net"\nweights = "link.py"\ntrain')),
+    ],
+)
+def test_a_recipe_that_needs_the_folder_in_its_way_is_refused_before_the_move(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], inside: str, text: str
+) -> None:
+    folder = tmp_path / "runs" / "small"
+    needed = folder / inside
+    needed.parent.mkdir(parents=True)
+    small.write(tmp_path, train=120, test=60)
+    shutil.copy(tmp_path / "images.npz", folder)
+    shutil.copy(tmp_path / "net.py", folder)
+    (tmp_path / "link.py").symlink_to(folder / "net.py")
+    (folder / "recipe.toml").write_text(small.RECIPE)
+    (folder / "origin.json").write_text(json.dumps({"recipe_sha256": "a" * 64, "recipe": str(tmp_path / "small.toml")}))
+    if not needed.exists():
+        needed.write_bytes(b"a network")
+    (tmp_path / "new.toml").write_text(text)
+    assert run(tmp_path / "new.toml", tmp_path / "runs") == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / 'new.toml'}: the recipe needs {needed}, and {folder} has to move")
+    assert "give the recipe another name than 'small'" in said
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["small"]
+
+
+def test_a_recipe_that_a_run_would_write_over_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = small.write(tmp_path / "small", train=120, test=60).rename(tmp_path / "small" / "recipe.toml")
+    assert run(recipe, tmp_path) == 2
+    assert "a run writes its own recipe.toml over yours" in capsys.readouterr().err
+    assert recipe.read_text() == small.RECIPE
 
 
 @pytest.mark.slow
@@ -143,8 +218,8 @@ def test_a_damaged_step_is_set_aside_and_done_again(
     out = tmp_path / "runs"
     (out / "small").mkdir(parents=True)
     for step in (undisturbed / "runs" / "small").glob("0*"):
-        target = out / "small" / step.name
-        subprocess.run(["cp", "-r", str(step), str(target)], check=True)
+        shutil.copytree(step, out / "small" / step.name)
+    shutil.copy(undisturbed / "runs" / "small" / "origin.json", out / "small")
     victim = next((out / "small").glob("04-export-*")) / "model.tflite"
     victim.write_bytes(victim.read_bytes()[:-100])
     assert run(undisturbed / "small.toml", out) == 0

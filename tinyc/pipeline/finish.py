@@ -50,10 +50,8 @@ def agreed(records: Sequence[StepRecord]) -> bool:
 
 
 def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
-    """Put the files of the steps, and the resolved recipe, at the top of the run folder."""
+    """Put the files of the steps at the top of the run folder."""
     folder = run.bench.folder.path
-    text = tomli_w.dumps(dict(run.recipe.table)).encode()
-    replace(folder / "recipe.toml", text)
     found: dict[str, Artifact] = {}
     for done in dones:
         for name in done.files:

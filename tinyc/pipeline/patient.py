@@ -13,22 +13,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from tinyc import backend, keys
-from tinyc.builders import Builder
 from tinyc.data.dataset import TrainingData
 from tinyc.errors import UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.passes import PASSES
 from tinyc.pipeline import doctor, stored
 from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.named import named_files
 from tinyc.pipeline.run import Run, Settings, Workshop
 from tinyc.pipeline.source import examples
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe, Step, gallery, load
+from tinyc.recipe.origin import RECIPE
 from tinyc.rundir import RunFolder
 from tinyc.state import Flat, Net
 
-RECIPE = "recipe.toml"
 FEW_PARENTS = 3
 TRIED = ("per_channel_dense", "calibrate", "percentile", "calibration", "weights", "activations", "exclude",
          "bias_correction", "equalize", "reestimate", "precision", "flash")  # fmt: skip
@@ -135,18 +135,18 @@ def finished(folder: Path, recipe: Recipe, index: int) -> Done:
 
 
 def at_home(recipe: Recipe, folder: Path) -> Recipe:
-    """Put a run's recipe back where its paths lead somewhere: in the run's folder, above it, or where we are.
+    """Put a run's recipe where its paths lead somewhere: where it was run, in the run's folder, above it, or here.
 
     Raises:
         UserError: there is no such place.
     """
     here = Path.cwd()
     folder = folder.resolve()
-    places = [folder, *list(folder.parents)[:FEW_PARENTS], here, here / "recipes"]
+    places = [recipe.folder, folder, *list(folder.parents)[:FEW_PARENTS], here, here / "recipes"]
     names = [*named_files(recipe)]
     for place in dict.fromkeys(places):
         if all(exists(name, place) for name in names):
-            return dataclasses.replace(recipe, path=place / RECIPE)
+            return dataclasses.replace(recipe, origin=place / RECIPE)
     missing = next(name for name in names if not any(exists(name, place) for place in places)) if names else ""
     remedy = f"call it from the folder that {missing} lies in"
     raise UserError(str(folder / RECIPE), f"{missing!r} is not found from here", remedy)
@@ -158,12 +158,3 @@ def exists(name: str, place: Path) -> bool:
     except UserError:
         return False
     return True
-
-
-def named_files(recipe: Recipe) -> Iterator[str]:
-    """Every file that a recipe names."""
-    if recipe.data.path is not None:
-        yield recipe.data.path
-    for owner in (recipe.source, recipe.data, *(step.transform for step in recipe.steps)):
-        for value in keys.references(owner):
-            yield value.file if isinstance(value, Builder) else value

@@ -9,20 +9,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from tinyc import backend, builders, keys, ledger, rundir
+import tomli_w
+
+from tinyc import backend, builders, keys, ledger, newest, rundir
 from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.keys import Keys
 from tinyc.pipeline import doctor, judge, layers, stored
 from tinyc.pipeline.bench import Bench
+from tinyc.pipeline.named import require_outside, require_own
 from tinyc.pipeline.source import Opened, examples, open_source
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
-from tinyc.recipe import Recipe
+from tinyc.recipe import Recipe, origin
 from tinyc.report.record import StepRecord
 from tinyc.signals.library import library
 from tinyc.state import Flat, Net, State
@@ -71,12 +75,26 @@ class Run:
 
 @contextmanager
 def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator[Run]:
-    """Lock the run folder, load the data, compute the keys and start the interpreters' pool."""
-    folder = rundir.choose(settings.out, recipe.name, recipe.sha256)
-    with rundir.locked(folder), Pool() as pool:
+    """Load the data, compute the keys, and hold the run folder; what another recipe left there is moved first.
+
+    Raises:
+        UserError: the data or a file cannot be used; or the recipe needs a file out of a folder that has to move.
+        MachineError: another process writes in the folder.
+    """
+    with Pool() as pool:
         dataset, checkpoint = examples(recipe, settings.cache, progress)
-        bench = Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint)
-        yield Run(bench, settings, keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint))
+        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
+        require_own(recipe, settings.out / recipe.name)
+        may_move = partial(require_outside, recipe)
+        with newest.opened(settings.out, recipe.name, recipe.sha256, progress.say, may_move) as folder:
+            sign(recipe, folder.path)
+            yield Run(Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint), settings, every)
+
+
+def sign(recipe: Recipe, folder: Path) -> None:
+    """Write whose run a folder holds: the resolved recipe, and the file that it comes from."""
+    rundir.replace(folder / origin.RECIPE, tomli_w.dumps(dict(recipe.table)).encode())
+    rundir.replace(folder / origin.NAME, origin.text(recipe.sha256, recipe.origin, folder).encode())
 
 
 def steps(run: Run) -> Iterator[Started | Stepped]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from tinyc.errors import UserError
 from tinyc.passes import PASSES
-from tinyc.recipe import document, gallery
+from tinyc.recipe import document, gallery, origin
 from tinyc.recipe.document import Document
 from tinyc.recipe.order import check_order
 from tinyc.recipe.schema import Recipe, Sections, Step
@@ -55,7 +55,8 @@ def check(doc: Document) -> Recipe:
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
         steps=steps, targets=bounds(doc, ("targets",), table.get("targets", {})), table=table,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.of(doc.path),
+        bases=tuple(lines.path for lines in doc.lines[1:]),
     )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ class Step:
 class Recipe:
     """A recipe, checked and resolved.
 
-    `table` is the resolved flat recipe as plain TOML values; `path` the file that it was read from.
+    `table` is the resolved flat recipe as plain TOML values; `path` the file that it was read from, `bases` those that
+    it extends; `origin` the file beside which its relative paths begin, another where `path` is a run folder's.
     """
 
     path: Path
@@ -54,10 +55,12 @@ class Recipe:
     targets: tuple[Bound, ...]
     table: Mapping[str, Any]
     sha256: str
+    origin: Path
+    bases: tuple[Path, ...] = ()
 
     @property
     def folder(self) -> Path:
-        return self.path.parent
+        return self.origin.parent
 
     def find(self, path: str) -> Path:
         """Find a file or folder that the recipe names.
