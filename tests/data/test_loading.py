@@ -107,7 +107,9 @@ def test_npz_to_be_split(tmp_path: Path) -> None:
     assert np.bincount(dataset.test.y).tolist() == [10] * 4
     assert np.bincount(dataset.validation.y).tolist() == [5] * 4
     assert any("array 'extra' is not read" in note for note in dataset.warnings)
-    assert any("calibration = 200, but train has 140" in note for note in dataset.warnings)
+    assert any("train has 140 examples, fewer than the 200 that calibrate by default" in w for w in dataset.warnings)
+    asked = load_in(tmp_path, path="x.npz", calibration=500).warnings
+    assert any("calibration = 500, but train has 140 examples; all of them calibrate" in note for note in asked)
     other = load_in(tmp_path, seed=8, path="x.npz")
     assert set(other.test.ids) != set(dataset.test.ids)
     assert all(np.array_equal(x[index], example) for index, example in zip(other.test.ids, other.test.x, strict=True))

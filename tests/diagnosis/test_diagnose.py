@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import artifacts
@@ -11,6 +12,7 @@ import pytest
 
 from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.diagnosis.calibrating import Calibrated
 from tinyc.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering.convert import to_int8_tflite
@@ -69,6 +71,7 @@ def test_calibration_five_times_as_large(pool: Pool) -> None:
     seen = found(pool, broken.net(), broken.calibrated(data, x=data.calibration.x.astype(np.float32) * 5))
     assert (seen.causes[0].kind, seen.causes[0].layer) == ("calibration of another range", seen.layers[0].layer)
     assert "calibration reaches 5 at the input, validation 1" in seen.causes[0].evidence
+    assert seen.causes[0].recipe == ()  # a further example widens a range, if anything
 
 
 def test_a_range_that_is_too_narrow_saturates(pool: Pool) -> None:
@@ -111,6 +114,12 @@ def test_calibration_of_one_class(pool: Pool) -> None:
     seen = found(pool, broken.net(), broken.of_one_class(artifacts.data(), 5))
     assert seen.causes[0].kind == "calibration without classes"
     assert "9 of 10 classes" in seen.causes[0].evidence
+    data = artifacts.data()
+    of_one = data.train.y == 5
+    train = replace(data.train, x=data.train.x[of_one], y=data.train.y[of_one], ids=data.train.ids[of_one])
+    known = found(pool, broken.net(), replace(broken.of_one_class(data, 5), train=train)).causes[0]
+    assert "train has none of them either" in known.evidence
+    assert known.recipe == ()
     assert seen.causes[0].layer == "pool"
 
 
@@ -120,7 +129,31 @@ def test_calibration_of_three_examples(pool: Pool) -> None:
     few = broken.calibrated(data, x=split.x[:3], y=split.y[:3], ids=split.ids[:3])
     seen = found(pool, broken.net(), few)
     assert seen.causes[0].kind == "calibration too small"
-    assert "3 calibration examples for 10 classes" in seen.causes[0].evidence
+    assert "3 calibration examples for 10 classes; [data] calibration is 3" in seen.causes[0].evidence
+    assert seen.causes[0].recipe == ("[data] calibration = 200",)  # train has no more
+    asked = found(pool, broken.net(), few, calibration=100)
+    assert asked.causes[0].recipe == ("[data] calibration = 200 with calibration = 200",)
+
+
+def test_calibration_is_told_by_what_bounds_it() -> None:
+    """Each line raises the key that keeps the examples few, never lowers one, and never asks for what train lacks."""
+    cases: tuple[tuple[int, int, int, str, tuple[str, ...]], ...] = (
+        (200, 500, 5000, "[data] calibration is 200", ("[data] calibration = 500",)),
+        (200, 300, 5000, "[data] calibration is 200", ("[data] calibration = 500 with calibration = 500",)),
+        (2000, 100, 5000, "the calibration of quantize is 100", ("calibration = 500",)),
+        (500, 2000, 5000, "[data] calibration is 500", ()),
+        (2000, 2000, 5000, "[data] calibration is 2000", ()),
+        (150, 500, 150, "train has no more", ()),
+        (150, 100, 150, "the calibration of quantize is 100", ("calibration = 150",)),
+        (200, 500, 300, "[data] calibration is 200", ("[data] calibration = 300",)),
+    )
+    for set_aside, asked, train, bound, lines in cases:
+        taken = Calibrated({"a": min(set_aside, asked)}, ("a",), set_aside, asked, train, ("a",))
+        assert (taken.bound, taken.more()) == (bound, lines)
+    many = tuple(f"class {number}" for number in range(800))
+    assert Calibrated({"class 0": 500}, many, 500, 500, 5000, many).more() == (
+        "[data] calibration = 800 with calibration = 800",
+    )
 
 
 def test_the_network_is_left_as_it_was(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import artifacts
@@ -17,6 +18,7 @@ from tinyc.errors import UserError
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.pool import Pool
 from tinyc.lowering.counterparts import BIAS, WEIGHTS, heavy, held, opened
+from tinyc.lowering.int8_facts import calibration_notes
 from tinyc.lowering.integer import zero_weights
 from tinyc.lowering.pack import pack
 from tinyc.lowering.strip import strip
@@ -72,6 +74,7 @@ def test_post_training(tmp_path):
     assert outcome.state.content != artifacts.content()
     facts = outcome.facts
     assert sum(facts["calibration"].values()) == 30
+    assert "notes" not in facts
     assert facts["calibration"]["trouser"] == int((artifacts.images()[1][:30] == 1).sum())
     assert facts["float_tensors"] == 0
     assert facts["ops"] == {"ADD": 3, "CONV_2D": 9, "FULLY_CONNECTED": 1, "MEAN": 1}
@@ -402,3 +405,32 @@ def test_padding_is_hidden_even_where_no_calibration_sentence_has_any(tmp_path):
     described = describe(flat.content)
     masks = [described.tensors[op.outputs[0]] for op in described.ops if op.name == "GATHER" and "mask" in op.layer]
     assert [tensor.scales[0] for tensor in masks] == [pytest.approx(16 / 255, rel=1e-3)]
+
+
+@pytest.mark.parametrize(
+    ("most", "is_asked", "set_aside", "train", "note"),
+    [
+        (500, False, 200, 5000, None),
+        (500, True, 500, 5000, None),
+        (300, True, 2000, 5000, None),
+        (500, False, 2000, 5000, "[data] sets 2000 calibration examples aside, and quantize takes 500 of them; "
+                                 "calibration = 2000 in quantize takes all"),
+        (1000, True, 200, 5000, "quantize has calibration = 1000, and [data] sets 200 examples aside; all of them "
+                                "calibrate; [data] calibration = 1000 gives more"),
+        (1000, True, 200, 700, "quantize has calibration = 1000, and [data] sets 200 examples aside; all of them "
+                               "calibrate; [data] calibration = 700 gives more"),
+        (1000, True, 150, 150, "quantize has calibration = 1000, and [data] sets 150 examples aside; all of them "
+                               "calibrate"),
+    ],
+)  # fmt: skip
+def test_calibration_by_other_than_the_recipe_says_is_noted(
+    most: int, is_asked: bool, set_aside: int, train: int, note: str | None
+) -> None:
+    assert calibration_notes(most, is_asked, set_aside, train) == ([note] if note else [])
+
+
+def test_the_notes_speak_of_the_recipes_own_number(tmp_path: Path) -> None:
+    source = artifacts.net()
+    outcome = Quantize(use="quantize", calibration=300).apply(source, artifacts.context(tmp_path, source))
+    assert outcome.facts["notes"][0].startswith("quantize has calibration = 300, and [data] sets 40 examples aside")
+    assert outcome.facts["notes"][0].endswith("[data] calibration = 200 gives more")

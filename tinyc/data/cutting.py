@@ -51,7 +51,7 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
     notes += parts.warnings if "all" in raw.x else overlaps(raw.where, parts)
     train, validation = cut_validation(raw, spec, parts, seed)
     calibration = take(train, split.in_turn(train.y, train.ids, spec.calibration, seed))
-    notes += few(raw.where, spec.calibration, len(train))
+    notes += few(raw.where, spec, len(train))
     if tokenizer:
         notes += tokenizing.notes(raw.where, tokenizer, {"train": train, "validation": validation, "test": parts.test})
     shape = (tokenizer.length,) if tokenizer else train.x.shape[1:]
@@ -200,8 +200,11 @@ def take(known: Split, indices: NDArray[Any]) -> Split:
     return Split(known.x[indices], known.y[indices], known.ids[indices], groups)
 
 
-def few(where: str, calibration: int, examples: int) -> tuple[str, ...]:
-    """Say that calibration got less than it asked for."""
-    if calibration <= examples:
+def few(where: str, spec: DataSpec, examples: int) -> tuple[str, ...]:
+    """Say that fewer examples calibrate than the recipe asks for, or than do by default."""
+    if spec.calibration <= examples:
         return ()
-    return (f"{where}: calibration = {calibration}, but train has {examples} examples; all of them calibrate",)
+    if "calibration" in spec.model_fields_set:
+        return (f"{where}: calibration = {spec.calibration}, but train has {examples} examples; all of them calibrate",)
+    usual = f"fewer than the {spec.calibration} that calibrate by default"
+    return (f"{where}: train has {examples} examples, {usual}; all of them calibrate",)

@@ -45,7 +45,7 @@ class Chart:
 def ranked(chart: Chart) -> tuple[Cause, ...]:
     """Every cause that stands out, the one that makes most noise first; none where nothing does."""
     found = [
-        *calibration(chart.layers, chart.calibrated, chart.options),
+        *calibration(chart.layers, chart.calibrated),
         *clipping(chart.layers, chart.calibrated, chart.options),
         *(cause for rule in (one_scale, outliers, tails, weights) for cause in rule(chart)),
     ]

@@ -102,8 +102,11 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
     present = np.unique(getattr(data, split).y)
     counts = np.bincount(data.calibration.y[drawn], minlength=len(names))
     calibrated = Calibrated(
-        dict(zip(names, counts.tolist(), strict=True)), tuple(names[i] for i in present if i < len(names))
-    )
+        dict(zip(names, counts.tolist(), strict=True)),
+        tuple(names[i] for i in present if i < len(names)),
+        set_aside=len(data.calibration), asked=taken, train=len(data.train),
+        trained=tuple(names[i] for i in np.unique(data.train.y) if i < len(names)),
+    )  # fmt: skip
     causes = (*wrong(fixed, options), *ranked(Chart(measured, calibrated, options)))
     return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone, fixed)
 

@@ -23,8 +23,7 @@ def lines(changes: Iterable[Change], options: Mapping[str, Any]) -> tuple[str, .
     """Write changes as recipe lines; those that the recipe has already, or whose key is unknown, are left out.
 
     Args:
-        changes: key and value of `quantize`; a key that begins with "data." belongs to `[data]`, one that begins with
-            "prune." to a pass before.
+        changes: key and value of `quantize`; a key that begins with "prune." belongs to a pass before.
         options: every key that `quantize` knows, with the value that it has.
     """
     wanted = [(key, value) for key, value in changes if is_news(key, value, options)]
@@ -35,7 +34,7 @@ def lines(changes: Iterable[Change], options: Mapping[str, Any]) -> tuple[str, .
 
 def is_news(key: str, value: Any, options: Mapping[str, Any]) -> bool:
     """Say whether a change would be one."""
-    if key.startswith((DATA, PRUNE)):
+    if key.startswith(PRUNE):
         return True
     if not fits(key, value, options):
         return False
@@ -52,7 +51,7 @@ def fits(key: str, value: Any, options: Mapping[str, Any]) -> bool:
 
 
 def spelled(key: str, value: Any) -> str:
-    """Write one line as it stands in a recipe."""
+    """Write one line as it stands in a recipe; a key that begins with "data." belongs to `[data]`."""
     if key.startswith(PRUNE):
         return f'[[pass]] use = "prune", {key.removeprefix(PRUNE)} = {literal(value)}, before quantize'
     if key.startswith(DATA):

@@ -28,6 +28,23 @@ def clipped(ranges: Ranges) -> dict[str, Any]:
     return facts
 
 
+def calibration_notes(most: int, is_asked: bool, set_aside: int, train: int) -> list[str]:
+    """Say where a pass calibrates on other than what the recipe says.
+
+    Args:
+        most: the examples that the pass takes at most; `is_asked` where the recipe says so.
+        set_aside: those that `[data] calibration` leaves to be taken, of `train` in all.
+    """
+    if most < set_aside and not is_asked:
+        left = f"[data] sets {set_aside} calibration examples aside, and quantize takes {most} of them"
+        return [f"{left}; calibration = {set_aside} in quantize takes all"]
+    if most > set_aside and is_asked:
+        short = f"quantize has calibration = {most}, and [data] sets {set_aside} examples aside; all of them calibrate"
+        wanted = min(most, train)
+        return [short + (f"; [data] calibration = {wanted} gives more" if wanted > set_aside else "")]
+    return []
+
+
 def per_channel_notes(content: bytes) -> list[str]:
     """Warn of dense layers over tokens with a scale for each output, which tflite-runtime 2.14 computes wrongly."""
     described = flatbuffer.describe(content)

@@ -161,7 +161,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         from tinyc.data import inputs
         from tinyc.interpreters import dense_scales, flatbuffer
         from tinyc.lowering.calibration import with_padding
-        from tinyc.lowering.int8_facts import describe, per_channel_notes, zeros
+        from tinyc.lowering.int8_facts import calibration_notes, describe, per_channel_notes, zeros
         from tinyc.lowering.rewrite import legal
 
         drawn = context.data.calibration
@@ -184,7 +184,9 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         }
         if rewritten:
             facts["rewritten"] = [asdict(each) for each in rewritten]
-        notes = [*ready.notes, *trained.get("notes", ()), *lowered.notes, *joined_notes(facts)]
+        is_asked = "calibration" in self.model_fields_set
+        taken = calibration_notes(self.calibration, is_asked, len(drawn), len(context.data.train))
+        notes = [*taken, *ready.notes, *trained.get("notes", ()), *lowered.notes, *joined_notes(facts)]
         if notes := [*notes, *per_channel_notes(lowered.content)]:
             facts["notes"] = notes
         return Outcome(Flat(lowered.content, state.task), facts, skipped=(*skipped, *lowered.left))
