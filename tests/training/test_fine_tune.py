@@ -29,7 +29,7 @@ def test_labels_alone_where_nothing_was_distilled(lent: Lent) -> None:
 
 def test_the_latest_distillation_goes_on(lent: Lent) -> None:
     lent.earlier = (distilled(views=1, alpha=0), distilled(views=2))
-    facts = fine_tune(network(seed=4), OPTIONS, lent, "tune")
+    facts = fine_tune(network(seed=4), OPTIONS.model_copy(update={"augment": ("flip",)}), lent, "tune")
     assert facts["objective"] == "distillation"
     assert facts["store"]["views"] == 2
 

@@ -71,6 +71,29 @@ def test_the_first_view_may_be_the_examples_as_they_are(lent: Lent) -> None:
     assert np.allclose(mixed.logits[0], said - said.max(-1, keepdims=True), atol=2e-2)
 
 
+@pytest.mark.parametrize("clean", [False, True])
+def test_without_augmentation_the_teachers_see_each_example_once(lent: Lent, clean: bool) -> None:
+    """All views are the same images: one evaluation serves every epoch, with and without a clean view."""
+    asked = Panel(teachers(1).teachers, TASK)
+    evaluated: list[int] = []
+    predict = asked.predict
+
+    def counted(images: Any) -> Any:
+        evaluated.append(len(images))
+        return predict(images)
+
+    asked.__dict__["predict"] = counted
+    store = soft_labels(asked, (), 4, lent, clean)
+    assert sum(evaluated) == len(lent.data.train)
+    assert (store.facts(lent.data)["views"], store.built) == (1, 1)
+    other = soft_labels(asked, (), 3, lent, not clean)
+    assert sum(evaluated) == len(lent.data.train)
+    said = asked.teachers[0].model(inputs(lent.data.train.x, TASK), training=False).numpy()
+    for epoch in range(5):
+        (soft,) = other.targets(None, np.arange(len(lent.data.train)), epoch)
+        assert np.allclose(soft, said - said.max(-1, keepdims=True), atol=2e-2)
+
+
 def test_another_tokenizer_is_another_store(lent: Lent) -> None:
     from dataclasses import replace
 

@@ -73,11 +73,13 @@ def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Con
     """Read `views` views from the store; what is missing or corrupt is made first.
 
     The views are drawn from the source's key, not from the step's seed: all steps of a recipe share one store.
-    With `clean` the first view is the examples as they are.
+    With `clean` the first view is the examples as they are. Without augmentation every view is that, and one is made.
 
     Raises:
         MachineError: there is no room for it, or the cache cannot be written to.
     """
+    if not augment:
+        views, clean = 1, False
     seed = int(hashlib.sha256(context.source_key.encode()).hexdigest()[:7], 16)
     key = store_key(panel, augment, seed, context.data)
     folder = context.cache / "soft-labels" / key
