@@ -51,11 +51,12 @@ def run(
     labels = None
     if source:
         tokenizer = tokenizer_beside(file, described)
-        front = front_beside(file, described.inputs[0].shape[1:])
+        taken = tuple(described.inputs[0].shape[1:])
+        front = front_beside(file, taken)
         views = run_of(file) if tokenizer is None else None
         if views is not None:
             scale, offset = views.scale if scale is None else scale, views.offset if offset is None else offset
-        inputs, labels = test_data(source, scale, offset, tokenizer, str(file), front)
+        inputs, labels = test_data(source, scale, offset, tokenizer, str(file), front, taken)
     else:
         inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
@@ -74,8 +75,13 @@ def test_data(
     tokenizer: Tokenizer | None,
     where: str,
     front: Front | None,
+    taken: tuple[int, ...] = (),
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it."""
+    """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it.
+
+    Args:
+        taken: the shape of one example as the file takes it.
+    """
     is_text = source in NAMED and NAMED[source].is_text
     if is_text and tokenizer is None:
         problem = f"{source} is text, and the artifact is not one for token ids with its tokenizer.json beside it"
@@ -86,6 +92,8 @@ def test_data(
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
     dataset = data.load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
+    if tuple(dataset.task.input_shape) == (*taken, 1):
+        dataset = dataset.without_channel()
     given = tuple(dataset.task.input_shape)
     if front is not None and front.input_shape != given:
         problem = f"takes windows of shape {front.input_shape} before its preprocessing and was given {given}"

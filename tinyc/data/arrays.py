@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from tinyc.builders import Builder, Find
 from tinyc.data.raw import Raw
 from tinyc.errors import MachineError, UserError
+from tinyc.scope import beyond
 
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
 VALIDATION = ("x_val", "y_val")
@@ -123,6 +125,12 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[st
         raise UserError(where, f"mixes {' and '.join(whole)} with {', '.join(given)}", LAYOUT)
     needed = WHOLE if whole else (SPLIT + VALIDATION if set(VALIDATION) & set(given) else SPLIT)
     missing = [name for name in needed if name not in arrays]
+    several = next((found for name in missing if len(found := parts_of(name, (*columns, *unread))) > 1), ())
+    if several:
+        what = "inputs" if several[0].startswith("x") else "labels"
+        raise beyond(where, f"has several {what} an example: {', '.join(several)}")
+    if missing and not any(name.startswith("x") for name in missing) and not columns and not unread:
+        raise beyond(where, f"has no labels: it lacks {', '.join(missing)}")
     if missing:
         raise UserError(
             where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, (*columns, *unread)) + LAYOUT
@@ -160,6 +168,11 @@ def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: int) -
         for name, array in columns.items()
         if name.endswith(suffix) and name != suffix and len(array) == examples
     }
+
+
+def parts_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The arrays that stand for parts of one, such as x_train.image and x_train_vector of x_train."""
+    return tuple(each for each in given if re.match(rf"{name}[^a-zA-Z]", each))
 
 
 def guess(missing: list[str], unknown: tuple[str, ...]) -> str:

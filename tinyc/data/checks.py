@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinyc.data import scaling, strings
 from tinyc.data.amounts import Amount
+from tinyc.data.dataset import GREY
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError
@@ -95,7 +96,7 @@ def with_channels(where: str, x: Arrays) -> tuple[Arrays, tuple[str, ...]]:
     first = next(iter(x.values()))
     if first.ndim != 3:
         return x, ()
-    note = f"{where}: {first.dtype} examples of shape {first.shape[1:]} are read as grey images {(*first.shape[1:], 1)}"
+    note = f"{where}: {first.dtype} examples of shape {first.shape[1:]} {GREY} {(*first.shape[1:], 1)}"
     return {part: array[..., None] for part, array in x.items()}, () if first.dtype == np.uint8 else (note,)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from tinyc.data.lexicon import Lexicon
     from tinyc.state import Task
+
+GREY = "are read as grey images"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,17 @@ class Dataset:
     digest: str
     warnings: tuple[str, ...] = ()
     lexicon: Lexicon | None = None
+
+    def without_channel(self) -> Dataset:
+        """Give examples of (height, width, 1) as (height, width), which are a signal's time steps and channels."""
+        splits = {
+            name: replace(split, x=split.x[..., 0])
+            for name in ("train", "validation", "calibration", "test")
+            for split in [getattr(self, name)]
+        }
+        notes = tuple(note for note in self.warnings if GREY not in note)
+        shape = self.task.input_shape[:-1]
+        return replace(self, task=replace(self.task, input_shape=shape), warnings=notes, **splits)
 
     def for_training(self) -> TrainingData:
         return TrainingData(self.task, self.train, self.validation, self.calibration, self.digest, self.lexicon)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from tinyc.data.arrays import as_names
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError
+from tinyc.scope import CLASSIFIERS, beyond
 
 Labels = Mapping[str, NDArray[np.int64]]
+NUMBERS = f"if these are classes, number them from 0 in all parts alike; if they are amounts: {CLASSIFIERS}"
 
 
 def named_labels(raw: Raw) -> tuple[Labels, tuple[str, ...]]:
@@ -25,7 +27,8 @@ def named_labels(raw: Raw) -> tuple[Labels, tuple[str, ...]]:
     if names is not None and len(set(names)) != len(names):
         doubled = next(name for name in names if names.count(name) > 1)
         raise UserError(f"{raw.where}: class_names", f"names {doubled!r} twice", "give each class its own name")
-    columns = {part: column(f"{raw.where}: {array_name('y', part)}", y) for part, y in raw.y.items()}
+    one_hot = all(map(is_one_hot, raw.y.values()))
+    columns = {part: column(f"{raw.where}: {array_name('y', part)}", y, one_hot) for part, y in raw.y.items()}
     if any(y.dtype.kind in "US" for y in columns.values()):
         y, names = from_names(raw, columns)
     else:
@@ -39,21 +42,44 @@ def named_labels(raw: Raw) -> tuple[Labels, tuple[str, ...]]:
     return y, names
 
 
-def column(where: str, y: NDArray[Any]) -> NDArray[Any]:
-    """Check shape and dtype of labels; (examples, 1) is read as (examples,)."""
+def column(where: str, y: NDArray[Any], one_hot: bool) -> NDArray[Any]:
+    """Check shape and dtype of labels; (examples, 1) is read as (examples,).
+
+    Args:
+        one_hot: the rows of every part hold one 1 and else 0.
+    """
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    if y.ndim == 2 and one_hot:
+        raise UserError(where, f"has the shape {y.shape}, each row one-hot", "give y.argmax(axis=1)")
     if y.ndim != 1:
-        raise UserError(
-            where, f"has the shape {y.shape}, not one label an example", "one-hot labels: give y.argmax(axis=1)"
+        raise beyond(
+            where, f"has the shape {y.shape}: {np.prod(y.shape[1:], dtype=int)} values an example, not a class"
         )
     if y.dtype == object and all(isinstance(value, str) for value in y):
         return y.astype(np.str_)
+    if y.dtype == object and any(isinstance(value, list | tuple | set | np.ndarray) for value in y):
+        raise beyond(where, "holds lists, so several values an example, not a class")
+    if y.dtype.kind == "f" and (amount := next(iter(y[~is_whole(y)]), None)) is not None:
+        raise beyond(where, f"holds {y.dtype}, such as {amount}: amounts, not classes")
     if y.dtype.kind == "f":
-        raise UserError(where, f"holds {y.dtype}, such as {y[0]}, not class numbers", "give y.astype(int)")
+        remedy = f"if these are class numbers, give y.astype(int); if they are amounts: {CLASSIFIERS}"
+        raise UserError(where, f"holds {y.dtype}, such as {y[0]}", remedy)
     if y.dtype.kind not in "biuUS":
         raise UserError(where, f"holds {y.dtype}, not labels", "give integers from 0, or class names")
     return y
+
+
+def is_whole(y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which floats are whole numbers."""
+    return np.asarray(np.isfinite(y) & (np.trunc(y) == y))
+
+
+def is_one_hot(y: NDArray[Any]) -> bool:
+    """Say whether each row of (examples, classes) holds one 1 and else 0."""
+    if y.ndim != 2 or y.shape[1] < 2 or y.dtype.kind not in "biuf":
+        return False
+    return bool(np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all())
 
 
 def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, tuple[str, ...]]:
@@ -80,7 +106,7 @@ def bounded(raw: Raw, y: Labels, highest: int) -> int:
     """Refuse labels that count something else than classes (years, ids)."""
     examples = sum(map(len, y.values()))
     if highest >= examples:
-        raise UserError(raw.where, f"has the label {highest} among {examples} examples", "count classes from 0")
+        raise UserError(raw.where, f"has the label {highest} among {examples} examples", NUMBERS)
     return highest
 
 
@@ -90,7 +116,7 @@ def in_range(raw: Raw, y: Labels, names: tuple[str, ...]) -> None:
         where = f"{raw.where}: {array_name('y', part)}"
         low, high = int(labels.argmin()), int(labels.argmax())
         if labels[low] < 0:
-            raise UserError(where, f"is {labels[low]} at [{low}]; labels are not negative", "count classes from 0")
+            raise UserError(where, f"is {labels[low]} at [{low}]; labels are not negative", NUMBERS)
         if labels[high] >= len(names):
             raise UserError(
                 where,

@@ -13,6 +13,7 @@ import numpy as np
 
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError
+from tinyc.scope import beyond
 
 Row = tuple[int, list[str]]
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -47,6 +48,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
         raise UserError(f"{path}:1", "has no column of features beside label and groups", "add the features")
     x = np.array(list(features(path, header, words, rows)), np.float64)
     labels = [row[column].strip() for _, row in rows]
+    refuse_amounts(f"{path}: column {label!r}", labels)
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
     y = np.array([index[name] for name in labels], np.int64)
@@ -109,6 +111,16 @@ def number(path: Path, line: int, name: str, cell: str) -> float:
             f"{path}:{line}", f"column {name!r} has {shown}", "encode words as numbers; fill or remove missing values"
         )
     return value
+
+
+def refuse_amounts(where: str, labels: list[str]) -> None:
+    """Refuse labels that are all numbers and some of them fractions: to be predicted, not told apart."""
+    try:
+        numbers = np.array(labels, np.float64)
+    except ValueError:
+        return
+    if fractions := [text for text, value in zip(labels, numbers.tolist(), strict=True) if value % 1]:
+        raise beyond(where, f"holds numbers such as {fractions[0]}: amounts, not classes")
 
 
 def order(labels: list[str]) -> type[int] | None:

@@ -19,6 +19,7 @@ import numpy as np
 from tinyc.data import rows, strings
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError
+from tinyc.scope import beyond
 
 PARTS = ("train", "val", "test")
 Line = tuple[int, Mapping[str, Any]]
@@ -166,7 +167,7 @@ def label(where: str, value: object, column: str, what: str = "label") -> str:
     if isinstance(value, bool | int):
         return json.dumps(value)
     if not isinstance(value, str):
-        raise UserError(where, f"has {value!r} in {column!r}, not a class", "give a name or a whole number")
+        raise beyond(where, f"has {value!r} in {column!r}, not a class: neither a name nor a whole number")
     return strings.sentence(where, value, what)
 
 

@@ -52,7 +52,7 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
         UserError: the data cannot be used, or does not fit the network; names the file and the place.
     """
     from tinyc.data import checks, loading, windows
-    from tinyc.data.dataset import TrainingData
+    from tinyc.data.dataset import GREY, TrainingData
     from tinyc.data.preparing import prepared, window_of
 
     spec = spec_of(job, path)
@@ -66,9 +66,12 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
         raw = windows.make(raw, window)
     raw = prepared(raw, spec.steps)
     notes = () if job.task.tokenizer else checks.in_range(raw, job.task.scale, job.task.offset)
-    for note in (*raw.warnings, *notes):
+    grey = len(job.task.input_shape) == 3
+    for note in (*(note for note in raw.warnings if grey or GREY not in note), *notes):
         say(f"warning: {note}")
     train = split_of(raw)
+    if train.x.shape[1:] == (*job.task.input_shape, 1):
+        train = replace(train, x=train.x[..., 0])
     return TrainingData(job.task, train, nothing_of(train), nothing_of(train), digest="")
 
 

@@ -27,7 +27,17 @@ def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Pat
     name = recipe.source.checkpoint
     folder = sources.locate(name, recipe.find, cache, shown.say) if name else None
     language = sources.language(folder) if folder else None
-    return data.load(recipe.data, recipe.find, cache, recipe.seed, language), folder
+    dataset = data.load(recipe.data, recipe.find, cache, recipe.seed, language)
+    return as_taken(dataset, recipe), folder
+
+
+def as_taken(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """Take a grey image's channel off again where the source's file takes (time, channels)."""
+    file, shape = recipe.source.file, dataset.task.input_shape
+    if file is None or len(shape) != 3 or shape[-1] != 1:
+        return dataset
+    taken = sources.input_shape(recipe.find(file), f"{recipe.path}: source")
+    return dataset.without_channel() if taken is not None and len(taken) == 2 else dataset
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from tinyc.sources.flatten import at_size
 from tinyc.sources.functions import in_layers
 from tinyc.sources.gate import examine
 from tinyc.sources.places import locate
+from tinyc.sources.taken import input_shape
 from tinyc.sources.weights import load_weights
 
 __all__ = [
-    "at_size", "examine", "fit_to_task", "in_layers", "language", "load_weights", "locate", "network", "opaque_layers",
-    "read", "read_own",
+    "at_size", "examine", "fit_to_task", "in_layers", "input_shape", "language", "load_weights", "locate", "network",
+    "opaque_layers", "read", "read_own",
 ]  # fmt: skip

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinyc import backend
 from tinyc.errors import UserError
+from tinyc.scope import beyond
 from tinyc.state import Task
+
+Shape = tuple[int | None, ...]
 
 TABLES = ("TokenEmbedding", "Embedding")
 CODE = ("Lambda",)
@@ -66,23 +70,43 @@ def fit_to_words(model: Any, task: Task, where: str) -> None:
         raise UserError(where, problem, 'give its Input dtype = "int32", and look the ids up in a table')
 
 
-def fit_to_task(model: Any, task: Task, where: str) -> Any:
-    """Give the network back, or refuse it: its input must be one example's shape, its output one number a class."""
+def one_each(model: Any, where: str) -> None:
+    """Refuse a network of several inputs or outputs."""
     for tensors, what in ((model.inputs, "inputs"), (model.outputs, "outputs")):
         if len(tensors) != 1:
-            raise UserError(where, f"the network has {len(tensors)} {what}", "give it one input and one output")
+            names = ", ".join(repr(tensor.node.layer.name) for tensor in tensors)
+            raise beyond(where, f"the network has {len(tensors)} {what} ({names})")
+
+
+def unlike(where: str, taken: Shape, given: Shape, classes: int) -> UserError:
+    """Say how an output differs from one score for each class."""
+    problem = f"the network gives {given}, and the data has {classes} classes"
+    if None not in given and given[-1:] == (classes,) and classes == math.prod(side or 0 for side in given):
+        return UserError(where, problem, "end the network in a Flatten layer, and save it again")
+    if len(given) != 1 or given == (1,):
+        return beyond(where, problem)
+    if given == taken:
+        return beyond(where, f"{problem}; it gives as many values as it takes, as an autoencoder does")
+    return UserError(
+        where, problem, "give a network with one output for each class of the data, or the data that it was trained on"
+    )
+
+
+def fit_to_task(model: Any, task: Task, where: str) -> Any:
+    """Give the network back, or refuse it: its input must be one example's shape, its output one number a class."""
+    one_each(model, where)
     taken, given = tuple(model.inputs[0].shape[1:]), tuple(model.outputs[0].shape[1:])
     example, classes = tuple(task.input_shape), len(task.classes)
-    if len(taken) != len(example) or any(
-        side not in (None, wanted) for side, wanted in zip(taken, example, strict=True)
-    ):
-        raise UserError(
-            where, f"the network takes {taken}, and an example is {example}", "resize the data, or build anew"
-        )
+    fits = (side in (None, wanted) for side, wanted in zip(taken, example, strict=False))
+    if len(taken) != len(example) or not all(fits):
+        remedy = "resize the data, or build anew"
+        if example == (*taken, 1):
+            remedy = (
+                f"begin with Reshape({taken})(Input(input_shape)): examples of two axes get a third, as grey images"
+            )
+        raise UserError(where, f"the network takes {taken}, and an example is {example}", remedy)
     if given != (classes,):
-        raise UserError(
-            where, f"the network gives {given}, and the data has {classes} classes", "give (batch, classes) logits"
-        )
+        raise unlike(where, taken, given, classes)
     fit_to_words(model, task, where)
     return model
 

@@ -81,6 +81,7 @@ def prepared(model: Any, place: str, rewrite: Callable[[Any], Any] = lambda mode
     checks.refuse_code(model, place)
     if any(tensor.dtype.name == "string" for tensor in model.inputs):
         raise UserError(place, "takes text, and a device gets numbers", "cut the layer off that looks the words up")
+    checks.one_each(model, place)
     model = cut_softmax(rewrite(flat(model, place)), place)
     refuse_probabilities(model, place)
     return model

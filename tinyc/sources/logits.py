@@ -6,28 +6,30 @@ from typing import Any
 
 from tinyc import backend
 from tinyc.errors import UserError
+from tinyc.scope import beyond
 from tinyc.sources.checks import has_graph, id_tables
+
+SOFTMAX = ("softmax", "log_softmax", "log_softmax_v2")
 
 
 def cut_softmax(model: Any, where: str) -> Any:
     """Take a final softmax off a flat network: a layer of its own, or the last layer's activation.
 
+    A log_softmax goes too: the softmax of what is before it and of its own values is the same.
+
     Raises:
-        UserError: the last layer has another activation that gives no logits.
+        UserError: the last layer is a sigmoid, which answers yes or no.
     """
     keras = backend.keras()
     last = model.outputs[0].node.layer
     if is_softmax_layer(last):
         return keras.Model(model.inputs, last.input, name=model.name)
     activation = getattr(getattr(last, "activation", None), "__name__", "linear")
-    if activation == "softmax":
+    if activation in SOFTMAX:
         return without_activation(model, last)
-    if activation in ("sigmoid", "log_softmax", "hard_sigmoid"):
-        raise UserError(
-            where,
-            f"the last layer {last.name!r} ends in {activation}",
-            "end in logits (no activation) or in a softmax over the classes",
-        )
+    if activation in ("sigmoid", "hard_sigmoid"):
+        what = "one yes or no" if last.output_shape[-1] == 1 else "a yes or no for each output"
+        raise beyond(where, f"the last layer {last.name!r} ends in a {activation}, {what}")
     return model
 
 
@@ -36,7 +38,7 @@ def is_softmax_layer(layer: Any) -> bool:
     if isinstance(layer, backend.keras().layers.Softmax):
         return True
     plain = isinstance(layer, backend.keras().layers.Activation)
-    return plain and getattr(layer.activation, "__name__", "") == "softmax"
+    return plain and getattr(layer.activation, "__name__", "") in SOFTMAX
 
 
 def without_activation(model: Any, last: Any) -> Any:
@@ -72,6 +74,6 @@ def refuse_probabilities(model: Any, where: str) -> None:
         last = model.outputs[0].node.layer.name
         raise UserError(
             where,
-            f"the network gives probabilities, from a softmax before {last!r}",
-            "end in logits, or in the softmax",
+            f"the network gives probabilities (each row adds up to 1), and its last layer {last!r} is no softmax",
+            "save it with logits as its output, or with a softmax over the classes as its last layer",
         )

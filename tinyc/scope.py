@@ -1,0 +1,15 @@
+"""What tinyc compresses, said in one place, for data and networks of another kind."""
+
+from __future__ import annotations
+
+from tinyc.errors import UserError
+
+CLASSIFIERS = (
+    "tinyc compresses classifiers: one input, one class an example as its label, and one output with a score for each "
+    "of two classes or more (logits, or a softmax over them); networks and labels of other kinds it cannot compress yet"
+)
+
+
+def beyond(where: str, found: str) -> UserError:
+    """Refuse a task that is no classification into classes; `found` says what it is instead."""
+    return UserError(where, found, CLASSIFIERS)
