@@ -176,6 +176,18 @@ def sealing_key() -> object:
     return ciphertexts.read_key(path.read_bytes(), str(path))
 
 
+def front() -> object:
+    from tinyc.cli.fronts import front_beside
+
+    return front_beside(Path("net.tflite"), (48, 1, 2))
+
+
+def sensitivity() -> object:
+    from tinyc.sensitivity import record
+
+    return record.load(Path("sensitivity.json"))
+
+
 TEXT = {"text": "text", "label": "kind", "prepare": {"tokens": 8, "tokenizer": "vocab.txt"}}
 NPZ = mutations.archive(mutations.array)
 KERAS = mutations.archive(mutations.table)
@@ -195,6 +207,7 @@ READERS = {
     "example as array": Reader(seeds.arrays, "example.npy", mutations.array, example("example.npy", 8, 8, 1), 2),
     "example as row": Reader(seeds.rows, "example.csv", mutations.text, example("example.csv", 3), 2),
     "checkpoint's tokenizer": Reader(seeds.checkpoint, "bert/tokenizer.json", mutations.table, language, 2),
+    "checkpoint's config": Reader(seeds.checkpoint, "bert/config.json", mutations.table, language, 2),
     "checkpoint's weights": Reader(seeds.checkpoint, "bert/model.safetensors", mutations.safetensors, weights, 3),
     "examined h5": Reader(seeds.network, "net.h5", mutations.hdf5, examined("net.h5"), 5),
     "examined keras": Reader(seeds.network, "net.keras", KERAS, examined("net.keras"), 5),
@@ -203,6 +216,9 @@ READERS = {
     "report": Reader(seeds.report, "run/report.json", mutations.table, command("report", "run"), 4),
     "compared report": Reader(seeds.report, "run/report.json", mutations.table, command("compare", "run", "run"), 2),
     "step": Reader(seeds.step, "01-prune-kkk/step.json", mutations.table, step, 3),
+    "run's origin": Reader(seeds.ran, "run/origin.json", mutations.table, command("check", "run/recipe.toml"), 1),
+    "sensitivity": Reader(seeds.sensitivity, "sensitivity.json", mutations.table, sensitivity, 2),
+    "front": Reader(seeds.front, "preprocess.json", mutations.table, front, 2),
     "job": Reader(seeds.network, "job.bin", mutations.job, job, 4),
     "server's certificate": Reader(seeds.keys, "keys/server/server.pem", mutations.text, server_keys, 1),
     "terminal's key": Reader(seeds.keys, "keys/client-1/client-1.key", mutations.text, client_keys, 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+
 import numpy as np
 
 SHAPE = (8, 8, 1)
@@ -155,8 +156,9 @@ def step(folder: Path) -> None:
     from tinyc.pipeline.stored import SCORES
 
     table = {
-        "key": "k" * 64, "numbers": {"prune": 1}, "seconds": 1.5, "ledger": example.PRUNED.to_json(), "facts": {"kept": 3},
-        "skipped": [{"layer": "a", "why": "b"}], "layers": [], "files": [], "state": {"kind": "net"},
+        "key": "k" * 64, "numbers": {"prune": 1}, "seconds": 1.5, "ledger": example.PRUNED.to_json(),
+        "facts": {"kept": 3}, "skipped": [{"layer": "a", "why": "b"}], "layers": [], "files": [],
+        "state": {"kind": "net"},
     }  # fmt: skip
     np.save(folder / "scores.npy", np.zeros((3, 3), np.float32))
     rundir.store(folder / "01-prune-kkk", table, {SCORES: (folder / "scores.npy").read_bytes()})
@@ -166,3 +168,37 @@ def keys(folder: Path) -> None:
     from tinyc.federation import certificates
 
     certificates.make(folder / "keys", 1, encryption=True)
+
+
+def front(folder: Path) -> None:
+    from tinyc.signals.front import Front
+    from tinyc.signals.operations import Affine, Filter, Median, Project, Wavelet
+
+    operations = (
+        Affine((1.0, 2.0), (0.1, 0.1)), Filter((0.25, 0.5, 0.25)), Median(3), Wavelet("db2", 2, "bayes"),
+        Project((0.5, 0.5), ((1.0, 0.0), (0.6, 0.8))),
+    )  # fmt: skip
+    (folder / "preprocess.json").write_text(Front((48, 1, 2), operations).to_json())
+
+
+def sensitivity(folder: Path) -> None:
+    from tinyc.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip
+
+    cuts = (CutScore(0.25, 0.9, 0.1), CutScore(0.5, 0.8, 0.2))
+    found = Sensitivity(
+        schema=1, recipe="fuzz", examples=512, split="validation", base=Score(0.9, 0.3),
+        groups=(GroupCuts(("a", "b"), 16, 1200, 60_000, cuts),), int8=(LayerBits("a", 4, 0.85, 0.4),),
+        skipped=(Skip("logits", "it gives the network's output"),),
+    )  # fmt: skip
+    (folder / "sensitivity.json").write_text(found.to_json())
+
+
+def ran(folder: Path) -> None:
+    """The folder of a run, whose recipe is run from there."""
+    from tinyc.recipe import origin
+
+    recipe(folder)
+    (folder / "run").mkdir()
+    (folder / "run" / "recipe.toml").write_bytes((folder / "fuzz.toml").read_bytes())
+    (folder / "run" / "base.toml").write_bytes((folder / "base.toml").read_bytes())
+    (folder / "run" / "origin.json").write_text(origin.text("a" * 64, folder / "fuzz.toml", folder / "run"))

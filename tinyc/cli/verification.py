@@ -75,7 +75,7 @@ def test_data(
     tokenizer: Tokenizer | None,
     where: str,
     front: Front | None,
-    taken: tuple[int, ...] = (),
+    taken: tuple[int, ...],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it.
 

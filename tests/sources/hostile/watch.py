@@ -12,6 +12,7 @@ CHANGING = (
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
     "os.utime", "shutil.rmtree", "shutil.move", "shutil.copyfile", "shutil.copytree", "shutil.copymode",
 )  # fmt: skip
+REMOVING = ("os.remove", "os.rmdir")
 NEVER = (
     "socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.system", "os.exec",
     "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty", "pickle.find_class", "urllib.Request", "webbrowser.open",
@@ -44,6 +45,8 @@ def strange(event: str, arguments: tuple[Any, ...], allowed: Path, forbidden: Pa
         path, mode, flags = arguments
         writing = any(letter in str(mode or "") for letter in "wax+") or bool((flags or 0) & WRITES)
         return inside(paths([path]), forbidden) or (writing and outside(paths([path]), allowed))
+    if event in REMOVING and arguments[-1] >= 0:  # rmtree names what is in a folder that it has opened
+        return outside(paths([Path(f"/proc/self/fd/{arguments[-1]}", os.fsdecode(arguments[0]))]), allowed)
     if event in CHANGING:
         return outside(paths(arguments), allowed)
     if event in ("ctypes.dlopen", "import"):
