@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable
@@ -71,9 +72,10 @@ def test_a_file_within_its_limit_is_read_whole(tmp_path: Path) -> None:
         files.read_text(path, 8)
 
 
-def test_a_missing_file_is_the_machines(tmp_path: Path) -> None:
-    with pytest.raises(MachineError, match="cannot be read: no such file or directory"):
+def test_a_missing_file_is_a_mistake_and_one_that_may_not_be_read_the_machines(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no such file"):
         files.read(tmp_path / "none", 100)
+    assert isinstance(files.unreadable("here", OSError(errno.EACCES, "Permission denied")), MachineError)
 
 
 def test_a_message_quotes_a_limited_part_of_its_input() -> None:

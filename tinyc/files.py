@@ -32,8 +32,8 @@ def opened(path: Path, most: int, where: str | None = None) -> Iterator[BinaryIO
     """Open a regular file of at most `most` bytes.
 
     Raises:
-        UserError: it is no regular file, is larger, or its path can be no path.
-        MachineError: it is missing or may not be read.
+        UserError: it is missing, no regular file or larger, or its path can be no path.
+        MachineError: it may not be read.
     """
     where = where or str(path)
     try:
@@ -89,6 +89,8 @@ def too_large(where: str, shown: str, most: int) -> UserError:
 
 def unreadable(where: str, error: OSError) -> UserError | MachineError:
     """Say why a path cannot be opened: its own fault, or the machine's."""
+    if error.errno == errno.ENOENT:
+        return UserError(where, "there is no such file", "check the path")
     if error.errno in BAD_PATHS:
         return UserError(where, f"is no path: {(error.strerror or str(error)).lower()}", "give the path of a file")
     return MachineError(

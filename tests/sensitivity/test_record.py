@@ -79,7 +79,7 @@ def test_a_malformed_file_says_where(spoil, message, tmp_path):
 
 
 def test_no_file_and_no_json(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="there is no such file"):
         load(tmp_path / "nowhere.json")
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(UserError, match="is no sensitivity"):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from tinyc import files, limits
 from tinyc.errors import UserError
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -150,9 +151,7 @@ def load(path: Path) -> Sensitivity:
     """
     remedy = "make it by: tinyc sensitivity RECIPE"
     try:
-        found: Sensitivity = adapter().validate_json(path.read_bytes())
-    except OSError as error:
-        raise UserError(str(path), f"cannot be read: {error.strerror}", remedy) from error
+        found: Sensitivity = adapter().validate_json(files.read(path, limits.JSON_BYTES))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
