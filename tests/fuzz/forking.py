@@ -75,7 +75,8 @@ def answer(job: dict[str, Any], kind: str, templates: Path) -> dict[str, Any]:
     said = json.loads(result.read_text()) if result.exists() else {"code": None, "events": []}
     output = (folder / "output.txt").read_text(errors="replace") if (folder / "output.txt").exists() else ""
     shutil.rmtree(folder, ignore_errors=True)
-    return {"status": status, "output": output[:2000] + output[2000:][-2000:], "length": len(output), "seconds": seconds, **said}
+    ends = output[:2000] + output[2000:][-2000:]
+    return {"status": status, "output": ends, "length": len(output), "seconds": seconds, **said}
 
 
 def be_child(job: dict[str, Any], kind: str, template: Path, folder: Path) -> None:
