@@ -21,7 +21,7 @@ from tinyc.passes import PASSES
 from tinyc.report.diagnosis import trial_end
 from tinyc.state import Flat
 
-NOTHING = Diagnosis("validation", 8, (), (), Calibrated({}, ()))
+NOTHING = Diagnosis("validation", 8, (), (), Calibrated({}, (), 0, 0, 0, ()))
 
 
 def test_a_key_that_quantize_does_not_know_is_skipped_and_said() -> None:

@@ -139,7 +139,7 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
     assert facts["rounds"][0]["params"] > facts["rounds"][1]["params"] == facts["params_after"]
     assert facts["fine_tune"]["objective"] == "distillation"
     assert facts["fine_tune"]["teachers"] == ["source"]
-    assert facts["fine_tune"]["store"]["views"] == 2
+    assert facts["fine_tune"]["store"]["views"] == 1  # without augmentation all views are the same
     assert outcomes[0].state.model.get_layer("top").filters >= 12
     both = zip(*(outcome.state.model.get_weights() for outcome in outcomes), strict=True)
     assert all(np.array_equal(first, second) for first, second in both)
