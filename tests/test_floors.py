@@ -23,7 +23,7 @@ ROOMS = (
     # third
     "passes",
     # roof
-    "recipe", "keys", "rundir", "newest", "report", "pipeline", "cli",
+    "recipe", "advice", "keys", "rundir", "newest", "report", "pipeline", "cli",
 )  # fmt: skip
 HEAVY = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def run_lines(width: int) -> Iterator[Text]:
     report = example.REPORT
     yield from lines.title(report.recipe, example.VIEWS.description, report.seed)
-    yield from lines.source(report.source, report.source_time, width)
+    yield from lines.source(report.source, report.source_time, report.told, width)
     for step in report.steps:
         yield from lines.step(step, width)
     yield from lines.end(report)

@@ -37,15 +37,15 @@ def test_the_source_row_has_a_time(took: SourceTime | None, shown: str) -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_terminal_shows_it_in_the_row_and_where_it_came_from(width: int) -> None:
-    row, *more = [line.plain for line in lines.source(example.SOURCE, HERE, width)][3:]
+    row, *more = [line.plain for line in lines.source(example.SOURCE, HERE, (), width)][3:]
     assert row.endswith("10 min 00 s")
     assert more == []
-    row, *more = [line.plain for line in lines.source(example.SOURCE, EARLIER, width)][3:]
+    row, *more = [line.plain for line in lines.source(example.SOURCE, EARLIER, (), width)][3:]
     assert row.endswith("4.00 s")
     assert more == ["    trained by an earlier run in 9 min 50 s; its weights are in the cache"]
-    row, *_ = [line.plain for line in lines.source(example.SOURCE, replace(HERE, cached=True), width)][3:]
+    row, *_ = [line.plain for line in lines.source(example.SOURCE, replace(HERE, cached=True), (), width)][3:]
     assert row.endswith("cached")
-    row, *_ = [line.plain for line in lines.source(example.SOURCE, None, width)][3:]
+    row, *_ = [line.plain for line in lines.source(example.SOURCE, None, (), width)][3:]
     assert row.endswith(" %")
 
 

@@ -37,10 +37,11 @@ STEP = {
     "checks",
     "facts",
     "skipped",
+    "told",
 }
 REPORT = {
     "schema", "recipe", "recipe_sha256", "seed", "tinyc", "versions", "machine", "source", "final", "met", "seconds",
-    "steps", "targets", "artifacts", "source_time",
+    "steps", "targets", "artifacts", "source_time", "told", "next_steps",
 }  # fmt: skip
 Change = Callable[[dict[str, Any]], Any]
 

@@ -27,18 +27,18 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
     screen.show(lines.title(loaded.name, loaded.description, loaded.seed))
     with open_run(loaded, settings, screen) as opened:
         records, dones = [], []
-        source = None
+        begun = None
         for event in steps(opened):
             if isinstance(event, Started):
-                source = event.source
+                begun = event
                 show_start(event, screen)
             else:
                 records.append(event.record)
                 dones.append(event.done)
                 screen.show(lines.step(event.record, screen.width))
-        if source is None:
+        if begun is None:
             raise RuntimeError("the run gave no source")
-        report = finish(opened, source, records, dones, began)
+        report = finish(opened, begun, records, dones, began)
         folder = opened.bench.folder.path
     screen.show(lines.end(report))
     screen.say(f"report: {folder / 'report.html'}")
@@ -50,7 +50,7 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
 def show_start(event: Started, screen: Screen) -> None:
     for warning in event.warnings:
         click.echo(f"warning: {warning}", err=True)
-    screen.show(lines.source(event.source.ledger, judge.source_time(event.source), screen.width))
+    screen.show(lines.source(event.source.ledger, judge.source_time(event.source), event.told, screen.width))
 
 
 def verdict(report: Report) -> int:

@@ -35,7 +35,7 @@ def report(run: Path, as_json: bool) -> None:
     write_all(found, views, folder)
     screen = open_screen()
     screen.show(lines.title(found.recipe, views.description, found.seed))
-    screen.show(lines.source(found.source, found.source_time, screen.width))
+    screen.show(lines.source(found.source, found.source_time, found.told, screen.width))
     for step in found.steps:
         screen.show(lines.step(step, screen.width))
     screen.show(lines.end(found))

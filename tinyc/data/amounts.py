@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tinyc import limits
 
-FIT = "fit"
+FIT: Final = "fit"
 Amount = float | tuple[float, ...] | Literal["fit"]
 """One number for all values, one for each column or channel (the last axis of an example), or fitted to train."""
 GIVE = 'a number, a list with one number for each column, or "fit"'

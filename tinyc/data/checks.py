@@ -100,8 +100,8 @@ def with_channels(where: str, x: Arrays) -> tuple[Arrays, tuple[str, ...]]:
     return {part: array[..., None] for part, array in x.items()}, () if first.dtype == np.uint8 else (note,)
 
 
-def in_range(raw: Raw, scale: Amount, offset: Amount) -> tuple[str, ...]:
-    """Check what the network would see: not all the same, one order of size in all parts, not scaled twice, not huge.
+def in_range(raw: Raw, scale: Amount, offset: Amount) -> None:
+    """Check the values: not all the same, one order of size in all parts, not scaled twice.
 
     Raises:
         UserError: all values of a part are equal, one part spans a hundred times another, or data within
@@ -119,25 +119,19 @@ def in_range(raw: Raw, scale: Amount, offset: Amount) -> tuple[str, ...]:
     first = next(iter(raw.x))
     where, x = f"{raw.where}: {array_name('x', first)}", raw.x[first]
     if isinstance(scale, str) or isinstance(offset, str):  # fitted: mean 0 and deviation 1
-        return ()
+        return
     scaling.require_columns(where, x.shape[1:], scale, offset)
-    return scaled_once(where, x, scale, offset)
+    scaled_once(where, x, scale)
 
 
-def scaled_once(where: str, x: NDArray[Any], scale: Scaling, offset: Scaling) -> tuple[str, ...]:
-    """Check the scale against the span of each column of the training examples."""
-    is_bytes, (low, high) = x.dtype == np.uint8, scaling.ends(x)
+def scaled_once(where: str, x: NDArray[Any], scale: Scaling) -> None:
+    """Refuse a scale that was meant for bytes on examples that are scaled already, by the span of each column."""
+    low, high = scaling.ends(x)
     factor = np.abs(np.broadcast_to(scale, low.shape))
-    if not is_bytes and np.all((np.maximum(-low, high) <= 1) & (factor <= 0.01)):
+    if x.dtype != np.uint8 and np.all((np.maximum(-low, high) <= 1) & (factor <= 0.01)):
         raise UserError(
             where,
             f"lies within {low.min():g} to {high.max():g} already, and scale = {factor.max():g} would shrink that to "
             "nothing",
             "leave scale out, or give the data as uint8",
         )
-    seen = np.stack([low * scale + np.asarray(offset), high * scale + np.asarray(offset)])
-    if np.abs(seen).max() <= 100:
-        return ()
-    remedy = "for images write scale = 0.00392157 (1/255)" if is_bytes else "give a scale"
-    ends = f"{seen.min():g} to {seen.max():g}"
-    return (f"{where}: the network sees {ends}, and trains best within about -1 to 1; {remedy}",)

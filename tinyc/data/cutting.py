@@ -45,7 +45,9 @@ def cut(raw: Raw, spec: DataSpec, seed: int, name: str, digest: str, tokenizer: 
     raw = prepared(windows.make(raw, window) if window else raw, spec.steps)
     scale: Amount = raw.scale if spec.scale is None else spec.scale
     offset: Amount = raw.offset if spec.offset is None else spec.offset
-    notes = raw.warnings + (() if tokenizer else checks.in_range(raw, scale, offset))
+    notes = raw.warnings
+    if not tokenizer:
+        checks.in_range(raw, scale, offset)
     parts = parts_of(raw, window, seed)
     complete(raw, parts)
     notes += parts.warnings if "all" in raw.x else overlaps(raw.where, parts)

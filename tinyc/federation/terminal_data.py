@@ -65,9 +65,10 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
     if window is not None:
         raw = windows.make(raw, window)
     raw = prepared(raw, spec.steps)
-    notes = () if job.task.tokenizer else checks.in_range(raw, job.task.scale, job.task.offset)
+    if not job.task.tokenizer:
+        checks.in_range(raw, job.task.scale, job.task.offset)
     grey = len(job.task.input_shape) == 3
-    for note in (*(note for note in raw.warnings if grey or GREY not in note), *notes):
+    for note in (note for note in raw.warnings if grey or GREY not in note):
         say(f"warning: {note}")
     train = split_of(raw)
     if train.x.shape[1:] == (*job.task.input_shape, 1):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tinyc import __version__, keys
 from tinyc.ledger.metrics import are_probabilities
 from tinyc.pipeline import judge, layers
-from tinyc.pipeline.run import Run
+from tinyc.pipeline.run import Run, Started
 from tinyc.pipeline.stored import FILES, FLAT, Done, scaling_of
 from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
@@ -26,10 +26,10 @@ from tinyc.report.write import write_all
 from tinyc.rundir import replace
 
 
-def finish(run: Run, source: Done, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
+def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
     """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
     recipe, data = run.recipe, run.bench.dataset
-    final = dones[-1]
+    source, final = begun.source, dones[-1]
     targets = judge.checks(recipe.targets, final, source, data)
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
@@ -38,7 +38,7 @@ def finish(run: Run, source: Done, records: Sequence[StepRecord], dones: Sequenc
         versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
         seconds=time.monotonic() - began, steps=tuple(records), targets=targets, artifacts=artifacts,
-        source_time=judge.source_time(source),
+        source_time=judge.source_time(source), told=begun.told,
     )  # fmt: skip
     write_all(report, seen, run.bench.folder.path)
     return report

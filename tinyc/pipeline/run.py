@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -16,11 +16,12 @@ from typing import Literal
 import tomli_w
 
 from tinyc import backend, builders, keys, ledger, newest, rundir
+from tinyc.advice.told import Told
 from tinyc.builders import Builder
 from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.keys import Keys
-from tinyc.pipeline import doctor, judge, layers, stored
+from tinyc.pipeline import doctor, guesses, judge, layers, stored
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.named import require_outside, require_own
 from tinyc.pipeline.source import Opened, examples, open_source
@@ -50,6 +51,7 @@ class Started:
 
     source: Done
     warnings: tuple[str, ...]
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,12 @@ def steps(run: Run) -> Iterator[Started | Stepped]:
     house = Workshop(run)
     house.say_outdated()
     source = house.source_done()
-    yield Started(source, run.bench.dataset.warnings)
+    yield Started(source, run.bench.dataset.warnings, guesses.of_source(run.bench, source))
     before = source
     for index, step in enumerate(run.recipe.steps, start=1):
         done = house.finished(index) or house.perform(index, before)
-        yield Stepped(judge.record(index, step, done, before, source, run.bench.dataset), done)
+        record = judge.record(index, step, done, before, source, run.bench.dataset)
+        yield Stepped(replace(record, told=guesses.of_step(run.bench, index, done, before)), done)
         before = done
 
 
@@ -148,6 +151,7 @@ class Workshop:
         with scratch_folder(self.bench.folder.path) as scratch:
             measured = ledger.measure_net(opened.net, self.bench.dataset, self.bench.progress)
             facts = {} if opened.training is None else {"training": opened.training}
+            facts |= guesses.looked_at(self.bench, opened.net, measured, is_loaded=opened.training is None)
             done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                         layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
             return stored.save(done, None, {}, scratch, keys.numbers("source"))
@@ -208,6 +212,8 @@ class Workshop:
         seconds = time.monotonic() - began
         then = judge.measurement(before, self.bench.dataset)
         found = doctor.findings(self.bench, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
+        if transform.use == "distill" or not guesses.is_guess(self.bench, then):
+            found |= guesses.looked_at(self.bench, outcome.state, measured, is_loaded=False)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from tinyc import backend, data, sources
+from tinyc.advice import inputs
+from tinyc.advice.guessing import beats_guessing, chance
+from tinyc.advice.told import Advice, sentence, spelled
 from tinyc.contract import Context
 from tinyc.data.dataset import Dataset
+from tinyc.pipeline import symptoms
 from tinyc.pipeline.bench import Bench
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe
 from tinyc.sources import checkpoint
 from tinyc.state import Net
 from tinyc.training import source as training
+from tinyc.training.predict import predictor
 
 
 def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Path | None]:
@@ -60,7 +65,26 @@ def open_source(bench: Bench, key: str, context: Context) -> Opened:
         sources.load_weights(net.model, bench.recipe.find(spec.weights), str(bench.recipe.path))
     if not spec.train:
         return Opened(net)
+    if not training.is_known(bench.cache, key):
+        say_scale(net, bench)
     return Opened(net, training.train(net, spec.train, replace(context, source=net), bench.cache, key))
+
+
+def say_scale(net: Net, bench: Bench) -> None:
+    """Say, before the training, that its first layers see values on which it hardly moves; weights know better."""
+    spec, examples, task = bench.recipe.source, bench.dataset.for_training(), net.task
+    seen, others = symptoms.inputs_seen(net, examples)
+    other = inputs.better(seen, others) if seen else None
+    if seen is None or other is None:
+        return
+    if spec.file or spec.weights:
+        drawn = symptoms.drawn(examples.train)
+        known = symptoms.right(predictor(net.model), drawn, task)
+        if beats_guessing(known.right, known.examples, chance("accuracy", drawn.y, len(task.classes))):
+            return
+    uses = [step.transform.use for step in bench.recipe.steps]
+    write = ", ".join(spelled(each, uses) for each in inputs.changes(other, task.scale, task.offset))
+    bench.progress.say(f"before the training: {sentence(Advice(inputs.unscaled(seen), write))}")
 
 
 def untrained(bench: Bench) -> Net:

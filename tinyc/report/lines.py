@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
 from tinyc import units
+from tinyc.advice.told import Told, sentences
 from tinyc.ledger import Ledger
 from tinyc.report.figures import accuracy_of, got, signed
 from tinyc.report.notes import notes
@@ -48,10 +50,11 @@ def title(recipe: str, description: str, seed: int) -> Iterator[Text]:
         yield Text(plain(description))
 
 
-def source(ledger: Ledger, took: SourceTime | None, width: int) -> Iterator[Text]:
-    """Show what the run begins with, and the header of the lines that follow."""
+def source(ledger: Ledger, took: SourceTime | None, told: Sequence[Told], width: int) -> Iterator[Text]:
+    """Show what the run begins with and what must be said of it, and the header of the lines that follow."""
     judged = f"{plain(ledger.metric)} {accuracy_of(ledger)} on {ledger.examples:,} test examples"
     yield Text(f"source: {judged}")
+    yield from warned(told, width)
     yield Text("")
     columns = _columns(width)
     yield _row(columns, [name for name, _, _ in columns], style="bold")
@@ -72,6 +75,7 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
         "time": _time(record.cached, record.seconds),
     }
     yield _row(columns, _figures(columns, known, record.after))
+    yield from warned(record.told, width)
     for check in record.checks:
         if not check.met:
             yield Text(f"    missed: {check.metric} {check.bound}: got {got(check)}", style=BAD)
@@ -79,6 +83,21 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
         yield Text(f"    left alone: {plain(skip.layer)}: {plain(skip.why)}", style=QUIET)
     if len(record.skipped) > SKIPS_SHOWN:
         yield Text(f"    left alone: {len(record.skipped) - SKIPS_SHOWN} more, listed in the report", style=QUIET)
+
+
+def warned(told: Sequence[Told], width: int) -> Iterator[Text]:
+    """Say loudly what is wrong with a state, and below it what could be done."""
+    for each in told:
+        yield from wrapped(f"{each.about}: {each.says}", width, "    WARNING: ", BAD)
+        for said in sentences(each):
+            yield from wrapped(said, width, "      - ")
+
+
+def wrapped(text: str, width: int, start: str, style: str = "") -> Iterator[Text]:
+    """Write a sentence over as many lines as it takes, below the text that it begins with."""
+    indent = " " * (len(start) - len(start.lstrip()) + 2)
+    lines = textwrap.wrap(plain(text), width, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False)
+    yield from (Text(line, style=style) for line in lines)
 
 
 def end(report: Report) -> Iterator[Text]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from tinyc.advice.told import Told
 from tinyc.contract import Skipped
 from tinyc.ledger import Ledger
 from tinyc.report.schema import STRICT, validated
@@ -39,6 +40,7 @@ class StepRecord:
 
     `delta` is after minus before, `delta_source` after minus source (see `difference`); `checks` are the verdicts
     on the pass's own `expect`; `facts` holds JSON values only. `seconds` is what the pass took when it really ran.
+    `told` is what must be said of the state that it gave, and what could be done about it.
     """
 
     index: int
@@ -53,6 +55,7 @@ class StepRecord:
     checks: tuple[Check, ...]
     facts: Mapping[str, Any]
     skipped: tuple[Skipped, ...]
+    told: tuple[Told, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -102,8 +105,9 @@ class Artifact:
 class Report:
     """One finished run: `source` and `final` ledgers, every step, the verdict on every target, every artifact.
 
-    `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time; reports of older
-    versions have no `source_time`.
+    `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time. `told` is what must
+    be said of the source, `next_steps` what could be done about each missed bound. Reports of older versions have no
+    `source_time`, `told` or `next_steps`.
     """
 
     recipe: str
@@ -120,6 +124,8 @@ class Report:
     targets: tuple[Check, ...]
     artifacts: tuple[Artifact, ...]
     source_time: SourceTime | None = None
+    told: tuple[Told, ...] = ()
+    next_steps: tuple[Told, ...] = ()
     schema: Literal[1] = SCHEMA
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

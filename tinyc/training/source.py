@@ -53,6 +53,11 @@ def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str
         return train_now(net.model, spec, context, entry) | {"cached": False}
 
 
+def is_known(folder: Path, key: str) -> bool:
+    """Say whether the trained weights lie in the user cache."""
+    return (folder / "sources" / key / "weights.npz").is_file()
+
+
 def load(model: Any, path: Path, shown: Progress) -> dict[str, Any] | None:
     """Take the weights from the cache; None where there are none, or where the file is corrupt, which is said."""
     if not path.exists():
