@@ -123,15 +123,13 @@ def test_moments_of_some_at_a_time_are_those_of_all(monkeypatch: pytest.MonkeyPa
     assert np.allclose(std, x.astype(np.float64).std(0), rtol=1e-12)
 
 
-def test_what_the_network_sees_is_judged_column_by_column(tmp_path: Path) -> None:
-    """A list brings each column into range, and the warning is gone; one column out of range brings it back."""
-    path = stored(tmp_path, mixed())
-    assert any("the network sees" in note for note in load(path).warnings)
-    assert not any("the network sees" in note for note in load(path, scale=[1, 0.001, 100]).warnings)
-    low, high = mixed()[:, 1].min(), mixed()[:, 1].max()
-    said = load(path, scale=[1, 2, 100]).warnings
-    assert any(f"the network sees {2 * low:g} to {2 * high:g}" in note for note in said)
-    assert not any("the network sees" in note for note in load(path, scale="fit").warnings)
+def test_a_scale_meant_for_bytes_is_judged_column_by_column(tmp_path: Path) -> None:
+    """One column that is scaled already is no reason to refuse; all of them are."""
+    x = np.random.default_rng(0).uniform(0, 1, (60, 3))
+    path = stored(tmp_path, x)
+    with pytest.raises(UserError, match="would shrink that to nothing"):
+        load(path, scale=[1 / 255, 1 / 300, 0.001])
+    assert load(path, scale=[1 / 255, 1, 1]).task.scale == (1 / 255, 1, 1)
 
 
 def test_scale_and_offset_of_sentences_are_refused(tmp_path: Path) -> None:
