@@ -51,7 +51,10 @@ def write(
     return folder / "recipe.toml"
 
 
-def trained(folder: Path, epochs: int = 30, order: tuple[int, ...] = (0, 1, 2, 3), **options: Any) -> str:
+def trained(
+    folder: Path, epochs: int = 30, order: tuple[int, ...] = (0, 1, 2, 3), count: int = 216, batch: int = 30,
+    **options: Any,
+) -> str:  # fmt: skip
     """Train the network of NET and save it as net.keras; label i is trained as order[i]. Give the [source] line."""
     import tf_keras
 
@@ -59,10 +62,10 @@ def trained(folder: Path, epochs: int = 30, order: tuple[int, ...] = (0, 1, 2, 3
     names: dict[str, Any] = {}
     exec(NET, names)
     tf_keras.utils.set_random_seed(1)
-    x, y = images()
+    x, y = images() if count == 216 else images(count, seed=5)
     model = names["net"]((16, 16, 3), 4, **options)
     model.compile(tf_keras.optimizers.Adam(0.01), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(x[:216], np.array(order)[y[:216]], epochs=epochs, batch_size=30, verbose=0)
+    model.fit(x[:count], np.array(order)[y[:count]], epochs=epochs, batch_size=batch, verbose=0)
     model.save(folder / "net.keras")
     return 'file = "net.keras"'
 

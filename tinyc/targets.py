@@ -70,6 +70,10 @@ class Bound:
     limit: float
     text: str
 
+    @property
+    def unit(self) -> Unit:
+        return METRICS[self.metric]
+
     @classmethod
     def parse(cls, metric: str, text: str) -> Bound:
         """Read one bound.
@@ -93,8 +97,7 @@ class Bound:
         if got is None:
             return Check(self.metric, self.text, None, None, None, met=False, why=unmeasured)
         # Fractions come from divisions: 0.005 of a half-point drop must meet "<= 0.5 pp".
-        slack = 1e-9 if METRICS[self.metric] in ("fraction", "pp") else 0.0
+        slack = 1e-9 if self.unit in ("fraction", "pp") else 0.0
         met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack
-        unit = METRICS[self.metric]
-        why = None if met else f"{units.show(got, unit)} is not {self.text}"
+        why = None if met else f"{units.show(got, self.unit)} is not {self.text}"
         return Check(self.metric, self.text, got, measured.low, measured.high, met, why)

@@ -24,7 +24,7 @@ def run_lines(width: int) -> Iterator[Text]:
     yield from lines.source(report.source, report.source_time, report.told, width)
     for step in report.steps:
         yield from lines.step(step, width)
-    yield from lines.end(report)
+    yield from lines.end(report, width)
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -59,7 +59,7 @@ def test_unmeasured_figures_are_dashes_and_never_met() -> None:
         "48",
         "s",
     ]
-    end = [line.plain for line in lines.end(example.REPORT)]
+    end = [line.plain for line in lines.end(example.REPORT, 80)]
     assert any(line.split() == ["flash", "<=", "96", "KiB", "not", "measured", "NO"] for line in end)
 
 

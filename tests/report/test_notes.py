@@ -32,7 +32,7 @@ BANDWIDTH = (
 def test_every_page_says_it() -> None:
     report = sensed(after_preprocessing_bytes_per_second=50)
     assert notes.notes(report) == (RESAMPLED, BANDWIDTH)
-    shown = [line.plain for line in lines.end(report)]
+    shown = [line.plain for line in lines.end(report, 120)]
     assert RESAMPLED in shown
     assert BANDWIDTH in shown
     page = markdown.render(report)
@@ -92,7 +92,7 @@ def test_every_page_says_what_one_scale_costs_and_which_firmware_goes_wrong() ->
     assert wrong.startswith("FULLY_CONNECTED with a scale for each output (logits, ")
     assert "Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in wrong
     assert wrong.endswith("per_channel_dense = false in the recipe suits all of them")
-    shown = [line.plain for line in lines.end(report)]
+    shown = [line.plain for line in lines.end(report, 120)]
     assert cost in shown
     assert plain(wrong) in shown
     assert not any("\x1b" in line for line in shown)

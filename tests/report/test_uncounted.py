@@ -58,8 +58,8 @@ def test_every_page_shows_a_dash_with_the_names_and_says_why() -> None:
     assert "No figure for the MACs of the source: no count of the multiplications of RFFT2D" in page
     shown = html.render(REPORT)
     assert "- (RFFT2D, my &lt;op&gt;)" in shown
-    assert f"no figure for the MACs of the source: {WHY}" in [line.plain for line in lines.end(REPORT)]
-    assert not any("no figure for the MACs" in line.plain for line in lines.end(example.REPORT))
+    assert f"no figure for the MACs of the source: {WHY}" in [line.plain for line in lines.end(REPORT, 80)]
+    assert not any("no figure for the MACs" in line.plain for line in lines.end(example.REPORT, 80))
     wide = [line.plain for line in lines.source(SOURCE, None, (), 120)]
     end = wide[-2].index("MACs") + len("MACs")
     assert wide[-1][:end].endswith(" -")

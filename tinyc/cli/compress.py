@@ -40,7 +40,7 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
             raise RuntimeError("the run gave no source")
         report = finish(opened, begun, records, dones, began)
         folder = opened.bench.folder.path
-    screen.show(lines.end(report))
+    screen.show(lines.end(report, screen.width))
     screen.say(f"report: {folder / 'report.html'}")
     if as_json:
         click.echo(to_json(report), nl=False)

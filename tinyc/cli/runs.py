@@ -38,7 +38,7 @@ def report(run: Path, as_json: bool) -> None:
     screen.show(lines.source(found.source, found.source_time, found.told, screen.width))
     for step in found.steps:
         screen.show(lines.step(step, screen.width))
-    screen.show(lines.end(found))
+    screen.show(lines.end(found, screen.width))
     say_outdated(found, folder, screen.say)
     screen.say(f"report: {folder / 'report.html'}")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tinyc import __version__, keys
 from tinyc.ledger.metrics import are_probabilities
-from tinyc.pipeline import judge, layers
+from tinyc.pipeline import judge, layers, misses
 from tinyc.pipeline.run import Run, Started
 from tinyc.pipeline.stored import FILES, FLAT, Done, scaling_of
 from tinyc.report import samples
@@ -33,11 +33,14 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     targets = judge.checks(recipe.targets, final, source, data)
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
+    guesses = [*begun.told, *(told for record in records for told in record.told)]
+    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses)
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
-        seconds=time.monotonic() - began, steps=tuple(records), targets=targets, artifacts=artifacts,
+        seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
+        targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
         source_time=judge.source_time(source), told=begun.told,
     )  # fmt: skip
     write_all(report, seen, run.bench.folder.path)

@@ -100,12 +100,13 @@ def wrapped(text: str, width: int, start: str, style: str = "") -> Iterator[Text
     yield from (Text(line, style=style) for line in lines)
 
 
-def end(report: Report) -> Iterator[Text]:
+def end(report: Report, width: int) -> Iterator[Text]:
     """Show the verdict on every target, what its figures rest on, and the files that the run leaves."""
     if report.targets:
         rows = tuple((c.metric, plain(c.bound), got(c), "yes" if c.met else "NO") for c in report.targets)
         yield Text("")
         yield from _table(Cells(("target", "bound", "got (95 % interval)", "met"), rows))
+    yield from next_steps(report, width)
     for note in notes(report):
         yield Text("")
         yield Text(plain(note))
@@ -114,6 +115,17 @@ def end(report: Report) -> Iterator[Text]:
         yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")
     yield Text("")
     yield Text(f"took {waited(report)}")
+
+
+def next_steps(report: Report, width: int) -> Iterator[Text]:
+    """Show what may help each missed bound."""
+    if report.next_steps:
+        yield Text("")
+        yield Text("next steps", style="bold")
+    for told in report.next_steps:
+        yield from wrapped(f"{told.about}: {told.says}", width, "  ")
+        for said in sentences(told):
+            yield from wrapped(said, width, "    - ")
 
 
 def _time(cached: bool, seconds: float) -> str:

@@ -33,6 +33,8 @@ def _lines(report: Report, views: Views) -> Iterator[str]:
         yield from (escape(_sentence(note)) + ".", "")
     yield from section("Targets", tables.targets(report.targets))
     yield from section("Expected of single passes", tables.expects(report))
+    yield from section("No better than guessing", tables.warned(report))
+    yield from section("Next steps", tables.next_steps(report))
     yield from section("Pass by pass", tables.steps(report, views))
     yield from _kilobytes(report, views)
     yield from section("Left alone", tables.skipped(report))

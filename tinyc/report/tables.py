@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tinyc import units
+from tinyc.advice.told import Told, sentences
 from tinyc.ledger import Ledger
 from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, interval, signed, unit_of, with_interval
 from tinyc.report.notes import rate
@@ -60,6 +61,25 @@ def _check(check: Check) -> tuple[str, ...]:
     value = got(replace(check, low=None, high=None))
     span = interval(check.low, check.high, unit) or "-"
     return check.metric, check.bound, value, span, "met" if check.met else "missed", check.why or ""
+
+
+def warned(report: Report) -> Cells:
+    """List the states that must be spoken of, and what may help."""
+    return helped("state", (*report.told, *(told for step in report.steps for told in step.told)))
+
+
+def next_steps(report: Report) -> Cells:
+    """List what may help each missed bound."""
+    return helped("bound", report.next_steps)
+
+
+def helped(what: str, told: Iterable[Told]) -> Cells:
+    """Write a line for each piece of advice; what it is about stands in the first alone."""
+    rows = []
+    for each in told:
+        said = sentences(each) or ("",)
+        rows += [(each.about, each.says, said[0]), *(("", "", more) for more in said[1:])]
+    return Cells((what, "measured", "what may help"), tuple(rows))
 
 
 def steps(report: Report, views: Views) -> Cells:

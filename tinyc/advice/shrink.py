@@ -1,0 +1,74 @@
+"""What may make an artifact small enough: each row a condition that was measured, and the change to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tinyc import units
+from tinyc.advice.missed import SIZES, Miss, Ran, advice, budget_share, named, percent, whole
+from tinyc.advice.told import Advice, Change, spelled
+
+LEAST_LEFT = 0.02
+"""Of a network's channels and parameters at least this share stays."""
+SPARE = 0.98
+"""What is asked of a cut is this share of what may remain, since a cut does not hit its aim to the parameter."""
+CUTS = ("channels", "heads")
+Found = Iterator[Advice]
+
+
+def deeper_cut(miss: Miss) -> Found:
+    """A cut of channels that took too little, made so much deeper as the bound asks by what it took."""
+    asked = remaining(miss)
+    for ran in reversed(miss.passes):
+        if asked is None or ran.use != "prune" or ran.options.get("how") not in CUTS or ran.gone < 1:
+            continue
+        left = 1 - ran.share_gone
+        made = deepened(ran, asked)
+        if not made:
+            continue
+        took = f"{named(ran)} took {whole(ran.share_gone)} of the parameters, and {whole(1 - asked * left)} would do"
+        yield advice(miss, took, made, f"accuracy: this cut cost {units.show(ran.lost, 'pp')}; {retrained(ran)}")
+        return
+
+
+def deepened(ran: Ran, asked: float) -> list[tuple[str, Any]]:
+    """The keys of a cut after which `asked` of the parameters that it left stay; a budget hits its aim, a share of the
+    channels does not."""
+    left = asked * (1 - ran.share_gone)
+    if left < LEAST_LEFT:
+        return []
+    if isinstance(ran.options.get("fraction"), float):
+        return [(f"pass.{ran.place}.fraction", None), (f"pass.{ran.place}.budget", {"params": percent(left)})]
+    return [(f"pass.{ran.place}.budget.params", percent(left))] if budget_share(ran.options) is not None else []
+
+
+def first_cut(miss: Miss) -> Found:
+    """Too many parameters, and no pass that takes channels out."""
+    asked = remaining(miss)
+    place = next((at for at, use in enumerate(miss.uses, 1) if use == "quantize"), None)
+    if asked is None or miss.is_expect or place is None or "prune" in miss.uses or asked < LEAST_LEFT:
+        return
+    because = f"no pass takes channels out, and {whole(asked)} of the parameters may stay"
+    entry = {"use": "prune", "how": "channels", "budget": {"params": percent(asked)}, "epochs": 4}
+    made = (Change("add", f"pass.{place}", entry),)
+    yield Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
+
+
+def remaining(miss: Miss) -> float | None:
+    """The share of the parameters, or of the multiplications, that may stay, for the bound to be met.
+
+    Of a file the weights alone shrink: None where all else in it is too much already.
+    """
+    final, most = miss.final, miss.most
+    if most is None or miss.check.got is None:
+        return None
+    figure = SIZES[miss.check.metric]
+    now = getattr(final, figure)
+    if figure in ("file_bytes", "flash_bytes") and final.weight_bytes is not None:
+        now, most = final.weight_bytes, most - (now - final.weight_bytes)
+    return SPARE * most / now if now and 0 < most < now else None
+
+
+def retrained(ran: Ran) -> str:
+    return f"the pass took {units.show_seconds(ran.seconds)} the last time"

@@ -1,0 +1,73 @@
+"""The bounds that a run missed, with what was measured of its passes, as the advice on them wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tinyc.advice import next_steps
+from tinyc.advice.legal import is_legal
+from tinyc.advice.missed import Miss, Ran, about, place_of
+from tinyc.advice.told import Told, sentences
+from tinyc.pipeline.stored import Done
+from tinyc.recipe import Recipe, Step
+from tinyc.report.record import StepRecord
+from tinyc.targets import Bound, Check
+
+
+def next_steps_of(
+    recipe: Recipe, source: Done, dones: Sequence[Done], records: Sequence[StepRecord], targets: Sequence[Check],
+    guesses: Sequence[Told],
+) -> tuple[Told, ...]:  # fmt: skip
+    """Say of each missed bound what may help, those of the whole run first."""
+    states = [source, *dones]
+    every = [
+        ran(step, record, states[record.index - 1], states[record.index])
+        for step, record in zip(recipe.steps, records, strict=True)
+    ]
+    train = recipe.source.train
+    known = partial(
+        Miss, source=source.ledger, uses=tuple(each.use for each in every),
+        guesses=[each.about for each in guesses if not each.follows],
+        train=train.model_dump() if train else None, train_seconds=source.facts.get("training", {}).get("seconds"),
+    )  # fmt: skip
+    found = missed(partial(known, passes=every), recipe.targets, targets)
+    for step, record, each in zip(recipe.steps, records, every, strict=True):
+        found += missed(partial(known, passes=[each], is_expect=True), step.expects, record.checks)
+    return tuple(next_steps.told(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
+
+
+def missed(known: Callable[..., Miss], bounds: Sequence[Bound], checks: Sequence[Check]) -> list[Miss]:
+    """Give the bounds that were not met."""
+    return [
+        known(bound=bound, check=check, others=[each for each in bounds if each != bound])
+        for bound, check in zip(bounds, checks, strict=True)
+        if not check.met
+    ]
+
+
+def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
+    """One pass with what it cost; the layers that lost parameters, where both states have layers by name."""
+    transform: Any = step.transform
+    then = {layer.name: layer.params for layer in before.layers}
+    now = {layer.name: layer.params for layer in done.layers}
+    cut = {name: then[name] - now[name] for name in then if name in now and then[name] > now[name]}
+    most = tuple(sorted(cut.items(), key=lambda item: -item[1]))
+    return Ran(record.index, record.use, transform.model_dump(), record.before, record.after, record.seconds,
+               record.facts, most)  # fmt: skip
+
+
+def with_reasons(record: StepRecord, told: Sequence[Told]) -> StepRecord:
+    """Put what may help into the verdicts on a pass."""
+    return replace(record, checks=reasons(record.checks, place_of(record.index, record.use), told))
+
+
+def reasons(checks: Sequence[Check], place: str, told: Sequence[Told]) -> tuple[Check, ...]:
+    """Put the likeliest of what may help into each verdict on a missed bound, as its `why`."""
+    first = {each.about: sentences(each)[0] for each in told if sentences(each)}
+    return tuple(
+        check if check.met or check.got is None else replace(check, why=first.get(about(place, check), check.why))
+        for check in checks
+    )
