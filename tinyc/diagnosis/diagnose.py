@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinyc.diagnosis import columns
 from tinyc.diagnosis.calibrating import Calibrated
 from tinyc.diagnosis.causes import Chart, ranked
 from tinyc.diagnosis.figures import Figures, figures
@@ -82,8 +83,11 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
     from tinyc.data import inputs
     from tinyc.lowering.calibration import with_padding
     from tinyc.lowering.convert import to_float_tflite
+    from tinyc.lowering.input_scaling import pulled_out
     from tinyc.lowering.rewrite import legal
 
+    if flat.task.columns != net.task.columns and (pulled := pulled_out(net)):
+        net = pulled.net
     split = "validation" if len(data.validation) else "train"
     count = affordable(flat.content)
     judged = spread(getattr(data, split), count)
@@ -107,7 +111,8 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
         set_aside=len(data.calibration), asked=taken, train=len(data.train),
         trained=tuple(names[i] for i in np.unique(data.train.y) if i < len(names)),
     )  # fmt: skip
-    causes = (*wrong(fixed, options), *ranked(Chart(measured, calibrated, options)))
+    apart = columns.causes(examples.judged, describe(flat.content))
+    causes = (*wrong(fixed, options), *apart, *ranked(Chart(measured, calibrated, options)))
     return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone, fixed)
 
 

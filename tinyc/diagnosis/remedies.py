@@ -17,6 +17,8 @@ EIGHT_BITS = frozenset({"calibrate", "percentile", "weights", "exclude", "precis
 """Keys that `quantize` takes beside activations = "int8" alone."""
 DATA = "data."
 PRUNE = "prune."
+FITTED = '[data] scale = "fit"'
+RETRAIN = "the network has to be trained on what it then sees"
 
 
 def lines(changes: Iterable[Change], options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -60,9 +62,14 @@ def spelled(key: str, value: Any) -> str:
 
 
 def caution(said: Iterable[str]) -> str:
-    """Say which firmware goes wrong under a scale for each output of a Dense layer, where lines propose it."""
-    asked = spelled("per_channel_dense", True)
-    return f"{asked} is {warning()}" if any(asked in line for line in said) else ""
+    """Say which firmware goes wrong under a scale for each output of a Dense layer, where lines propose it.
+
+    Where they propose another scale of the examples, that the network has to learn it.
+    """
+    asked, lines = spelled("per_channel_dense", True), [*said]
+    if FITTED in lines:
+        return RETRAIN
+    return f"{asked} is {warning()}" if any(asked in line for line in lines) else ""
 
 
 def literal(value: Any) -> str:

@@ -159,11 +159,16 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         from tinyc.clustering.check import few_valued_after, joined_notes
         from tinyc.clustering.keep import tables
         from tinyc.data import inputs
+        from tinyc.diagnosis.columns import input_notes
         from tinyc.interpreters import dense_scales, flatbuffer
         from tinyc.lowering.calibration import with_padding
+        from tinyc.lowering.input_scaling import pulled_out
         from tinyc.lowering.int8_facts import calibration_notes, describe, per_channel_notes, zeros
         from tinyc.lowering.rewrite import legal
 
+        pulled = pulled_out(state)
+        if pulled:
+            state, context = pulled.net, replace(context, data=replace(context.data, task=pulled.net.task))
         drawn = context.data.calibration
         samples = with_padding(inputs(drawn.x[: self.calibration], state.task))
         legal_model, rewritten = legal(state.model, samples)
@@ -186,10 +191,13 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             facts["rewritten"] = [asdict(each) for each in rewritten]
         is_asked = "calibration" in self.model_fields_set
         taken = calibration_notes(self.calibration, is_asked, len(drawn), len(context.data.train))
+        if pulled:
+            facts["scaled_before"], taken = list(pulled.layers), [*pulled.notes, *taken]
         notes = [*taken, *ready.notes, *trained.get("notes", ()), *lowered.notes, *joined_notes(facts)]
+        notes += input_notes(samples, flatbuffer.describe(lowered.content))
         if notes := [*notes, *per_channel_notes(lowered.content)]:
             facts["notes"] = notes
-        return Outcome(Flat(lowered.content, state.task), facts, skipped=(*skipped, *lowered.left))
+        return Outcome(Flat(lowered.content, replace(state.task, heard=None)), facts, skipped=(*skipped, *lowered.left))
 
     def ready(self, model: Any, samples: NDArray[Any], state: Net, context: Context) -> Ready:
         """Change the weights as asked: statistics, ranges of channels, bits by layer."""

@@ -16,6 +16,7 @@ from tinyc import backend, keys
 from tinyc.data.dataset import TrainingData
 from tinyc.errors import UserError
 from tinyc.interpreters.pool import Pool
+from tinyc.lowering.input_scaling import pulled_out
 from tinyc.passes import PASSES
 from tinyc.pipeline import doctor, stored
 from tinyc.pipeline.bench import Bench
@@ -80,7 +81,11 @@ class Patient:
             nothing = Net(None, self.net.task)
             earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
             context = self.run.bench.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
-            return bytes(transform.apply(self.net, context).state.content)
+            state = transform.apply(self.net, context).state
+        if state.task.columns != self.net.task.columns:
+            problem = "its columns are scaled before the int8 input now, and this run was made without"
+            raise UserError(use, problem, "run the recipe again")
+        return bytes(state.content)
 
 
 @contextmanager
@@ -105,7 +110,8 @@ def open_patient(folder: Path, cache: Path, progress: Progress) -> Iterator[Pati
         flat = stored.load_state(after.folder, dataset.task, house.own_layers)
         if not isinstance(net, Net) or not isinstance(flat, Flat):
             raise UserError(str(folder), "its quantize step is damaged", "run the recipe again")
-        yield Patient(run, index, net, flat, before, after)
+        pulled = pulled_out(net) if flat.task.columns != net.task.columns else None
+        yield Patient(run, index, pulled.net if pulled else net, flat, before, after)
 
 
 def read_recipe(folder: Path) -> Recipe:

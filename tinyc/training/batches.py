@@ -81,7 +81,7 @@ def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, 
     images = inputs(examples, task)
     if not feed.objective.targets:
         return images, train.y[rows].astype("int32"), ()
-    told = inputs(examples, heard(task)) if task.front else images
+    told = inputs(examples, heard(task)) if task.front or task.heard else images
     targets = feed.objective.targets(told, rows, epoch)
     return images, train.y[rows].astype("int32"), targets
 

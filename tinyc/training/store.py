@@ -108,7 +108,8 @@ def examples_key(data: TrainingData) -> list[Any]:
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     tokenizer = data.task.tokenizer
     pieces = [tokenizer.definition, tokenizer.length, tokenizer.origin] if tokenizer else None
-    return [data.digest, ids, data.task.scale, data.task.offset, pieces]
+    task = heard(data.task)
+    return [data.digest, ids, task.scale, task.offset, pieces]
 
 
 def place(folder: Path, view: int) -> Path:

@@ -69,8 +69,9 @@ def listening(model: Any, task: Task) -> Predict:
 
 
 def heard(task: Task) -> Task:
-    """The task as teachers hear it: the raw signal, which no front has gone over."""
-    return replace(task, front=None)
+    """The task as teachers hear it: the raw signal, which no front has gone over, under the source's own scale."""
+    scale, offset = task.heard or (task.scale, task.offset)
+    return replace(task, front=None, scale=scale, offset=offset, heard=None)
 
 
 def find_panel(names: Sequence[str], context: Context) -> Panel:
