@@ -9,6 +9,10 @@ CLASSIFIERS = (
     "of two classes or more (logits, or a softmax over them); networks and labels of other kinds it cannot compress yet"
 )
 
+FEED_FORWARD = (
+    "tinyc compresses networks without loops and branches: LSTM, GRU and other recurrent layers it cannot compress yet"
+)
+
 
 def beyond(where: str, found: str) -> UserError:
     """Refuse a task that is no classification into classes; `found` says what it is instead."""

@@ -97,6 +97,7 @@ def bad_networks():
         "float": chain(layers.Conv2D(4, 3), layers.Activation(tf.floor, name="steps")),
         "unknown": chain(layers.Activation(tf.math.erfinv)),
         "loop": chain(layers.Reshape((8, 16)), layers.LSTM(4, name="memory")),
+        "groups": chain(layers.Conv2D(4, 3), layers.GroupNormalization(2, name="norm")),
     }
 
 
@@ -105,7 +106,8 @@ def bad_networks():
     [
         ("float", "steps", "FLOOR stays in float"),
         ("unknown", "net", "Erfinv has no TensorFlow Lite form"),
-        ("loop", "memory", "loops or branches"),
+        ("loop", "'memory'", "loops or branches"),
+        ("groups", "norm", "GroupNormalization has no int8 form here"),
     ],
 )
 def test_what_has_no_int8_form_is_named(kind, where, problem):
@@ -113,6 +115,7 @@ def test_what_has_no_int8_form_is_named(kind, where, problem):
         to_int8_tflite(bad_networks()[kind], np.random.default_rng(1).random((4, 8, 8, 2), dtype=np.float32))
     assert where in raised.value.where
     assert raised.value.remedy
+    assert "unroll" not in raised.value.remedy
 
 
 def subclassed():

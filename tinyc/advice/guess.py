@@ -75,10 +75,16 @@ class Guess:
         if ledger.accuracy_low is not None and ledger.accuracy_high is not None:
             span = f" ({ledger.accuracy_low * 100:.2f} to {ledger.accuracy_high * 100:.2f})"
         shown = f"{ledger.metric} {units.show(ledger.accuracy, 'fraction')}{span}"
+        return f"{shown} cannot be told from guessing, which gives {self.guessing()}{self.constant()}"
+
+    def constant(self) -> str:
+        """Say which class it takes nearly all examples for; nothing where there is none."""
         only = constant(self.predicted)
-        count = 0 if only is None else int((self.predicted == only).sum())
-        said = "" if only is None else f"; it says {self.classes[only]!r} of {count:,} of {len(self.labels):,}"
-        return f"{shown} cannot be told from guessing, which gives {self.guessing()}{said}"
+        if only is None:
+            return ""
+        count, examples = int((self.predicted == only).sum()), len(self.labels)
+        share = f"all {examples:,}" if count == examples else f"{count:,} of {examples:,}"
+        return f"; it answers {self.classes[only]!r} for {share}"
 
     def guessing(self) -> str:
         text = units.show(self.chance, "fraction")

@@ -13,6 +13,7 @@ from tinyc.errors import UserError
 from tinyc.lowering.calibration import Clip, Ranges, clip_ranges
 from tinyc.lowering.integer import is_left_by_chance, require_integer
 from tinyc.quiet import hushed, thrifty
+from tinyc.scope import FEED_FORWARD
 
 UNSUPPORTED = re.compile(r"[Qq]uantization not yet supported for op: '([^']*)'")
 CUSTOM = re.compile(r"(?:Custom|Flex|Select TF) ops?: ([\w, ]+)")
@@ -49,7 +50,7 @@ def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = 
     content = run(int8_converter(model, samples, per_channel_dense).convert, model.name)
     if is_left_by_chance(content):
         content = from_calibrated(calibrated(model, samples, per_channel_dense), model.name, per_channel_dense)
-    require_integer(content, model.name)
+    require_integer(content, model)
     return content
 
 
@@ -66,7 +67,7 @@ def to_clipped_int8_tflite(
     """
     given, ranges = clip_ranges(calibrated(model, samples, per_channel_dense), samples, clip)
     content = from_calibrated(given, model.name, per_channel_dense)
-    require_integer(content, model.name)
+    require_integer(content, model)
     return content, ranges
 
 
@@ -84,7 +85,7 @@ def to_int16_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool) 
     lowered.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
     lowered.inference_input_type = lowered.inference_output_type = tf.int16
     content = run(lowered.convert, model.name)
-    require_integer(content, model.name)
+    require_integer(content, model)
     return content
 
 
@@ -173,7 +174,7 @@ def refuse_branches(graph: Any, network: str) -> None:
     """Refuse loops and conditions: the converter's calibration crashes the whole process on them.
 
     Raises:
-        UserError: names the layer that loops or branches, such as a recurrent one that is not unrolled.
+        UserError: names the layer that loops or branches, such as a recurrent one.
     """
     definition = graph.as_graph_def()
     branching = {
@@ -183,11 +184,8 @@ def refuse_branches(graph: Any, network: str) -> None:
     }
     for node in definition.node:
         if node.op in BRANCHES or (node.op.endswith("PartitionedCall") and node.attr["f"].func.name in branching):
-            raise UserError(
-                f"{network}, layer {node.name}",
-                "loops or branches, which has no int8 form",
-                "unroll it (recurrent layers: unroll=True), or write it from elementary operations",
-            )
+            name = node.name.removesuffix("/PartitionedCall").rpartition("/")[2]
+            raise UserError(f"{network}, layer {name!r}", "loops or branches, which has no int8 form", FEED_FORWARD)
 
 
 def one_by_one(samples: NDArray[Any], function: Any) -> Iterator[list[Any]]:

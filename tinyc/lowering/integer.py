@@ -16,6 +16,9 @@ from tinyc.interpreters.schema import schema
 from tinyc.lowering.counterparts import held as integers
 
 SPLITS = ("SPLIT", "SPLIT_V")
+INSTEAD = {
+    "GroupNormalization": "take BatchNormalization in its place, and train the network again",
+}
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,27 @@ def is_left_by_chance(content: bytes, in_float: Collection[str] = ()) -> bool:
     return any(each.op in SPLITS for each in unwanted(float_ops(content), in_float))
 
 
-def require_integer(content: bytes, network: str, in_float: Collection[str] = ()) -> None:
+def require_integer(content: bytes, network: Any, in_float: Collection[str] = ()) -> None:
     """Refuse a .tflite that computes anything in float, but for the operators with these outputs.
 
+    Args:
+        network: the Keras network that it was made of; or its name, where the layers' classes are not known.
+
     Raises:
-        UserError: names the first operator in float and how many there are.
+        UserError: names the layer of the first operator in float, and how many there are.
     """
     left = float_ops(content)
     if not (inside := unwanted(left, in_float)):
         return
-    raise UserError(
-        f"{network}, layer {layer_name(inside[0].tensor, inside[0].op)}",
-        f"{inside[0].op} stays in float ({len(left)} operators in all)",
-        "replace the layer by one with an int8 form, or write it from elementary operations",
-    )
+    layer = layer_name(inside[0].tensor, inside[0].op)
+    kinds = {each.name: type(each).__name__ for each in getattr(network, "layers", ())}
+    kind = next((kinds[name] for name in reversed(layer.split("/")) if name in kinds), None)
+    where = f"{getattr(network, 'name', network)}, layer {layer}"
+    op = f"{inside[0].op} stays in float ({len(left)} operators in all)"
+    if kind in INSTEAD:
+        raise UserError(where, f"{kind} has no int8 form here: {op}", INSTEAD[kind])
+    remedy = "replace the layer by one with an int8 form, or write it from elementary operations"
+    raise UserError(where, f"of this {kind} {op}" if kind else op, remedy)
 
 
 def unwanted(left: Sequence[FloatOp], in_float: Collection[str]) -> Sequence[FloatOp]:

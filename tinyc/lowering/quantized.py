@@ -124,7 +124,7 @@ def two_steps(model: Any, wanted: Wanted, bench: Bench) -> tuple[bytes, Lowered]
         facts["ranges"] = clipped(ranges)
     content = convert.from_calibrated(source, model.name, wanted.per_channel_dense)
     if not wanted.exclude:
-        require_integer(content, model.name)
+        require_integer(content, model)
     made = Lowered(content, facts)
     if wanted.exclude:
         made = excluding(made, source, wanted, bench)
@@ -137,7 +137,7 @@ def excluding(made: Lowered, source: bytes, wanted: Wanted, bench: Bench) -> Low
     """Leave layers in float."""
     names = outputs_of(source, wanted.exclude, "quantize: exclude")
     content = convert.from_calibrated(source, bench.network.name, wanted.per_channel_dense, names)
-    require_integer(content, bench.network.name, names)
+    require_integer(content, bench.network, names)
     told = {"layers": list(wanted.exclude), "operators": len(names), **bench.effect(made.content, content)}
     remedy = "name other layers in `exclude`, or none"
     return bench.tried(made.then(content, exclude=told), "exclude", remedy)

@@ -47,10 +47,15 @@ def of_source(bench: Bench, source: Done) -> tuple[Told, ...]:
 
 
 def of_step(bench: Bench, index: int, done: Done, before: Done) -> tuple[Told, ...]:
-    """The same of the state that pass `index` gave; where the state before guessed as well, that alone."""
+    """The same of the state that pass `index` gave; where the state before guessed as well, that alone.
+
+    Nothing where it is as accurate as the state before, which was spoken of.
+    """
     transform: Any = bench.recipe.steps[index - 1].transform
     measured, then = (judge.measurement(each, bench.dataset) for each in (done, before))
     if transform.use != "distill" and is_guess(bench, measured) and is_guess(bench, then):
+        if done.ledger.accuracy == before.ledger.accuracy:
+            return ()
         return (Told(f"{index} {transform.use}", STILL, follows=True),)
     training = done.facts.get("fine_tune", done.facts)
     keys = f"pass.{index}" if training.get("epochs") else ""

@@ -9,17 +9,20 @@ from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.sources.checks import has_graph
 
+SHORT = ("float16", "bfloat16")
+
 
 def flat(model: Any, where: str) -> Any:
-    """Give a functional network without nested ones; `model` itself where it is one already.
+    """Give a functional network without nested ones, in float32; `model` itself where it is one already.
 
     A layer keeps its name; where two nested networks use the same, the later one's is prefixed with its network's name.
+    A network that was trained in mixed precision computes in float32 afterwards, as TensorFlow Lite has it.
 
     Raises:
         UserError: a layer cannot be copied.
     """
     keras = backend.keras()
-    if not is_nested(model) and not isinstance(model, keras.Sequential):
+    if not is_nested(model) and not isinstance(model, keras.Sequential) and not any(map(is_short, model.layers)):
         return model
     copy = Copy(where)
     inputs = [
@@ -57,6 +60,11 @@ def is_nested(model: Any) -> bool:
     return any(isinstance(layer, backend.keras().Model) and has_graph(layer) for layer in model.layers)
 
 
+def is_short(layer: Any) -> bool:
+    """Say whether a layer computes in floats of 16 bits."""
+    return getattr(layer, "compute_dtype", None) in SHORT
+
+
 def name_of(tensor: Any) -> str:
     return str(tensor.node.layer.name)
 
@@ -82,8 +90,9 @@ class Copy:
     def make(self, layer: Any, prefix: str) -> Any:
         name = layer.name if layer.name not in self.names else f"{prefix}{layer.name}"
         self.names.add(name)
+        dtype = {"dtype": "float32"} if is_short(layer) else {}
         try:
-            return type(layer).from_config({**layer.get_config(), "name": name})
+            return type(layer).from_config({**layer.get_config(), "name": name, **dtype})
         except Exception as error:
             raise UserError(
                 f"{self.where}, layer {layer.name!r}",
