@@ -48,6 +48,7 @@ def refused(folder: Path, **keys: object) -> str:
 
 
 FEW = np.arange(6) % 3
+ONE_HOT = {"y_train": np.eye(3)[np.arange(60) % 3], "y_test": np.eye(3)[np.arange(30) % 3]}
 SHARED = np.random.default_rng(5).normal(size=(60, 4))[10:40]
 
 ARRAYS: list[tuple[Mapping[str, Any], str]] = [
@@ -56,7 +57,8 @@ ARRAYS: list[tuple[Mapping[str, Any], str]] = [
     (good(y_test=None, y_tst=FEW), "is 'y_tst' meant as y_test?"),
     (good(x_val=np.ones((6, 4))), "lacks y_val"),
     (good(x=np.ones((6, 4))), "mixes x with x_train"),
-    ({"x": np.ones((6, 4))}, "lacks y"),
+    ({"x": np.ones((6, 4))}, "has no labels to train on: it lacks y, and has x\n  tinyc compresses classifiers"),
+    (good(y_train=None), "has no labels to train on: it lacks y_train, and has x_train, x_test, y_test"),
     (good(y_train=np.arange(59) % 3), "x_train: has the shape (60, 4), but y_train (59,)"),
     (good(x_test=np.ones((30, 5))), "x_test: holds examples of shape (5,), but x_train of (4,)"),
     (good(x_train=np.ones(60)), "x_train: has the shape (60,)"),
@@ -70,8 +72,10 @@ ARRAYS: list[tuple[Mapping[str, Any], str]] = [
     (good(x_train=np.ones((60, 4))), "x_train: holds nothing but 1"),
     (good(x_test=np.ones((30, 4))), "x_test: holds nothing but 1"),
     (good(x_test=np.random.default_rng(1).random((30, 4)) * 1000), "has parts in different units"),
-    (good(y_train=np.arange(60) % 3 * 1.0), "y_train: holds float64, such as 0.0, not class numbers"),
-    (good(y_train=np.eye(3)[np.arange(60) % 3]), "y_train: has the shape (60, 3), not one label an example"),
+    (good(y_train=np.arange(60) % 3 * 1.0), "y_train: holds float64, such as 0.0\n  if these are class numbers"),
+    (good(y_train=np.arange(60) % 3 + 0.5), "y_train: holds float64, such as 0.5: amounts, not classes"),
+    (good(y_train=np.eye(3)[np.arange(60) % 3]), "y_train: has the shape (60, 3): 3 values an example"),
+    (good(**ONE_HOT), "y_train: has the shape (60, 3), each row one-hot\n  give y.argmax(axis=1)"),
     (good(y_train=np.zeros(60, np.complex64)), "y_train: holds complex64, not labels"),
     (but("y_train", 4, -1), "y_train: is -1 at [4]; labels are not negative"),
     (but("y_test", 4, 2024), "has the label 2024 among 90 examples"),
@@ -275,7 +279,7 @@ def test_empty_folders(tmp_path: Path, inner: str, message: str) -> None:
     [
         ("return 5", "data.py:make: returned int, not a dict of arrays"),
         ("return {'x': [[1, 2], [3]], 'y': [0, 1]}", "data.py:make: x: is no array"),
-        ("return {'x': [[1, 2]]}", "data.py:make: lacks y"),
+        ("return {'x': [[1, 2]]}", "data.py:make: has no labels to train on: it lacks y, and has x"),
         ("return {}['x_train']", "data.py:2: make raised KeyError: 'x_train'"),
         ("return {'x': [[{}]] * 9, 'y': [0, 1, 2] * 3}", "data.py:make: x: holds Python objects"),
     ],

@@ -129,8 +129,9 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[st
     if several:
         what = "inputs" if several[0].startswith("x") else "labels"
         raise beyond(where, f"has several {what} an example: {', '.join(several)}")
-    if missing and not any(name.startswith("x") for name in missing) and not columns and not unread:
-        raise beyond(where, f"has no labels: it lacks {', '.join(missing)}")
+    has_inputs = not any(name.startswith("x") for name in missing)
+    if {"y", "y_train"} & set(missing) and has_inputs and not columns and not unread:
+        raise beyond(where, f"has no labels to train on: it lacks {', '.join(missing)}, and has {has}")
     if missing:
         raise UserError(
             where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, (*columns, *unread)) + LAYOUT

@@ -119,7 +119,7 @@ def refuse_amounts(where: str, labels: list[str]) -> None:
         numbers = np.array(labels, np.float64)
     except ValueError:
         return
-    if fractions := [text for text, value in zip(labels, numbers.tolist(), strict=True) if value % 1]:
+    if fractions := [text for text, value in zip(labels, numbers.tolist(), strict=True) if value % 1 > 0]:
         raise beyond(where, f"holds numbers such as {fractions[0]}: amounts, not classes")
 
 
