@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from tinyc import limits
+
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+QUOTED_VALUE = 80
+"""Characters of one value of an input, within a sentence."""
 
 
 class TinycError(Exception):
@@ -19,9 +24,9 @@ class TinycError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, where: str, problem: str, remedy: str = "") -> None:
-        self.where = clipped(where)
-        self.problem = clipped(problem)
-        self.remedy = clipped(remedy)
+        self.where = printable(clipped(where))
+        self.problem = printable(clipped(problem))
+        self.remedy = printable(clipped(remedy))
         super().__init__(f"{self.where}: {self.problem}" + (f"\n  {self.remedy}" if self.remedy else ""))
 
 
@@ -43,3 +48,23 @@ def clipped(text: str, most: int = limits.QUOTED_CHARACTERS) -> str:
         return text
     half = most // 2
     return f"{text[:half]} ... ({len(text) - 2 * half:,} characters) ... {text[-half:]}"
+
+
+def printable(text: str) -> str:
+    """Escape control characters, and what stands for bytes that are no UTF-8, as in a file's name."""
+    return UNPRINTABLE.sub(lambda found: escaped(found[0]), text)
+
+
+def escaped(character: str) -> str:
+    """Write one character as Python does: as a byte where it stands for one that is no UTF-8."""
+    code = ord(character)
+    return f"\\x{code & 0xFF:02x}" if code < 0xA0 or 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
+def quoted(value: object) -> str:
+    """Quote a value of an input or of user code, whose own text may be long, or raise."""
+    try:
+        shown = str.__repr__(value) if isinstance(value, str) else repr(value)
+        return clipped(shown, QUOTED_VALUE)
+    except Exception:
+        return f"a {type(value).__name__}"

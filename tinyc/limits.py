@@ -32,6 +32,26 @@ ARCHIVE_MEMBERS = 1000
 # Columns of a .csv, .tsv or .jsonl.
 COLUMNS = 10_000
 
+# The list of an .npz's members, and the header of one array: NumPy writes some 100 bytes for each.
+ARCHIVE_LIST_BYTES = 1 << 20
+ARRAY_HEADER_BYTES = 10_000
+
+# What the arrays of an .npz may unpack to: so many times its own bytes, and so many more.
+ARCHIVE_RATIO = 200
+ARCHIVE_SPARE_BYTES = 64 << 20
+
+# Characters of a row of these files, with all lines that its quotation marks span; of one cell, or of one text of an
+# array; and of the value of a group, such as a subject or a recording.
+ROW_CHARACTERS = 4 << 20
+CELL_CHARACTERS = 128 << 10
+GROUP_CHARACTERS = 1000
+
+# An image, in pixels.
+PIXELS = 64 << 20
+
+# A file of Fashion-MNIST, unpacked.
+IDX_BYTES = 64 << 20
+
 # Classes of a task.
 CLASSES = 100_000
 

@@ -158,12 +158,6 @@ def pickled() -> bytes:
     return content.getvalue()
 
 
-HUGE = (
-    b"\x93NUMPY\x01\x00v\x00"
-    + b"{'descr': '<f8', 'fortran_order': False, 'shape': (9000000000, 9000), }".ljust(117)
-    + b"\n"
-)
-
 FILES: list[tuple[str, bytes, str]] = [
     ("bad.npz", b"", "is no .npz (a zip of arrays), or is damaged"),
     ("bad.npz", pickle.dumps([1, 2]), "is no .npz"),
@@ -180,14 +174,6 @@ FILES: list[tuple[str, bytes, str]] = [
 def test_files(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     assert message in refused(tmp_path, path=name)
-
-
-def test_an_array_beyond_memory(tmp_path: Path) -> None:
-    (tmp_path / "bad.npz").write_bytes(zipped(x_train=HUGE, y_train=b"", x_test=b"", y_test=b""))
-    with pytest.raises(TinycError) as caught:
-        load(DataSpec(path="bad.npz"), tmp_path.joinpath, tmp_path, 7)
-    assert "x_train" in str(caught.value)
-    assert caught.value.exit_code == 3
 
 
 ROWS: list[tuple[str, str]] = [

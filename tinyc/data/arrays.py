@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import limits
 from tinyc.builders import Builder, Find
 from tinyc.data.raw import Raw
-from tinyc.errors import MachineError, UserError
+from tinyc.errors import UserError, quoted
 from tinyc.scope import beyond
 
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
@@ -24,58 +23,26 @@ WHOLE = ("x", "y")
 KNOWN = (*SPLIT, *VALIDATION, *WHOLE, "class_names")
 LAYOUT = "give x_train, y_train, x_test, y_test (and x_val, y_val, class_names if you like), or x and y to be split"
 COLUMN_KINDS = "biuUS"
-DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, KeyError, SyntaxError)
+MOST_LISTED = 20
 
 
-def read_npz(path: Path) -> Raw:
-    """Read an .npz without pickles.
+@dataclass(frozen=True)
+class Layout:
+    """Which array is what.
 
-    Raises:
-        UserError: the file is damaged, holds Python objects, or lacks arrays.
+    Attributes:
+        suffixes: what the names of a part's arrays end with, by part: "_train", or "" where there is one part.
+        columns: the name of each group's array, by part and group.
+        unread: names of arrays that are neither.
     """
-    if not zipfile.is_zipfile(path):
-        raise UserError(
-            str(path), "is no .npz (a zip of arrays), or is damaged", "write it with numpy.savez_compressed"
-        )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(archive.files)
-            read = [name for name in names if name in KNOWN or may_be_column(archive, name)]
-            arrays = {name: read_member(path, archive, name) for name in read}
-    except DAMAGE as error:
-        raise UserError(str(path), f"is damaged: {error}", "write it again with numpy.savez_compressed") from error
-    return from_arrays(str(path), arrays, tuple(name for name in names if name not in arrays))
 
+    suffixes: Mapping[str, str]
+    columns: Mapping[str, Mapping[str, str]]
+    unread: tuple[str, ...]
 
-def may_be_column(archive: Any, name: str) -> bool:
-    """Say by its header whether an array beside the examples is one value an example: text or whole numbers."""
-    headers: Any = np.lib.format
-    with archive.zip.open(f"{name}.npy" if f"{name}.npy" in archive.zip.namelist() else name) as file:
-        try:
-            is_first = headers.read_magic(file) == (1, 0)
-            shape, _, dtype = (headers.read_array_header_1_0 if is_first else headers.read_array_header_2_0)(file)
-        except ValueError:
-            return False
-    return bool(len(shape) == 1 and dtype.kind in COLUMN_KINDS)
-
-
-def read_member(path: Path, archive: Any, name: str) -> NDArray[Any]:
-    """Read one array of an .npz."""
-    try:
-        array = archive[name]
-    except MemoryError as error:
-        raise MachineError(f"{path}: {name}", f"does not fit into memory ({error})", "give fewer examples") from error
-    except DAMAGE as error:
-        if "allow_pickle" in str(error):
-            raise UserError(
-                f"{path}: {name}",
-                "holds Python objects (a pickle), which can carry code and are not read",
-                "store plain numbers: all examples of one shape, labels as integers or fixed-width strings",
-            ) from error
-        raise UserError(f"{path}: {name}", f"is damaged: {error}", "write the .npz again") from error
-    if not isinstance(array, np.ndarray):
-        raise UserError(f"{path}: {name}", "is no array", "write the .npz with numpy.savez_compressed")
-    return array
+    def taken(self, axis: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Give the arrays of one axis, x or y, by part."""
+        return {part: arrays[axis + suffix] for part, suffix in self.suffixes.items()}
 
 
 def from_function(builder: Builder, find: Find) -> Raw:
@@ -91,7 +58,8 @@ def from_function(builder: Builder, find: Find) -> Raw:
     arrays = {str(name): as_array(where, str(name), value) for name, value in table.items() if name in KNOWN}
     others = {str(name): value for name, value in table.items() if name not in KNOWN}
     columns = {name: value for name, value in others.items() if isinstance(value, np.ndarray) and is_column(value)}
-    return from_arrays(where, arrays | columns, tuple(name for name in others if name not in columns))
+    found = arrays | columns
+    return arranged(where, found, layout(where, found, tuple(name for name in others if name not in columns)))
 
 
 def is_column(array: NDArray[Any]) -> bool:
@@ -106,8 +74,8 @@ def as_array(where: str, name: str, value: object) -> NDArray[Any]:
         raise UserError(f"{where}: {name}", f"is no array: {error}", "return numpy arrays of one shape") from error
 
 
-def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[str, ...]) -> Raw:
-    """Sort arrays into parts, and columns beside them into groups.
+def layout(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[str, ...]) -> Layout:
+    """Sort arrays into parts, and columns beside them into groups; looks at names and shapes alone.
 
     Args:
         where: the file or function.
@@ -118,40 +86,80 @@ def from_arrays(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[st
         UserError: an array is missing, or both layouts are mixed.
     """
     columns = {name: array for name, array in arrays.items() if name not in KNOWN}
-    has = ", ".join([*arrays, *unread]) or "nothing"
-    whole = [name for name in WHOLE if name in arrays]
-    given = [name for name in (*SPLIT, *VALIDATION) if name in arrays]
+    parts = parts_of(where, [*arrays], (*columns, *unread))
+    suffixes = {part: "" if part == "all" else f"_{part}" for part in parts}
+    groups = {part: groups_of(columns, suffix, arrays["x" + suffix].shape[:1]) for part, suffix in suffixes.items()}
+    taken = {name for each in groups.values() for name in each.values()}
+    unread = tuple(name for name in (*columns, *unread) if name not in taken)
+    if all(arrays["x" + each].shape[:1] == arrays["y" + each].shape[:1] for each in suffixes.values()):
+        has_recordings(where, [f"recording{each}" for each in suffixes.values()], unread)
+    return Layout(suffixes, groups, unread)
+
+
+def parts_of(where: str, names: Sequence[str], others: tuple[str, ...]) -> tuple[str, ...]:
+    """Find the parts by the names of the arrays; `others` are those that are no examples, labels or class names.
+
+    Raises:
+        UserError: an array is missing, or both layouts are mixed.
+    """
+    whole = [name for name in WHOLE if name in names]
+    given = [name for name in (*SPLIT, *VALIDATION) if name in names]
     if whole and given:
         raise UserError(where, f"mixes {' and '.join(whole)} with {', '.join(given)}", LAYOUT)
     needed = WHOLE if whole else (SPLIT + VALIDATION if set(VALIDATION) & set(given) else SPLIT)
-    missing = [name for name in needed if name not in arrays]
-    several = next((found for name in missing if len(found := parts_of(name, (*columns, *unread))) > 1), ())
+    missing = [name for name in needed if name not in names]
+    if missing:
+        raise incomplete(where, missing, names, others)
+    return ("all",) if whole else tuple(name[2:] for name in needed if name.startswith("x_"))
+
+
+def incomplete(where: str, missing: list[str], names: Sequence[str], others: tuple[str, ...]) -> UserError:
+    """Say what is missing, and what it may be called here."""
+    has = listed([*names, *(name for name in others if name not in names)])
+    several = next((found for name in missing if len(found := pieces_of(name, others)) > 1), ())
     if several:
         what = "inputs" if several[0].startswith("x") else "labels"
-        raise beyond(where, f"has several {what} an example: {', '.join(several)}")
+        return beyond(where, f"has several {what} an example: {listed(several)}")
     has_inputs = not any(name.startswith("x") for name in missing)
-    if {"y", "y_train"} & set(missing) and has_inputs and not columns and not unread:
-        raise beyond(where, f"has no labels to train on: it lacks {', '.join(missing)}, and has {has}")
-    if missing:
-        raise UserError(
-            where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, (*columns, *unread)) + LAYOUT
-        )
-    parts = ("all",) if whole else tuple(name[2:] for name in needed if name.startswith("x_"))
-    suffix = {part: "" if part == "all" else f"_{part}" for part in parts}
-    x = {part: arrays["x" + suffix[part]] for part in parts}
-    groups = {part: groups_of(columns, suffix[part], len(x[part]) if x[part].ndim else 0) for part in parts}
-    taken = {name + suffix[part] for part in parts for name in groups[part]}
-    unread = tuple(name for name in (*columns, *unread) if name not in taken)
-    if all(arrays["x" + each].shape[:1] == arrays["y" + each].shape[:1] for each in suffix.values()):
-        has_recordings(where, [f"recording{each}" for each in suffix.values()], unread)
+    if {"y", "y_train"} & set(missing) and has_inputs and not others:
+        return beyond(where, f"has no labels to train on: it lacks {', '.join(missing)}, and has {has}")
+    return UserError(where, f"lacks {', '.join(missing)}; it has {has}", guess(missing, others) + LAYOUT)
+
+
+def arranged(where: str, arrays: Mapping[str, NDArray[Any]], plan: Layout) -> Raw:
+    """Give the arrays of a layout as examples, labels, and groups as text: "8" is the same in a .csv and an .npz."""
+    left = f"array {quoted(plan.unread[0])} is" if len(plan.unread) == 1 else f"arrays {listed(plan.unread)} are"
     return Raw(
         where,
-        x,
-        {part: arrays["y" + suffix[part]] for part in parts},
+        plan.taken("x", arrays),
+        plan.taken("y", arrays),
         class_names(where, arrays.get("class_names")),
-        warnings=tuple(f"{where}: array {name!r} is not read" for name in unread),
-        groups=groups,
+        warnings=(f"{where}: {left} not read",) if plan.unread else (),
+        groups={
+            part: {group: column(f"{where}: {name}", arrays[name]) for group, name in columns.items()}
+            for part, columns in plan.columns.items()
+        },
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """List some names of arrays."""
+    shown = ", ".join(name if name.isidentifier() else quoted(name) for name in names[:MOST_LISTED])
+    return (shown or "nothing") + (f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else "")
+
+
+def column(where: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Give a column of a group as text.
+
+    Raises:
+        UserError: a value is too long for one.
+    """
+    texts = as_names(where, array)
+    longest = max(map(len, texts), default=0)
+    if longest > limits.GROUP_CHARACTERS:
+        problem = f"has a value of {longest:,} characters; a group's have at most {limits.GROUP_CHARACTERS:,}"
+        raise UserError(where, problem, "give short names")
+    return np.array(texts, np.str_)
 
 
 def has_recordings(where: str, names: Sequence[str], unread: Sequence[str]) -> None:
@@ -162,17 +170,17 @@ def has_recordings(where: str, names: Sequence[str], unread: Sequence[str]) -> N
         raise UserError(f"{where}: {broken}", problem, "mend it, or give it another name")
 
 
-def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: int) -> dict[str, NDArray[Any]]:
-    """Take the columns of one part, by name without its suffix, as text: "8" is the same in a .csv and an .npz."""
+def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: tuple[int, ...]) -> dict[str, str]:
+    """Find the columns of one part: the array's name, by its name without the part's suffix."""
     return {
-        name.removesuffix(suffix): np.array(as_names(array), np.str_)
+        name.removesuffix(suffix): name
         for name, array in columns.items()
-        if name.endswith(suffix) and name != suffix and len(array) == examples
+        if name.endswith(suffix) and name != suffix and array.shape == examples
     }
 
 
-def parts_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
-    """The arrays that stand for parts of one, such as x_train.image and x_train_vector of x_train."""
+def pieces_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
+    """The arrays that stand for pieces of one, such as x_train.image and x_train_vector of x_train."""
     return tuple(each for each in given if re.match(rf"{name}[^a-zA-Z]", each))
 
 
@@ -192,11 +200,23 @@ def class_names(where: str, names: NDArray[Any] | None) -> tuple[str, ...] | Non
             f"is {names.dtype} of shape {names.shape}",
             "give one string a class, in label order",
         )
-    return as_names(names)
+    return as_names(f"{where}: class_names", names)
 
 
-def as_names(values: NDArray[Any]) -> tuple[str, ...]:
-    """Strings of a string, bytes or integer array."""
-    return tuple(
-        value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.tolist()
-    )
+def as_names(where: str, values: NDArray[Any]) -> tuple[str, ...]:
+    """Strings of a string, bytes or integer array.
+
+    Raises:
+        UserError: one is no Unicode: two of them could become one name.
+    """
+    return tuple(as_name(where, value) for value in values.tolist())
+
+
+def as_name(where: str, value: object) -> str:
+    """Give one value as text that can be written as UTF-8."""
+    try:
+        name = value.decode() if isinstance(value, bytes) else str(value)
+        name.encode()
+    except UnicodeError as error:
+        raise UserError(where, f"holds {quoted(value)}, which is not UTF-8", "give it in UTF-8") from error
+    return name

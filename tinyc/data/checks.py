@@ -41,19 +41,24 @@ def clean(raw: Raw) -> Raw:
 
 
 def shapes_agree(raw: Raw) -> None:
-    """Check that every example has a label, and that all parts hold examples of one shape."""
+    """Check that every part has examples, every example a label, and all examples one shape."""
+    for part, x in raw.x.items():
+        if x.ndim < 2 or not x.size:
+            counts = "the first axis counts examples: (examples, features)"
+            remedy = "give at least one example" if x.ndim > 1 else counts
+            raise UserError(f"{raw.where}: {array_name('x', part)}", f"has the shape {x.shape}", remedy)
+    pairs_agree(raw)
+
+
+def pairs_agree(raw: Raw) -> None:
+    """Check that every example has a label, and that all parts hold examples of one shape; looks at no value."""
     first = next(iter(raw.x))
     for part, x in raw.x.items():
         where, y = f"{raw.where}: {array_name('x', part)}", raw.y[part]
-        if x.ndim < 2 or not x.size:
-            remedy = (
-                "give at least one example" if x.ndim > 1 else "the first axis counts examples: (examples, features)"
-            )
-            raise UserError(where, f"has the shape {x.shape}", remedy)
-        if y.ndim == 0 or len(x) != len(y):
+        if y.ndim == 0 or x.shape[:1] != y.shape[:1]:
             name = array_name("y", part)
             raise UserError(where, f"has the shape {x.shape}, but {name} {y.shape}", "give one label an example")
-        if x.shape[1:] != raw.x[first].shape[1:]:
+        if x.shape[1:] != raw.x[first].shape[1:] and min(x.ndim, raw.x[first].ndim) > 1:
             other = array_name("x", first)
             problem = f"holds examples of shape {x.shape[1:]}, but {other} of {raw.x[first].shape[1:]}"
             raise UserError(where, problem, "bring all examples to one shape")

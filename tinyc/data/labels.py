@@ -88,7 +88,7 @@ def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, t
     if mixed:
         name = array_name("y", mixed[0])
         raise UserError(f"{raw.where}: {name}", "holds numbers where another part holds names", "give all as names")
-    texts = {part: as_names(y) for part, y in columns.items()}
+    texts = {part: as_names(f"{raw.where}: {array_name('y', part)}", y) for part, y in columns.items()}
     names = raw.class_names
     if names is None:
         names = tuple(sorted({text for part in texts.values() for text in part}))

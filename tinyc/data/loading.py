@@ -95,7 +95,7 @@ def title(spec: DataSpec) -> str:
 
 def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
-    from tinyc.data import arrays, images, rows, sentences
+    from tinyc.data import arrays, images, npz, rows, sentences
 
     if spec.name is not None:
         return named.read(spec.name, cache)
@@ -110,7 +110,7 @@ def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     if suffix == ".csv":
         return rows.read(path, spec.label or "", spec.recording, spec.group_columns)
     if suffix == ".npz":
-        return preparing.with_channels(arrays.read_npz(path), spec.steps)
+        return preparing.with_channels(npz.read(path), spec.steps)
     raise UserError(str(path), f"is a {suffix or 'nameless'} file, which is not read", KINDS)
 
 

@@ -48,9 +48,9 @@ def embedded(name: str) -> tuple[Path, ...]:
 
 def read_embedded(cache: Path) -> Raw:
     """Read the first 12,000 training and 4,000 test images of the official splits."""
-    from tinyc.data import arrays
+    from tinyc.data import npz
 
-    return arrays.read_npz(embedded_files(cache)[0])
+    return npz.read(embedded_files(cache)[0])
 
 
 def read_movies(cache: Path) -> Raw:
@@ -74,9 +74,9 @@ def read_watch(cache: Path) -> Raw:
     Values are the counts of a 16-bit sensor: 1/2048 g and 1/16.384 degree a second. Burns, Leung, Hardisty, Whyne,
     Henry and McLachlin, "Shoulder Physiotherapy Exercise Recognition", 2018, arXiv:1802.01489.
     """
-    from tinyc.data import arrays
+    from tinyc.data import npz
 
-    return arrays.read_npz(watch_files(cache)[0])
+    return npz.read(watch_files(cache)[0])
 
 
 def digit_files(_cache: Path) -> tuple[Path, ...]:
@@ -85,9 +85,9 @@ def digit_files(_cache: Path) -> tuple[Path, ...]:
 
 def read_digits(cache: Path) -> Raw:
     """Read 3,000 spoken digits as 13 standardized cepstral coefficients of 32 frames: Free Spoken Digit Dataset."""
-    from tinyc.data import arrays
+    from tinyc.data import npz
 
-    return arrays.read_npz(digit_files(cache)[0])
+    return npz.read(digit_files(cache)[0])
 
 
 def full_files(cache: Path) -> tuple[Path, ...]:

@@ -161,7 +161,7 @@ def by_name(raw: Raw, values: Any, classes: tuple[str, ...]) -> Any:
             raise UserError(raw.where, "has labels that its class_names do not name", "name every class")
         names = [raw.class_names[index] for index in values.tolist()]
     elif values.dtype.kind in "USO":
-        names = list(as_names(values))
+        names = list(as_names(raw.where, values))
     else:
         return values
     index: Mapping[str, int] = {name: number for number, name in enumerate(classes)}
