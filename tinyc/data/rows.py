@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tinyc import limits, units
+from tinyc.data import tables
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError
+from tinyc.data.tables import Row
+from tinyc.errors import UserError, quoted
 from tinyc.scope import beyond
 
-Row = tuple[int, list[str]]
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+VALUE_BYTES = 8
 
 
 def read(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
-    """Read features as float32, (examples, features), labels as class names, and columns that are no features.
+    """Read features as float64, (examples, features), labels as class names, and columns that are no features.
 
     Args:
         path: the file.
@@ -31,96 +36,77 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
     Raises:
         UserError: no such column, a ragged row, or a cell that is no finite number; names the line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            header = [cell.strip() for cell in next(reader, [])]
-            column = label_column(path, header, label)
-            named = {name: group_column(path, header, name) for name in groups}
-            named |= {"recording": group_column(path, header, recording)} if recording is not None else {}
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(str(path), f"is no .csv in UTF-8: {error}", "save it as comma-separated UTF-8 text") from error
-    if not rows:
-        raise UserError(str(path), "has no rows below its header", "add some")
-    words = (column, *sorted(set(named.values())))
-    if len(words) == len(header):
+    named = {name: name for name in groups} | ({"recording": recording} if recording is not None else {})
+    table = tables.rows(path, tables.COMMA)
+    header = tables.header(path, table, tables.COMMA, [label, *named.values()])
+    places = {name: place for place, name in enumerate(header)}
+    words = [places[name] for name in dict.fromkeys((label, *named.values()))]
+    features = sorted(set(range(len(header))) - set(words))
+    if not features:
         raise UserError(f"{path}:1", "has no column of features beside label and groups", "add the features")
-    x = np.array(list(features(path, header, words, rows)), np.float64)
-    labels = [row[column].strip() for _, row in rows]
+    values, texts = array("d"), [list[str]() for _ in words]
+    for line, cells in checked(path, header, words, table):
+        values.extend([number(path, line, header[place], cells[place]) for place in features])
+        for place, column in zip(words, texts, strict=True):
+            column.append(cells[place].strip())
+        require_room(f"{path}:{line}", len(values))
+    if not values:
+        raise UserError(str(path), "has no rows below its header", "add some")
+    x = np.frombuffer(values, np.float64).reshape(-1, len(features))
+    columns = {group: np.array(texts[words.index(places[name])], np.str_) for group, name in named.items()}
+    return arranged(path, label, x, texts[0], columns)
+
+
+def arranged(path: Path, label: str, x: NDArray[Any], labels: list[str], groups: Mapping[str, NDArray[Any]]) -> Raw:
+    """Number the labels, and give everything as it was read."""
     refuse_amounts(f"{path}: column {label!r}", labels)
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
     y = np.array([index[name] for name in labels], np.int64)
-    columns = {name: np.array([row[place].strip() for _, row in rows], np.str_) for name, place in named.items()}
-    return Raw(str(path), {"all": x}, {"all": y}, tuple(names), groups={"all": columns})
+    return Raw(str(path), {"all": x}, {"all": y}, tuple(names), groups={"all": groups})
 
 
-def label_column(path: Path, header: list[str], label: str) -> int:
-    """Find the label's column; all names must be different, and one more column must be there."""
-    doubled = [name for name in header if header.count(name) > 1]
-    if doubled:
-        raise UserError(f"{path}:1", f"has the column {doubled[0]!r} twice", "give each column its own name")
-    if label in header:
-        if len(header) == 1:
-            raise UserError(f"{path}:1", f"has no column beside {label!r}", "add the features")
-        return header.index(label)
-    raise no_column(path, header, label)
-
-
-def group_column(path: Path, header: list[str], name: str) -> int:
-    """Find a column that is neither label nor feature."""
-    if name not in header:
-        raise no_column(path, header, name)
-    return header.index(name)
-
-
-def no_column(path: Path, header: list[str], name: str) -> UserError:
-    """Say that a column is not there, and which may be meant."""
-    close = difflib.get_close_matches(name, header, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "the columns are " + ", ".join(map(repr, header[:20]))
-    if len(header) <= 1 and any(mark in "".join(header) for mark in ";\t"):
-        hint = "the cells must be parted by commas"
-    return UserError(f"{path}:1", f"has no column {name!r}", hint)
-
-
-def features(path: Path, header: list[str], words: Sequence[int], rows: Sequence[Row]) -> Iterator[list[float]]:
-    """Turn each row into numbers, but for its label, which stands first in `words`, and its groups."""
-    for line, row in rows:
-        if len(row) != len(header):
-            raise UserError(
-                f"{path}:{line}", f"has {len(row)} cells, the header {len(header)}", "mend the row, or quote its commas"
-            )
-        empty = next((column for column in words if not row[column].strip()), None)
+def checked(path: Path, header: Sequence[str], words: Sequence[int], table: Iterator[Row]) -> Iterator[Row]:
+    """Give the rows that have all their cells; the label stands first in `words`, the groups behind it."""
+    for line, cells in table:
+        where = f"{path}:{line}"
+        tables.require_cells(where, cells, header, tables.COMMA)
+        empty = next((place for place in words if not cells[place].strip()), None)
         if empty is not None:
             kind = "label" if empty == words[0] else "value"
-            remedy = "fill the cell, or remove the row"
-            raise UserError(f"{path}:{line}", f"has no {kind} in {header[empty]!r}", remedy)
-        yield [number(path, line, header[i], cell) for i, cell in enumerate(row) if i not in words]
+            raise UserError(where, f"has no {kind} in {header[empty]!r}", "fill the cell, or remove the row")
+        for place in words[1:]:
+            tables.group(where, header[place], cells[place].strip())
+        yield line, cells
+
+
+def require_room(where: str, count: int) -> None:
+    """Refuse more numbers than are read of any file."""
+    if count * VALUE_BYTES > limits.DATA_BYTES:
+        problem = f"is where its numbers take more than the {units.show_bytes(limits.DATA_BYTES)} that are read"
+        raise UserError(where, problem, 'give fewer rows, or read the file in a function of yours: load = "data.py:f"')
 
 
 def number(path: Path, line: int, name: str, cell: str) -> float:
-    """Read one cell."""
+    """Read one cell: a number as programs write it, so neither `1_000` nor digits of other scripts."""
     try:
         value = float(cell)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        shown = f"{cell.strip()!r}, not a finite number" if cell.strip() else "an empty cell"
-        raise UserError(
-            f"{path}:{line}", f"column {name!r} has {shown}", "encode words as numbers; fill or remove missing values"
-        )
+    text = cell.strip()
+    if not math.isfinite(value) or "_" in text or not text.isascii():
+        shown = f"{quoted(text)}, not a finite number" if text else "an empty cell"
+        remedy = "encode words as numbers; fill or remove missing values"
+        raise UserError(f"{path}:{line}", f"column {quoted(name)} has {shown}", remedy)
     return value
 
 
 def refuse_amounts(where: str, labels: list[str]) -> None:
     """Refuse labels that are all numbers and some of them fractions: to be predicted, not told apart."""
-    try:
-        numbers = np.array(labels, np.float64)
-    except ValueError:
+    if not all(map(NUMBER.fullmatch, labels)):
         return
-    if fractions := [text for text, value in zip(labels, numbers.tolist(), strict=True) if value % 1 > 0]:
-        raise beyond(where, f"holds numbers such as {fractions[0]}: amounts, not classes")
+    if fraction := next((text for text in labels if float(text) % 1 > 0), None):
+        raise beyond(where, f"holds numbers such as {quoted(fraction)[1:-1]}: amounts, not classes")
 
 
 def order(labels: list[str]) -> type[int] | None:

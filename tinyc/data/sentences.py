@@ -1,24 +1,24 @@
 """Sentences and their labels out of a .csv, a .tsv or a .jsonl in UTF-8; every refusal names the line.
 
-A .csv may quote its cells; a .tsv is as its lines are, a quotation mark in it is text. A .jsonl has one object a line.
+A .jsonl has one object a line.
 """
 
 from __future__ import annotations
 
-import csv
-import difflib
-import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tinyc.data import rows, strings
+from tinyc import limits
+from tinyc.data import rows, strings, tables
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError
+from tinyc.errors import UserError, quoted
 from tinyc.scope import beyond
 
 PARTS = ("train", "val", "test")
@@ -33,6 +33,10 @@ class Columns:
     label: str
     split: str | None = None
     groups: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.text, self.label, *((self.split,) if self.split is not None else ()), *self.groups)
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,7 @@ def read(path: Path, columns: Columns) -> Raw:
     Raises:
         UserError: the file is not UTF-8, a row is ragged or broken, a sentence or a label is missing; names the line.
     """
-    content = decoded(path)
-    lines = json_lines(path, content) if path.suffix.lower() == ".jsonl" else table(path, content, columns)
+    lines = json_lines(path) if path.suffix.lower() == ".jsonl" else table(path, columns)
     found = [example(f"{path}:{number}", row, columns) for number, row in lines]
     if not found:
         raise UserError(str(path), "has no sentences", "add some")
@@ -75,87 +78,55 @@ def read(path: Path, columns: Columns) -> Raw:
     )
 
 
-def decoded(path: Path) -> str:
-    """Read a file as UTF-8.
-
-    Raises:
-        UserError: a byte is not; names its line.
-    """
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problem = f"is not UTF-8: byte 0x{content[error.start]:02x}, {error.reason}"
-        raise UserError(f"{path}:{line}", problem, f"save it as UTF-8: iconv -f latin1 -t utf-8 {path.name}") from error
-
-
-def table(path: Path, content: str, columns: Columns) -> Iterator[Line]:
+def table(path: Path, columns: Columns) -> Iterator[Line]:
     """Read the rows below the header of a .csv or .tsv."""
-    is_tabbed = path.suffix.lower() == ".tsv"
-    lines = io.StringIO(content, newline="")
-    reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tabbed else csv.reader(lines, strict=True)
-    line = 1
-    try:
-        header = [cell.strip() for cell in next(reader, [])]
-        complete(path, header, columns, "\t" if is_tabbed else ",")
-        line = reader.line_num + 1
-        for cells in reader:
-            if cells:
-                yield line, row_of(f"{path}:{line}", header, cells, is_tabbed)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise UserError(f"{path}:{line}", f"cannot be read: {error}", "mend the quotation marks of this row") from error
+    mark = tables.TAB if path.suffix.lower() == ".tsv" else tables.COMMA
+    found = tables.rows(path, mark)
+    header = tables.header(path, found, mark, columns.names)
+    for line, cells in found:
+        tables.require_cells(f"{path}:{line}", cells, header, mark)
+        yield line, dict(zip(header, cells, strict=True))
 
 
-def complete(path: Path, header: Sequence[str], columns: Columns, mark: str) -> None:
-    """Check that the header has every column once."""
-    doubled = next((name for name in header if header.count(name) > 1), None)
-    if doubled is not None:
-        raise UserError(f"{path}:1", f"has the column {doubled!r} twice", "give each column its own name")
-    for name in (columns.text, columns.label, columns.split, *columns.groups):
-        if name is not None and name not in header:
-            others = {",": ";\t", "\t": ",;"}[mark]
-            if len(header) == 1 and any(other in header[0] for other in others):
-                said = "tabs" if mark == "\t" else "commas"
-                raise UserError(f"{path}:1", f"has no column {name!r}", f"the cells must be parted by {said}")
-            raise missing(f"{path}:1", name, header)
-
-
-def row_of(where: str, header: Sequence[str], cells: Sequence[str], is_tabbed: bool) -> Mapping[str, str]:
-    if len(cells) != len(header):
-        remedy = "mend the row: a sentence must hold no tab" if is_tabbed else "mend the row, or quote its commas"
-        raise UserError(where, f"has {len(cells)} cells, the header {len(header)}", remedy)
-    return dict(zip(header, cells, strict=True))
-
-
-def json_lines(path: Path, content: str) -> Iterator[Line]:
+def json_lines(path: Path) -> Iterator[Line]:
     """Read one object a line; blank lines are none."""
-    for number, line in enumerate(io.StringIO(content, newline=None), 1):
+    for number, line in enumerate(tables.lines(path, newline=None), 1):
         if not line.strip():
             continue
+        where = f"{path}:{number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=partial(table_of, where))
         except (ValueError, RecursionError) as error:
             remedy = 'write one object a line: {"text": "...", "label": "..."}'
-            raise UserError(f"{path}:{number}", f"is no JSON: {error}", remedy) from error
+            raise UserError(where, f"is no JSON: {error}", remedy) from error
         if not isinstance(row, dict):
-            raise UserError(f"{path}:{number}", f"holds {type(row).__name__}, not an object", "write one object a line")
+            raise UserError(where, f"holds {type(row).__name__}, not an object", "write one object a line")
+        if len(row) > limits.COLUMNS:
+            raise tables.too_wide(where, len(row))
         yield number, row
+
+
+def table_of(where: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of JSON; of a key that stands twice, nobody knows which value is meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        doubled = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise UserError(where, f"has the key {quoted(doubled)} twice", "give each key once")
+    return found
 
 
 def example(where: str, row: Mapping[str, Any], columns: Columns) -> Example:
     """Take a sentence, its label and its part out of a row."""
-    for name in (columns.text, columns.label, columns.split, *columns.groups):
-        if name is not None and name not in row:
-            raise missing(where, name, list(row))
+    absent = next((name for name in columns.names if name not in row), None)
+    if absent is not None:
+        raise tables.missing(where, absent, list(row))
     text = strings.sentence(where, row[columns.text])
-    groups = tuple(label(where, row[name], name, "value") for name in columns.groups)
+    groups = tuple(tables.group(where, name, label(where, row[name], name, "value")) for name in columns.groups)
     if columns.split is None:
         return Example(text, label(where, row[columns.label], columns.label), "all", groups)
     part = row[columns.split]
     if not isinstance(part, str) or part.strip() not in PARTS:
-        problem = f"has {part!r} in {columns.split!r}"
+        problem = f"has {quoted(part)} in {columns.split!r}"
         raise UserError(where, problem, f"say {', '.join(PARTS[:-1])} or {PARTS[-1]} in each row")
     return Example(text, label(where, row[columns.label], columns.label), part.strip(), groups)
 
@@ -167,7 +138,7 @@ def label(where: str, value: object, column: str, what: str = "label") -> str:
     if isinstance(value, bool | int):
         return json.dumps(value)
     if not isinstance(value, str):
-        raise beyond(where, f"has {value!r} in {column!r}, not a class: neither a name nor a whole number")
+        raise beyond(where, f"has {quoted(value)} in {column!r}, not a class: neither a name nor a whole number")
     return strings.sentence(where, value, what)
 
 
@@ -178,10 +149,3 @@ def parted(path: Path, found: Sequence[Example], column: str) -> tuple[str, ...]
         if part not in parts:
             raise UserError(str(path), f"has no row with {part!r} in {column!r}", "give train and test, perhaps val")
     return parts
-
-
-def missing(where: str, name: str, columns: Sequence[str]) -> UserError:
-    """Say that a column is not there, and which may be meant."""
-    close = difflib.get_close_matches(name, columns, n=1)
-    has = "the columns are " + ", ".join(map(repr, columns[:20])) if columns else "it has no columns"
-    return UserError(where, f"has no column {name!r}", f"did you mean {close[0]!r}?" if close else has)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.data.raw import Raw, array_name
-from tinyc.errors import UserError
+from tinyc.errors import UserError, quoted
 
 
 def are_sentences(raw: Raw) -> bool:
@@ -53,11 +53,13 @@ def sentence(where: str, value: object, what: str = "sentence") -> str:
         UserError: it is no string, empty, or holds half a character.
     """
     if not isinstance(value, str):
-        raise UserError(where, f"holds {value!r}, not a string, for a {what}", "give text, or remove the row")
+        raise UserError(where, f"holds {quoted(value)}, not a string, for a {what}", "give text, or remove the row")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise UserError(where, f"has a {what} with half a character: {error}", "write it again as UTF-8") from error
+        raise UserError(
+            where, f"has a {what} with half a character: {quoted(value)}", "write it again as UTF-8"
+        ) from error
     if not value.strip():
         raise UserError(where, f"has an empty {what}", "fill it, or remove the row")
     return value.strip()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import files, limits
 from tinyc.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -128,13 +125,14 @@ def columns_of(path: Path, table: Mapping[str, Any], kept: Mapping[str, Any]) ->
 
 
 def header(path: Path) -> list[str]:
-    """The columns of a .csv; of one that is none, nothing, and its reader says why."""
-    try:
-        with files.opened(path, limits.DATA_BYTES) as binary:
-            file = io.TextIOWrapper(binary, newline="", encoding="utf-8-sig")
-            return [cell.strip() for cell in next(csv.reader(file), [])]
-    except (UnicodeDecodeError, csv.Error):
-        return []
+    """The columns of a .csv.
+
+    Raises:
+        UserError: its first row cannot be read.
+    """
+    from tinyc.data import tables
+
+    return [cell.strip() for cell in next(tables.rows(path, tables.COMMA), (1, []))[1]]
 
 
 def numbered(raw: Raw, classes: tuple[str, ...]) -> Raw:
