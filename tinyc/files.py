@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from tinyc import units
 from tinyc.errors import MachineError, UserError
@@ -28,7 +28,7 @@ BAD_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.
 
 
 @contextmanager
-def opened(path: Path, most: int, where: str | None = None) -> Iterator[BinaryIO]:
+def opened(path: Path, most: int, where: str | None = None) -> Iterator[BufferedReader]:
     """Open a regular file of at most `most` bytes.
 
     Raises:

@@ -46,8 +46,12 @@ ROW_CHARACTERS = 4 << 20
 CELL_CHARACTERS = 128 << 10
 GROUP_CHARACTERS = 1000
 
-# An image, in pixels.
+# An image, in pixels, and its file.
 PIXELS = 64 << 20
+IMAGE_BYTES = 256 << 20
+
+# Scans of a progressive JPEG, each of which goes over the whole image; cameras and programs write some ten.
+IMAGE_SCANS = 100
 
 # A file of Fashion-MNIST, unpacked.
 IDX_BYTES = 64 << 20

@@ -303,7 +303,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
 def test_numbers_beyond_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bad.csv").write_text("a,kind\n" + "1,x\n" * 400)
     monkeypatch.setattr(limits, "DATA_BYTES", 2000)
-    assert "bad.csv:252: is where its numbers take more than the 2.0 KiB that are read" in refused(
+    assert "bad.csv:252: becomes arrays of 2.0 KiB; at most 2.0 KiB are read" in refused(
         tmp_path, path="bad.csv", label="kind"
     )
 

@@ -226,7 +226,7 @@ def test_arrays_beyond_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(limits, "DATA_BYTES", 8 << 20)
     zeros(tmp_path / "x.npz", (30, 1 << 20), y=Y)
     said, most = peak(tmp_path)
-    assert "has arrays of 30.0 MiB; at most 8.0 MiB are read" in said
+    assert "becomes arrays of 30.0 MiB; at most 8.0 MiB are read" in said
     assert most < 4 << 20
 
 
@@ -235,5 +235,5 @@ def test_arrays_beyond_this_machines_memory(tmp_path: Path, monkeypatch: pytest.
     np.savez(tmp_path / "x.npz", x=np.zeros((30, 200)), y=Y)
     with pytest.raises(TinycError) as caught:
         load(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
-    assert "becomes arrays of 70.7 KiB, and this machine's memory has 4.0 KiB" in str(caught.value)
+    assert "takes 70.5 KiB of memory, and this machine has 4.0 KiB" in str(caught.value)
     assert caught.value.exit_code == 3

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import backend
+from tinyc import backend, limits
 from tinyc.data.raw import Raw
 from tinyc.errors import MachineError
+from tinyc.files import opened
 
 CLASSES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
@@ -109,11 +110,12 @@ def read_idx(path: Path) -> NDArray[Any]:
         MachineError: the file is damaged.
     """
     try:
-        content = gzip.decompress(path.read_bytes())
+        with opened(path, limits.IDX_BYTES) as packed, gzip.GzipFile(fileobj=packed) as stream:
+            content = stream.read(limits.IDX_BYTES)
         zeros, kind, rank = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{rank}I", content, 4)
         array = np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
-    except (gzip.BadGzipFile, EOFError, zlib.error, struct.error, ValueError) as error:
+    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise MachineError(str(path), f"is damaged: {error}", "delete the file and fetch it again") from error
     if (zeros, kind) != (0, 8) or rank != (3 if "images" in path.name else 1):
         raise MachineError(str(path), "is no IDX file of bytes", "delete the file and fetch it again")

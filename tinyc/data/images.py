@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import files, limits
+from tinyc.data import room
 from tinyc.data.pictures import Resize
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError
+from tinyc.errors import TinycError, UserError, printable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "test", "val")
 GREY = ("1", "L", "LA")
+SCAN = b"\xff\xda"
+FORMATS = ("PNG", "JPEG", "BMP")
 LAYOUT = "lay it out as train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png to be split"
 
 
-def files(folder: Path) -> tuple[Path, ...]:
+def listed(folder: Path) -> tuple[Path, ...]:
     """List the images that are read, in their order: part, class, file name."""
     return tuple(path for groups in parts(folder).values() for paths in groups.values() for path in paths)
 
@@ -38,19 +45,21 @@ def read(folder: Path, resize: Resize | None = None) -> Raw:
     resize = resize if len(sizes) > 1 else None
     grey = [path for path in modes if modes[path] in GREY]
     channels = 1 if len(grey) == len(modes) else 3
-    warnings = [f"{folder}: {count} are not read, the first is {first}" for first, count in strangers(folder, found)]
+    notes = [f"{folder}: {count} are not read, the first is {first}" for first, count in strangers(folder, found)]
     if channels == 3 and grey:
-        warnings.append(f"{folder}: {len(grey)} grey images among colour ones become colour, the first is {grey[0]}")
+        notes.append(f"{folder}: {len(grey)} grey images among colour ones become colour, the first is {grey[0]}")
     if resize:
-        warnings.append(f"{folder}: images of {len(sizes)} sizes are resized as they are read")
+        notes.append(f"{folder}: images of {len(sizes)} sizes are resized as they are read")
     x: dict[str, NDArray[Any]] = {}
     y: dict[str, NDArray[Any]] = {}
     shape = pixels(next(iter(modes)), channels, resize).shape
+    room.require(str(folder), len(modes) * math.prod(shape))
+    numbers = {name: number for number, name in enumerate(names)}
     for part, groups in found.items():
         paths = [path for group in groups.values() for path in group]
         x[part] = stack(paths, channels, shape, next(iter(modes)), resize)
-        y[part] = np.array([names.index(name) for name, group in groups.items() for _ in group], np.int64)
-    return Raw(str(folder), x, y, names, warnings=tuple(warnings))
+        y[part] = np.array([numbers[name] for name, group in groups.items() for _ in group], np.int64)
+    return Raw(printable(str(folder)), x, y, names, warnings=tuple(map(printable, notes)))
 
 
 def parts(folder: Path) -> Mapping[str, Mapping[str, list[Path]]]:
@@ -90,7 +99,17 @@ def classes(folder: Path) -> dict[str, list[Path]]:
 
 
 def folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """List the folders in a folder, of which each is a part or a class.
+
+    Raises:
+        UserError: a name is not UTF-8, so that it can be no class in a report or in C.
+    """
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for path in found:
+        if path.name != printable(path.name):
+            problem = "has a name that is not UTF-8, or holds control characters, and names a class"
+            raise UserError(str(path), problem, "rename the folder")
+    return found
 
 
 def images(folder: Path) -> list[Path]:
@@ -113,15 +132,50 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
     return [(others[0], f"{len(others)} files or folders that are no images")] if others else []
 
 
-def header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Read an image's colour mode, and its width and height."""
+@contextmanager
+def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Any]:
+    """Open an image of one of Pillow's formats: other formats run other programs, or hold other pictures.
+
+    Raises:
+        UserError: it is none, is damaged, or too large.
+    """
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            found, size = str(image.mode), image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise unreadable(path, error) from error
+    where = str(path)
+    with files.opened(path, limits.IMAGE_BYTES) as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's own limit of pixels is looser, and what it notes of palettes is fine
+        try:
+            with Image.open(stream, formats=formats) as image:
+                if math.prod(image.size) > limits.PIXELS:
+                    raise Image.DecompressionBombError
+                if image.format not in ("PNG", "BMP"):
+                    require_scans(where, stream)
+                yield image
+        except TinycError:
+            raise
+        except Image.DecompressionBombError as error:
+            problem = f"has more than the {limits.PIXELS:,} pixels that are read"
+            raise UserError(where, problem, "make the image smaller") from error
+        except Exception as error:  # damaged bytes make Pillow raise of all kinds
+            said = str(error).replace(repr(stream), "it") or type(error).__name__
+            raise UserError(where, f"cannot be read as an image: {said}", "replace or remove the file") from error
+
+
+def require_scans(where: str, stream: BinaryIO) -> None:
+    """Refuse a JPEG that would be decoded over and over."""
+    place = stream.tell()
+    stream.seek(0)
+    scans = sum(piece.count(SCAN) for piece in iter(lambda: stream.read(1 << 20), b""))
+    stream.seek(place)
+    if scans > limits.IMAGE_SCANS:
+        problem = f"has {scans:,} scans; at most {limits.IMAGE_SCANS} of a JPEG are read"
+        raise UserError(where, problem, "save it again as .png, or as a JPEG that is not progressive")
+
+
+def header(path: Path) -> tuple[str, tuple[int, int]]:
+    """Read an image's colour mode, and its width and height."""
+    with opened(path) as image:
+        found, size = str(image.mode), image.size
     if found.startswith(("I", "F")):
         raise UserError(str(path), f"has more than 8 bits a channel (mode {found})", "save it with 8 bits a channel")
     return found, size
@@ -129,13 +183,8 @@ def header(path: Path) -> tuple[str, tuple[int, int]]:
 
 def pixels(path: Path, channels: int, resize: Resize | None = None) -> NDArray[Any]:
     """Read one image as uint8, (height, width, channels)."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise unreadable(path, error) from error
+    with opened(path) as image:
+        array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     array = array.reshape(*array.shape[:2], channels)
     return resize.apply(array[None])[0] if resize else array
 
@@ -155,7 +204,3 @@ def stack(
             )
         x[index] = image
     return x
-
-
-def unreadable(path: Path, error: Exception) -> UserError:
-    return UserError(str(path), f"cannot be read as an image: {error}", "replace or remove the file")

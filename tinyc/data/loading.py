@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyc import files, limits
 from tinyc.builders import Find
 from tinyc.data import named, preparing
 from tinyc.data.dataset import Dataset
@@ -39,7 +40,7 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language 
     Raises:
         UserError: the data cannot be used; names the file and the array, cell, sentence or image. Or it is text and
             nothing says how it becomes tokens.
-        MachineError: a file is missing or cannot be read.
+        MachineError: a file cannot be read, or this machine lacks the memory.
     """
     try:
         raw = read(spec, find, cache)
@@ -64,7 +65,7 @@ def digest(spec: DataSpec, find: Find, cache: Path) -> str:
 
     Raises:
         UserError: the data does not exist, or the user's function raised.
-        MachineError: a file is missing or cannot be read.
+        MachineError: a file cannot be read.
     """
     try:
         raw = read(spec, find, cache) if spec.load else None
@@ -118,14 +119,14 @@ def content_digest(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> 
     """SHA-256 over the bytes of the files, or of the arrays that a function returned."""
     total = hashlib.sha256()
     for name, part in contents(spec, find, cache, raw):
-        total.update(f"{name}\0{part}\n".encode())
+        total.update(f"{name}\0{part}\n".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
 
 def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterator[tuple[str, str]]:
     """List (name, SHA-256) of everything that the data is made of."""
     if isinstance(spec.prepare, Prepare) and spec.prepare.tokenizer is not None:
-        yield "tokenizer", hashlib.sha256(find(spec.prepare.tokenizer).read_bytes()).hexdigest()
+        yield "tokenizer", hashlib.sha256(files.read(find(spec.prepare.tokenizer), limits.JSON_BYTES)).hexdigest()
     if spec.load is not None and raw is not None:
         yield "function", spec.load.fingerprint(find)
         yield "class_names", repr(raw.class_names)
@@ -139,11 +140,11 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
                 yield f"group {part} {name}", hashlib.sha256(repr(column.tolist()).encode()).hexdigest()
         return
     if spec.name is not None:
-        files = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}
+        found = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}
     else:
-        files = own_files(find(spec.path or ""))
-    for name, path in files.items():
-        with path.open("rb") as file:
+        found = own_files(find(spec.path or ""))
+    for name, path in found.items():
+        with files.opened(path, limits.DATA_BYTES) as file:
             yield name, hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -153,7 +154,7 @@ def own_files(path: Path) -> dict[str, Path]:
         return {"": path}
     from tinyc.data import images
 
-    return {file.relative_to(path).as_posix(): file for file in images.files(path)}
+    return {file.relative_to(path).as_posix(): file for file in images.listed(path)}
 
 
 def seal(spec: DataSpec, content: str) -> str:
@@ -171,7 +172,6 @@ def seal(spec: DataSpec, content: str) -> str:
     return hashlib.sha256(f"{content}\n{json.dumps(keys, sort_keys=True)}".encode()).hexdigest()
 
 
-def unreadable(spec: DataSpec, error: OSError) -> MachineError:
-    """Say which file the machine would not read."""
-    where = str(error.filename or title(spec))
-    return MachineError(where, f"cannot be read: {error.strerror or error}", "check its permissions and the disk")
+def unreadable(spec: DataSpec, error: OSError) -> UserError | MachineError:
+    """Say which file cannot be read: by its own fault, or the machine's."""
+    return files.unreadable(str(error.filename or title(spec)), error)

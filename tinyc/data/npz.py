@@ -13,13 +13,12 @@ from typing import Any, BinaryIO
 from numpy.typing import NDArray
 
 from tinyc import files, limits, units
-from tinyc.data import arrays, checks, npy
+from tinyc.data import arrays, checks, npy, room
 from tinyc.data.npy import Header
 from tinyc.data.raw import Raw
-from tinyc.errors import MachineError, TinycError, UserError, quoted
+from tinyc.errors import MachineError, TinycError, UserError, printable, quoted
 
 AGAIN = "write it again with numpy.savez_compressed"
-FEWER = 'give fewer examples, or read them in a function of yours: load = "data.py:function"'
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
 Members = Mapping[str, zipfile.ZipInfo]
@@ -55,7 +54,7 @@ def read(path: Path) -> Raw:
         UserError: the file is damaged, holds Python objects, lacks arrays, or is refused by their headers.
         MachineError: the arrays do not fit into memory.
     """
-    where = str(path)
+    where = printable(str(path))
     with files.opened(path, limits.DATA_BYTES) as stream, opened(where, stream) as archive:
         members = members_of(where, archive)
         headers = dict(judged(where, archive, members))
@@ -90,7 +89,7 @@ def reading(where: str) -> Iterator[None]:
     except TinycError:
         raise
     except MemoryError as error:
-        raise MachineError(where, "does not fit into memory", FEWER) from error
+        raise MachineError(where, "does not fit into memory", room.FEWER) from error
     except Exception as error:  # damaged bytes make zipfile, zlib and NumPy raise of all kinds
         raise UserError(where, f"is damaged: {error}", AGAIN) from error
 
@@ -148,19 +147,12 @@ def header_of(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> 
 
 
 def require_room(where: str, file_bytes: int, needed: Mapping[str, Header]) -> None:
-    """Refuse arrays beyond what is read, beyond what the file can hold, or beyond this machine's memory."""
+    """Refuse arrays that are too large, or larger than a file of this size holds."""
     total = sum(header.value_bytes for header in needed.values())
-    if total > limits.DATA_BYTES:
-        problem = f"has arrays of {units.show_bytes(total)}; at most {units.show_bytes(limits.DATA_BYTES)} are read"
-        raise UserError(where, problem, FEWER)
+    room.require(where, total, sum(4 * header.count for header in needed.values() if header.dtype.kind == "f"))
     if total > limits.ARCHIVE_RATIO * file_bytes + limits.ARCHIVE_SPARE_BYTES:
         problem = f"unpacks to {units.show_bytes(total)}, and the file has {units.show_bytes(file_bytes)}"
         raise UserError(where, problem, "if the arrays are meant to be so empty, write them with numpy.savez")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    floats = sum(4 * header.count for header in needed.values() if header.dtype.kind != "u")
-    if total + floats > memory:
-        problem = f"becomes arrays of {units.show_bytes(total + floats)}, and this machine's memory has"
-        raise MachineError(where, f"{problem} {units.show_bytes(memory)}", FEWER)
 
 
 def values(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, header: Header) -> NDArray[Any]:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import limits, units
-from tinyc.data import tables
+from tinyc.data import room, tables
 from tinyc.data.raw import Raw
 from tinyc.data.tables import Row
-from tinyc.errors import UserError, quoted
+from tinyc.errors import UserError, printable, quoted
 from tinyc.scope import beyond
 
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -49,7 +48,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
         values.extend([number(path, line, header[place], cells[place]) for place in features])
         for place, column in zip(words, texts, strict=True):
             column.append(cells[place].strip())
-        require_room(f"{path}:{line}", len(values))
+        room.require(f"{path}:{line}", len(values) * VALUE_BYTES)
     if not values:
         raise UserError(str(path), "has no rows below its header", "add some")
     x = np.frombuffer(values, np.float64).reshape(-1, len(features))
@@ -63,7 +62,7 @@ def arranged(path: Path, label: str, x: NDArray[Any], labels: list[str], groups:
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
     y = np.array([index[name] for name in labels], np.int64)
-    return Raw(str(path), {"all": x}, {"all": y}, tuple(names), groups={"all": groups})
+    return Raw(printable(str(path)), {"all": x}, {"all": y}, tuple(names), groups={"all": groups})
 
 
 def checked(path: Path, header: Sequence[str], words: Sequence[int], table: Iterator[Row]) -> Iterator[Row]:
@@ -78,13 +77,6 @@ def checked(path: Path, header: Sequence[str], words: Sequence[int], table: Iter
         for place in words[1:]:
             tables.group(where, header[place], cells[place].strip())
         yield line, cells
-
-
-def require_room(where: str, count: int) -> None:
-    """Refuse more numbers than are read of any file."""
-    if count * VALUE_BYTES > limits.DATA_BYTES:
-        problem = f"is where its numbers take more than the {units.show_bytes(limits.DATA_BYTES)} that are read"
-        raise UserError(where, problem, 'give fewer rows, or read the file in a function of yours: load = "data.py:f"')
 
 
 def number(path: Path, line: int, name: str, cell: str) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import tokens
+from tinyc import files, limits, tokens
 from tinyc.builders import Find
 from tinyc.data.dataset import Split
 from tinyc.data.prepare import Prepare
@@ -51,12 +51,7 @@ def read(name: str, find: Find) -> str:
         UserError: the file is no WordPiece tokenizer.
     """
     path = find(name)
-    if not path.is_file():
-        raise UserError(str(path), "is no file", "give a tokenizer.json or a vocab.txt")
-    try:
-        content = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(str(path), f"is not UTF-8: {error}", "give a tokenizer.json or a vocab.txt") from error
+    content = files.read_text(path, limits.JSON_BYTES)
     if path.suffix.lower() == ".json":
         return tokens.check(content, str(path))
     pieces = tokens.vocabulary_lines(content)
