@@ -46,6 +46,9 @@ ROW_CHARACTERS = 4 << 20
 CELL_CHARACTERS = 128 << 10
 GROUP_CHARACTERS = 1000
 
+# An example or sentences that `predict` is given.
+EXAMPLE_BYTES = 256 << 20
+
 # An image, in pixels, and its file.
 PIXELS = 64 << 20
 IMAGE_BYTES = 256 << 20

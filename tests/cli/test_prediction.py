@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,11 +50,49 @@ def test_a_picture_lying_on_its_side_is_refused(tmp_path: Path) -> None:
         load_example(tmp_path / "x.png", SHAPE)
 
 
-@pytest.mark.parametrize(("name", "content"), [("x.npy", b""), ("x.npy", b"PK"), ("x.png", b""), ("x.bmp", BITMAP)])
+@pytest.mark.parametrize(("name", "content"), [("x.npy", b""), ("x.npy", b"NU"), ("x.png", b""), ("x.bmp", BITMAP)])
 def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"cannot be read|is no array as NumPy writes it|has more than the"):
         load_example(tmp_path / name, SHAPE)
+
+
+HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': %s, }"
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "message"),
+    [
+        (HEADER % "(9000000000, 9000)", b"", "float64 of the shape (9000000000, 9000), 603,497.0 GiB, and 0 B follow"),
+        (HEADER % "(24,)", bytes(191), "float64 of the shape (24,), 192 B, and 191 B follow"),
+        (HEADER % "(48,)", bytes(384), "has shape (48,), but the network takes (4, 6, 1)"),
+        ("-" * 9000 + "1", b"", "has a header that cannot be read"),
+        (HEADER.replace("<f8", "|O") % "(24,)", bytes(192), "holds Python objects (a pickle)"),
+    ],
+)
+def test_headers_are_judged_before_values_are_read(tmp_path: Path, header: str, body: bytes, message: str) -> None:
+    begin = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    (tmp_path / "x.npy").write_bytes(begin + header.encode() + body)
+    with pytest.raises(UserError) as caught:
+        load_example(tmp_path / "x.npy", SHAPE)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.csv", "x.png", "x"])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (os.mkfifo, "is a pipe, not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+        (lambda path: path.symlink_to(path), "is no path: too many levels of symbolic links"),
+        (lambda path: (path.touch(), os.truncate(path, 64 << 30)), "has 64.0 GiB; at most 256.0 MiB are read"),
+    ],
+)
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, place: Any, message: str) -> None:
+    place(tmp_path / name)
+    with pytest.raises(UserError) as caught:
+        load_example(tmp_path / name, SHAPE)
+    assert message in str(caught.value)
 
 
 def test_several_arrays_in_one_file_are_refused(tmp_path: Path) -> None:

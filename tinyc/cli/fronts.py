@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyc.cli.inspection import read_file
+from tinyc import files, limits
 from tinyc.errors import UserError
 from tinyc.signals.front import Front
 
@@ -23,7 +23,7 @@ def front_beside(file: Path, shape: tuple[int, ...]) -> Front | None:
     path = file.parent / NAME
     if not path.is_file():
         return None
-    front = Front.from_json(read_file(path).decode("utf-8", errors="replace"), str(path))
+    front = Front.from_json(files.read(path, limits.JSON_BYTES).decode("utf-8", errors="replace"), str(path))
     try:
         given = front.apply(np.zeros((1, *front.input_shape), np.float32)).shape[1:]
     except UNFIT as error:

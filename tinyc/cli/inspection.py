@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tinyc import files, limits
 from tinyc.cli.savings import Saving, gzip_bytes, savings
 from tinyc.errors import MachineError, UserError
 from tinyc.interpreters import dense_scales
@@ -43,19 +44,14 @@ class Inspection:
     undriven: str | None
 
 
-def read_file(path: Path, remedy: str = "give a .tflite file") -> bytes:
-    """Read a file that a command names.
+def read_file(path: Path) -> bytes:
+    """Read a .tflite that a command names.
 
     Raises:
-        UserError: there is no such file.
+        UserError: there is no such file, it is no regular file, or larger than any network.
         MachineError: it cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UserError(str(path), "there is no such file", remedy) from error
-    except OSError as error:
-        raise MachineError(str(path), f"cannot be read: {error.strerror}", "check its permissions") from error
+    return files.read(path, limits.NETWORK_BYTES)
 
 
 def show(path: Path, as_json: bool, html: Path | None = None, picture: Path | None = None) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +15,15 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import files, limits
 from tinyc.cli.answers import Answer
 from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
+from tinyc.data import images, npy
 from tinyc.data.scaling import require_columns, scaled
-from tinyc.errors import UserError
+from tinyc.errors import TinycError, UserError
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.parting import with_output
@@ -29,7 +34,8 @@ from tinyc.state import Scaling
 from tinyc.tokens import Tokenizer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-UNREADABLE = (ValueError, OSError, EOFError, SyntaxError)
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+GIVE = "give an image, a .npy array or a .csv row"
 
 
 @dataclass(frozen=True)
@@ -150,36 +156,45 @@ def load_example(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     Raises:
         UserError: it cannot be read, holds no finite numbers, or has another shape.
     """
-    read_file(path, "give an image, a .npy array or a .csv row")
-    suffix = path.suffix.lower()
+    where = str(path)
+    if not os.path.lexists(path):
+        raise UserError(where, "there is no such file", GIVE)
     try:
-        found = picture(path, shape) if suffix in PICTURES else array(path, suffix)
-    except UNREADABLE as error:
-        raise UserError(str(path), f"cannot be read: {error}", "give an image, a .npy array or a .csv row") from error
-    sides = [[side for side in each if side != 1] for each in (found.shape, shape)]
-    if found.size != math.prod(shape) or (len(sides[0]) > 1 and sides[0] != sides[1]):
-        problem = f"has shape {found.shape}, but the network takes {shape}"
-        raise UserError(str(path), problem, "give one example of the network's input shape")
+        found = picture(path, shape) if path.suffix.lower() in PICTURES else array(path, shape)
+    except TinycError:
+        raise
+    except Exception as error:  # damaged bytes make NumPy raise of all kinds
+        raise UserError(where, f"cannot be read: {error}", GIVE) from error
+    require_shape(where, found.shape, shape)
     if found.dtype.kind not in "biuf" or not np.isfinite(found).all():
-        raise UserError(str(path), "holds something else than finite numbers", "give plain numbers")
+        raise UserError(where, "holds something else than finite numbers", "give plain numbers")
     return found.astype(np.float32).reshape(shape)
+
+
+def require_shape(where: str, given: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    """Refuse an example of another shape than the network's."""
+    sides = [[side for side in each if side != 1] for each in (given, shape)]
+    if math.prod(given) != math.prod(shape) or (len(sides[0]) > 1 and sides[0] != sides[1]):
+        problem = f"has shape {given}, but the network takes {shape}"
+        raise UserError(where, problem, "give one example of the network's input shape")
 
 
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB" if shape[-1:] == (3,) else "L"))
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from error
+    with images.opened(path, FORMATS) as image:
+        require_shape(str(path), (*image.size[::-1], *shape[2:]), shape)
+        return np.asarray(image.convert("RGB" if shape[-1:] == (3,) else "L"))
 
 
-def array(path: Path, suffix: str) -> NDArray[Any]:
-    if suffix == ".npy":
-        found: Any = np.load(path, allow_pickle=False)
-        if not isinstance(found, np.ndarray):
-            raise ValueError("it holds several arrays")
-        return found
-    return np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=1)
+def array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Read an .npy, whose header is judged first, or rows of numbers with commas between them."""
+    with files.opened(path, limits.EXAMPLE_BYTES) as stream:
+        if path.suffix.lower() != ".npy":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that it is empty
+                return np.loadtxt(io.TextIOWrapper(stream), delimiter=",", dtype=np.float32, ndmin=1)
+        header = npy.read_header(stream, str(path))
+        header.require_values(str(path), os.fstat(stream.fileno()).st_size)
+        require_shape(str(path), header.shape, shape)
+        stream.seek(0)
+        return npy.read(stream, header, str(path))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from tinyc import tokens
-from tinyc.cli.inspection import read_file
+from tinyc import files, limits, tokens
 from tinyc.errors import UserError
 from tinyc.interpreters.description import Description, Tensor
 from tinyc.tokens import Tokenizer
@@ -81,7 +80,7 @@ def decoded(path: Path) -> str:
     Raises:
         UserError: a byte is not; names its line.
     """
-    content = read_file(path)
+    content = files.read(path, limits.JSON_BYTES)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

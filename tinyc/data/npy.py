@@ -48,6 +48,13 @@ class Header:
     def value_bytes(self) -> int:
         return self.count * self.dtype.itemsize
 
+    def require_values(self, where: str, size_bytes: int) -> None:
+        """Refuse a header that speaks of more or fewer values than a file, or member, of this size holds."""
+        follow = size_bytes - self.offset_bytes
+        if self.value_bytes != follow:
+            says = f"{self.dtype} of the shape {self.shape}, {units.show_bytes(self.value_bytes)}"
+            raise UserError(where, f"its header says {says}, and {units.show_bytes(max(0, follow))} follow", AGAIN)
+
     def placeholder(self) -> NDArray[Any]:
         """Give an array of this shape and type that holds one value, so that shapes can be judged without memory."""
         return np.broadcast_to(np.zeros((), self.dtype), self.shape)
@@ -61,6 +68,9 @@ def read_header(stream: IO[bytes], where: str) -> Header:
     """
     begin = stream.read(len(MAGIC) + 2)
     width = LENGTHS.get((begin[-2], begin[-1])) if len(begin) == len(MAGIC) + 2 and begin.startswith(MAGIC) else None
+    if begin.startswith(b"PK"):
+        problem = "is a zip, as an .npz of several arrays is, and not one array"
+        raise UserError(where, problem, "store the one array with numpy.save")
     if width is None:
         raise UserError(where, "is no array as NumPy writes it", AGAIN)
     length = int.from_bytes(stream.read(width), "little")

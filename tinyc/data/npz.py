@@ -139,10 +139,7 @@ def header_of(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> 
         raise UserError(where, f"is packed by a method that NumPy does not use ({member.compress_type})", AGAIN)
     with archive.open(member) as stream:
         header = npy.read_header(stream, where)
-    follow = member.file_size - header.offset_bytes
-    if header.value_bytes != follow:
-        says = f"{header.dtype} of the shape {header.shape}, {units.show_bytes(header.value_bytes)}"
-        raise UserError(where, f"its header says {says}, and {units.show_bytes(max(0, follow))} follow", AGAIN)
+    header.require_values(where, member.file_size)
     return header
 
 
