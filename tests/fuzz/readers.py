@@ -74,8 +74,9 @@ def vocabulary(name: str) -> Read:
 
 def language() -> object:
     from tinyc import sources
+    from tinyc.tokens import Tokenizer
 
-    return sources.language(Path("bert")).tokenizer
+    return Tokenizer(sources.language(Path("bert")).definition, 8).encode(["a good film", ""])
 
 
 def weights() -> object:

@@ -160,7 +160,7 @@ BAD = {
     "no unknown": (lambda f: set_vocabulary(f, ["[PAD]", "[CLS]", "[SEP]"]), "has no [UNK]"),
     "doubled": (lambda f: set_vocabulary(f, [*checkpoints.PIECES, "a"]), "has 1 pieces twice"),
     "other tokenizer": (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
-    "bytes": (lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe"), "its tokenizer cannot be read"),
+    "bytes": (lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe"), "vocab.txt: is not UTF-8 text"),
 }  # fmt: skip
 
 

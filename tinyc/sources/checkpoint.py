@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tinyc import tokens
+from tinyc import files, limits, tokens
 from tinyc.builders import Builder, Find
 from tinyc.errors import MachineError, UserError
 from tinyc.sources.names import Names, names_of
@@ -86,11 +86,11 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    if not path.exists():
+        raise UserError(str(path), "does not exist", remedy)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(str(path), "does not exist", remedy) from error
-    except (OSError, ValueError, RecursionError) as error:
+        table = json.loads(files.read_text(path, limits.JSON_BYTES))
+    except (ValueError, RecursionError) as error:
         raise UserError(str(path), f"cannot be read: {error}", remedy) from error
     if not isinstance(table, dict):
         raise UserError(str(path), "holds no table", remedy)
@@ -100,14 +100,11 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 def read_tokenizer(folder: Path) -> str:
     """Read tokenizer.json, or make it of vocab.txt."""
     whole, pieces = folder / "tokenizer.json", folder / "vocab.txt"
-    try:
-        if whole.is_file():
-            return tokens.check(whole.read_text(encoding="utf-8"), str(whole))
-        if pieces.is_file():
-            lines = tokens.vocabulary_lines(pieces.read_text(encoding="utf-8"))
-            return tokens.from_vocabulary(lines, is_lowercase(folder), str(pieces))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(str(folder), f"its tokenizer cannot be read: {error}", "fetch the checkpoint again") from error
+    if whole.is_file():
+        return tokens.check(files.read_text(whole, limits.JSON_BYTES), str(whole))
+    if pieces.is_file():
+        lines = tokens.vocabulary_lines(files.read_text(pieces, limits.JSON_BYTES))
+        return tokens.from_vocabulary(lines, is_lowercase(folder), str(pieces))
     raise UserError(str(folder), "has neither tokenizer.json nor vocab.txt", "add one of them from the checkpoint")
 
 
@@ -124,13 +121,14 @@ def read_arrays(folder: Path) -> dict[str, Any]:
         UserError: there are none in safetensors or .npz, or a file is damaged.
         MachineError: the package safetensors is missing.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files and not (folder / "model.npz").is_file():
+    stored = sorted(folder.glob("*.safetensors"))
+    if not stored and not (folder / "model.npz").is_file():
         pickled = [path.name for pattern in PICKLES for path in folder.glob(pattern)]
         found = f"has only {pickled[0]}, which can run code when it is opened" if pickled else "has no weights"
         raise UserError(str(folder), found, "give model.safetensors (save_pretrained writes it), or a model.npz")
     arrays: dict[str, Any] = {}
-    for path in files or [folder / "model.npz"]:
+    for path in stored or [folder / "model.npz"]:
+        files.size(path, limits.NETWORK_BYTES)
         arrays |= read_safetensors(path) if path.suffix == ".safetensors" else read_npz(path)
     return arrays
 
