@@ -12,6 +12,7 @@ from tinyc.builders import Find
 from tinyc.interpreters import runtimes
 from tinyc.passes import PASSES
 from tinyc.recipe import gallery, load
+from tinyc.recipe.references import references
 
 TEXT = """
 name = "small"
@@ -112,7 +113,7 @@ def test_the_interpreters_enter_the_keys_of_artifacts(tmp_path: Path, monkeypatc
 
 
 def test_a_word_of_a_choice_is_no_file() -> None:
-    assert list(keys.references(PASSES["quantize"](use="quantize", weights="int4"))) == []
+    assert list(references(PASSES["quantize"](use="quantize", weights="int4"))) == []
 
 
 def test_a_budget_of_bytes_is_no_file(tmp_path: Path) -> None:

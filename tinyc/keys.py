@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, get_origin
-
-from pydantic import BaseModel
+from typing import Any
 
 import tinyc
 from tinyc import cache
 from tinyc.builders import Builder, Find
 from tinyc.interpreters import runtimes
 from tinyc.interpreters.runtimes import Runtime
-from tinyc.pruning.budget import Budget
 from tinyc.recipe import Recipe
+from tinyc.recipe.references import references
 from tinyc.sources.checkpoint import BUILDER, fingerprinted
 from tinyc.training.options import TRAINING
 
@@ -30,7 +27,6 @@ COMPUTED = {
 MEASURED = 3
 """What the ledger and the report's figures say of the same state: raised when that changes."""
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
-FILES = ("file", "weights", "teachers", "sensitivity")
 INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
 
 
@@ -84,30 +80,6 @@ def measuring(recipe: Recipe, index: int) -> list[Any]:
 def contents(model: Any, find: Find) -> list[Any]:
     """The fields of a schema, with a hash in place of each file that they name."""
     return [model.model_dump(mode="json"), *(file_hash(value, find) for value in references(model))]
-
-
-def references(value: Any) -> Iterator[Builder | str]:
-    """Every builder, saved network and weights file below a value."""
-    if isinstance(value, Builder):
-        yield value
-    elif isinstance(value, BaseModel) and not isinstance(value, Budget):  # whose `file` is a number of bytes
-        for name in type(value).model_fields:
-            item = getattr(value, name)
-            yield from named_files(item) if name in FILES and not is_choice(value, name) else references(item)
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from references(item)
-
-
-def is_choice(value: BaseModel, name: str) -> bool:
-    """Say whether a field is one of given words, as `weights = "int4"` of a quantize pass is, and so no file."""
-    return get_origin(type(value).model_fields[name].annotation) is Literal
-
-
-def named_files(value: Any) -> Iterator[str]:
-    """The files that a field of FILES names; the teacher "source" is a key of its own."""
-    names = value if isinstance(value, tuple) else (value,)
-    yield from (name for name in names if isinstance(name, str) and name != "source")
 
 
 def file_hash(value: Builder | str, find: Find) -> str:

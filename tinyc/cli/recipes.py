@@ -38,10 +38,12 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
 @SETS
 @JSON
 def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
-    """Parse and check RECIPE without building anything."""
+    """Check RECIPE, and that the files, functions and columns that it names exist; nothing is built or run."""
+    from tinyc.pipeline import present
     from tinyc.recipe import load
 
     loaded = load(recipe, sets)
+    present.require(loaded)
     if as_json:
         click.echo(json.dumps(loaded.table, indent=2))
         return

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinyc import keys
 from tinyc.builders import Builder
 from tinyc.data.prepare import Prepare
 from tinyc.errors import UserError
 from tinyc.recipe import Recipe, origin
+from tinyc.recipe import references as named
 
 HUB = "hf:"
 
@@ -27,9 +27,9 @@ def named_files(recipe: Recipe) -> Iterator[str]:
 
 
 def references(recipe: Recipe) -> Iterator[Builder | str]:
-    """Every function and every file of `keys` that a recipe's sections name."""
+    """Every function and every file that a recipe's sections name."""
     for owner in (recipe.source, recipe.data, *(step.transform for step in recipe.steps)):
-        yield from keys.references(owner)
+        yield from named.references(owner)
 
 
 def require_outside(recipe: Recipe, folder: Path) -> None:

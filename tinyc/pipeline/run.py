@@ -28,6 +28,7 @@ from tinyc.pipeline.source import Opened, examples, open_source
 from tinyc.pipeline.stored import Done
 from tinyc.progress import Progress
 from tinyc.recipe import Recipe, origin
+from tinyc.recipe.references import references
 from tinyc.report.record import StepRecord
 from tinyc.signals.library import library
 from tinyc.state import Flat, Net, State
@@ -232,7 +233,7 @@ class Workshop:
         """The layer classes that the files of the recipe's builders define; a stored network names them."""
         found: dict[str, type] = {}
         for owner in (self.run.recipe.source, *(step.transform for step in self.run.recipe.steps)):
-            for value in keys.references(owner):
+            for value in references(owner):
                 if isinstance(value, Builder):
                     found |= builders.classes(self.run.recipe.find(value.file))
         return {name: item for name, item in found.items() if issubclass(item, backend.keras().layers.Layer)}
