@@ -29,6 +29,10 @@ DATA_BYTES = 16 << 30
 # Members of an .npz or of a .keras file.
 ARCHIVE_MEMBERS = 1000
 
+# What any zip or HDF5 file may unpack to: so many times its own bytes, and so many more.
+UNPACKED_RATIO = 8
+UNPACKED_SPARE_BYTES = 16 << 20
+
 # Columns of a .csv, .tsv or .jsonl.
 COLUMNS = 10_000
 
@@ -100,3 +104,22 @@ HEAD_FIELDS = 64
 # 20 MiB), and the bodies of one terminal that are under way together.
 REQUEST_BYTES = 32 << 20
 TERMINAL_BYTES = 128 << 20
+
+# Links and attributes of an HDF5 file, and the bytes that it has beside its arrays.
+HDF5_NAMES = 200_000
+HDF5_BESIDE_BYTES = 256 << 20
+
+# Layers of a saved network, those of networks within it among them; their calls; and the tensors that the calls read.
+LAYERS = 10_000
+
+# One size in a saved network's configuration: units, filters, a side of a kernel, a dimension of a shape.
+DIMENSION = 1 << 24
+
+# Numbers that a layer gives for one example.
+ACTIVATION_VALUES = 1 << 28
+
+# Weights that a network may have beyond those in its file: states of random layers.
+SPARE_WEIGHTS = 1 << 20
+
+# Memory of one interpreter's process, and of what it computes at once.
+WORKER_BYTES = 8 << 30

@@ -116,13 +116,13 @@ def test_tinyc_s_own_files_are_hdf5_of_keras_2_and_nothing_else(tmp_path: Path) 
     for path, said in ((newer, "is of Keras 3"), (WRITERS["a.keras"](tmp_path / "a.keras", CLEAN), "is no HDF5")):
         with pytest.raises(UserError, match=said), gate.admitted(path, "here", ours=True):
             pass
-    with pytest.raises(UserError, match="Is a directory"), gate.admitted(tmp_path, "here", ours=True):
+    with pytest.raises(UserError, match="is a folder"), gate.admitted(tmp_path, "here", ours=True):
         pass
 
 
 def test_a_pipe_is_no_network_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
-    with pytest.raises(UserError, match="is no plain file"):
+    with pytest.raises(UserError, match="is a pipe, not a regular file"):
         gate.examine(tmp_path / "pipe.h5", "here")
 
 

@@ -187,14 +187,15 @@ def test_layers_in_another_order_are_refused() -> None:
 
 
 def test_variables_that_claim_more_than_they_weigh_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from tinyc.sources import gate_hdf5, saved_model
+    from tinyc import limits
+    from tinyc.sources import saved_model
 
     made(recurrent).save(tmp_path / "net_saved", save_traces=False)
     prefix = tmp_path / "net_saved" / "variables" / "variables"
-    saved_model.refuse_bomb(prefix, "here")
-    monkeypatch.setattr(gate_hdf5, "SPARE_BYTES", -1_000_000)
+    saved_model.numbers(prefix, "here")
+    monkeypatch.setattr(limits, "UNPACKED_SPARE_BYTES", -1_000_000)
     with pytest.raises(UserError, match="its variables unpack to"):
-        saved_model.refuse_bomb(prefix, "here")
+        saved_model.numbers(prefix, "here")
 
 
 def test_vocabularies_that_are_inline_are_read(tmp_path: Path) -> None:

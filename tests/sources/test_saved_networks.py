@@ -118,7 +118,7 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
         ("noise.keras", "neither HDF5, nor a .keras file, nor a SavedModel", "save the network again"),
         ("empty.h5", "neither HDF5, nor a .keras file, nor a SavedModel", "save the network again"),
         ("empty_folder", "a folder without saved_model.pb", "SavedModel folder"),
-        ("absent.keras", "cannot be read: No such file", "check the path"),
+        ("absent.keras", "there is no such file", "check the path"),
     ],
 )
 def test_what_is_refused(folder: Path, name: str, message: str, remedy: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyc import backend
 from tinyc.errors import TinycError, UserError
-from tinyc.sources import checks, gate, keras3, saved_model
+from tinyc.sources import bounded, checks, gate, keras3, saved_model
 from tinyc.sources.flatten import flat
 from tinyc.sources.functions import Say, in_layers
 from tinyc.sources.logits import cut_softmax, refuse_probabilities
@@ -61,16 +61,16 @@ def opened(file: gate.Admitted, custom: Mapping[str, type], place: str) -> Any:
     """Make a network of what the gate let through."""
     importlib.import_module("tinyc.arithmetic")  # where its layers, and those of tinyc.blocks, get known to Keras
     if file.newer:
-        return keras3.convert(file.path, place)
+        return keras3.convert(file.path, file.held, place)
     if file.kind == "saved_model":
         return saved_model.build(file.path, file.config, place)
     try:
-        return backend.keras().models.load_model(file.path, custom, compile=False, safe_mode=True)
+        with bounded.weights(file.held, place):
+            return backend.keras().models.load_model(file.path, custom, compile=False, safe_mode=True)
     except TinycError:
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(place, f"Keras cannot load it: {first}", gate.AGAIN) from error
+        raise UserError(place, f"Keras cannot load it: {bounded.reason(error)}", gate.AGAIN) from error
 
 
 def prepared(model: Any, place: str, rewrite: Callable[[Any], Any] = lambda model: model) -> Any:
@@ -79,6 +79,7 @@ def prepared(model: Any, place: str, rewrite: Callable[[Any], Any] = lambda mode
     if not checks.has_graph(model):
         raise UserError(place, "holds a subclassed model, whose code is not in the file", "give `build` with `weights`")
     checks.refuse_code(model, place)
+    bounded.refuse_large(model, place)
     if any(tensor.dtype.name == "string" for tensor in model.inputs):
         raise UserError(place, "takes text, and a device gets numbers", "cut the layer off that looks the words up")
     checks.one_each(model, place)

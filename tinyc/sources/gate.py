@@ -13,17 +13,16 @@ TensorFlow is not imported here.
 from __future__ import annotations
 
 import os
-import shutil
-import stat
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tinyc.errors import UserError
+from tinyc import files, limits
+from tinyc.errors import MachineError, UserError
 from tinyc.sources import gate_hdf5, gate_json, gate_network, gate_saved_model, gate_zip
 from tinyc.sources.gate_names import Rules
 
@@ -43,12 +42,14 @@ class Admitted:
         path: the private copy, with the suffix of its kind: .h5, .keras, or a folder with a SavedModel's variables.
         newer: it is of Keras 3.
         config: `class_name` and `config` of the network, as parsed JSON.
+        held: how many numbers the file's arrays have; 0 for a SavedModel, whose variables are counted when it is read.
     """
 
     kind: Kind
     path: Path
     newer: bool
     config: Any
+    held: int = 0
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def admitted(path: Path, place: str, own: frozenset[str] = frozenset(), ours: bo
     """
     with tempfile.TemporaryDirectory(prefix="tinyc-network-") as folder:
         scratch = Path(folder)
-        if path.is_dir() and not ours:
+        if os.path.isdir(path) and not ours:
             yield of_saved_model(path, scratch, place, own)
             return
         copy = private_copy(path, scratch / "network", place)
@@ -111,44 +112,40 @@ def admitted_weights(path: Path, place: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tinyc-weights-") as folder:
         copy = private_copy(path, Path(folder) / path.name, place)
         if path.suffix in (".h5", ".hdf5"):
-            found = gate_hdf5.problem(copy)
-            if found:
-                raise UserError(place, found, "save the weights again with Keras 2")
+            try:
+                gate_hdf5.numbers(copy)
+            except ValueError as error:
+                raise UserError(place, str(error), "save the weights again with Keras 2") from error
         elif path.suffix == ".npz":
             gate_zip.refuse_bomb(copy, place)
         yield copy
 
 
 def private_copy(path: Path, copy: Path, place: str) -> Path:
-    """Copy a plain file once; what is read from then on is the copy."""
+    """Copy a regular file once; what is read from then on is the copy."""
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                raise UserError(place, "is no plain file", "give the path of a saved network")
-            with copy.open("xb") as kept:
-                shutil.copyfileobj(stream, kept, 1 << 20)
+        with files.opened(path, limits.NETWORK_BYTES, place) as stream, copy.open("xb") as kept:
+            while chunk := stream.read(1 << 20):
+                kept.write(chunk)
+                if kept.tell() > limits.NETWORK_BYTES:  # a file of /proc says that it has no bytes
+                    raise files.too_large(place, "more than it says", limits.NETWORK_BYTES)
     except OSError as error:
-        raise UserError(place, f"cannot be read: {error.strerror}", "check the path and its permissions") from error
+        raise MachineError(place, f"cannot be copied: {error.strerror}", "make room for temporary files") from error
     return copy
 
 
 def of_hdf5(copy: Path, place: str, own: frozenset[str]) -> Admitted:
     """Let HDF5 of Keras through."""
-    found = gate_hdf5.problem(copy) or ("is HDF5 and a zip in one file" if zipfile.is_zipfile(copy) else None)
-    if found:
-        raise UserError(place, found, AGAIN)
-    with gate_hdf5.library().File(copy, "r") as file:
-        config, version = text(file.attrs.get("model_config")), text(file.attrs.get("keras_version")) or ""
+    if zipfile.is_zipfile(copy):
+        raise UserError(place, "is HDF5 and a zip in one file", AGAIN)
+    try:
+        held = gate_hdf5.numbers(copy)
+        config, version = gate_hdf5.texts(copy, "model_config", "keras_version")
+    except ValueError as error:
+        raise UserError(place, str(error), AGAIN) from error
     if config is None:
         raise UserError(place, "holds weights without a network", "give `build`, and this file as `weights`")
-    return checked("h5", copy, parsed(config, place), version, place, own)
-
-
-def text(value: Any) -> str | None:
-    """Give an attribute as Keras reads it: text, or the bytes of UTF-8."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    return value if isinstance(value, str) else None
+    return replace(checked("h5", copy, parsed(config, place), version or "", place, own), held=held)
 
 
 def of_keras(copy: Path, scratch: Path, place: str, own: frozenset[str]) -> Admitted:
@@ -157,8 +154,7 @@ def of_keras(copy: Path, scratch: Path, place: str, own: frozenset[str]) -> Admi
     table = parsed(metadata, place)
     version = str(table.get("keras_version", "")) if isinstance(table, dict) else ""
     found = checked("keras", copy, parsed(config, place), version, place, own)
-    gate_zip.refuse_weights(copy, scratch, place)
-    return found
+    return replace(found, held=gate_zip.weights(copy, scratch, place))
 
 
 def of_saved_model(path: Path, scratch: Path, place: str, own: frozenset[str]) -> Admitted:

@@ -11,24 +11,52 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-SPARE_BYTES = 16 << 20
-LARGEST_RATIO = 8
+from tinyc import limits
+
 NUMBERS = "fiub"
 """Kinds of NumPy's types that weights have."""
 ATTRIBUTES = "fiubSUO"
-LARGEST_ATTRIBUTE_BYTES = 64 << 20
 DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, MemoryError, RecursionError)
 """What h5py raises of a damaged file."""
 
 
-def problem(path: Path) -> str | None:
-    """Say why an HDF5 file cannot be read safely; None where it can."""
+def numbers(path: Path) -> int:
+    """Count the numbers of all arrays of an HDF5 file that can be read safely.
+
+    Raises:
+        ValueError: it cannot, or is damaged; says why.
+    """
     h5py = library()
     try:
         with h5py.File(path, "r") as file:
             return of_objects(file, path.stat().st_size)
+    except Unsafe:
+        raise
     except DAMAGE as error:
-        return f"is damaged: {error}"
+        raise Unsafe(f"is damaged: {error}") from error
+
+
+class Unsafe(ValueError):
+    """A file that cannot be read safely."""
+
+
+def texts(path: Path, *names: str) -> list[str | None]:
+    """Read attributes of the whole file, as Keras does: text, or the bytes of UTF-8; None for anything else.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        with library().File(path, "r") as file:
+            return [text(file.attrs.get(name)) for name in names]
+    except DAMAGE as error:
+        raise Unsafe(f"is damaged: {error}") from error
+
+
+def text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    return value if isinstance(value, str) else None
 
 
 def library() -> Any:
@@ -41,29 +69,38 @@ def library() -> Any:
     return h5py
 
 
-def of_objects(file: Any, size: int) -> str | None:
-    """Look at every group and dataset once, however they are linked."""
+def of_objects(file: Any, size: int) -> int:
+    """Look at every group and dataset once, however they are linked, and count the numbers."""
     import h5py
 
-    seen, waiting, total = set(), [("/", file)], 0
+    seen, waiting, names = set(), [("/", file)], 0
+    unpacked = stored = count = 0
     while waiting:
         name, item = waiting.pop()
         number = h5py.h5o.get_info(item.id).addr
         if number in seen:
             continue
         seen.add(number)
+        names += len(item.attrs) + (len(item) if isinstance(item, h5py.Group) else 0)
+        if names > limits.HDF5_NAMES:
+            raise Unsafe(f"has over {limits.HDF5_NAMES:,} links and attributes")
         found = of_attributes(item) or (None if isinstance(item, h5py.Group) else of_dataset(name, item))
         if found:
-            return found
+            raise Unsafe(found)
         if isinstance(item, h5py.Dataset):
-            total += (item.size or 0) * item.dtype.itemsize
+            count += prod(item.shape or ())
+            unpacked += item.dtype.itemsize * max(prod(item.shape or ()), prod(item.chunks or ()))
+            stored += item.id.get_storage_size()
             continue
         for below in item:
             if not isinstance(item.get(below, getlink=True), h5py.HardLink):
-                return f"holds the link {below!r} to another place"
+                raise Unsafe(f"holds the link {below!r} to another place")
             waiting.append((below, item[below]))
-    allowed = LARGEST_RATIO * size + SPARE_BYTES
-    return f"unpacks to {total} bytes, and the file has {size}" if total > allowed else None
+    if unpacked > limits.UNPACKED_RATIO * size + limits.UNPACKED_SPARE_BYTES:
+        raise Unsafe(f"unpacks to {unpacked} bytes, and the file has {size}")
+    if size - stored > limits.HDF5_BESIDE_BYTES:
+        raise Unsafe(f"has {size - stored} bytes beside its arrays; at most {limits.HDF5_BESIDE_BYTES} are read")
+    return count
 
 
 def of_dataset(name: str, item: Any) -> str | None:
@@ -98,6 +135,6 @@ def of_attributes(item: Any) -> str | None:
         if kind.kind not in ATTRIBUTES or (kind.kind == "O" and h5py.check_string_dtype(kind) is None):
             return f"holds the attribute {name!r}, which is neither text nor numbers"
         size = prod(kept.shape or ()) * kind.itemsize
-        if size > LARGEST_ATTRIBUTE_BYTES:
+        if size > limits.JSON_BYTES:
             return f"holds the attribute {name!r} of {size} bytes"
     return None

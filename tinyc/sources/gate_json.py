@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
+from tinyc import limits
+
 LARGEST = 1 << 63
 
 
 def parse(text: str | bytes) -> Any:
-    """Read JSON with unique keys, whole numbers of 64 bits, and no NaN.
+    """Read JSON in UTF-8 with unique keys, whole numbers of 64 bits, and no NaN.
 
     Raises:
         ValueError: it is no such JSON, or is nested too deep.
     """
+    if len(text) > limits.JSON_BYTES:
+        raise ValueError(f"its configuration has {len(text):,} bytes; at most {limits.JSON_BYTES:,} are read")
+    try:
+        text = text.decode() if isinstance(text, bytes) else text
+    except UnicodeDecodeError as error:
+        raise ValueError(f"its configuration is not UTF-8: {error.reason} at byte {error.start:,}") from error
     try:
         return json.loads(text, object_pairs_hook=table, parse_int=whole, parse_constant=constant)
     except RecursionError as error:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tinyc.errors import UserError
-from tinyc.sources import gate_graph
+from tinyc.sources import gate_graph, gate_sizes
 from tinyc.sources.gate_classes import (
     ACTIVATIONS,
     CONSTRAINTS,
@@ -24,6 +24,7 @@ from tinyc.sources.gate_classes import (
 )
 from tinyc.sources.gate_names import NAMELESS, Rules, admit, function, is_free
 
+AGAIN = "save the network again"
 INLINE = "save the layer with its vocabulary as a list of words: StringLookup(vocabulary=[...])"
 NAMING = ("class_name", "registered_name", "module")
 CONTENTS = {"__tuple__": "items", "TensorShape": "items", "__bytes__": "value", "__ellipsis__": ""}
@@ -57,10 +58,12 @@ def check(config: Any, rules: Rules) -> None:
         UserError: it names another class or function, or is no network; names the layer and what to write instead.
     """
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
-        raise UserError(rules.place, "its configuration describes no network", "save the network again")
+        raise UserError(rules.place, "its configuration describes no network", AGAIN)
     if config["class_name"] not in NETWORKS | rules.own:
         problem = f"holds a subclassed model ({config['class_name'][:80]!r}), whose code is not in the file"
         raise UserError(rules.place, problem, "give `build` with `weights`")
+    if found := gate_sizes.of_table(config):
+        raise UserError(rules.place, found, AGAIN)
     check_layer({key: item for key, item in config.items() if key != "compile_config"}, rules)
 
 
@@ -73,7 +76,7 @@ def check_layer(table: Any, rules: Rules) -> None:
     try:
         value(table, rules)
     except RecursionError as error:
-        raise UserError(rules.place, "its configuration is nested too deep", "save the network again") from error
+        raise UserError(rules.place, "its configuration is nested too deep", AGAIN) from error
 
 
 def value(given: Any, rules: Rules) -> None:
@@ -93,6 +96,8 @@ def value(given: Any, rules: Rules) -> None:
 def settings(given: Mapping[str, Any], rules: Rules) -> None:
     """Look at settings by their names: some words are looked up, and a vocabulary may be a file."""
     for key, item in given.items():
+        if found := gate_sizes.problem(key, item):
+            raise rules.refused(found, gate_sizes.REMEDY)
         if rules.free:
             value(item, rules)
         elif key == "vocabulary":
@@ -148,16 +153,18 @@ def named(given: Mapping[str, Any], rules: Rules) -> None:
             rules = replace(rules, layer=name_of(given, rules), kind=kind[:80], free=is_free(given, rules))
         admit(given, kind, rules)
         settings({key: item for key, item in given.items() if key not in NAMING}, rules)
-        refuse_endless(given.get("config"), rules)
+        refuse_graph(given.get("config"), kind, rules)
 
 
-def refuse_endless(config: Any, rules: Rules) -> None:
-    """Refuse a network whose layers wait for each other."""
-    if rules.newer or not isinstance(config, dict) or not isinstance(config.get("layers"), list):
-        return
-    found = gate_graph.problem(config) if "input_layers" in config else None
-    if found:
-        raise rules.refused(found, "save the network again")
+def refuse_graph(config: Any, kind: str, rules: Rules) -> None:
+    """Refuse a network whose layers are none, or wait for each other."""
+    try:
+        if kind in ("Functional", "Model") or (isinstance(config, dict) and "input_layers" in config):
+            gate_graph.check(config, rules.newer)
+        elif kind == "Sequential":
+            gate_graph.listed(config)
+    except ValueError as error:
+        raise rules.refused(str(error), AGAIN) from error
 
 
 def name_of(given: Mapping[str, Any], rules: Rules) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyc import backend
+from tinyc import backend, limits
 from tinyc.errors import MachineError, UserError
 
 DUMP = Path(__file__).with_name("keras3_dump.py")
@@ -31,14 +31,14 @@ NETWORKS = ("Functional", "Sequential")
 REMEDY = "save it with tf_keras (Keras 2), or give `build` with `weights`"
 
 
-def convert(path: Path, place: str) -> Any:
-    """Give the Keras 2 network of a Keras 3 file.
+def convert(path: Path, held: int, place: str) -> Any:
+    """Give the Keras 2 network of a Keras 3 file, whose arrays have `held` numbers.
 
     Raises:
         UserError: Keras 3 refuses the file, a layer has no counterpart, or the outputs differ.
         MachineError: no process with Keras 3 could be run.
     """
-    stored = dump(path, place)
+    stored = dump(path, held, place)
     try:
         model = build(json.loads(stored["config"].tobytes()), place)
         set_weights(model, stored, "", place)
@@ -50,15 +50,16 @@ def convert(path: Path, place: str) -> Any:
     return model
 
 
-def dump(path: Path, place: str) -> dict[str, Any]:
+def dump(path: Path, held: int, place: str) -> dict[str, Any]:
     """Have Keras 3 read the file in a process of its own."""
     import numpy as np
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "network.npz"
         keras = {"TF_USE_LEGACY_KERAS": "0", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": folder, **NO_PLUGINS}
+        most = held, limits.SPARE_WEIGHTS, limits.ACTIVATION_VALUES
         environment = {**os.environ, **backend.QUIET, **keras}
-        command = [sys.executable, "-P", str(DUMP), str(path), str(out)]
+        command = [sys.executable, "-P", str(DUMP), str(path), str(out), *map(str, most)]
         try:
             done = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False

@@ -1,20 +1,27 @@
 """Load a Keras 3 network in a process of its own, and write down what it is: run as a script, with Keras 3.
 
-    python keras3_dump.py NETWORK OUT.npz
+    python keras3_dump.py NETWORK OUT.npz HELD WEIGHTS VALUES
 
-OUT holds `config` (JSON), the weights as `<layer>|<index>` (a nested network's as `<network>/<layer>|<index>`), and
-`probe_input`, `probe_output`: random inputs with what the network makes of them. Lambda layers are refused by Keras.
+It is refused before memory is taken for it where it asks for more than HELD numbers, which the file has, and WEIGHTS
+more, or where a layer gives more than VALUES numbers for one example. OUT holds `config` (JSON), the weights as
+`<layer>|<index>` (a nested network's as `<network>/<layer>|<index>`), and `probe_input`, `probe_output`: random inputs
+with what the network makes of them. Lambda layers are refused by Keras.
 """
 
+import json
+import math
+import os
 import sys
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 
-def main(network: str, out: str) -> None:
+def main(network: str, out: str, held: str, spare: str, values: str) -> None:
     import keras
     import numpy as np
 
+    rehearse(network, int(held), int(spare), int(values))
     model = keras.saving.load_model(network, compile=False, safe_mode=True)
     if not isinstance(model, keras.Sequential) and type(model).__name__ != "Functional":
         raise TypeError("a subclassed model, whose code is not in the file")
@@ -26,6 +33,57 @@ def main(network: str, out: str) -> None:
     text = np.frombuffer(model.to_json().encode(), np.uint8)
     output = np.asarray(model(probe, training=False))
     np.savez(out, config=text, probe_input=probe, probe_output=output, **arrays)
+
+
+def built(network: str) -> Any:
+    """Build the network by its configuration alone, of either format."""
+    import keras
+
+    if zipfile.is_zipfile(network):
+        with zipfile.ZipFile(network) as archive:
+            return keras.models.model_from_json(archive.read("config.json").decode())
+    import h5py
+    from keras.src.legacy.saving import saving_utils
+
+    with h5py.File(network, "r") as file:
+        return saving_utils.model_from_config(json.loads(file.attrs["model_config"]))
+
+
+def rehearse(network: str, held: int, spare: int, values: int) -> None:
+    """Build the network without its weights, and end the process where it asks for too much.
+
+    Within a stateless scope Keras only notes which weights there will be; it would make them when the scope is left.
+    """
+    import keras
+
+    with keras.StatelessScope():
+        try:
+            found = too_large(built(network), held, spare, values)
+        except Exception as error:
+            found = f"{type(error).__name__}: {error}"
+        if found:
+            print(found, file=sys.stderr, flush=True)
+            os._exit(1)
+
+
+def too_large(model: Any, held: int, spare: int, values: int) -> str | None:
+    """Say which weight or tensor of a network is beyond the limits."""
+    made = 0
+    for weight in model.weights:
+        made += math.prod(weight.shape)
+        if made > held + spare:
+            shape = tuple(weight.shape)
+            return (
+                f"ValueError: its layers ask for the weight {weight.path!r} of shape {shape}, and the whole file "
+                f"holds {held:,} numbers"
+            )
+    for layer in [model, *model._flatten_layers()]:
+        for node in layer._inbound_nodes:
+            for tensor in node.outputs:
+                shape = tuple(tensor.shape)
+                if math.prod(side for side in shape if side) > values:
+                    return f"ValueError: layer {layer.name!r} gives {shape}; at most {values:,} numbers are computed"
+    return None
 
 
 def weights(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -6,9 +6,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from tinyc import backend
+from tinyc import backend, limits
 from tinyc.errors import UserError
-from tinyc.sources import gate_hdf5, gate_saved_model
+from tinyc.sources import bounded, gate_saved_model
 
 REMEDY = "save the network from Keras as .keras or .h5"
 
@@ -24,13 +24,15 @@ def build(folder: Path, config: Any, place: str) -> Any:
         UserError: Keras cannot build it, or a weight of it has no value in the file.
     """
     try:
-        model = backend.keras().models.model_from_config(decoded(config))
+        held = numbers(folder / gate_saved_model.VARIABLES / "variables", place)
+        with bounded.weights(held, place):
+            model = backend.keras().models.model_from_config(decoded(config))
         restore(model, folder, place)
     except UserError:
         raise
     except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(place, f"cannot be built of Keras' own layers: {first}", REMEDY) from error
+        problem = f"cannot be built of Keras' own layers: {bounded.reason(error)}"
+        raise UserError(place, problem, REMEDY) from error
     return model
 
 
@@ -57,7 +59,6 @@ def restore(model: Any, folder: Path, place: str) -> None:
         UserError: the file has no value for a weight, or its layers stand in another order.
     """
     prefix = folder / gate_saved_model.VARIABLES / "variables"
-    refuse_bomb(prefix, place)
     names = {at: str(layer.get("name")) for at, layer in gate_saved_model.layers(folder).items()}
     refuse_other_order(model, "root", names, place)
     backend.tensorflow().train.Checkpoint(model).read(str(prefix)).assert_existing_objects_matched().expect_partial()
@@ -66,14 +67,15 @@ def restore(model: Any, folder: Path, place: str) -> None:
             part.finalize_state()
 
 
-def refuse_bomb(prefix: Path, place: str) -> None:
-    """Refuse variables that claim more bytes than the files have."""
+def numbers(prefix: Path, place: str) -> int:
+    """Count the numbers of all variables; refuse those that claim more bytes than the files have."""
     reader = backend.tensorflow().train.load_checkpoint(str(prefix))
-    kinds = reader.get_variable_to_dtype_map()
-    total = sum(prod(shape) * max(1, kinds[name].size) for name, shape in reader.get_variable_to_shape_map().items())
+    kinds, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
+    total = sum(prod(shape) * max(1, kinds[name].size) for name, shape in shapes.items())
     size = sum(path.stat().st_size for path in prefix.parent.iterdir())
-    if total > size + gate_hdf5.SPARE_BYTES:
+    if total > size + limits.UNPACKED_SPARE_BYTES:
         raise UserError(place, f"its variables unpack to {total} bytes, and the files have {size}", REMEDY)
+    return sum(map(prod, shapes.values()))
 
 
 def refuse_other_order(model: Any, at: str, names: dict[str, str], place: str) -> None:
