@@ -115,8 +115,9 @@ LAYERS = 10_000
 # One size in a saved network's configuration: units, filters, a side of a kernel, a dimension of a shape.
 DIMENSION = 1 << 24
 
-# Numbers that a layer gives for one example.
-ACTIVATION_VALUES = 1 << 28
+# What a layer gives for one example, and what it multiplies for it.
+ACTIVATION_VALUES = 1 << 26
+LAYER_PRODUCTS = 1 << 38
 
 # Weights that a network may have beyond those in its file: states of random layers.
 SPARE_WEIGHTS = 1 << 20

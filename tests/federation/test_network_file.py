@@ -82,6 +82,16 @@ def lookup(table: Any) -> None:
     layer(table, 2, class_name="StringLookup", config={"name": "x", "vocabulary": "/etc/hostname"})
 
 
+def itself(table: Any) -> None:
+    """The third layer reads from itself, for which Keras would wait without end."""
+    name = table["config"]["layers"][2]["name"]
+    layer(table, 2, inbound_nodes=[[[name, 0, 0, {}]]])
+
+
+def vast(table: Any) -> None:
+    table["config"]["layers"][-1]["config"]["units"] = 1 << 24
+
+
 BAD = {
     "outside": (outside, "whose content lies in another file"),
     "virtual": (virtual, "whose content lies in another file"),
@@ -96,6 +106,8 @@ BAD = {
         "is a InstanceMethod, which calls",
     ),
     "module": (configured(lambda table: layer(table, 2, module="os")), "of the module 'os'"),
+    "itself": (configured(itself), "which can never be called"),
+    "vast": (configured(vast), "its layers ask for the weight"),
     "lambda": (configured(lambda table: layer(table, 2, class_name="Lambda")), "Lambda, which carries code"),
 }
 

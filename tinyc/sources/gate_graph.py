@@ -42,6 +42,8 @@ def check(config: Any, newer: bool) -> None:
     Raises:
         ValueError: they are no layers, or one would be waited for without end.
     """
+    if not isinstance(config, dict):
+        raise ValueError("has no table of settings")
     named = layers(config)
     waiting = {name: [list(set(reads(node))) for node in nodes(layer)] for name, layer in named.items()}
     read = [each for calls in waiting.values() for call in calls for each in call]
@@ -66,7 +68,7 @@ def layers(config: Any) -> dict[str, Mapping[str, Any]]:
     for layer in listed(config):
         name, inner = layer.get("name"), layer.get("config")
         if not isinstance(name, str) or not isinstance(inner, dict):
-            raise ValueError(f"holds a {str(layer['class_name'])[:80]} without a name and a table of settings")
+            raise ValueError(f"holds a layer ({str(layer['class_name'])[:80]}) without a name and a table of settings")
         own = inner.get("name", name)
         if own != name:
             raise ValueError(f"holds {name[:80]!r}, which calls itself {str(own)[:80]!r} in its own settings")
@@ -85,9 +87,9 @@ def listed(config: Any) -> list[Mapping[str, Any]]:
     found = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(found, list):
         raise ValueError("has no list of layers")
-    odd = next((each for each in found if not isinstance(each, dict) or "class_name" not in each), None)
-    if odd is not None:
-        raise ValueError(f"holds {str(odd)[:80]} among its layers, which is no layer")
+    for each in found:
+        if not isinstance(each, dict) or "class_name" not in each:
+            raise ValueError(f"holds {str(each)[:80]} among its layers, which is no layer")
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.scope import beyond
+from tinyc.sources.bounded import reason
 from tinyc.sources.checks import has_graph, id_tables
 
 SOFTMAX = ("softmax", "log_softmax", "log_softmax_v2")
@@ -69,7 +70,7 @@ def refuse_probabilities(model: Any, where: str) -> None:
     # Keras' Input is float32 unless it is told otherwise, and its Embedding takes that.
     is_ids = model.inputs[0].dtype.is_integer or (has_graph(model) and id_tables(model))
     examples = random.integers(0, 2, (4, *shape)) if is_ids else random.standard_normal((4, *shape))
-    outputs = model(examples.astype(model.inputs[0].dtype.as_numpy_dtype), training=False).numpy()
+    outputs = called(model, examples.astype(model.inputs[0].dtype.as_numpy_dtype), where)
     if (outputs >= 0).all() and np.allclose(outputs.sum(-1), 1.0, atol=1e-3) and outputs.shape[-1] > 1:
         last = model.outputs[0].node.layer.name
         raise UserError(
@@ -77,3 +78,20 @@ def refuse_probabilities(model: Any, where: str) -> None:
             f"the network gives probabilities (each row adds up to 1), and its last layer {last!r} is no softmax",
             "save it with logits as its output, or with a softmax over the classes as its last layer",
         )
+
+
+def called(model: Any, examples: Any, where: str) -> Any:
+    """Give a network's outputs for examples.
+
+    Raises:
+        UserError: it cannot compute them, or gives them within a list or a table.
+    """
+    try:
+        found = model(examples, training=False)
+    except Exception as error:
+        problem = f"the network cannot be called on {tuple(examples.shape)} random numbers: {reason(error)}"
+        raise UserError(where, problem, "call the network on such an example, and mend what stops it") from error
+    if not hasattr(found, "numpy"):
+        problem = f"the network gives its output within a {type(found).__name__}"
+        raise UserError(where, problem, "make it of the tensor itself: tf_keras.Model(inputs, output)")
+    return found.numpy()
