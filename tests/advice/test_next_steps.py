@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from report import example
 
-from tinyc.advice.missed import Miss, Ran
+from tinyc.advice.missed import Miss, Peak, Ran
 from tinyc.advice.next_steps import ROWS, told
 from tinyc.ledger import Ledger
 from tinyc.targets import Bound, Measured
@@ -156,8 +156,28 @@ def test_a_first_cut_stands_before_quantize() -> None:
 
 
 def test_nothing_is_known_of_other_bounds_or_of_what_was_not_measured() -> None:
-    assert writes(miss("arena", "<= 10 kB", 30_000)) == []
+    assert writes(miss("bandwidth_reduction", ">= 90 %", 0.5)) == []
     assert writes(miss("params", "<= 10 k", None)) == []
+
+
+def arena(bound: str, *passes: Ran, **more: Any) -> Miss:
+    """An arena of 22,000 bytes: 20,000 at once in the first convolution, of which the input is 1,000."""
+    known = {"input_bytes": 1000, "peak": Peak(20_000, "CONV_2D 'conv1'"), **more}
+    return miss("arena", bound, 22_000, *passes, **known)
+
+
+def test_an_arena_that_is_too_large_asks_for_fewer_channels() -> None:
+    # 3,000 bytes stay, 19,000 go with the channels, and 9,000 of them may: 0.5 of the channels become 0.232.
+    (said,) = told(arena("<= 12 kB"), lambda _: True).advice
+    assert said.write == "fraction = 0.77 in pass 1 (prune)"
+    assert said.because == "activations take at most 19.5 KiB at once, in CONV_2D 'conv1'"
+    (first,) = writes(arena("<= 12 kB", replace(QUANTIZED, place=1), uses=("quantize",)))
+    assert "fraction = 0.54" in first
+    (said,) = told(arena("<= 3 kB"), lambda _: True).advice
+    assert "take 2.9 KiB, which no cut makes smaller" in said.because
+    assert said.write == ""
+    assert writes(arena("<= 3100 B")) == []
+    assert writes(arena("<= 12 kB", peak=None)) == []
 
 
 def test_a_state_that_guesses_is_mended_first() -> None:

@@ -98,6 +98,13 @@ def test_a_first_cut_meets_the_bound(tmp_path: Path, source: Path) -> None:
     assert follow(written, told["advice"][0], tmp_path / "runs")["met"]
 
 
+def test_fewer_channels_meet_the_arena(tmp_path: Path, source: Path) -> None:
+    written = recipe(tmp_path, source, QUANTIZE, arena="<= 5 kB")
+    missed = stripes.run(written, tmp_path / "runs")
+    followed = follow(written, missed["next_steps"][0]["advice"][0], tmp_path / "runs")
+    assert followed["final"]["arena_bytes"] <= 5000 < missed["final"]["arena_bytes"]
+
+
 def test_nothing_is_told_where_all_is_met(tmp_path: Path, source: Path) -> None:
     written = recipe(tmp_path, source, QUANTIZE, accuracy_drop="<= 20 pp")
     assert stripes.run(written, tmp_path / "runs")["next_steps"] == []

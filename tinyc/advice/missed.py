@@ -63,6 +63,14 @@ class Ran:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """The most bytes that activations take at once, and the operator at which they do."""
+
+    bytes: int
+    where: str
+
+
+@dataclass(frozen=True)
 class Miss:
     """One bound that was not met.
 
@@ -74,6 +82,8 @@ class Miss:
         uses: all passes of the recipe in order.
         others: the bounds on the whole run, this one left out.
         guesses: the states that cannot be told from guessing; what helps is said there.
+        input_bytes: of one example in int8.
+        peak: where the artifact's activations take most; None of a network.
     """
 
     check: Check
@@ -86,6 +96,8 @@ class Miss:
     train_seconds: float | None = None
     others: Sequence[Bound] = ()
     guesses: Sequence[str] = ()
+    input_bytes: int = 0
+    peak: Peak | None = None
 
     @property
     def about(self) -> str:

@@ -34,6 +34,7 @@ ROWS = (
     Row("smaller cut", "accuracy", recover.smaller_cut),
     Row("deeper cut", "size", shrink.deeper_cut),
     Row("first cut", "size", shrink.first_cut),
+    Row("thinner", "size", shrink.thinner),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,6 +54,37 @@ def first_cut(miss: Miss) -> Found:
     entry = {"use": "prune", "how": "channels", "budget": {"params": percent(asked)}, "epochs": 4}
     made = (Change("add", f"pass.{place}", entry),)
     yield Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
+
+
+def thinner(miss: Miss) -> Found:
+    """Too large an arena: activations go with the channels, the input and TFLM's own structures do not."""
+    got, most, peak = miss.check.got, miss.bound.limit, miss.peak
+    if miss.check.metric != "arena" or miss.is_expect or got is None or peak is None:
+        return
+    stays = got - peak.bytes + min(miss.input_bytes, peak.bytes)
+    because = f"activations take at most {units.show_bytes(peak.bytes)} at once, in {peak.where}"
+    if stays >= most:
+        rest = f"the input and what TFLM needs for itself take {units.show_bytes(stays)}, which no cut makes smaller"
+        yield Advice(f"{because}; {rest}")
+        return
+    asked = SPARE * (most - stays) / (got - stays)
+    cuts = [ran for ran in miss.passes if ran.use == "prune" and ran.options.get("how") == "channels"]
+    place = next((at for at, use in enumerate(miss.uses, 1) if use == "quantize"), None)
+    if asked < LEAST_LEFT or (not cuts and place is None):
+        return
+    if not cuts:
+        entry = {"use": "prune", "how": "channels", "fraction": up(1 - asked), "epochs": 4}
+        made = (Change("add", f"pass.{place}", entry),)
+        yield Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
+    elif isinstance(fraction := cuts[-1].options.get("fraction"), float) and up(1 - (1 - fraction) * asked) < 1:
+        deeper = [(f"pass.{cuts[-1].place}.fraction", up(1 - (1 - fraction) * asked))]
+        cost = f"accuracy: this cut cost {units.show(cuts[-1].lost, 'pp')}; {retrained(cuts[-1])}"
+        yield advice(miss, because, deeper, cost)
+
+
+def up(share: float) -> float:
+    """Two digits, rounded up."""
+    return math.ceil(share * 100) / 100
 
 
 def remaining(miss: Miss) -> float | None:

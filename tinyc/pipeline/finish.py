@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import platform
 import resource
@@ -34,7 +35,8 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
-    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses)
+    size = math.prod(data.task.input_shape)
+    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, artifact(final))
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,

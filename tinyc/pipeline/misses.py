@@ -9,8 +9,10 @@ from typing import Any
 
 from tinyc.advice import next_steps
 from tinyc.advice.legal import is_legal
-from tinyc.advice.missed import Miss, Ran, about, place_of
+from tinyc.advice.missed import Miss, Peak, Ran, about, place_of
 from tinyc.advice.told import Told, sentences
+from tinyc.interpreters.flatbuffer import describe
+from tinyc.interpreters.lifetimes import lifetimes
 from tinyc.pipeline.stored import Done
 from tinyc.recipe import Recipe, Step
 from tinyc.report.record import StepRecord
@@ -19,9 +21,14 @@ from tinyc.targets import Bound, Check
 
 def next_steps_of(
     recipe: Recipe, source: Done, dones: Sequence[Done], records: Sequence[StepRecord], targets: Sequence[Check],
-    guesses: Sequence[Told],
+    guesses: Sequence[Told], input_bytes: int, content: bytes | None,
 ) -> tuple[Told, ...]:  # fmt: skip
-    """Say of each missed bound what may help, those of the whole run first."""
+    """Say of each missed bound what may help, those of the whole run first.
+
+    Args:
+        input_bytes: of one example in int8.
+        content: the artifact, where there is one.
+    """
     states = [source, *dones]
     every = [
         ran(step, record, states[record.index - 1], states[record.index])
@@ -30,13 +37,21 @@ def next_steps_of(
     train = recipe.source.train
     known = partial(
         Miss, source=source.ledger, uses=tuple(each.use for each in every),
-        guesses=[each.about for each in guesses if not each.follows],
+        guesses=[each.about for each in guesses if not each.follows], input_bytes=input_bytes,
+        peak=peak_of(content) if content else None,
         train=train.model_dump() if train else None, train_seconds=source.facts.get("training", {}).get("seconds"),
     )  # fmt: skip
     found = missed(partial(known, passes=every), recipe.targets, targets)
     for step, record, each in zip(recipe.steps, records, every, strict=True):
         found += missed(partial(known, passes=[each], is_expect=True), step.expects, record.checks)
     return tuple(next_steps.told(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
+
+
+def peak_of(content: bytes) -> Peak | None:
+    """Where an artifact's activations take most."""
+    described = describe(content)
+    arena = lifetimes(described)
+    return None if arena.peak is None else Peak(arena.peak_bytes, described.ops[arena.ops[arena.peak]].where)
 
 
 def missed(known: Callable[..., Miss], bounds: Sequence[Bound], checks: Sequence[Check]) -> list[Miss]:
