@@ -7,6 +7,7 @@ looked at, and read only up to its limit.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -60,7 +61,10 @@ def size(path: Path, most: int, where: str | None = None) -> int:
 def read(path: Path, most: int, where: str | None = None) -> bytes:
     """Read a regular file of at most `most` bytes whole; raises as `opened` does."""
     with opened(path, most, where) as stream:
-        content = stream.read(most + 1)
+        try:
+            content = stream.read(most + 1)
+        except OSError as error:
+            raise unreadable(where or str(path), error) from error
     if len(content) > most:
         raise too_large(where or str(path), f"over {units.show_bytes(most)}", most)
     return content
@@ -74,13 +78,38 @@ def read_text(path: Path, most: int, where: str | None = None) -> str:
         raise UserError(where or str(path), f"is not UTF-8 text: {error}", "save it as UTF-8") from error
 
 
+def exists(path: Path) -> bool:
+    """Say whether anything stands at a path; nothing does where it can be no path.
+
+    Raises:
+        MachineError: a folder on the way to it may not be read.
+    """
+    try:
+        path.stat()
+    except ValueError:
+        return False
+    except OSError as error:
+        if error.errno == errno.ENOENT or error.errno in BAD_PATHS:
+            return False
+        raise unreadable(str(path), error) from error
+    return True
+
+
 def regular(where: str, found: os.stat_result, most: int) -> None:
     """Check that something is a regular file of at most `most` bytes."""
     if not stat.S_ISREG(found.st_mode):
         kind = KINDS.get(stat.S_IFMT(found.st_mode), "no file")
         raise UserError(where, f"is {kind}, not a regular file", "give the path of a file")
+    if found.st_dev in system_devices():
+        raise UserError(where, "is a file of the system (/proc, /sys), not of a disk", "give the path of a file")
     if found.st_size > most:
         raise too_large(where, units.show_bytes(found.st_size), most)
+
+
+@functools.cache
+def system_devices() -> frozenset[int]:
+    """The devices of files that the kernel makes up as they are read: they tell no size, and some never end."""
+    return frozenset(place.stat().st_dev for place in (Path("/proc"), Path("/sys")) if place.is_dir())
 
 
 def too_large(where: str, shown: str, most: int) -> UserError:

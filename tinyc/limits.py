@@ -8,8 +8,14 @@ from __future__ import annotations
 # What a message quotes of an input, in characters: what is longer is cut in its middle.
 QUOTED_CHARACTERS = 2000
 
+# A word that a message offers another for, and each that it may be: longer ones are compared with nothing.
+WORD_CHARACTERS = 200
+
 # A recipe in TOML.
 RECIPE_BYTES = 1 << 20
+
+# Recipes that extend one another, in a row.
+EXTENDS = 16
 
 # Nested tables, arrays and dotted keys of TOML and JSON.
 NESTING = 64

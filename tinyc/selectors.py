@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tinyc.errors import UserError
+from tinyc.spelling import nearest
 
 
 def select(model: Any, selectors: Sequence[str], where: str) -> list[Any]:
@@ -38,7 +38,7 @@ def matches(selector: str, name: str, type_name: str, where: str = "selector") -
     if selector.startswith("re:"):
         try:
             return re.fullmatch(selector[3:], name) is not None
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise UserError(
                 where, f"{selector!r} is no regular expression: {error}", "see Python's re module"
             ) from error
@@ -51,5 +51,5 @@ def hint(selector: str, layers: Iterable[Any]) -> str:
     if selector.startswith("type:"):
         return "the network has the types " + ", ".join(sorted({type(layer).__name__ for layer in layers}))
     names = [layer.name for layer in layers]
-    close = difflib.get_close_matches(selector.removeprefix("re:"), names, n=3)
+    close = nearest(selector.removeprefix("re:"), names, most=3)
     return "did you mean " + ", ".join(close) + "?" if close else "the layers are " + ", ".join(names[:12]) + " ..."

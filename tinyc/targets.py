@@ -5,13 +5,13 @@ What was not measured is null and never meets a bound.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tinyc import units
+from tinyc.spelling import nearest
 from tinyc.units import Unit
 
 Metric = Literal[
@@ -33,7 +33,7 @@ METRICS: Mapping[str, Unit] = {
     "worst_class_drop": "pp",
     "bandwidth_reduction": "fraction",
 }
-BOUND = re.compile(r"\s*(<=|>=)\s*(.+?)\s*")
+BOUND = re.compile(r"(<=|>=)\s*(\S.*)")
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ class Bound:
             ValueError: the metric or its unit is unknown, or the text is no bound.
         """
         if metric not in METRICS:
-            close = difflib.get_close_matches(metric, METRICS, n=1)
+            close = nearest(metric, METRICS)
             hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(METRICS)}"
             raise ValueError(f"unknown metric {metric!r}{hint}")
-        match = BOUND.fullmatch(text)
+        match = BOUND.fullmatch(text.strip())
         if not match:
             raise ValueError(f"{text!r} is no bound; write '<= 1 pp' or '>= 90 %'")
         limit = units.parse(match[2], METRICS[metric])

@@ -22,7 +22,7 @@ SPELLINGS: dict[Unit, dict[str, float]] = {
     "seconds": {**SECONDS},
 }
 ROUNDED_UP = 0.99995  # from here on one decimal of the next smaller unit would read 1,000.0
-QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)\s*")
+QUANTITY = re.compile(r"\s*([-+]?(?:\d[\d_]*+\.?\d*+|\.\d++)(?:[eE][-+]?\d+)?)\s*([A-Za-z%]*)\s*")
 
 
 def parse(text: str, unit: Unit) -> float:

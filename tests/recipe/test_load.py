@@ -60,7 +60,13 @@ BAD = [
     ("fraction = 0.5", 'fraction = 0.5\nonly = [{ match = "a", fractoin = 0.5 }]', "did you mean 'fraction'", 19),
     ("fraction = 0.5", "fraction = 0.5\nonly = [{ match = 3 }]", "only.1.match: input should be a valid string", 19),
     ("fraction = 0.5", "sparsity = 0.5", "`sparsity` belongs to how", 15),
-    ("fraction = 0.5", "fraction = nan", "nan", 15),
+    ("fraction = 0.5", "fraction = nan", "nan is no number", 18),
+    ("fraction = 0.5", "fraction = 1e999", "inf is no number", 18),
+    ("fraction = 0.5", "fraction = [0, { a = 2020-01-01 }]", "fraction.2.a: 2020-01-01 is a date", 18),
+    ("fraction = 0.5", f"fraction = 0x{'f' * 5000}", "an integer of over 64 bits", 18),
+    ("seed = 3", 'seed = 3\nextends = ""', "'' is no path", 4),
+    ("seed = 3", "seed = 3\nextends = 5", "5 is no path", 4),
+    ("[targets]", f"[source{' ' * 200_000}.x]", "unknown key 'x'", 12),
     ("seed = 3", "seed = 3\n[device]\nboard = 'x'", "boards are not built yet", 4),
     ('use = "quantize"', 'use = "quantize"\n[[pass]]\nuse = "prune"\nhow = "channels"\nfraction = 0.5',
      "prune takes a Keras network, but quantize gives a .tflite", 23),
@@ -194,8 +200,8 @@ def test_light_commands_import_neither_tensorflow_nor_matplotlib(arguments: list
     ("old", "new"),
     [
         ("seed = 3", f"seed = {'9' * 5000}"),
-        ("seed = 3", f"seed = 3\nx = {'[' * 5000}{']' * 5000}"),
         ("seed = 3", 'seed = 3\nextends = "~no_such_user/base.toml"'),
+        ("seed = 3", 'seed = 3\nextends = "~\\u0000/base.toml"'),
     ],
 )
 def test_what_python_itself_refuses_is_a_message(tmp_path: Path, old: str, new: str) -> None:
@@ -204,8 +210,7 @@ def test_what_python_itself_refuses_is_a_message(tmp_path: Path, old: str, new: 
         load(path)
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000])
-def test_a_set_that_python_itself_refuses_is_text(tmp_path: Path, value: str) -> None:
+def test_a_set_that_python_itself_refuses_is_text(tmp_path: Path) -> None:
     path = write(tmp_path, "good.toml", GOOD)
     with pytest.raises(UserError, match="seed"):
-        load(path, [f"seed={value}"])
+        load(path, [f"seed={'9' * 5000}"])

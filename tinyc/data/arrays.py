@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tinyc.builders import Builder, Find
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError, quoted
 from tinyc.scope import beyond
+from tinyc.spelling import nearest
 
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
 VALIDATION = ("x_val", "y_val")
@@ -186,7 +186,7 @@ def pieces_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
 
 def guess(missing: list[str], unknown: tuple[str, ...]) -> str:
     """Offer the unknown array that a missing one may be."""
-    close = [(name, difflib.get_close_matches(name, unknown, n=1)) for name in missing]
+    close = [(name, nearest(name, unknown)) for name in missing]
     return "".join(f"is {found[0]!r} meant as {name}? " for name, found in close if found)
 
 

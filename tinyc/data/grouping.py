@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyc.data import rows, split
 from tinyc.errors import UserError
+from tinyc.spelling import nearest
 
 Column = NDArray[Any]
 
@@ -23,7 +23,7 @@ def column(where: str, groups: Mapping[str, Column], name: str) -> Column:
     """
     if name in groups:
         return groups[name]
-    close = difflib.get_close_matches(name, groups, n=1)
+    close = nearest(name, groups)
     has = "the columns are " + ", ".join(groups) if groups else "it has no columns beside the examples"
     has += "; a column is one text or whole number an example"
     raise UserError(where, f"has no column {name!r}", f"did you mean {close[0]!r}?" if close else has)
@@ -119,7 +119,7 @@ def drawn(
 
 def absent(where: str, name: str, asked: str, names: Sequence[str]) -> UserError:
     """Say that a listed value is not in the column, and which may be meant."""
-    close = difflib.get_close_matches(asked, names, n=1)
+    close = nearest(asked, names)
     has = f"it holds {', '.join(names[:20])}" + (", ..." if len(names) > 20 else "")
     hint = f"did you mean {close[0]!r}? {has}" if close else has
     return UserError(where, f"has no {asked!r} in {name!r}, which prepare lists", hint)

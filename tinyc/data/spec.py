@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -25,6 +24,7 @@ from tinyc.data.amounts import FIT, Amount, amount
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare, problem_of
 from tinyc.data.preparing import Steps
+from tinyc.spelling import nearest
 from tinyc.state import MetricName, Scaling
 
 
@@ -98,7 +98,7 @@ class DataSpec(BaseModel, frozen=True, extra="forbid"):
     def is_known(cls, name: str | None) -> str | None:
         if name is None or name in NAMED:
             return name
-        close = difflib.get_close_matches(name, NAMED, n=1)
+        close = nearest(name, NAMED)
         hint = (
             f"did you mean {close[0]!r}?" if close else f"known are {', '.join(NAMED)}; for your own use path or load"
         )

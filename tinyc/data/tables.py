@@ -6,7 +6,6 @@ A .csv may quote its cells; a .tsv is as its lines are, a quotation mark in it i
 from __future__ import annotations
 
 import csv
-import difflib
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from tinyc import files, limits
 from tinyc.errors import UserError, quoted
+from tinyc.spelling import nearest
 
 Row = tuple[int, list[str]]
 COMMA, TAB = ",", "\t"
@@ -116,7 +116,7 @@ def header(path: Path, table: Iterator[Row], mark: str, needed: Sequence[str]) -
 
 def missing(where: str, name: str, columns: Sequence[str]) -> UserError:
     """Say that a column is not there, and which may be meant."""
-    close = difflib.get_close_matches(name, columns, n=1)
+    close = nearest(name, columns)
     has = "the columns are " + ", ".join(map(quoted, columns[:20])) if columns else "it has no columns"
     return UserError(where, f"has no column {name!r}", f"did you mean {quoted(close[0])}?" if close else has)
 

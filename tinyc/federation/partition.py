@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tinyc.errors import UserError
+from tinyc.spelling import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ def by_column(split: Split, column: str) -> dict[str, NDArray[np.int64]]:
 
     if column not in split.groups:
         known = list(split.groups)
-        close = difflib.get_close_matches(column, known, n=1)
+        close = nearest(column, known)
         remedy = 'write partition = "iid", or give data whose examples know where they come from'
         if known:
             remedy = f"did you mean {close[0]!r}?" if close else f"the data has {', '.join(map(repr, known))}"

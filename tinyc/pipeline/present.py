@@ -6,7 +6,6 @@ Nothing is run or imported, and of a table the first line alone is read.
 from __future__ import annotations
 
 import ast
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tinyc.data.spec import DataSpec
 from tinyc.errors import UserError, quoted
 from tinyc.pipeline.named import named_files, references
 from tinyc.recipe import Recipe
+from tinyc.spelling import nearest
 
 MARKS = {".csv": tables.COMMA, ".tsv": tables.TAB}
 Defined = ast.FunctionDef | ast.AsyncFunctionDef
@@ -58,7 +58,7 @@ def require_function(builder: Builder, path: Path) -> None:
         taken = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         unknown = next((name for name in builder.options if name not in taken), None)
         if unknown is not None and not node.decorator_list:
-            close = difflib.get_close_matches(unknown, taken, n=1)
+            close = nearest(unknown, taken)
             remedy = f"did you mean {close[0]!r}?" if close else f"it takes {', '.join(taken) or 'nothing'}"
             raise UserError(f"{path}:{node.lineno}", f"{builder.function} takes no {quoted(unknown)}", remedy)
 
@@ -86,7 +86,7 @@ def defined(body: Sequence[ast.stmt]) -> Iterator[tuple[str, Defined | None]]:
 
 def no_function(path: Path, name: str, known: Sequence[str]) -> UserError:
     """Say that a function is not there, and which may be meant."""
-    close = difflib.get_close_matches(name, known, n=1)
+    close = nearest(name, known)
     has = f"it defines {', '.join(known[:20])}" if known else "it defines none"
     return UserError(str(path), f"has no function {name!r}", f"did you mean {close[0]!r}?" if close else has)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 import tinyc
+from tinyc import files
 from tinyc.errors import UserError
+from tinyc.spelling import nearest
 
 
 def root() -> Path:
@@ -25,13 +26,16 @@ def locate(recipe: str) -> Path:
 
     Raises:
         UserError: there is neither such a file nor such a shipped recipe.
+        MachineError: a folder on the way to it may not be read.
     """
+    if not recipe:
+        raise UserError("RECIPE", "is empty", "give a file, or the name of a shipped recipe")
     path = Path(recipe)
     tried = [path, Path("recipes") / f"{recipe}.toml", Path(f"{recipe}.toml"), root() / "recipes" / f"{recipe}.toml"]
-    for candidate in tried:
-        if candidate.is_file():
-            return candidate.resolve()
-    close = difflib.get_close_matches(path.stem, names(), n=1)
+    found = [candidate for candidate in tried if files.exists(candidate)]
+    if found:
+        return next((candidate for candidate in found if candidate.is_file()), found[0]).resolve()
+    close = nearest(path.stem, names())
     hint = f"did you mean {close[0]!r}?" if close else "shipped recipes are " + ", ".join(names())
     raise UserError(recipe, "there is no such file and no shipped recipe of this name", hint)
 
@@ -41,15 +45,16 @@ def find(path: str, recipe_folder: Path, where: str) -> Path:
 
     Raises:
         UserError: it is nowhere; the message lists every place looked at.
+        MachineError: a folder on the way to it may not be read.
     """
     try:
         wanted = Path(path).expanduser()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise UserError(where, f"{path!r} does not exist: {error}", "write the whole path") from error
     folders = [recipe_folder, recipe_folder.parent, root()]
     tried = [wanted] if wanted.is_absolute() else [folder / wanted for folder in folders]
     for candidate in tried:
-        if candidate.exists():
+        if files.exists(candidate):
             return candidate.resolve()
     places = ", ".join(str(candidate) for candidate in dict.fromkeys(tried))
     raise UserError(where, f"{path!r} does not exist", f"looked for {places}")

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Keys = tuple[str | int, ...]
-HEADER = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(?:#.*)?$")
-ASSIGNMENT = re.compile(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
-STRINGS = re.compile(r'"(?:\\.|[^"\\])*"|\'[^\']*\'')
+HEADER = re.compile(r"\s*(\[\[?)([^\[\]=]+)\]\]?\s*$")
+ASSIGNMENT = re.compile(r"\s*([\w-][\w\-. \t]*)=")
+PART = re.compile(r"""\s*(?:"((?:\\.|[^"\\])*)"|'([^']*)'|([\w-]+))\s*\.?""")
+# Strings, of three quotes or one, and comments; what is not closed goes on to the end, where tomllib refuses it.
+OPAQUE = re.compile(
+    r"""
+    \"{3} (?: \\. | [^\\] )*? (?: \"{3,5} | \Z )
+    | '{3} .*? (?: '{3,5} | \Z )
+    | " (?: \\[^\n] | [^"\\\n] )*+ "?
+    | ' [^'\n]*+ '?
+    | \# [^\n]*+
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -33,44 +44,40 @@ class Lines:
         numbers: dict[Keys, int] = {}
         counts: dict[Keys, int] = {}
         prefix: Keys = ()
-        depth, quote = 0, ""
-        for number, line in enumerate(text.splitlines(), start=1):
-            if not depth and not quote:
-                prefix = note(line, number, prefix, numbers, counts)
-            depth, quote = after(line, depth, quote)
+        depth = 0
+        pairs = zip(text.split("\n"), bare(text).split("\n"), strict=True)
+        for number, (line, shown) in enumerate(pairs, start=1):
+            header = None if depth else HEADER.match(shown)
+            if header:
+                prefix = opened(header[1], split(line[header.start(2) : header.end(2)]), counts)
+                note(prefix, number, numbers)
+                continue
+            assignment = None if depth else ASSIGNMENT.match(shown)
+            if assignment:
+                note((*prefix, *split(line[: assignment.end(1)])), number, numbers)
+            depth = max(0, depth + sum(map(shown.count, "[{")) - sum(map(shown.count, "]}")))
         return cls(path, numbers)
 
 
-def note(line: str, number: int, prefix: Keys, numbers: dict[Keys, int], counts: dict[Keys, int]) -> Keys:
-    """Note one line's header or key; give the prefix of the lines that follow."""
-    header = HEADER.match(line)
-    if header:
-        prefix = split(header[2])
-        if header[1] == "[[":
-            index = counts.get(prefix, 0)
-            counts[prefix] = index + 1
-            prefix = (*prefix, index)
-        numbers.setdefault(prefix, number)
-        return prefix
-    assignment = ASSIGNMENT.match(line)
-    if assignment:
-        numbers.setdefault((*prefix, *split(assignment[1])), number)
-    return prefix
+def bare(text: str) -> str:
+    """Write a TOML text, letter for letter, with `_` for strings and nothing for comments; lines stay lines."""
+    return OPAQUE.sub(lambda found: re.sub("[^\n]", " " if found[0][0] == "#" else "_", found[0]), text)
+
+
+def note(keys: Keys, number: int, numbers: dict[Keys, int]) -> None:
+    """Note the line of a key, and of the tables that it begins."""
+    for length in range(len(keys), 0, -1):
+        numbers.setdefault(keys[:length], number)
+
+
+def opened(bracket: str, keys: Keys, counts: dict[Keys, int]) -> Keys:
+    """The keys that a header stands for; each `[[...]]` of one name is one further entry of a list."""
+    if bracket == "[":
+        return keys
+    counts[keys] = counts.get(keys, -1) + 1
+    return (*keys, counts[keys])
 
 
 def split(dotted: str) -> Keys:
     """Split a dotted key into its parts, without quotes."""
-    return tuple(part.strip().strip("\"'") for part in re.findall(r"\"[^\"]*\"|'[^']*'|[^.]+", dotted))
-
-
-def after(line: str, depth: int, quote: str) -> tuple[int, str]:
-    """Follow brackets and triple quotes over the end of a line."""
-    if quote:
-        return (depth, "") if quote in line else (depth, quote)
-    bare = STRINGS.sub('""', line.replace('"""', "\0").replace("'''", "\1")).split("#")[0]
-    for mark, opened in (("\0", '"""'), ("\1", "'''")):
-        if bare.count(mark) % 2:
-            return depth, opened
-    if not depth and HEADER.match(line):
-        return 0, ""
-    return max(0, depth + sum(bare.count(c) for c in "[{") - sum(bare.count(c) for c in "]}")), ""
+    return tuple(double or single or plain for double, single, plain in PART.findall(dotted))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +16,7 @@ from tinyc.recipe.document import Document
 from tinyc.recipe.order import check_order
 from tinyc.recipe.schema import Recipe, Sections, Step
 from tinyc.recipe.signal import check_signal
+from tinyc.spelling import nearest
 from tinyc.targets import Bound
 
 Keys = tuple[str | int, ...]
@@ -93,12 +93,7 @@ def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
 def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Keys) -> Any:
     """Check a table against a schema, strictly: a string is no number, `no` is not False."""
     try:
-        text = json.dumps(table, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise UserError(doc.where(keys), f"a value is neither text, number, switch, list nor table: {error}",
-                        "dates and nan have no place in a recipe") from error  # fmt: skip
-    try:
-        return model.model_validate_json(text, strict=True)
+        return model.model_validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
         raise first_error(error, model, doc, keys) from error
 
@@ -184,6 +179,6 @@ def unknown_key(doc: Document, keys: Keys, known: Iterable[str]) -> UserError:
 def unknown_value(where: str, kind: str, given: str, known: Iterable[str]) -> UserError:
     """Refuse a word, and offer the nearest that is known."""
     names = list(known)
-    close = difflib.get_close_matches(given, names, n=1)
+    close = nearest(given, names)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
     return UserError(where, f"unknown {kind} {given!r}", hint)

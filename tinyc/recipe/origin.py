@@ -34,8 +34,9 @@ def of(recipe: Path) -> Path:
     written = read(recipe.parent / NAME)
     places = [recipe.parent / written["beside"]] if "beside" in written else []
     places += [Path(written["recipe"])] if "recipe" in written else []
-    found = next((place for place in places if place.is_file()), None)
-    return found.resolve() if found else next((place for place in places[1:] if place.parent.is_dir()), recipe)
+    there = [place for place in places if files.exists(place) and place.is_file()]
+    beside = [place for place in places[1:] if files.exists(place.parent) and place.parent.is_dir()]
+    return there[0].resolve() if there else [*beside, recipe][0]
 
 
 def sha256(folder: Path) -> str | None:
