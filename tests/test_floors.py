@@ -13,7 +13,8 @@ import tinyc
 PACKAGE = Path(tinyc.__file__).parent
 ROOMS = (
     # ground
-    "limits", "errors", "scope", "spelling", "units", "files", "progress", "quiet", "targets", "backend",
+    "descriptors", "interrupts", "limits", "errors", "scope", "spelling", "units", "files", "progress", "quiet",
+    "targets", "backend",
     # first
     "cache", "tokens", "signals", "state", "blocks", "arithmetic", "selectors", "builders", "data", "contract",
     "sources", "interpreters",

@@ -1,5 +1,21 @@
-"""`python -m tinyc`."""
+"""The command: `tinyc`, or `python -m tinyc`."""
 
-from tinyc.cli import main
+from __future__ import annotations
 
-main()
+from tinyc import descriptors, interrupts
+
+
+def main() -> None:
+    """Run it; signals are taken over first, since the imports alone take longer than a quick Ctrl-C."""
+    descriptors.open_closed()
+    interrupts.install()
+    try:
+        from tinyc import cli
+
+        cli.main()
+    except KeyboardInterrupt:
+        interrupts.leave()
+
+
+if __name__ == "__main__":
+    main()

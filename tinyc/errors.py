@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from tinyc import limits
 
-UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 QUOTED_VALUE = 80
 """Characters of one value of an input, within a sentence."""
 
@@ -19,14 +18,16 @@ class TinycError(Exception):
         where: the file, line and key path, or the layer, that the failure belongs to.
         problem: what was found there, with the value that was given.
         remedy: what the reader can do; may be empty when `problem` says it already.
+
+    All three may quote an input: what a terminal would obey is spelled out, and what is long is cut.
     """
 
     exit_code: ClassVar[int] = 70
 
     def __init__(self, where: str, problem: str, remedy: str = "") -> None:
-        self.where = printable(clipped(where))
-        self.problem = printable(clipped(problem))
-        self.remedy = printable(clipped(remedy))
+        self.where = clipped(printable(clipped(where)))
+        self.problem = clipped(one_line(clipped(problem)))
+        self.remedy = clipped(one_line(clipped(remedy)))
         super().__init__(f"{self.where}: {self.problem}" + (f"\n  {self.remedy}" if self.remedy else ""))
 
 
@@ -50,15 +51,22 @@ def clipped(text: str, most: int = limits.QUOTED_CHARACTERS) -> str:
     return f"{text[:half]} ... ({len(text) - 2 * half:,} characters) ... {text[-half:]}"
 
 
+def one_line(text: str) -> str:
+    """Write a message of several lines, such as a library's, on one."""
+    return printable(re.sub(r"[ \t]*[\r\n]\s*", " ", text.strip()))
+
+
 def printable(text: str) -> str:
-    """Escape control characters, and what stands for bytes that are no UTF-8, as in a file's name."""
-    return UNPRINTABLE.sub(lambda found: escaped(found[0]), text)
+    """Spell out what a terminal would obey or cannot show: control characters, marks of direction, bytes of no UTF-8."""
+    return text if text.isprintable() else "".join(map(escaped, text))
 
 
 def escaped(character: str) -> str:
-    """Write one character as Python does: as a byte where it stands for one that is no UTF-8."""
+    """Write one character as Python does: as a byte where it stands for one that is no UTF-8, as in a file's name."""
+    if character.isprintable():
+        return character
     code = ord(character)
-    return f"\\x{code & 0xFF:02x}" if code < 0xA0 or 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()
 
 
 def quoted(value: object) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) 
     """Weigh FILE.tflite: bytes by kind and tensor, what could be taken off, arena by lifetime, operators."""
     from tinyc.cli.inspection import show
 
-    click.echo(show(file, as_json, html, picture))
+    streams.give(show(file, as_json, html, picture), as_json)
 
 
 @click.command()
@@ -94,4 +95,4 @@ def predict(file: Path, example: str, scale: Scaling | None, offset: Scaling | N
     """
     from tinyc.cli.prediction import run
 
-    click.echo(run(file, example, scale, offset, as_json))
+    streams.give(run(file, example, scale, offset, as_json), as_json)

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import click
-
 from tinyc import backend, cache, keys, rundir
 from tinyc.attack.attack import Request, Target
 from tinyc.attack.attack import attack as examine
 from tinyc.attack.bounds import Promise
 from tinyc.attack.shadows import School
+from tinyc.cli import streams
 from tinyc.errors import UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.interpreters.runtimes import Runtime
@@ -78,7 +77,7 @@ def run(folder: Path, asked: Asked, as_json: bool) -> None:
         text = json.dumps(finite(found.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
         rundir.replace(folder / WRITTEN, text.encode())
     if as_json:
-        click.echo(text)
+        streams.result(text)
         return
     screen.show(attack_page.lines(found, str(folder), min(screen.width, 80)))
 

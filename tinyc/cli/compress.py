@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import click
-
 from tinyc import cache
+from tinyc.cli import streams
 from tinyc.pipeline import judge
 from tinyc.pipeline.finish import finish
 from tinyc.pipeline.run import Settings, Started, open_run, start_index, steps
@@ -43,18 +42,18 @@ def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str |
     screen.show(lines.end(report, screen.width))
     screen.say(f"report: {folder / 'report.html'}")
     if as_json:
-        click.echo(to_json(report), nl=False)
+        streams.result(to_json(report))
     return verdict(report)
 
 
 def show_start(event: Started, screen: Screen) -> None:
     for warning in event.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        streams.note(f"warning: {warning}")
     screen.show(lines.source(event.source.ledger, judge.source_time(event.source), event.told, screen.width))
 
 
 def verdict(report: Report) -> int:
     """Say the exit code with its reason, and give it."""
     code = 0 if report.met else 1
-    click.echo(f"tinyc: exit {code} ({figures.verdict(report)})", err=True)
+    streams.note(f"tinyc: exit {code} ({figures.verdict(report)})")
     return code

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def diagnose(run: Path, trying: bool, as_json: bool) -> None:
     with open_patient(run, cache.folder(), screen) as patient:
         found = examine(patient.net, patient.flat, patient.data, patient.pool, patient.options)
         for line in [] if as_json else told(run, patient, found, screen.width):
-            click.echo(line)
+            streams.show(line)
         tried, unknown = attempts(patient, found, screen, as_json) if trying else ([], ())
     if as_json:
-        click.echo(as_table(patient, found, tried, unknown))
+        streams.result(as_table(patient, found, tried, unknown))
 
 
 def told(run: Path, patient: Patient, found: Diagnosis, width: int) -> list[str]:
@@ -65,13 +66,13 @@ def attempts(
     done: list[Trial] = []
     heading = diagnosis.trial_heading(probe.score(), probe.split)
     for line in [] if quiet else heading:
-        click.echo(line)
+        streams.show(line)
     for trial in trials.attempts(proposed, patient.quantized, judge, patient.flat.content):
         done.append(trial)
         for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
-            click.echo(line)
+            streams.show(line)
     for line in [] if quiet else diagnosis.trial_end(done, unknown, len(probe.y), min(screen.width, 120)):
-        click.echo(line)
+        streams.show(line)
     return done, unknown
 
 

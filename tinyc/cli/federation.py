@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from tinyc.cli import streams
 from tinyc.cli.recipes import JSON, OUT, SETS
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -29,10 +30,10 @@ def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encrypti
     from tinyc.federation import certificates
 
     made = certificates.make(folder, clients, hosts, days, encryption)
-    click.echo(f"{made[0]}: stays with the server; holds {clients} public keys")
+    streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
     for party in made[1:]:
-        click.echo(f"{party}: goes to one terminal, over a way that you trust")
-    click.echo(f"each folder holds a private key: hand out one, and never {folder} itself; they end in {days} days")
+        streams.show(f"{party}: goes to one terminal, over a way that you trust")
+    streams.show(f"each folder holds a private key: hand out one, and never {folder} itself; they end in {days} days")
 
 
 @federate.command()
@@ -81,5 +82,5 @@ def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int
 
 def say(text: str) -> None:
     """Show one line at once, also in a file."""
-    click.echo(text)
+    streams.show(text)
     sys.stdout.flush()

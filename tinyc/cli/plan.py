@@ -8,9 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import click
-
 from tinyc import cache, ledger, units
+from tinyc.cli import streams
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline.bench import Bench
 from tinyc.pipeline.plan import Plan, Rehearsal, Rewrite, hopeless, plan
@@ -33,11 +32,11 @@ def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
         found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen, checkpoint))
     lost = hopeless(found.checks)
     if as_json:
-        click.echo(json.dumps(to_json(found), indent=2))
+        streams.result(json.dumps(to_json(found), indent=2))
     else:
-        click.echo("\n".join(text(found)))
+        streams.page("\n".join(text(found)))
     reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "nothing stands against it"
-    click.echo(f"tinyc: exit {1 if lost else 0} ({reason})", err=True)
+    streams.note(f"tinyc: exit {1 if lost else 0} ({reason})")
     return 1 if lost else 0
 
 

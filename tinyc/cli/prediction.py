@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import files, limits
+from tinyc.cli import streams
 from tinyc.cli.answers import Answer
 from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
@@ -84,7 +84,7 @@ def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
     found, is_list = sentences(given)
     for sentence, length in zip(found, tokenizer.lengths(found), strict=True):
         if length > tokenizer.length:
-            click.echo(f"cut from {length} to {tokenizer.length} tokens: {sentence[:60]}", err=True)
+            streams.note(f"cut from {length} to {tokenizer.length} tokens: {sentence[:60]}")
     return Asked(tokenizer.encode(found), tuple(found), is_list)
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-import click
-
 from tinyc import cache, keys, rundir
+from tinyc.cli import streams
 from tinyc.errors import UserError
 from tinyc.interpreters.pool import Pool
 from tinyc.pipeline import stored
@@ -52,7 +51,7 @@ def run(
         rundir.replace(folder.path / "sensitivity.json", found.to_json().encode())
         rundir.replace(folder.path / "sensitivity.svg", picture.draw(found).encode())
     if as_json:
-        click.echo(found.to_json(), nl=False)
+        streams.result(found.to_json())
     for line in ("", *tables.lines(found, screen.width), "", *remarks(options, found)):
         screen.say(line)
     screen.say(f"written: {folder.path / 'sensitivity.json'}, sensitivity.svg")

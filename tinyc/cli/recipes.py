@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from tinyc.cli import streams
+
 SETS = click.option(
     "--set", "sets", metavar="KEY=VALUE", multiple=True, help="Change one key, e.g. pass.prune.fraction=0.5."
 )
@@ -45,12 +47,14 @@ def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
     loaded = load(recipe, sets)
     present.require(loaded)
     if as_json:
-        click.echo(json.dumps(loaded.table, indent=2))
+        streams.result(json.dumps(loaded.table, indent=2))
         return
     uses = " -> ".join(step.transform.use for step in loaded.steps)
-    click.echo(f"{loaded.path}: ok\n  {loaded.name}: {uses}\n  {len(loaded.targets)} targets, seed {loaded.seed}")
+    streams.show(f"{loaded.path}: ok")
+    streams.show(f"  {loaded.name}: {uses}")
+    streams.show(f"  {len(loaded.targets)} targets, seed {loaded.seed}")
     for line in advice(loaded):
-        click.echo(f"  note: {line}")
+        streams.show(f"  note: {line}")
 
 
 def advice(recipe: Any) -> list[str]:
@@ -92,9 +96,9 @@ def passes(name: str | None, schema: bool) -> None:
     from tinyc.cli.help import describe_pass, list_passes, recipe_schema
 
     if schema:
-        click.echo(json.dumps(recipe_schema(), indent=2))
+        streams.result(json.dumps(recipe_schema(), indent=2))
     elif name:
-        click.echo(describe_pass(name))
+        streams.page(describe_pass(name))
     else:
-        click.echo(list_passes())
+        streams.page(list_passes())
     sys.stdout.flush()

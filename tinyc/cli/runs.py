@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def report(run: Path, as_json: bool) -> None:
 
     found, views = read(run)
     if as_json:
-        click.echo(to_json(found, views), nl=False)
+        streams.result(to_json(found, views))
         return
     views = views or Views()
     folder = run if run.is_dir() else run.parent
@@ -66,9 +66,12 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 
     (one, views_one), (two, views_two) = read(first), read(second)
     for found, run in ((one, first), (two, second)):
-        say_outdated(found, run if run.is_dir() else run.parent, partial(click.echo, err=True))
+        say_outdated(found, run if run.is_dir() else run.parent, streams.note)
     rows = beside(one, two, views_one, views_two)
-    click.echo(to_json(rows) if as_json else text(rows, (str(first), str(second))))
+    if as_json:
+        streams.result(to_json(rows))
+    else:
+        streams.page(text(rows, (str(first), str(second))))
 
 
 @click.group()
@@ -85,12 +88,12 @@ def list_cache(as_json: bool) -> None:
 
     found = store.entries(store.folder())
     if as_json:
-        click.echo(json.dumps([vars(entry) for entry in found], indent=2))
+        streams.result(json.dumps([vars(entry) for entry in found], indent=2))
         return
     for entry in found:
         age = units.show_seconds(entry.seconds)
-        click.echo(f"{entry.kind:12} {entry.key[:12]}  {units.show_bytes(entry.bytes):>10}  {age} ago")
-    click.echo(f"{store.folder()}: {len(found)} entries, {units.show_bytes(sum(entry.bytes for entry in found))}")
+        streams.show(f"{entry.kind:12} {entry.key[:12]}  {units.show_bytes(entry.bytes):>10}  {age} ago")
+    streams.show(f"{store.folder()}: {len(found)} entries, {units.show_bytes(sum(entry.bytes for entry in found))}")
 
 
 @cache.command("clear")
@@ -104,10 +107,10 @@ def clear_cache(key: str, yes: bool) -> None:
     if not yes:
         what = f"the entries that begin with {key}" if key else "all entries"
         if not click.confirm(f"delete {what} of {store.folder()}?"):
-            click.echo("nothing was deleted")
+            streams.show("nothing was deleted")
             return
     gone = store.clear(store.folder(), key)
-    click.echo(f"deleted {len(gone)} entries, {units.show_bytes(sum(entry.bytes for entry in gone))}")
+    streams.show(f"deleted {len(gone)} entries, {units.show_bytes(sum(entry.bytes for entry in gone))}")
 
 
 @click.command()
@@ -117,7 +120,7 @@ def init(folder: Path) -> None:
     from tinyc.cli.starter import write_starter
 
     for path in write_starter(folder):
-        click.echo(f"wrote {path}")
-    click.echo(
+        streams.show(f"wrote {path}")
+    streams.show(
         f"next: put your net.keras and data.npz into {folder}, then: tinyc check {folder / 'bring-your-own.toml'}"
     )

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tinyc import cache, data, ledger, units
+from tinyc.cli import streams
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.prediction import run_of
@@ -60,11 +60,12 @@ def run(
     else:
         inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
-        shown = open_screen(quiet=as_json)
-        found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=shown, sequence=sequence)
-    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(text(found, "test" if source else "random")))
+        screen = open_screen(quiet=as_json)
+        found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=screen, sequence=sequence)
+    shown = json.dumps(found, indent=1) if as_json else "\n".join(text(found, "test" if source else "random"))
+    streams.give(shown, as_json)
     code = 0 if found["agreed"] else 1
-    click.echo(f"tinyc: exit {code} ({'the runtimes agree' if found['agreed'] else 'the runtimes disagree'})", err=True)
+    streams.note(f"tinyc: exit {code} ({'the runtimes agree' if found['agreed'] else 'the runtimes disagree'})")
     return code
 
 

@@ -182,11 +182,12 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[Any]:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         connect(ray, address, folder, min(workers, os.cpu_count() or 1))
+        # Ray's own would end this process without a word.
+        if threading.current_thread() is threading.main_thread() and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
         yield ray
     finally:
         ray.shutdown()
-        if threading.current_thread() is threading.main_thread() and handler is not None:
-            signal.signal(signal.SIGTERM, handler)
         delete(folder)
 
 

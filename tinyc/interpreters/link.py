@@ -9,12 +9,17 @@ import struct
 import subprocess
 import sys
 import tempfile
+import weakref
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tinyc.interrupts import STATE
+
 ROOT = Path(__file__).resolve().parents[2]
 # Kernels and numpy keep to one thread each: the pool has a worker for every core.
+LIVING: weakref.WeakSet[subprocess.Popen[bytes]] = weakref.WeakSet()
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -48,6 +53,7 @@ class Link:
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=True,
             )
+        LIVING.add(self.process)
         self.connection = Connection(ours.detach())
 
     def send(self, message: tuple[Any, ...]) -> None:
@@ -94,3 +100,14 @@ class Link:
         self.process.wait()
         self.connection.close()
         self.heard.close()
+
+
+def end_living() -> None:
+    """End every worker, whatever this process is doing with it."""
+    for process in list(LIVING):
+        if process.returncode is None:
+            with suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+STATE.at_the_end.append(end_living)
