@@ -6,6 +6,7 @@ import ast
 import hashlib
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -16,7 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from tinyc.errors import UserError
+from tinyc import files, limits
+from tinyc.errors import TinycError, UserError
 
 Find = Callable[[str], Path]
 PREFIX = "tinyc_user_"
@@ -56,7 +58,7 @@ class Builder(BaseModel):
         """SHA-256 over the file, the local modules it imports and the options; imports nothing itself."""
         digest = hashlib.sha256(repr((self.function, sorted(self.options.items()))).encode())
         for path in sorted(local_modules(find(self.file))):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+            digest.update(os.fsencode(path.name) + b"\0" + files.read(path, limits.SOURCE_BYTES))
         return digest.hexdigest()
 
     def call(self, find: Find, *arguments: Any, **offered: Any) -> Any:
@@ -66,10 +68,11 @@ class Builder(BaseModel):
             UserError: no such file or function, or the user's code raised; names the file and the line.
         """
         path = find(self.file)
-        function = getattr(load_module(path), self.function, None)
-        if not callable(function):
-            raise UserError(str(path), f"has no function {self.function!r}", "correct the name after the colon")
+        module = load_module(path)
         with user_code(path, self.function):
+            function = getattr(module, self.function, None)
+            if not callable(function):
+                raise UserError(str(path), f"has no function {self.function!r}", "correct the name after the colon")
             taken = inspect.signature(function).parameters
             offered = {name: value for name, value in offered.items() if name in taken}
             return function(*arguments, **{**offered, **self.options})
@@ -77,8 +80,8 @@ class Builder(BaseModel):
 
 def load_module(path: Path) -> Any:
     """Import a user's file, once for each content: its classes may be registered by name, which bears no repeating."""
-    files = b"".join(file.read_bytes() for file in sorted(local_modules(path)))
-    name = f"{PREFIX}{hashlib.sha256(str(path.resolve()).encode() + files).hexdigest()[:8]}_{path.stem}"
+    sources = b"".join(files.read(file, limits.SOURCE_BYTES) for file in sorted(local_modules(path)))
+    name = f"{PREFIX}{hashlib.sha256(os.fsencode(path.resolve()) + sources).hexdigest()[:8]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -99,8 +102,8 @@ def load_module(path: Path) -> Any:
 def classes(path: Path) -> dict[str, type]:
     """Every class that a user's file, and the local modules that it imports, define, by name."""
     load_module(path)
-    files = local_modules(path)
-    modules = [each for each in list(sys.modules.values()) if Path(getattr(each, "__file__", None) or "") in files]
+    own = local_modules(path)
+    modules = [each for each in list(sys.modules.values()) if Path(getattr(each, "__file__", None) or "") in own]
     return {
         name: item
         for module in modules
@@ -128,14 +131,16 @@ def user_code(path: Path, what: str) -> Iterator[None]:
     """Run code of a user's file: its folder can be imported from, and what it prints does not stand among results.
 
     Raises:
-        UserError: it raised, or called `sys.exit`.
+        UserError: it raised, whatever it was, or called `sys.exit`.
     """
     folder = str(path.parent.resolve())
     sys.path.insert(0, folder)
     try:
         with redirect_stdout(sys.stderr):
             yield
-    except (Exception, SystemExit) as error:
+    except (TinycError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         raise user_code_error(path, what, error) from error
     finally:
         with suppress(ValueError):
@@ -148,11 +153,21 @@ def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     if isinstance(error, SyntaxError) and error.lineno:
         lines = [error.lineno]
     where = f"{path}:{lines[-1]}" if lines else str(path)
-    return UserError(where, f"{what} raised {type(error).__name__}: {error}", "mend the function, then run again")
+    return UserError(where, f"{what} raised {told(error)}", "mend the function, then run again")
+
+
+def told(error: BaseException) -> str:
+    """Write an error's kind and text; the text is made by a user's code, and may raise."""
+    try:
+        text = f"{error}"
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def local_modules(path: Path) -> set[Path]:
     """The file and all modules of its own folder that it imports, however deep."""
+    files.size(path, limits.SOURCE_BYTES)  # `resolve` raises on a loop of links
     found: set[Path] = set()
     waiting = [path.resolve()]
     while waiting:
@@ -170,8 +185,8 @@ def local_modules(path: Path) -> set[Path]:
 def imported(path: Path) -> set[tuple[int, str]]:
     """The dotted names that a file imports, each with its leading dots counted."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError as error:
+        tree = ast.parse(files.read(path, limits.SOURCE_BYTES))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for nesting beyond all use
         raise user_code_error(path, "the module", error) from error
     names: set[tuple[int, str]] = set()
     for node in ast.walk(tree):

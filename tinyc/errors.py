@@ -25,7 +25,7 @@ class TinycError(Exception):
     exit_code: ClassVar[int] = 70
 
     def __init__(self, where: str, problem: str, remedy: str = "") -> None:
-        self.where = clipped(printable(clipped(where)))
+        self.where = clipped(obeyed_by_none(clipped(where)))
         self.problem = clipped(one_line(clipped(problem)))
         self.remedy = clipped(one_line(clipped(remedy)))
         super().__init__(f"{self.where}: {self.problem}" + (f"\n  {self.remedy}" if self.remedy else ""))
@@ -53,20 +53,20 @@ def clipped(text: str, most: int = limits.QUOTED_CHARACTERS) -> str:
 
 def one_line(text: str) -> str:
     """Write a message of several lines, such as a library's, on one."""
-    return printable(re.sub(r"[ \t]*[\r\n]\s*", " ", text.strip()))
+    return obeyed_by_none(re.sub(r"[ \t]*[\r\n]\s*", " ", text.strip()))
 
 
-def printable(text: str) -> str:
-    """Spell out what a terminal would obey or cannot show: control characters, marks of direction, bytes of no UTF-8."""
-    return text if text.isprintable() else "".join(map(escaped, text))
+def obeyed_by_none(text: str) -> str:
+    """Spell out what a terminal would obey or cannot show: control characters, marks of direction, lone surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else spelled_out(letter) for letter in text)
 
 
-def escaped(character: str) -> str:
-    """Write one character as Python does: as a byte where it stands for one that is no UTF-8, as in a file's name."""
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else character.encode("unicode_escape").decode()
+def spelled_out(letter: str) -> str:
+    """Write a character as Python does; what stands for a byte of a file's name that is no UTF-8, as that byte."""
+    code = ord(letter)
+    return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else letter.encode("unicode_escape").decode()
 
 
 def quoted(value: object) -> str:

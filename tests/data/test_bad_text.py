@@ -99,6 +99,10 @@ FUNCTIONS: list[tuple[str, str]] = [
     ("{'x': ['a', 'b'], 'y': [0]}", "x: has the shape (2,), but y (1,)"),
     ("{'x': np.array(['a', 5], object), 'y': [0, 1]}", "x[1]: holds 5, not a string"),
     ("{'x': np.array(['a', None], object), 'y': [0, 1]}", "x[1]: holds None, not a string"),
+    (
+        "{'x': np.array(['a', type('Shy', (), {'__repr__': lambda self: 1 / 0})()], object), 'y': [0, 1]}",
+        "x[1]: holds a Shy, not a string, for a sentence",
+    ),
     ("{'x': ['a', ' '], 'y': [0, 1]}", "x[1]: has an empty sentence"),
     ("{'x': [b'a', b'b'], 'y': [0, 1]}", "x: has the shape (2,)"),
     (

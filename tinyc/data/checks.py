@@ -14,7 +14,7 @@ from tinyc.data.amounts import Amount
 from tinyc.data.dataset import GREY
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
-from tinyc.errors import UserError
+from tinyc.errors import UserError, clipped
 from tinyc.state import Scaling
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -73,7 +73,7 @@ def examples(where: str, x: NDArray[Any]) -> NDArray[Any]:
             where, "holds Python objects (ragged examples?)", "give plain numbers, all examples of one shape"
         )
     if x.dtype.kind not in "biuf":
-        raise UserError(where, f"holds {x.dtype}, not numbers", "give uint8 or float32")
+        raise UserError(where, f"holds {clipped(str(x.dtype), 80)}, not numbers", "give uint8 or float32")
     if x.dtype.kind == "b":
         return x.astype(np.uint8)
     with np.errstate(over="ignore"):

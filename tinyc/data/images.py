@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import files, limits
-from tinyc.data import room
+from tinyc.data import room, strings
 from tinyc.data.pictures import Resize
 from tinyc.data.raw import Raw
-from tinyc.errors import TinycError, UserError, printable
+from tinyc.errors import TinycError, UserError, obeyed_by_none
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "test", "val")
@@ -59,7 +59,7 @@ def read(folder: Path, resize: Resize | None = None) -> Raw:
         paths = [path for group in groups.values() for path in group]
         x[part] = stack(paths, channels, shape, next(iter(modes)), resize)
         y[part] = np.array([numbers[name] for name, group in groups.items() for _ in group], np.int64)
-    return Raw(printable(str(folder)), x, y, names, warnings=tuple(map(printable, notes)))
+    return Raw(obeyed_by_none(str(folder)), x, y, names, warnings=tuple(map(obeyed_by_none, notes)))
 
 
 def parts(folder: Path) -> Mapping[str, Mapping[str, list[Path]]]:
@@ -106,7 +106,7 @@ def folders(folder: Path) -> list[Path]:
     """
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     for path in found:
-        if path.name != printable(path.name):
+        if not strings.can_be_name(path.name):
             problem = "has a name that is not UTF-8, or holds control characters, and names a class"
             raise UserError(str(path), problem, "rename the folder")
     return found

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import limits
+from tinyc.data import strings
 from tinyc.data.arrays import as_names
 from tinyc.data.raw import Raw, array_name
-from tinyc.errors import UserError
+from tinyc.errors import UserError, clipped, quoted
 from tinyc.scope import CLASSIFIERS, beyond
 
 Labels = Mapping[str, NDArray[np.int64]]
@@ -25,21 +28,36 @@ def named_labels(raw: Raw) -> tuple[Labels, tuple[str, ...]]:
     """
     names = raw.class_names
     if names is not None and len(set(names)) != len(names):
-        doubled = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"{raw.where}: class_names", f"names {doubled!r} twice", "give each class its own name")
+        doubled = next(name for name, count in Counter(names).items() if count > 1)
+        raise UserError(f"{raw.where}: class_names", f"names {quoted(doubled)} twice", "give each class its own name")
     one_hot = all(map(is_one_hot, raw.y.values()))
     columns = {part: column(f"{raw.where}: {array_name('y', part)}", y, one_hot) for part, y in raw.y.items()}
     if any(y.dtype.kind in "US" for y in columns.values()):
         y, names = from_names(raw, columns)
     else:
-        y = {part: array.astype(np.int64) for part, array in columns.items()}
+        y = {part: whole(f"{raw.where}: {array_name('y', part)}", array) for part, array in columns.items()}
     highest = max(int(array.max()) for array in y.values())
     if names is None:
         names = tuple(map(str, range(bounded(raw, y, highest) + 1)))
     in_range(raw, y, names)
+    require_names(raw.where, names)
     if len(names) < 2:
-        raise UserError(raw.where, f"has one class, {names[0]!r}", "a classifier needs at least two")
+        raise UserError(raw.where, f"has one class, {quoted(names[0])}", "a classifier needs at least two")
     return y, names
+
+
+def require_names(where: str, names: tuple[str, ...]) -> None:
+    """Refuse more classes than any task has, and names that cannot be written into a report and into C."""
+    if len(names) > limits.CLASSES:
+        raise UserError(where, f"has {len(names):,} classes; at most {limits.CLASSES:,} are read", NUMBERS)
+    bad = next((name for name in names if not name.strip() or not strings.can_be_name(name)), None)
+    if bad is not None:
+        what = "holds control characters" if bad.strip() else "is empty"
+        raise UserError(
+            where,
+            f"has a class of the name {quoted(bad)}, which {what}",
+            "give each class a name of letters and digits",
+        )
 
 
 def column(where: str, y: NDArray[Any], one_hot: bool) -> NDArray[Any]:
@@ -60,14 +78,24 @@ def column(where: str, y: NDArray[Any], one_hot: bool) -> NDArray[Any]:
         return y.astype(np.str_)
     if y.dtype == object and any(isinstance(value, list | tuple | set | np.ndarray) for value in y):
         raise beyond(where, "holds lists, so several values an example, not a class")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        place = int(np.flatnonzero(~np.isfinite(y))[0])
+        raise UserError(where, f"is {y[place]} at [{place}], and no label", "give each example its label, or remove it")
     if y.dtype.kind == "f" and (amount := next(iter(y[~is_whole(y)]), None)) is not None:
         raise beyond(where, f"holds {y.dtype}, such as {amount}: amounts, not classes")
     if y.dtype.kind == "f":
         remedy = f"if these are class numbers, give y.astype(int); if they are amounts: {CLASSIFIERS}"
         raise UserError(where, f"holds {y.dtype}, such as {y[0]}", remedy)
     if y.dtype.kind not in "biuUS":
-        raise UserError(where, f"holds {y.dtype}, not labels", "give integers from 0, or class names")
+        raise UserError(where, f"holds {clipped(str(y.dtype), 80)}, not labels", "give integers from 0, or class names")
     return y
+
+
+def whole(where: str, y: NDArray[Any]) -> NDArray[np.int64]:
+    """Give whole numbers as int64; of unsigned ones some are beyond it."""
+    if y.dtype.kind == "u" and int(y.max()) > np.iinfo(np.int64).max:
+        raise UserError(where, f"is {y.max()} at [{y.argmax()}], and is no class number", NUMBERS)
+    return y.astype(np.int64)
 
 
 def is_whole(y: NDArray[Any]) -> NDArray[np.bool_]:
@@ -97,7 +125,9 @@ def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, t
         strange = next((value for value in values if value not in index), None)
         if strange is not None:
             raise UserError(
-                f"{raw.where}: {array_name('y', part)}", f"holds {strange!r}, which class_names lacks", "add it there"
+                f"{raw.where}: {array_name('y', part)}",
+                f"holds {quoted(strange)}, which class_names lacks",
+                "add it there",
             )
     return {part: np.array([index[value] for value in values], np.int64) for part, values in texts.items()}, names
 
@@ -139,5 +169,5 @@ def every_class_present(
     """
     empty = [names[index] for index in np.flatnonzero(np.bincount(y, minlength=len(names)) == 0)]
     if empty:
-        shown = ", ".join(map(repr, empty[:8])) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
+        shown = ", ".join(map(quoted, empty[:8])) + (f" and {len(empty) - 8} more" if len(empty) > 8 else "")
         raise UserError(where, f"{part} has no example of {shown}", remedy)

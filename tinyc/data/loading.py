@@ -132,8 +132,7 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
         yield "class_names", repr(raw.class_names)
         for axis, table in (("x", raw.x), ("y", raw.y)):
             for part, array in table.items():
-                # The bytes of Python objects are addresses, which differ from process to process.
-                held = repr(array.tolist()).encode() if array.dtype.hasobject else array.tobytes()
+                held = words_of(array) if array.dtype.hasobject else array.tobytes()
                 yield f"{axis} {part} {array.dtype.str} {array.shape}", hashlib.sha256(held).hexdigest()
         for part, columns in raw.groups.items():
             for name, column in columns.items():
@@ -146,6 +145,15 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
     for name, path in found.items():
         with files.opened(path, limits.DATA_BYTES) as file:
             yield name, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def words_of(array: NDArray[Any]) -> bytes:
+    """Give Python objects as bytes: their own are addresses, which differ from process to process.
+
+    Only text among them can be an example or a label; what else there is will be refused.
+    """
+    shown = (str.__repr__(each) if isinstance(each, str) else type(each).__name__ for each in array.ravel().tolist())
+    return f"[{', '.join(shown)}]".encode()
 
 
 def own_files(path: Path) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from tinyc import files, limits, units
 from tinyc.data import arrays, checks, npy, room
 from tinyc.data.npy import Header
 from tinyc.data.raw import Raw
-from tinyc.errors import MachineError, TinycError, UserError, printable, quoted
+from tinyc.errors import MachineError, TinycError, UserError, obeyed_by_none, quoted
 
 AGAIN = "write it again with numpy.savez_compressed"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -54,7 +54,7 @@ def read(path: Path) -> Raw:
         UserError: the file is damaged, holds Python objects, lacks arrays, or is refused by their headers.
         MachineError: the arrays do not fit into memory.
     """
-    where = printable(str(path))
+    where = obeyed_by_none(str(path))
     with files.opened(path, limits.DATA_BYTES) as stream, opened(where, stream) as archive:
         members = members_of(where, archive)
         headers = dict(judged(where, archive, members))

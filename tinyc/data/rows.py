@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tinyc.data import room, tables
 from tinyc.data.raw import Raw
 from tinyc.data.tables import Row
-from tinyc.errors import UserError, printable, quoted
+from tinyc.errors import UserError, obeyed_by_none, quoted
 from tinyc.scope import beyond
 
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
@@ -62,7 +62,7 @@ def arranged(path: Path, label: str, x: NDArray[Any], labels: list[str], groups:
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
     y = np.array([index[name] for name in labels], np.int64)
-    return Raw(printable(str(path)), {"all": x}, {"all": y}, tuple(names), groups={"all": groups})
+    return Raw(obeyed_by_none(str(path)), {"all": x}, {"all": y}, tuple(names), groups={"all": groups})
 
 
 def checked(path: Path, header: Sequence[str], words: Sequence[int], table: Iterator[Row]) -> Iterator[Row]:

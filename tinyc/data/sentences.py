@@ -18,7 +18,7 @@ import numpy as np
 from tinyc import limits
 from tinyc.data import rows, strings, tables
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError, printable, quoted
+from tinyc.errors import UserError, obeyed_by_none, quoted
 from tinyc.scope import beyond
 
 PARTS = ("train", "val", "test")
@@ -64,7 +64,7 @@ def read(path: Path, columns: Columns) -> Raw:
     names = sorted(set(labels), key=rows.order(labels))
     index = {name: number for number, name in enumerate(names)}
     return Raw(
-        printable(str(path)),
+        obeyed_by_none(str(path)),
         {part: np.array([each.text for each in found if each.part == part], object) for part in parts},
         {part: np.array([index[each.label] for each in found if each.part == part], np.int64) for part in parts},
         tuple(names),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError, quoted
+
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def are_sentences(raw: Raw) -> bool:
@@ -44,6 +47,11 @@ def clean(raw: Raw) -> Mapping[str, NDArray[Any]]:
         )
         for part, x in raw.x.items()
     }
+
+
+def can_be_name(text: str) -> bool:
+    """Say whether text can be written into a report and into C: it has no control characters and no half ones."""
+    return not UNWRITABLE.search(text)
 
 
 def sentence(where: str, value: object, what: str = "sentence") -> str:
