@@ -181,9 +181,10 @@ def require_shape(where: str, given: tuple[int, ...], shape: tuple[int, ...]) ->
 
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
+    channels = (3,) if shape[-1:] == (3,) else ()
     with images.opened(path, FORMATS) as image:
-        require_shape(str(path), (*image.size[::-1], *shape[2:]), shape)
-        return np.asarray(image.convert("RGB" if shape[-1:] == (3,) else "L"))
+        require_shape(str(path), (*image.size[::-1], *channels), shape)
+        return np.asarray(image.convert("RGB" if channels else "L"))
 
 
 def array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
