@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,3 +81,11 @@ def test_a_message_quotes_a_limited_part_of_its_input() -> None:
     assert len(str(error)) < 7000
     assert clipped("short") == "short"
     assert clipped("a" * 10 + "b" * 10, 10) == "aaaaa ... (10 characters) ... bbbbb"
+
+
+def test_no_more_room_is_made_than_the_file_needs(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"x" * 10)
+    tracemalloc.start()
+    assert files.read(tmp_path / "small", 1 << 30) == b"x" * 10
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()

@@ -25,6 +25,7 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+PIECE_BYTES = 1 << 20
 BAD_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL)
 
 
@@ -62,12 +63,15 @@ def read(path: Path, most: int, where: str | None = None) -> bytes:
     """Read a regular file of at most `most` bytes whole; raises as `opened` does."""
     with opened(path, most, where) as stream:
         try:
-            content = stream.read(most + 1)
+            # As much room as the file says that it needs: Python would make room for all of `most` at once.
+            parts = [stream.read(os.fstat(stream.fileno()).st_size + 1)]
+            while (total := sum(map(len, parts))) <= most and (part := stream.read(PIECE_BYTES)):
+                parts.append(part)
         except OSError as error:
             raise unreadable(where or str(path), error) from error
-    if len(content) > most:
+    if total > most:
         raise too_large(where or str(path), f"over {units.show_bytes(most)}", most)
-    return content
+    return b"".join(parts)
 
 
 def read_text(path: Path, most: int, where: str | None = None) -> str:

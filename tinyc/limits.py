@@ -128,5 +128,14 @@ LAYER_PRODUCTS = 1 << 38
 # Weights that a network may have beyond those in its file: states of random layers.
 SPARE_WEIGHTS = 1 << 20
 
-# Memory of one interpreter's process, and of what it computes at once.
+# Memory of one interpreter's process, what it may give for one request, and all outputs of a run.
 WORKER_BYTES = 8 << 30
+REPLY_BYTES = 1 << 30
+OUTPUTS_BYTES = 4 << 30
+
+# Random inputs that are drawn for an artifact.
+RANDOM_BYTES = 1 << 30
+
+# How long one example may take on the slowest computer, and all of a request, in seconds.
+EXAMPLE_SECONDS = 600.0
+REQUEST_SECONDS = 60.0

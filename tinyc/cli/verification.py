@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tinyc import cache, data, ledger, units
+from tinyc import cache, data, ledger, limits, units
 from tinyc.cli import streams
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
@@ -24,8 +25,8 @@ from tinyc.errors import UserError
 from tinyc.interpreters.apart import FLOAT_STEP
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.quantization import dequantize
+from tinyc.interpreters.pool import Pool, undriven
+from tinyc.interpreters.quantization import dequantize, is_quantized
 from tinyc.report.terminal import open_screen
 from tinyc.signals.front import Front
 from tinyc.state import Scaling
@@ -126,18 +127,25 @@ def found(path: str) -> Path:
 def random_inputs(described: Description, examples: int, where: str = "the artifact") -> NDArray[Any]:
     """Uniform inputs over all that the input tensor can hold, or all ids of its table; the same each time."""
     random = np.random.default_rng(0)
+    if problem := undriven(described):
+        raise UserError(where, problem, "give a network of one input, with a batch of 1, and one output")
     tensor = described.inputs[0]
     shape = (examples, *tensor.shape[1:])
+    size = math.prod(shape) * np.dtype(np.float32).itemsize
+    if size > limits.RANDOM_BYTES:
+        problem = f"{examples:,} random examples of shape {tensor.shape[1:]} take {units.show_bytes(size)}"
+        remedy = f"give fewer: at most {units.show_bytes(limits.RANDOM_BYTES)} are drawn"
+        raise UserError(where, problem, remedy)
     if takes_ids(tensor):
         rows = table_rows(described)
         if not rows:
             problem = "takes int32, and no GATHER says which ids exist"
             raise UserError(where, problem, "give real inputs: --data NAME|PATH")
         return random.integers(0, rows, shape, dtype=np.int32)
-    if not tensor.scales:
+    if not is_quantized(tensor):
         return random.normal(size=shape).astype(np.float32)
-    limits = np.iinfo(np.dtype(tensor.dtype))
-    return dequantize(random.integers(limits.min, limits.max, shape, endpoint=True).astype(tensor.dtype), tensor)
+    span = np.iinfo(np.dtype(tensor.dtype))
+    return dequantize(random.integers(span.min, span.max, shape, endpoint=True).astype(tensor.dtype), tensor)
 
 
 def text(found: dict[str, Any], kind: str) -> list[str]:

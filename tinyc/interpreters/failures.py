@@ -114,12 +114,18 @@ def missing(runtime: Runtime, where: str, ops: Sequence[Op], op: str, wanted: st
 
 
 def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
-    """Report a worker that crashed or hung; a crash of the interpreter is the file's affair, not this machine's."""
+    """Report a worker that crashed or hung; a crash of the interpreter is the file's affair, not this machine's.
+
+    So is a worker that computed all the time and came to no end; one that computed little was kept from it by others.
+    """
     if error.signal in CRASHES:
         problem = f"{named(runtime)} crashes on it: the worker process {error.how}"
         remedy = "the file holds what this interpreter does not check, and another run ends like this one"
         other = "a device with it would crash too" if runtime == "tflm" else ASK_TFLM
         return UserError(where, problem, f"{remedy}; {other}")
+    if error.busy:
+        problem = f"{named(runtime)} comes to no end with it: the worker process computed, and {error.how}"
+        return UserError(where, problem, "look for a loop that does not end, or take a smaller network")
     remedy = (
         "run again with fewer programs beside it; if that ends alike, the interpreter does not get through the file"
     )

@@ -18,7 +18,17 @@ from tinyc.interpreters.schema import op_names, schema, type_names
 from tinyc.interpreters.sparsity import Sparsity, dense, read_sparsity
 
 __all__ = ["Description", "Op", "Tensor", "describe", "opened"]
-MALFORMED = (struct.error, IndexError, ValueError, TypeError, OverflowError, KeyError, AttributeError, MemoryError)
+MALFORMED = (
+    struct.error,
+    IndexError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    KeyError,
+    AttributeError,
+    MemoryError,
+    RecursionError,
+)
 
 
 def describe(content: bytes, where: str = "the artifact") -> Description:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -24,11 +25,17 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 class LostError(Exception):
-    """The worker died, or did not take or give a message in time; `how` says it in words, `signal` what ended it."""
+    """The worker died, or did not take or give a message in time.
 
-    def __init__(self, how: str, signal: int | None = None) -> None:
+    Attributes:
+        how: in words.
+        signal: what ended it.
+        busy: it gave no answer in time, and computed for at least half of it.
+    """
+
+    def __init__(self, how: str, signal: int | None = None, busy: bool = False) -> None:
         super().__init__(how)
-        self.how, self.signal = how, signal
+        self.how, self.signal, self.busy = how, signal, busy
 
 
 class Link:
@@ -55,6 +62,7 @@ class Link:
             )
         LIVING.add(self.process)
         self.connection = Connection(ours.detach())
+        self.asked = time.monotonic(), 0.0
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Hand a message over.
@@ -62,6 +70,7 @@ class Link:
         Raises:
             LostError: the worker is dead or does not read.
         """
+        self.asked = time.monotonic(), self.computed()
         try:
             self.connection.send(message)
         except BlockingIOError as error:
@@ -82,6 +91,21 @@ class Link:
         except (EOFError, OSError) as error:
             raise self.death() from error
         return message
+
+    def overdue(self) -> LostError:
+        """Say that the worker has not answered what it was last sent, and whether it computed meanwhile."""
+        began, computed = self.asked
+        waited = time.monotonic() - began
+        return LostError(f"hung: it gave no answer in {waited:.0f} s", busy=2 * (self.computed() - computed) > waited)
+
+    def computed(self) -> float:
+        """How many seconds of a processor the worker has taken; 0 where the system does not say (it is no Linux)."""
+        try:
+            told = Path(f"/proc/{self.process.pid}/stat").read_text()
+        except OSError:
+            return 0.0
+        user, system = told.rpartition(")")[2].split()[11:13]  # fields 14 and 15; the name before may hold blanks
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def death(self) -> LostError:
         """Say how the worker ended, with the last thing it said."""

@@ -50,7 +50,7 @@ def first_parting(
             )
         except TinycError:
             continue
-        if steps_apart(one, other).max(initial=0) > steps or unlike(one, other).any():
+        if one.shape != other.shape or steps_apart(one, other).max(initial=0) > steps or unlike(one, other).any():
             return op
     return None
 

@@ -9,20 +9,24 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import limits, units
 from tinyc.errors import MachineError, UserError
 from tinyc.interpreters import failures, runtimes
+from tinyc.interpreters.description import Tensor
 from tinyc.interpreters.flatbuffer import Description, describe
 from tinyc.interpreters.link import Link, LostError
-from tinyc.interpreters.quantization import dequantize
+from tinyc.interpreters.quantization import INTEGERS, dequantize, is_quantized
 from tinyc.interpreters.runtimes import Runtime
 from tinyc.interpreters.spread import Job, Spread, least_arena, read
 
 PATIENCE = 60.0
+NUMBERS = INTEGERS | {"float32", "float16", "float64", "bool", "uint64"}
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,20 @@ def undriven(description: Description) -> str | None:
     if len(description.inputs) != 1 or len(description.outputs) != 1:
         return f"has {counted(description.inputs, 'input')} and {counted(description.outputs, 'output')}"
     wanted = description.inputs[0].shape
-    return None if wanted and wanted[0] == 1 else f"takes inputs of shape {wanted}"
+    if not wanted or wanted[0] != 1 or min(wanted) < 0:
+        return f"takes inputs of shape {wanted}"
+    return unheld(description.inputs[0], "input") or unheld(description.outputs[0], "output")
+
+
+def unheld(tensor: Tensor, what: str) -> str | None:
+    """Say why an input or output cannot be numbers in memory; None where it can."""
+    if tensor.dtype not in NUMBERS:
+        return f"has an {what} of type {tensor.dtype}"
+    if prod(map(abs, tensor.shape)) > limits.ACTIVATION_VALUES:
+        return f"has an {what} of shape {tensor.shape}; at most {limits.ACTIVATION_VALUES:,} numbers are read"
+    if is_quantized(tensor) and not (isfinite(tensor.scales[0]) and tensor.scales[0] > 0):
+        return f"has an {what} with the scale {tensor.scales[0]}"
+    return None
 
 
 def counted(found: Sequence[object], name: str) -> str:
@@ -215,6 +232,10 @@ def check(description: Description, inputs: NDArray[Any], where: str) -> None:
     wanted = description.inputs[0].shape
     if not len(inputs):
         raise UserError(where, "was given no examples", "give at least one")
+    outputs_bytes = len(inputs) * description.outputs[0].bytes
+    if outputs_bytes > limits.OUTPUTS_BYTES:
+        problem = f"gives {units.show_bytes(outputs_bytes)} for {len(inputs):,} examples"
+        raise UserError(where, f"{problem}; at most {units.show_bytes(limits.OUTPUTS_BYTES)} are kept", "give fewer")
     if tuple(inputs.shape[1:]) != wanted[1:]:
         problem = f"takes examples of shape {wanted[1:]} and was given {tuple(inputs.shape[1:])}"
         raise UserError(where, problem, "give the data that the network was made for")

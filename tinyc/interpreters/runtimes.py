@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterable
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import limits
 from tinyc.interpreters import arena, states
 from tinyc.interpreters.states import Start
 
@@ -92,7 +94,7 @@ class Micro:
         arena.zero_inputs(self.interpreter, 1)
 
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
-        return np.stack([unbatched(self.invoke(example[None])) for example in inputs])
+        return stacked(unbatched(self.invoke(example[None])) for example in inputs)
 
     def invoke(self, example: NDArray[Any]) -> NDArray[Any]:
         self.interpreter.set_input(example, 0)
@@ -127,7 +129,7 @@ class Lite:
         if self.batch > 1 and self.many is None and len(inputs) > 1:
             self.many = self.try_batches(inputs)
         if self.many is None:
-            return np.stack([unbatched(invoke(self.single, example[None])) for example in inputs])
+            return stacked(unbatched(invoke(self.single, example[None])) for example in inputs)
         starts = range(0, len(inputs), self.batch)
         return np.concatenate([self.run_batch(inputs[start : start + self.batch]) for start in starts])
 
@@ -163,6 +165,21 @@ def invoke(interpreter: Any, inputs: NDArray[Any]) -> NDArray[Any]:
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], inputs)
     interpreter.invoke()
     return np.array(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+
+
+def stacked(outputs: Iterable[NDArray[Any]]) -> NDArray[Any]:
+    """Put outputs of one shape together.
+
+    Raises:
+        ValueError: they are of several shapes, or fill the memory.
+    """
+    kept, size = [], 0
+    for output in outputs:
+        kept.append(output)
+        size += output.nbytes
+        if size > limits.REPLY_BYTES:
+            raise ValueError(f"{len(kept)} examples give over {limits.REPLY_BYTES:,} bytes")
+    return np.stack(kept)
 
 
 def unbatched(output: NDArray[Any]) -> NDArray[Any]:

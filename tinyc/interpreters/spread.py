@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc import limits
 from tinyc.interpreters import arena, failures, states
 from tinyc.interpreters.description import Description
 from tinyc.interpreters.link import Link, LostError
@@ -29,7 +30,6 @@ LARGEST_CHUNK = 256
 BATCH = 32
 BATCH_BYTES = 32 << 20
 FIRST_ARENA = 1 << 20
-HUNG = "hung: it gave no answer in time"
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Job:
 
     @property
     def chunk(self) -> int:
-        """Examples in a request: small enough to spread and to show progress, in whole batches where it matters."""
+        """Examples in a request, in whole batches where it matters.
+
+        Small enough to spread, to show progress, and to notice a worker that hangs.
+        """
         even = len(self.inputs) // (self.workers * CHUNKS_PER_WORKER)
-        return max(1, min(LARGEST_CHUNK, even) // self.batch) * self.batch
+        patient = int(limits.REQUEST_SECONDS / max(self.seconds(1), 1e-9))
+        return max(1, min(LARGEST_CHUNK, even, patient) // self.batch) * self.batch
 
     @property
     def batch(self) -> int:
@@ -71,7 +75,7 @@ class Job:
     def seconds(self, examples: int) -> float:
         """How long the slowest host computes so many examples."""
         macs = self.description.macs
-        return examples * (UNCOUNTED if macs is None else macs) / SLOWEST
+        return examples * min(limits.EXAMPLE_SECONDS, (UNCOUNTED if macs is None else macs) / SLOWEST)
 
     @property
     def arena_bytes(self) -> int:
@@ -99,7 +103,8 @@ class Spread:
             overdue = min(deadline for _, deadline in self.busy.values())
             ready = wait(list(self.busy), max(0.0, overdue - time.monotonic()))
             if not ready:
-                raise failures.lost(job.runtime, job.where, LostError(HUNG))
+                slowest = min(self.busy, key=lambda connection: self.busy[connection][1])
+                raise failures.lost(job.runtime, job.where, self.links[slowest].overdue())
             for connection in ready:
                 self.take(connection)
         return np.concatenate([self.done[start] for start in sorted(self.done)])
@@ -160,7 +165,7 @@ def ask(link: Link, job: Job, request: tuple[Any, ...], patience: float) -> Any:
     try:
         link.send(request)
         if not link.connection.poll(patience + job.seconds(max(1, len(job.inputs)))):
-            raise failures.lost(job.runtime, job.where, LostError(HUNG))
+            raise link.overdue()
         answer = link.receive()
     except LostError as error:
         raise failures.lost(job.runtime, job.where, error) from error

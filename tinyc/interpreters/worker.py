@@ -9,20 +9,24 @@ process.
 
 from __future__ import annotations
 
+import resource
 import struct
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tinyc import limits
 from tinyc.interpreters import arena, heard, runtimes
 
 # What a file or a kernel can cause; anything else is a fault of this machine or of ours.
-FILE_ERRORS = (RuntimeError, ValueError, IndexError, struct.error)
+FILE_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, MemoryError, OverflowError, struct.error)
 
 
 def main() -> None:
     """Answer requests until the other side closes the socket."""
     connection = Connection(int(sys.argv[1]))
+    bound_memory()
     session: runtimes.Session | None = None
     connection.send(("ready",))
     while True:
@@ -48,6 +52,14 @@ def main() -> None:
             connection.send(reply)
         except (BrokenPipeError, ConnectionResetError):
             return
+
+
+def bound_memory() -> None:
+    """Let a file that asks for all memory fail in this process alone."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = limits.WORKER_BYTES if hard == resource.RLIM_INFINITY else min(hard, limits.WORKER_BYTES)
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def answer(session: runtimes.Session | None, inputs: Any) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyc import data, progress
 from tinyc.data.dataset import Dataset
+from tinyc.errors import UserError
 from tinyc.interpreters import dense_scales, operators, runtimes, states
 from tinyc.interpreters.apart import identical, kinds, steps_apart, unlike
 from tinyc.interpreters.flatbuffer import Description, Op, describe
@@ -90,6 +91,8 @@ def compare(
             file = content if runtime == "tflm" else plain
             runs[runtime] = pool.run(file, inputs, runtime, where, shown.advance, sequence)
 
+    refuse_shapes(runs, where)
+
     def part(pair: Pairing, beyond: NDArray[Any]) -> Op | None:
         chosen = inputs[: beyond[0] + 1] if sequence else inputs[beyond[:PROBED]]
         return first_parting(
@@ -117,6 +120,19 @@ def compare(
         "arena_bytes": runs["tflm"].arena_bytes if "tflm" in runs else None,
         "ops": dict(Counter(op.name for op in described.ops)),
     }
+
+
+def refuse_shapes(runs: Mapping[Runtime, Run], where: str) -> None:
+    """Refuse a file whose runtimes give outputs of different shapes, which cannot be held against each other.
+
+    Raises:
+        UserError: names the shapes.
+    """
+    given = {runtime: run.raw.shape[1:] for runtime, run in runs.items()}
+    if len(set(given.values())) > 1:
+        told = ", ".join(f"{runtime} {shape}" for runtime, shape in given.items())
+        problem = f"the runtimes give outputs of different shapes: {told}"
+        raise UserError(where, problem, "its output's shape is not what its operators compute: convert it again")
 
 
 def decoded(described: Description) -> list[str]:

@@ -1,0 +1,49 @@
+"""What a command names and is no file: a pipe must not hang, a device not fill the memory, 64 GiB not be read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
+from tiny import Plan, by_hand
+
+from tinyc import cli
+
+
+def sparse(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 64 << 30)
+
+
+PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "pipe": (os.mkfifo, "is a pipe, not a regular file"),
+    "folder": (Path.mkdir, "is a folder, not a regular file"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
+    "circle": (lambda path: path.symlink_to(path), "is no path: too many levels of symbolic links"),
+    "sparse": (sparse, "has 64.0 GiB; at most"),
+    "missing": (lambda path: None, "there is no such file"),
+}
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "inspect": ("inspect", "odd"),
+    "verify": ("verify", "odd"),
+    "predict": ("predict", "odd", "x.npy"),
+    "the example": ("predict", "net.tflite", "odd"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_it_is_refused_in_one_message(
+    command: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make, said = PLACES[name]
+    monkeypatch.chdir(tmp_path)
+    make(Path("odd"))
+    Path("net.tflite").write_bytes(by_hand([Plan((1, 4)), Plan((1, 4))], [("RELU", (0,), (1,))]))
+    assert cli.invoke(list(COMMANDS[command])) == 2
+    assert capsys.readouterr().err.startswith(f"error: odd: {said}")
