@@ -30,7 +30,7 @@ class LostError(Exception):
     Attributes:
         how: in words.
         signal: what ended it.
-        busy: it gave no answer in time, and computed for at least half of it.
+        busy: it gave no answer in time, and computed for more than an eighth of it; one that waits computes nothing.
     """
 
     def __init__(self, how: str, signal: int | None = None, busy: bool = False) -> None:
@@ -96,7 +96,7 @@ class Link:
         """Say that the worker has not answered what it was last sent, and whether it computed meanwhile."""
         began, computed = self.asked
         waited = time.monotonic() - began
-        return LostError(f"hung: it gave no answer in {waited:.0f} s", busy=2 * (self.computed() - computed) > waited)
+        return LostError(f"hung: it gave no answer in {waited:.0f} s", busy=8 * (self.computed() - computed) > waited)
 
     def computed(self) -> float:
         """How many seconds of a processor the worker has taken; 0 where the system does not say (it is no Linux)."""
