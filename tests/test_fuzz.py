@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from fuzz import forking
 from fuzz.places import PLACES
-from fuzz.readers import READERS, Reader
+from fuzz.readers import NO_FILES, READERS, Reader
 
 INPUTS = 5000 if os.environ.get("TINYC_TEST_LONG") else 300
 TOTAL = sum(reader.share for reader in READERS.values())
@@ -103,7 +103,7 @@ def test_damaged_inputs_end_in_one_message(name: str, forkers: Forkers) -> None:
     assert not failed, f"{len(failed)} of {count(reader)}:\n" + "\n".join(failed[:20])
 
 
-@pytest.mark.parametrize("name", [name for name in READERS if name != "--set"])
+@pytest.mark.parametrize("name", [name for name in READERS if name not in NO_FILES])
 def test_what_is_no_file_ends_in_one_message(name: str, forkers: Forkers) -> None:
     """A pipe must not hang, a device not fill the memory, and a file of 64 GiB not be read."""
     reader = READERS[name]

@@ -122,6 +122,7 @@ def loaded_weights() -> object:
 
 def dissected() -> object:
     """A .tflite looked at from all sides, without running it."""
+    from tinyc.cli.inspection import read_file
     from tinyc.cli.savings import savings
     from tinyc.interpreters import graphs, multiplications
     from tinyc.interpreters.anatomy import anatomy
@@ -129,7 +130,7 @@ def dissected() -> object:
     from tinyc.interpreters.flatbuffer import opened
     from tinyc.interpreters.lifetimes import lifetimes
 
-    content = Path("net.tflite").read_bytes()
+    content = read_file(Path("net.tflite"))
     _, described = opened(content, "net.tflite")
     return (
         constants(described), anatomy(content, described, "net.tflite"), savings(content, described),
@@ -171,10 +172,11 @@ def client_keys() -> object:
 
 
 def sealing_key() -> object:
+    from tinyc import files, limits
     from tinyc.federation import ciphertexts
 
     path = Path("keys/client-1/encryption.key")
-    return ciphertexts.read_key(path.read_bytes(), str(path))
+    return ciphertexts.read_key(files.read(path, limits.SEALING_KEY_BYTES), str(path))
 
 
 def front() -> object:
@@ -189,6 +191,8 @@ def sensitivity() -> object:
     return record.load(Path("sensitivity.json"))
 
 
+NO_FILES = ("--set", "job", "job's network")
+"""What comes from a command line or a server, and is no file of a user's."""
 TEXT = {"text": "text", "label": "kind", "prepare": {"tokens": 8, "tokenizer": "vocab.txt"}}
 NPZ = mutations.archive(mutations.array)
 KERAS = mutations.archive(mutations.table)
