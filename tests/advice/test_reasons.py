@@ -12,6 +12,7 @@ from report import example
 from tinyc.advice.guess import Guess
 from tinyc.advice.guessing import chance, constant, is_guessing, order
 from tinyc.advice.inputs import Raw, Scaled, Seen, scalings
+from tinyc.advice.missed import Ran
 from tinyc.advice.reasons import told
 from tinyc.advice.symptoms import Share, Statistics, Symptoms
 from tinyc.ledger import Ledger
@@ -133,6 +134,15 @@ def test_what_is_read_off_the_losses_waits_for_what_is_seen_on_the_network() -> 
     assert writes(replace(high, symptoms=statistics(19)))[0].startswith("momentum")
     assert writes(guess(training=stuck)) == ["epochs = 24 in [source] train"]
     assert writes(guess(training={"objective": "labels", "loss": [1.4, 0.4]})) == []
+
+
+def test_a_deep_cut_may_be_made_smaller() -> None:
+    before, after = replace(example.SOURCE, params=1000), replace(example.SOURCE, params=200, accuracy=0.25)
+    cut = Ran(1, "prune", {"how": "channels", "fraction": 0.75}, before, after, 2.0)
+    found = guess(training={}, keys="", options={}, use="prune", state="1 prune", ran=cut)
+    assert writes(found) == ["fraction = 0.375 in pass 1 (prune)"]
+    shallow = replace(cut, after=replace(after, params=900))
+    assert writes(replace(found, ran=shallow)) == []
 
 
 def test_few_test_examples() -> None:

@@ -19,8 +19,8 @@ X = np.random.default_rng(0).normal(MEAN, STD, (200, 3)).astype(np.float32)
 Layers = Callable[[Any], list[Any]]
 
 
-def normalization(keras: Any) -> Any:
-    layer = keras.layers.Normalization(axis=-1, name="adapted")
+def normalization(keras: Any, axis: int = -1) -> Any:
+    layer = keras.layers.Normalization(axis=axis, name="adapted")
     layer.adapt(X)
     return layer
 
@@ -38,6 +38,7 @@ def rescaling(keras: Any) -> Any:
 
 PULLED: dict[str, Layers] = {
     "Normalization": lambda keras: [normalization(keras)],
+    "Normalization of axis 1": lambda keras: [normalization(keras, 1)],
     "BatchNormalization": lambda keras: [batch_normalization(keras)],
     "Rescaling by column": lambda keras: [rescaling(keras)],
     "two in a row": lambda keras: [keras.layers.Rescaling(2.0, 1.0), rescaling(keras)],

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tinyc import units
 from tinyc.advice.guessing import chance, constant
+from tinyc.advice.missed import Ran
 from tinyc.advice.symptoms import Symptoms
 from tinyc.ledger import Ledger
 from tinyc.state import Scaling
@@ -34,7 +35,7 @@ class Guess:
         scale, offset: those of `[data]` now.
         quantize: the place of the pass `quantize`, from 1, where it stands later; `reestimates`: it measures the
             statistics of batch normalization again.
-        use: the pass that gave the state, or "source".
+        use: the pass that gave the state, or "source"; `ran`: what it cost and took away.
     """
 
     state: str
@@ -54,6 +55,7 @@ class Guess:
     quantize: int | None = None
     reestimates: bool = False
     use: str = "source"
+    ran: Ran | None = None
 
     @property
     def chance(self) -> float:

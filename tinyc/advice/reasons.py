@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyc import units
+from tinyc.advice import recover
 from tinyc.advice.guess import Guess
 from tinyc.advice.guessing import beats_guessing, order
 from tinyc.advice.inputs import Scaled, better, changes, sees, unscaled
+from tinyc.advice.missed import whole
 from tinyc.advice.symptoms import Share
 from tinyc.advice.told import Advice, Change, Told, literal, spelled
 from tinyc.ledger.intervals import wilson
@@ -167,6 +169,16 @@ def few_epochs(guess: Guess) -> Found:
     yield more_epochs(guess, MORE * guess.options["epochs"], because)
 
 
+def deep_cut(guess: Guess) -> Found:
+    """A pass that took a good part of the parameters away."""
+    ran = guess.ran
+    if ran is None or ran.share_gone < recover.DEEP or not (made := recover.halved(ran)):
+        return
+    because = f"{recover.lost(ran)}, and took {whole(ran.share_gone)} of the parameters"
+    cost = f"about {ran.gone / 2:,.0f} parameters more"
+    yield advice(guess, because, [Change("set", key, value) for key, value in made], cost)
+
+
 def few_test_examples(guess: Guess) -> Found:
     """A figure above chance that so few examples cannot tell from it."""
     accuracy, examples = guess.ledger.accuracy, guess.ledger.examples
@@ -234,6 +246,7 @@ REASONS = (
     Reason("shuffled labels", True, shuffled_labels),
     Reason("learning rate", False, learning_rate),
     Reason("few epochs", False, few_epochs),
+    Reason("deep cut", False, deep_cut),
     Reason("few test examples", False, few_test_examples),
 )
 

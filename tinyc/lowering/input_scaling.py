@@ -109,8 +109,7 @@ def affine(layer: Any, columns: int) -> tuple[Columns, Columns] | None:
 
 def normalization(layer: Any, columns: int) -> tuple[Columns, Columns] | None:
     """(x - mean) / deviation, by the last axis or one for all; `invert` undoes it."""
-    last = len(layer.input_spec.shape) - 1 if layer.input_spec else None
-    if tuple(layer.axis or ()) not in ((), (last,), (-1,)):
+    if tuple(layer.axis or ()) not in ((), (-1,), (len(layer.input_shape) - 1,)):
         return None
     mean, variance = (spread(np.asarray(each), columns) for each in (layer.mean, layer.variance))
     deviation = np.maximum(np.sqrt(variance), backend.keras().backend.epsilon())

@@ -9,6 +9,7 @@ from tinyc import ledger
 from tinyc.advice.guess import Guess
 from tinyc.advice.guessing import is_guessing
 from tinyc.advice.legal import is_legal
+from tinyc.advice.missed import Ran
 from tinyc.advice.reasons import told
 from tinyc.advice.symptoms import Symptoms
 from tinyc.advice.told import Told
@@ -59,7 +60,9 @@ def of_step(bench: Bench, index: int, done: Done, before: Done) -> tuple[Told, .
         return (Told(f"{index} {transform.use}", STILL, follows=True),)
     training = done.facts.get("fine_tune", done.facts)
     keys = f"pass.{index}" if training.get("epochs") else ""
-    return say(bench, index, done, keys, transform.model_dump() if keys else {}, training, done.seconds)
+    options = transform.model_dump()
+    ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
+    return say(bench, index, done, keys, options if keys else {}, training, done.seconds, ran)
 
 
 def say(
@@ -70,6 +73,7 @@ def say(
     options: Mapping[str, Any],
     training: Mapping[str, Any],
     seconds: float | None,
+    ran: Ran | None = None,
 ) -> tuple[Told, ...]:
     """Look for the reasons in what is stored of a state."""
     measured, recipe, data = judge.measurement(done, bench.dataset), bench.recipe, bench.dataset
@@ -96,5 +100,6 @@ def say(
         quantize=quantize,
         reestimates=quantize is not None and getattr(recipe.steps[quantize - 1].transform, "reestimate", False),
         use=uses[index - 1] if index else "source",
+        ran=ran,
     )
     return (told(guess, lambda changes: is_legal(recipe, changes)),)
