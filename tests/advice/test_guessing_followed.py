@@ -135,3 +135,15 @@ def test_changes_are_applied_to_a_copy_and_checked(tmp_path: Path) -> None:
     made = check(Document(recipe.path, changed, ()))
     assert [step.transform.use for step in made.steps] == ["prune", "quantize"]
     assert "reestimate" not in recipe.table["pass"][0]
+
+
+@pytest.mark.slow
+def test_a_cut_that_leaves_nothing_is_made_smaller(tmp_path: Path) -> None:
+    cut = '[[pass]]\nuse = "prune"\nhow = "channels"\nfraction = 0.9\nepochs = 0\n'
+    recipe = stripes.write(tmp_path, stripes.trained(tmp_path, width=12), cut)
+    found = stripes.run(recipe, tmp_path / "runs")["steps"][0]
+    (told,) = found["told"]
+    assert told["about"] == "1 prune"
+    (smaller,) = (each for each in told["advice"] if "fraction" in each["write"])
+    followed = stripes.run(recipe, tmp_path / "runs", *sets(smaller))
+    assert followed["final"]["accuracy"] > found["after"]["accuracy"] + 0.1
