@@ -145,6 +145,22 @@ def test_no_worker_survives_a_process_that_has_to_be_ended() -> None:
     assert not Path(f"/proc/{lines[0]}").exists()
 
 
+def test_what_a_failure_leaves_behind_is_silent() -> None:
+    """An archive that a full disk left open failed again in its destructor, with a traceback behind the message."""
+    code, lines = ran("""
+        import io, zipfile
+        from tinyc.errors import MachineError
+
+        def work(*_):
+            stream = io.BytesIO()
+            archive = zipfile.ZipFile(stream, "w")
+            archive.writestr("a", b"b")
+            stream.close()
+            raise MachineError("here", "the disk is full")
+    """)
+    assert (code, lines) == (3, ["error: here: the disk is full", "tinyc: exit 3 (this machine)"])
+
+
 @pytest.mark.long
 def test_a_run_is_interrupted_anywhere_and_goes_on(tmp_path: Path) -> None:
     """Four quick ones, later in each run than in the one before; what is finished stays finished."""

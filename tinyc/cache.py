@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from tinyc import units
+from tinyc import files, units
 from tinyc.errors import MachineError, UserError
 
 KINDS = ("sources", "soft-labels", "trainings", "checkpoints")
@@ -127,7 +127,7 @@ def locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        stream = (path / ".lock").open("ab")
+        stream = files.for_lock(path / ".lock")
     except OSError as error:
         raise MachineError(str(path), f"cannot be written: {error.strerror}", REMEDY) from error
     with stream:
@@ -135,7 +135,7 @@ def locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
         yield
 
 
-def hold(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> None:
+def hold(stream: IO[str], path: Path, say: Callable[[str], None]) -> None:
     """Take the lock of an open file; closing the file gives it back."""
     try:
         import fcntl

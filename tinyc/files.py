@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import IO
 
 from tinyc import units
 from tinyc.errors import MachineError, UserError
@@ -80,6 +81,26 @@ def read_text(path: Path, most: int, where: str | None = None) -> str:
         return read(path, most, where).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(where or str(path), f"is not UTF-8 text: {error}", "save it as UTF-8") from error
+
+
+def for_lock(path: Path) -> IO[str]:
+    """Open a regular file to lock it, made where there is none; a link is not followed.
+
+    Raises:
+        UserError: something else stands there.
+        OSError: it cannot be opened or made.
+    """
+    mode = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        descriptor = os.open(path, mode, 0o666)
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.ELOOP, errno.ENXIO):
+            raise UserError(str(path), "is no regular file, and a lock is kept there", "remove it") from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UserError(str(path), "is no regular file, and a lock is kept there", "remove it")
+    return open(descriptor, "r+", errors="replace")
 
 
 def exists(path: Path) -> bool:

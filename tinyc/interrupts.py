@@ -63,8 +63,11 @@ def install() -> None:
 
 
 def drop(show: Callable[[Any], object], dropped: Any) -> None:
-    """Note an interrupt that came where nothing can be raised, as in a destructor, instead of a traceback."""
-    if STATE.code is None:
+    """Note an interrupt that came where nothing can be raised, as in a destructor, instead of a traceback.
+
+    Once the command has said how it ended, nothing is shown: a file that a full disk left open fails again then.
+    """
+    if STATE.code is None and not STATE.ending:
         show(dropped)
     elif isinstance(dropped.exc_value, KeyboardInterrupt):
         STATE.dropped = True

@@ -78,7 +78,7 @@ def test_a_network_that_a_pass_made(keys: dict[str, Any], tmp_path: Path) -> Non
     given = Net(network(), artifacts.TASK)
     made = PASSES[keys["use"]].model_validate(keys).apply(given, artifacts.context(tmp_path, source=given)).state
     assert_adapted(made.model)
-    (tmp_path / "net.h5").write_bytes(stored.network_file(made, tmp_path)["net.h5"])
+    (tmp_path / "net.h5").write_bytes(stored.network_file(made)["net.h5"])
     assert_adapted(sources.read(tmp_path / "net.h5", "it"))
     assert_adapted(made.clone().model)
 

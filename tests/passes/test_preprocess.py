@@ -270,7 +270,7 @@ def test_the_artifact_takes_raw_windows(tmp_path, steps):
 def test_a_stored_state_is_read_back(tmp_path, steps):
     state = preprocess(*steps).apply(trained(), waves.context(tmp_path)).state
     step = tmp_path / "01-preprocess-abc"
-    store(step, {"state": stored.describe(state)}, stored.state_files(state, tmp_path))
+    store(step, {"state": stored.describe(state)}, stored.state_files(state))
     found = stored.load_state(step, waves.TASK, dict)
     assert found.task == state.task
     same(front_weights(state.model), found.model)

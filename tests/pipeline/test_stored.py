@@ -50,7 +50,7 @@ def test_a_network_with_layers_of_the_users_own_is_read_back(tmp_path: Path) -> 
     (tmp_path / "part.py").write_text(PART)
     net = Net(sources.network(Builder(build="net.py:net"), TASK, tmp_path.joinpath), TASK)
     step = tmp_path / "01-distill-abc"
-    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net, tmp_path))
+    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net))
     found = stored.load_state(step, TASK, lambda: builders.classes(tmp_path / "net.py"))
     images = np.random.default_rng(0).random((5, 8, 8, 1)).astype(np.float32)
     assert np.array_equal(found.model(images), net.model(images))
@@ -61,7 +61,7 @@ def test_ranges_of_a_training_under_rounding_are_read_back(tmp_path: Path) -> No
 
     net = Net(clients.network(), clients.TASK, ranges={"first/output": (-1.25, 2.0), "input/0": (0.0, 0.1)})
     step = tmp_path / "01-federate-abc"
-    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net, tmp_path))
+    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net))
     found = stored.load_state(step, clients.TASK, dict)
     assert isinstance(found, Net)
     assert found.ranges == net.ranges

@@ -21,6 +21,7 @@ REMEDIES = {
     errno.EACCES: NO_WRITING,
     errno.EPERM: NO_WRITING,
     errno.ENOENT: NO_WRITING,
+    errno.EISDIR: "move that folder away, or give another one by --out",
 }
 REASONS = {2: "recipe, usage, user code or data", 3: "this machine"}
 

@@ -19,7 +19,7 @@ from tinyc.errors import UserError
 from tinyc.federation import job_header
 from tinyc.federation.job_header import TaskTable
 from tinyc.federation.options import FederationOptions
-from tinyc.quiet import hushed
+from tinyc.sources.storing import h5_bytes
 from tinyc.state import Net, Stream, Task
 from tinyc.tokens import Tokenizer
 
@@ -132,16 +132,10 @@ def network_bytes(model: Any) -> bytes:
     if own:
         problem = f"layer {own[0].name!r} is a {type(own[0]).__name__} of your own code, which clients do not get"
         raise UserError("federate", problem, "build the network from Keras' layers and from tinyc.blocks")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.h5"
-        try:
-            with hushed():
-                model.save(path, save_format="h5", include_optimizer=False)
-        except (NotImplementedError, TypeError, ValueError) as error:
-            raise UserError(
-                "federate", f"the network cannot be sent: {error}", "use layers that Keras stores"
-            ) from error
-        return path.read_bytes()
+    try:
+        return h5_bytes(model)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UserError("federate", f"the network cannot be sent: {error}", "use layers that Keras stores") from error
 
 
 def known(module: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import tempfile
 import time
@@ -149,13 +150,12 @@ class Workshop:
                 library(module)
         began = time.monotonic()
         opened = self.opened()
-        with scratch_folder(self.bench.folder.path) as scratch:
-            measured = ledger.measure_net(opened.net, self.bench.dataset, self.bench.progress)
-            facts = {} if opened.training is None else {"training": opened.training}
-            facts |= guesses.looked_at(self.bench, opened.net, measured, is_loaded=opened.training is None)
-            done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
-                        layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
-            return stored.save(done, None, {}, scratch, keys.numbers("source"))
+        measured = ledger.measure_net(opened.net, self.bench.dataset, self.bench.progress)
+        facts = {} if opened.training is None else {"training": opened.training}
+        facts |= guesses.looked_at(self.bench, opened.net, measured, is_loaded=opened.training is None)
+        done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
+                    layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
+        return stored.save(done, None, {}, keys.numbers("source"))
 
     def use(self, index: int) -> str:
         return self.run.recipe.steps[index - 1].transform.use if index else "source"
@@ -187,7 +187,7 @@ class Workshop:
             return None
         folder = self.folder(index)
         done = stored.load(folder)
-        if done is None and folder.exists():
+        if done is None and os.path.lexists(folder):
             aside = rundir.set_aside(folder)
             self.bench.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
         if done is None and rundir.borrow(self.bench.folder, folder):
@@ -218,7 +218,7 @@ class Workshop:
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
-        done = stored.save(done, outcome.state, outcome.files, scratch, keys.numbers(transform.use))
+        done = stored.save(done, outcome.state, outcome.files, keys.numbers(transform.use))
         del state, outcome
         gc.collect()
         return done

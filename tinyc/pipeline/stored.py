@@ -15,9 +15,9 @@ from tinyc import rundir, sources
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.ledger import Ledger
-from tinyc.quiet import hushed
 from tinyc.report.views import Layer
 from tinyc.signals.front import Front
+from tinyc.sources.storing import h5_bytes
 from tinyc.state import Flat, Net, Scaling, State, Task
 from tinyc.tokens import Tokenizer
 
@@ -44,9 +44,7 @@ class Done:
     files: tuple[str, ...] = ()
 
 
-def save(
-    done: Done, state: State | None, files: Mapping[str, bytes], scratch: Path, numbers: Mapping[str, int]
-) -> Done:
+def save(done: Done, state: State | None, files: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.
 
     `state` is None for the source, whose weights live in the user cache.
@@ -64,7 +62,7 @@ def save(
     }
     stream = io.BytesIO()
     np.save(stream, np.asarray(done.scores, np.float32))
-    contents = {SCORES: stream.getvalue(), **state_files(state, scratch)}
+    contents = {SCORES: stream.getvalue(), **state_files(state)}
     contents |= {FILES + name: content for name, content in files.items()}
     rundir.store(done.folder, manifest, contents)
     return replace(done, files=tuple(sorted(files)))
@@ -85,33 +83,30 @@ def describe(state: State | None) -> dict[str, Any] | None:
     return {"kind": "net", **words, **ranges}
 
 
-def state_files(state: State | None, scratch: Path) -> dict[str, bytes]:
+def state_files(state: State | None) -> dict[str, bytes]:
     """The state as the bytes of one file, with its tokenizer or front beside it."""
     if state is None:
         return {}
     words = {TOKENIZER: state.task.tokenizer.definition.encode()} if state.task.tokenizer else {}
     if state.task.front:
         words[FRONT] = state.task.front.to_json().encode()
-    return {**network_file(state, scratch), **words}
+    return {**network_file(state), **words}
 
 
-def network_file(state: State, scratch: Path) -> dict[str, bytes]:
+def network_file(state: State) -> dict[str, bytes]:
     if isinstance(state, Flat):
         return {FLAT: state.content}
-    path = scratch / NET
     try:
-        with hushed():
-            state.model.save(path, save_format="h5", include_optimizer=False)
+        return {NET: h5_bytes(state.model)}
     except (NotImplementedError, TypeError, ValueError) as error:
         remedy = "give each layer class of yours a get_config() that returns all arguments of its __init__"
         raise UserError(state.model.name, f"the network cannot be stored: {error}", remedy) from error
-    return {NET: path.read_bytes()}
 
 
 def numbers(folder: Path) -> Mapping[str, int]:
     """The numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
-    found: Mapping[str, int] = (rundir.manifest(folder) or {}).get("numbers", {})
-    return found
+    found = (rundir.manifest(folder) or {}).get("numbers", {})
+    return found if isinstance(found, dict) else {}
 
 
 def load(folder: Path, cached: bool = True) -> Done | None:
@@ -124,7 +119,13 @@ def load(folder: Path, cached: bool = True) -> Done | None:
 
 
 def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
-    """Make a step of its manifest and its scores."""
+    """Make a step of its manifest and its scores.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError, AttributeError: they are not of the right shape.
+    """
+    if not all(rundir.is_inside(name) for name in table["files"]):
+        raise ValueError("a file of the step leads out of its folder")
     return Done(
         folder=folder,
         key=table["key"],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyc import rundir
+from tinyc import files, limits, rundir
 from tinyc.errors import MachineError, UserError
 from tinyc.report import html, markdown
 from tinyc.report.record import SCHEMA, Report
@@ -67,13 +67,10 @@ def read(path: Path) -> tuple[Report, Views | None]:
 
 
 def _table(file: Path) -> dict[str, Any]:
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError as error:
+    if not files.exists(file):
         remedy = "give the folder of a finished run, e.g. runs/resnet50-tiny"
-        raise UserError(str(file), "there is no report here", remedy) from error
-    except OSError as error:
-        raise MachineError(str(file), f"cannot be read: {error.strerror or error}") from error
+        raise UserError(str(file), "there is no report here", remedy)
+    content = files.read(file, limits.JSON_BYTES)
     try:
         table = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
