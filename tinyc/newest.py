@@ -47,13 +47,18 @@ def opened(
         if not folder.path.exists():
             bring_back(folder.path, sha256, say, may_move)
         with rundir.locked(folder):
-            owner = origin.sha256(folder.path)
-            if owner == sha256 or (owner is None and not holds_a_run(folder.path)):
+            if not has_to_move(folder.path, sha256):
                 yield folder
                 return
             may_move(folder.path)
-            put_away(folder.path, owner, say)
+            put_away(folder.path, origin.sha256(folder.path), say)
     raise MachineError(str(folder.path), "is being changed by other processes", "wait for them to end, then run again")
+
+
+def has_to_move(folder: Path, sha256: str) -> bool:
+    """Say whether a folder holds a run of another recipe than the one of this sha."""
+    owner = origin.sha256(folder)
+    return owner != sha256 and (owner is not None or holds_a_run(folder))
 
 
 def holds_a_run(folder: Path) -> bool:

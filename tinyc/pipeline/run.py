@@ -85,11 +85,14 @@ def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator
         UserError: the data or a file cannot be used; or the recipe needs a file out of a folder that has to move.
         MachineError: another process writes in the folder.
     """
+    plain, may_move = settings.out / recipe.name, partial(require_outside, recipe)
+    # Asked again when the folder is held; here before anything is read, since loading takes long.
+    if plain.is_dir() and newest.has_to_move(plain, recipe.sha256):
+        may_move(plain)
+    require_own(recipe, plain)
     with Pool() as pool:
         dataset, checkpoint = examples(recipe, settings.cache, progress)
         every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
-        require_own(recipe, settings.out / recipe.name)
-        may_move = partial(require_outside, recipe)
         with newest.opened(settings.out, recipe.name, recipe.sha256, progress.say, may_move) as folder:
             sign(recipe, folder.path)
             yield Run(Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint), settings, every)
