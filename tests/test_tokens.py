@@ -77,3 +77,54 @@ def with_ids(**ids: int) -> str:
 def test_other_tokenizers_are_refused(definition: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         tokens.check(definition, "tokenizer.json")
+
+
+def with_part(name: str, **part: object) -> str:
+    return json.dumps({**json.loads(DEFINITION), name: part})
+
+
+def letters(most: object) -> str:
+    table = json.loads(DEFINITION)
+    table["model"]["max_input_chars_per_word"] = most
+    return json.dumps(table)
+
+
+GROWS = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
+SEARCHES = {"type": "Split", "pattern": {"Regex": "(a|a)*b"}, "behavior": "Isolated", "invert": False}
+AGAIN = [{"Sequence": {"id": "A", "type_id": 0}}] * 5
+OUT = {"sep": ["[SEP]", 2**32 - 1], "cls": ["[CLS]", 2]}
+
+
+@pytest.mark.parametrize(
+    ("definition", "message"),
+    [
+        (with_part("normalizer", type="Sequence", normalizers=[GROWS] * 4), "has the normalizer Replace, which BERT's"),
+        (with_part("normalizer", type="Prepend", prepend="x" * 10_000), "has the normalizer Prepend"),
+        (with_part("normalizer", type=["a"] * 1000), "has the normalizer ['a', 'a', "),
+        (with_part("normalizer", prepend="x"), "is no tokenizer: it lacks 'type'"),
+        (with_part("pre_tokenizer", **SEARCHES), "has the pre_tokenizer Split"),
+        (with_part("pre_tokenizer", type="Sequence", pretokenizers=[SEARCHES]), "has the pre_tokenizer Split"),
+        (with_part("post_processor", type="TemplateProcessing", single=AGAIN), "has a template that is not [CLS], the"),
+        (with_part("post_processor", type="BertProcessing", **OUT), "puts the ids 2 and 4294967295 around a sentence"),
+        (letters(100_000), "has max_input_chars_per_word = 100000; at most 1000 are read"),
+        (letters("many"), "has max_input_chars_per_word = many"),
+        (json.dumps({"model": []}), "is no tokenizer: its parts are no tables"),
+        (DEFINITION[:-1] + ', "model": null}', "is no tokenizer: a key stands twice in one table"),
+        ("[" * 100_000, "is no tokenizer: "),
+    ],
+    ids=lambda text: text[:40] if text[:1] in "hpi" else "",
+)
+def test_parts_that_could_run_without_end_are_refused(definition: str, message: str) -> None:
+    """A sentence of a few letters would become gigabytes, or a search without end."""
+    with pytest.raises(UserError) as caught:
+        tokens.check(definition, "tokenizer.json")
+    assert f"tokenizer.json: {message}" in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_other_parts_of_bert_are_taken() -> None:
+    parts = [{"type": "NFD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]
+    found = with_part("normalizer", type="Sequence", normalizers=parts)
+    assert Tokenizer(tokens.check(found, "tokenizer.json"), 4).encode(["É"]).tolist() == [
+        ids("[CLS]", "e", "[SEP]", "[PAD]")
+    ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.errors import MachineError, UserError, clipped, quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNKNOWN, FIRST, LAST, MASK)
+PARTS = {
+    "normalizer": (
+        "BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Sequence", "Strip", "StripAccents",
+    ),
+    "pre_tokenizer": (
+        "BertPreTokenizer", "CharDelimiterSplit", "Digits", "Punctuation", "Sequence", "Whitespace", "WhitespaceSplit",
+    ),
+    "post_processor": ("BertProcessing", "TemplateProcessing"),
+}  # fmt: skip
+"""Of the library's kinds those that neither repeat text nor run patterns of the file's own."""
+SEQUENCES = ("normalizers", "pretokenizers")
+MOST_LETTERS = 1000
+REMEDY = "give a BERT-like checkpoint: its tokenizer is WordPiece"
 
 
 @dataclass(frozen=True)
@@ -85,7 +98,7 @@ def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
     """
     missing = [piece for piece in SPECIAL[:4] if piece not in pieces]
     if missing or pieces[0] != PAD:
-        problem = f"has no {missing[0]}" if missing else f"begins with {pieces[0]!r}, not {PAD}"
+        problem = f"has no {missing[0]}" if missing else f"begins with {quoted(pieces[0])}, not {PAD}"
         raise UserError(where, problem, "give the vocab.txt of a BERT checkpoint: a piece a line, [PAD] first")
     doubled = len(pieces) - len(set(pieces))
     if doubled:
@@ -122,23 +135,70 @@ def check(definition: str, where: str) -> str:
     """Give a definition back, or refuse it.
 
     Raises:
-        UserError: it is no WordPiece tokenizer with [PAD] at id 0.
+        UserError: it is no WordPiece tokenizer with [PAD] at id 0, or has parts that BERT's have not.
         MachineError: the `tokenizers` library is missing.
     """
+    judge(definition, where)
     try:
         compiled(definition, 8)
-        kind = json.loads(definition)["model"]["type"]
         pieces = vocabulary(definition)
     except MachineError:
         raise
-    except Exception as error:  # the library raises bare Exceptions
+    except BaseException as error:  # the library raises bare Exceptions, and Rust's panics, which are none
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
         raise UserError(where, f"is no tokenizer: {error}", "give a tokenizer.json, or a vocab.txt") from error
-    if kind != "WordPiece":
-        raise UserError(where, f"is a {kind} tokenizer", "give a BERT-like checkpoint: its tokenizer is WordPiece")
     if pieces[0] != PAD:
-        raise UserError(where, f"has {pieces[0]!r} at id 0", f"give a checkpoint whose padding is {PAD} with id 0")
+        raise UserError(
+            where, f"has {quoted(pieces[0])} at id 0", f"give a checkpoint whose padding is {PAD} with id 0"
+        )
     check_ids(definition, pieces, where)
     return definition
+
+
+def judge(definition: str, where: str) -> None:
+    """Refuse what is no WordPiece, or could make a short sentence endless, before the library is given it.
+
+    Raises:
+        UserError: says which part.
+    """
+    try:
+        table = json.loads(definition, object_pairs_hook=once)
+        kind, longest = table["model"]["type"], table["model"].get("max_input_chars_per_word", 0)
+        parts = {name: list(kinds_of(table.get(name))) for name in PARTS}
+        single = (table.get("post_processor") or {}).get("single")
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        lacking = f"it lacks {error}" if isinstance(error, KeyError) else "its parts are no tables"
+        found = str(error) if isinstance(error, ValueError | RecursionError) else lacking
+        raise UserError(where, f"is no tokenizer: {found}", "give a tokenizer.json, or a vocab.txt") from error
+    if kind != "WordPiece":
+        raise UserError(where, f"is a {clipped(str(kind), 80)} tokenizer", REMEDY)
+    for name, kinds in parts.items():
+        strange = next((each for each in kinds if each not in PARTS[name]), None)
+        if strange is not None:
+            raise UserError(where, f"has the {name} {clipped(str(strange), 80)}, which BERT's have not", REMEDY)
+    if not isinstance(longest, int) or longest > MOST_LETTERS:
+        problem = f"has max_input_chars_per_word = {clipped(str(longest), 80)}; at most {MOST_LETTERS} are read"
+        raise UserError(where, problem, REMEDY)
+    if single is not None and (not isinstance(single, list) or len(single) != len((FIRST, "", LAST))):
+        raise UserError(where, f"has a template that is not {FIRST}, the sentence and {LAST}", REMEDY)
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a table of JSON; of a key that stands twice, the library may take the other value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice in one table")
+    return found
+
+
+def kinds_of(part: Any) -> Iterator[Any]:
+    """Give the types of a part and of all that a Sequence puts together."""
+    if part is None:
+        return
+    yield part["type"]
+    for each in next((part[key] for key in SEQUENCES if part["type"] == "Sequence" and key in part), ()):
+        yield from kinds_of(each)
 
 
 def check_ids(definition: str, pieces: Sequence[str], where: str) -> None:
@@ -152,10 +212,13 @@ def check_ids(definition: str, pieces: Sequence[str], where: str) -> None:
         raise UserError(where, f"its ids are not 0 to {len(pieces) - 1}, each of one piece", remedy)
     unknown = json.loads(definition)["model"].get("unk_token", UNKNOWN)
     if unknown not in pieces:
-        raise UserError(where, f"has no piece {unknown!r} for unknown words", remedy)
-    around = tool.num_special_tokens_to_add(False)
-    if around != 2:
-        raise UserError(where, f"puts {around} tokens around a sentence, not {FIRST} and {LAST}", remedy)
+        raise UserError(where, f"has no piece {quoted(unknown)} for unknown words", remedy)
+    around = tool.encode("").ids
+    if len(around) != 2 or tool.num_special_tokens_to_add(False) != 2:
+        raise UserError(where, f"puts {len(around)} tokens around a sentence, not {FIRST} and {LAST}", remedy)
+    if max(around) >= len(pieces):
+        problem = f"puts the ids {around[0]} and {around[1]} around a sentence, and the last is {len(pieces) - 1}"
+        raise UserError(where, problem, remedy)
 
 
 @functools.lru_cache(maxsize=8)

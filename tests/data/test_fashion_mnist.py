@@ -70,8 +70,8 @@ def test_says_all_three_ways(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"hello", gzip.compress(b"hello"), gzip.compress(b"")],
-    ids=["empty", "no-gzip", "no-idx", "nothing-inside"],
+    [b"", b"hello", gzip.compress(b"hello"), gzip.compress(b""), gzip.compress(bytes(65 << 20))],
+    ids=["empty", "no-gzip", "no-idx", "nothing-inside", "bomb"],
 )
 def test_damage_is_said(tmp_path: Path, content: bytes) -> None:
     write_files(tmp_path / "debian")
