@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import struct
@@ -22,6 +23,7 @@ ODD_WORDS = (
     "[", "]", "{", "}", '"', "'", ",", "=", "#", "\n", "\r", "\0", "\t", "..", "nan", "inf", "1e999", "-", "0x10",
     "1_0", "true", "[[pass]]", "[source]", "[vars]", "${x}", "${name}", "\ufeff", "\u2028", "\ud7ff", "🐍", "a." * 300,
     "[" * 3000, "{a=" * 500, "9" * 5000, '"""', "é", "%s", "[bold]",
+    "\u0661", "1_000", '"' + "x,\n" * 70_000, "," * 20_000, "\x1b[2J", "half \udc80",
 )  # fmt: skip
 MOST_CHANGES = 4
 
@@ -159,8 +161,8 @@ def archive(within: Mutation) -> Mutation:
     """Change one member of a zip and write a sound archive again, or damage the archive itself."""
 
     def mutate(content: bytes, random: Random) -> bytes:
-        if random.random() < 0.25:
-            return damage(content, random)
+        if random.random() < 0.3:
+            return random.choice((damage, listing))(content, random)
         with zipfile.ZipFile(io.BytesIO(content)) as given:
             members = [(name, given.read(name)) for name in given.namelist()]
         at = random.randrange(len(members))
@@ -185,6 +187,35 @@ def archive(within: Mutation) -> Mutation:
     return mutate
 
 
+def listing(content: bytes, random: Random) -> bytes:
+    """Write odd integers over the fields of members in an archive's list, or of their own heads."""
+    mark, fields = random.choice(MEMBER_FIELDS)
+    places = [at for at in range(len(content)) if content.startswith(mark, at)]
+    if not places:
+        return damage(content, random)
+    for _ in range(random.randint(1, MOST_CHANGES)):
+        offset, form = random.choice(fields)
+        at = random.choice(places) + offset
+        odd = random.choice(ODD_INTEGERS) % (1 << (8 * struct.calcsize(form)))
+        content = content[:at] + struct.pack(form, odd) + content[at + struct.calcsize(form) :]
+    return content
+
+
+# Flags, method, checksum, both sizes, the name's length; and in the list where a member begins.
+MEMBER_FIELDS = (
+    (b"PK\x03\x04", ((6, "<H"), (8, "<H"), (14, "<I"), (18, "<I"), (22, "<I"), (26, "<H"), (28, "<H"))),
+    (b"PK\x01\x02", ((8, "<H"), (10, "<H"), (16, "<I"), (20, "<I"), (24, "<I"), (28, "<H"), (42, "<I"))),
+    (b"PK\x05\x06", ((8, "<H"), (10, "<H"), (12, "<I"), (16, "<I"), (20, "<H"))),
+)
+
+
+def packed(content: bytes, random: Random) -> bytes:
+    """Damage what is packed by gzip, or the packing."""
+    if random.random() < 0.5:
+        return damage(content, random)
+    return gzip.compress(damage(gzip.decompress(content), random) + bytes(random.choice((0, 0, 80 << 20))))
+
+
 def is_json(content: bytes) -> bool:
     return content[:1] in (b"{", b"[")
 
@@ -207,7 +238,8 @@ def array(content: bytes, random: Random) -> bytes:
 
 
 ODD_HEADERS = (
-    "|O", "<U1000000", "<f8", "|V8", "<M8[s]", ">i2", "99999999999, ", "-1, ", "2**40, ", "1e9, ", "True, ", "None, ",
+    "|O", "<U1000000", "<f8", "|V8", "<M8[s]", ">i2",
+    "<U999999999", "<f3", "(2,3)f8", "i4,i4", "99999999999, ", "-1, ", "2**40, ", "1e9, ", "True, ", "None, ",
     "()" * 200, "(" * 500, "{" * 300, "-" * 500 + "1", "[(" * 100, "'a', " * 3000, "lambda: 0", "9" * 5000, "\0", "",
     "[('a', '<f4'), ('b', '<f4')]", "0, ", "1, " * 60,
 )  # fmt: skip

@@ -62,6 +62,12 @@ def data(**keys: Any) -> Read:
     return run
 
 
+def idx() -> object:
+    from tinyc.data import fashion_mnist
+
+    return fashion_mnist.read_idx(Path(fashion_mnist.FILES[0]))
+
+
 def vocabulary(name: str) -> Read:
     def run() -> object:
         from tinyc.data import tokenizing
@@ -194,6 +200,8 @@ def sensitivity() -> object:
 NO_FILES = ("--set", "job", "job's network")
 """What comes from a command line or a server, and is no file of a user's."""
 TEXT = {"text": "text", "label": "kind", "prepare": {"tokens": 8, "tokenizer": "vocab.txt"}}
+WINDOW = {"op": "window", "length": 4, "stride": 2, "by": "person"}
+SENSOR = {"path": "sensor.csv", "label": "kind", "recording": "part", "prepare": [WINDOW]}
 NPZ = mutations.archive(mutations.array)
 KERAS = mutations.archive(mutations.table)
 READERS = {
@@ -203,9 +211,13 @@ READERS = {
     "builder's file": Reader(seeds.recipe, "net.py", mutations.text, command("check", "fuzz.toml"), 3),
     "arrays": Reader(seeds.arrays, "data.npz", NPZ, data(path="data.npz"), 10),
     "rows": Reader(seeds.rows, "rows.csv", mutations.text, data(path="rows.csv", label="kind"), 5),
+    "recordings": Reader(seeds.recordings, "sensor.csv", mutations.text, data(**SENSOR), 2),
+    "function of data": Reader(seeds.function, "data.py", mutations.text, data(load="data.py:make"), 2),
+    "packed images": Reader(seeds.idx, "train-images-idx3-ubyte.gz", mutations.packed, idx, 1),
     "tabbed sentences": Reader(seeds.sentences, "words.tsv", mutations.text, data(path="words.tsv", **TEXT)),
     "sentences in JSON": Reader(seeds.sentences, "words.jsonl", mutations.text, data(path="words.jsonl", **TEXT)),
     "png": Reader(seeds.images, "images/a/0.png", mutations.damage, data(path="images"), 2),
+    "bmp": Reader(seeds.images, "images/c/2.bmp", mutations.damage, data(path="images"), 1),
     "jpg": Reader(seeds.images, "images/b/1.jpg", mutations.damage, data(path="images"), 2),
     "vocabulary": Reader(seeds.vocabulary, "vocab.txt", mutations.text, vocabulary("vocab.txt")),
     "tokenizer.json": Reader(seeds.vocabulary, "words.json", mutations.table, vocabulary("words.json")),

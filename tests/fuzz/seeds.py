@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from pathlib import Path
 
@@ -96,6 +97,41 @@ def vocabulary(folder: Path) -> None:
     from tinyc.tokens import from_vocabulary
 
     (folder / "words.json").write_text(from_vocabulary(checkpoints.PIECES, True, "vocab.txt"))
+
+
+def recordings(folder: Path) -> None:
+    """Rows in the order of time, of six recordings by three people."""
+    random = np.random.default_rng(0)
+    lines = [
+        f"{a:.3f},{b:.3f},r{part},p{part % 3},{NAMES[part % 2]}"
+        for part in range(6)
+        for a, b in random.normal(size=(12, 2))
+    ]
+    (folder / "sensor.csv").write_text("\n".join(["one,two,part,person,kind", *lines]) + "\n")
+
+
+FUNCTION = """\
+import numpy as np
+
+import more
+
+
+def make(count=30):
+    x = np.random.default_rng(0).normal(size=(count, 4))
+    return {"x": x, "y": np.arange(count) % 3, "class_names": more.NAMES, "person": [f"p{i % 5}" for i in range(count)]}
+"""
+
+
+def function(folder: Path) -> None:
+    (folder / "data.py").write_text(FUNCTION)
+    (folder / "more.py").write_text('NAMES = ("a", "b", "c")\n')
+
+
+def idx(folder: Path) -> None:
+    from tinyc.data.fashion_mnist import FILES
+
+    content = b"\0\0\x08\x03" + b"".join(side.to_bytes(4, "big") for side in (20, 28, 28)) + bytes(20 * 28 * 28)
+    (folder / FILES[0]).write_bytes(gzip.compress(content, mtime=0))
 
 
 def images(folder: Path) -> None:
