@@ -22,6 +22,7 @@ from tinyc.errors import TinycError, UserError
 
 Find = Callable[[str], Path]
 PREFIX = "tinyc_user_"
+REWRITTEN = "__autograph_generated_file"
 REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
@@ -147,6 +148,29 @@ def user_code(path: Path, what: str) -> Iterator[None]:
             sys.path.remove(folder)
 
 
+@contextmanager
+def blamed(path: Path, what: str) -> Iterator[None]:
+    """Do something with what a user's file made, such as calling its layers; what its code raises is its own fault.
+
+    Raises:
+        UserError: a line of the file, or of a local module that it imports, raised something or called `sys.exit`.
+    """
+    try:
+        yield
+    except (TinycError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) and not came_through(error, local_modules(path)):
+            raise
+        raise user_code_error(path, what, error) from error
+
+
+def came_through(error: BaseException, own: set[Path]) -> bool:
+    """Say whether code of these files was running as something was raised; TensorFlow keeps a rewritten copy of it."""
+    names = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return any(Path(name) in own or Path(name).name.startswith(REWRITTEN) for name in names)
+
+
 def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     """Name the innermost line of the user's own file, not ours or a library's."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
@@ -160,7 +184,7 @@ def told(error: BaseException) -> str:
     """Write an error's kind and text; the text is made by a user's code, and may raise."""
     try:
         text = f"{error}"
-    except Exception:
+    except BaseException:
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

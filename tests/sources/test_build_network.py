@@ -78,7 +78,7 @@ def test_a_subclassed_model_is_one_opaque_layer(tmp_path: Path) -> None:
         (FLAT + "    o = L.Dense(3)(x)\n    return k.Model(i, [o, o + 1.0])", "2 outputs"),
         (FLAT + "    j = k.Input(shape)\n    return k.Model([i, j], L.Dense(3)(L.Flatten()(i + j)))", "2 inputs"),
         (FLAT + "    return k.Model(i, L.Dense(3)(L.Lambda(lambda t: t * 2, name='twice')(x)))", "'twice' is a Lambda"),
-        (FLAT + "    return k.Model(i, L.Dense(3, activation='sigmoid', name='s')(x))", "layer 's' ends in a sigmoid"),
+        (FLAT + "    return k.Model(i, L.Dense(3, activation='sigmoid', name='s')(x))", "'s' ends in a sigmoid"),
         (FLAT + "    return k.Model(i, L.Reshape((3,))(L.Softmax()(L.Dense(3)(x))))", "gives probabilities"),
         ("    import keras\n    return keras.Sequential([keras.layers.Flatten()])", "a Keras 3 model"),
     ],

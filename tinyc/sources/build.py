@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tinyc import backend
-from tinyc.builders import Builder, Find
-from tinyc.errors import UserError
-from tinyc.sources import checks
+from tinyc.builders import Builder, Find, blamed
+from tinyc.errors import TinycError, UserError
+from tinyc.sources import bounded, checks
 from tinyc.sources.flatten import at_size, flat
 from tinyc.sources.functions import Say, in_layers
 from tinyc.sources.logits import cut_softmax, refuse_probabilities
@@ -31,10 +31,16 @@ def network(builder: Builder, task: Task, find: Find, say: Say = lambda _: None)
     where = builder.build
     words = {"vocabulary": len(task.tokenizer.vocabulary)} if task.tokenizer else {}
     built = builder.call(find, tuple(task.input_shape), len(task.classes), **words)
-    model = as_functional(built, task, where)
+    with blamed(find(builder.file), builder.function):
+        return prepared(as_functional(built, task, where), task, where, say)
+
+
+def prepared(model: Any, task: Task, where: str, say: Say) -> Any:
+    """Make a network that was built flat, of the task's size, with logits out."""
     checks.refuse_code(model, where)
     checks.fit_to_task(model, task, where)
     model = at_size(flat(model, where), tuple(task.input_shape), where)
+    bounded.refuse_large(model, where)
     model = cut_softmax(in_layers(model, say), where)
     refuse_probabilities(model, where)
     return model
@@ -48,8 +54,12 @@ def as_functional(built: Any, task: Task, where: str) -> Any:
     keras = backend.keras()
     try:
         image = keras.Input(tuple(task.input_shape), name="input")
-        return keras.Model(image, built(image), name=built.name)
+        made = built(image)
+        if not all(hasattr(each, "shape") for each in backend.tensorflow().nest.flatten(made)):
+            raise UserError(where, "its model gives something else than a tensor", "return one from its `call`")
+        return keras.Model(image, made, name=built.name)
+    except TinycError:
+        raise
     except Exception as error:
-        raise UserError(
-            where, f"its model cannot be called on {task.input_shape}: {error}", "build it for the data's shape"
-        ) from error
+        problem = f"its model cannot be called on {task.input_shape}: {bounded.reason(error)}"
+        raise UserError(where, problem, "build it for the data's shape") from error
