@@ -111,6 +111,10 @@ def test_init_writes_a_project_and_overwrites_nothing(tmp_path: Path, capsys: Sh
     out(capsys, "init", str(tmp_path / "mine"))
     assert (tmp_path / "mine" / "models" / "resnet.py").exists()
     recipe = tmp_path / "mine" / "bring-your-own.toml"
+    assert cli.invoke(["check", str(recipe)]) == 2
+    assert "'data.npz' does not exist" in capsys.readouterr().err
+    for name in ("net.keras", "data.npz"):
+        (tmp_path / "mine" / name).touch()
     assert "ok" in out(capsys, "check", str(recipe))
     recipe.write_text("mine")
     assert cli.invoke(["init", str(tmp_path / "mine")]) == 2
