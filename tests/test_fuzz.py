@@ -84,6 +84,7 @@ def wrong(done: dict[str, Any]) -> str | None:
         "out of memory": "not enough of it" in output,
         f"touched what is not its own: {done['events'][:3]}": bool(done["events"]),
         "no message": refused and not re.search("^[Ee]rror: ", output, re.MULTILINE),
+        "characters that a terminal obeys": refused and not all(map(str.isprintable, output.split("\n"))),
         f"{done['length']} characters of output": refused and done["length"] > LONGEST_MESSAGE,
     }
     return next((fault for fault, found in faults.items() if found), None)

@@ -59,7 +59,7 @@ class Builder(BaseModel):
         """SHA-256 over the file, the local modules it imports and the options; imports nothing itself."""
         digest = hashlib.sha256(repr((self.function, sorted(self.options.items()))).encode())
         for path in sorted(local_modules(find(self.file))):
-            digest.update(os.fsencode(path.name) + b"\0" + files.read(path, limits.SOURCE_BYTES))
+            digest.update(os.fsencode(path.name) + b"\0" + source(path))
         return digest.hexdigest()
 
     def call(self, find: Find, *arguments: Any, **offered: Any) -> Any:
@@ -81,8 +81,8 @@ class Builder(BaseModel):
 
 def load_module(path: Path) -> Any:
     """Import a user's file, once for each content: its classes may be registered by name, which bears no repeating."""
-    sources = b"".join(files.read(file, limits.SOURCE_BYTES) for file in sorted(local_modules(path)))
-    name = f"{PREFIX}{hashlib.sha256(os.fsencode(path.resolve()) + sources).hexdigest()[:8]}_{path.stem}"
+    content = b"".join(source(file) for file in sorted(local_modules(path)))
+    name = f"{PREFIX}{hashlib.sha256(os.fsencode(path.resolve()) + content).hexdigest()[:8]}_{path.stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -209,7 +209,7 @@ def local_modules(path: Path) -> set[Path]:
 def imported(path: Path) -> set[tuple[int, str]]:
     """The dotted names that a file imports, each with its leading dots counted."""
     try:
-        tree = ast.parse(files.read(path, limits.SOURCE_BYTES))
+        tree = ast.parse(source(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for nesting beyond all use
         raise user_code_error(path, "the module", error) from error
     names: set[tuple[int, str]] = set()
@@ -221,6 +221,15 @@ def imported(path: Path) -> set[tuple[int, str]]:
             below = (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
             names.update((node.level, name) for name in (base, *below) if name)
     return names
+
+
+def source(path: Path) -> bytes:
+    """Read a file of Python source.
+
+    Raises:
+        UserError: it is no regular file, or larger than any source is.
+    """
+    return files.read(path, limits.SOURCE_BYTES)
 
 
 def candidates(folder: Path, dotted: str) -> list[Path]:

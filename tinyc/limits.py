@@ -69,6 +69,9 @@ IMAGE_SCANS = 100
 # A file of Fashion-MNIST, unpacked.
 IDX_BYTES = 64 << 20
 
+# Numbers in one example of signals.
+EXAMPLE_VALUES = 1 << 26
+
 # Classes of a task.
 CLASSES = 100_000
 

@@ -49,7 +49,16 @@ def warm_up(kind: str) -> None:
     import tinyc.report.write  # noqa: F401
     from tinyc import backend, recipe, sources  # noqa: F401
 
-    for name in ("h5py", "PIL.Image", "tokenizers", "safetensors.numpy", "tenseal", "cryptography.x509"):
+    # numpy.testing, which SciPy imports, asks the processor's name of another program.
+    for name in (
+        "numpy.testing",
+        "h5py",
+        "PIL.Image",
+        "tokenizers",
+        "safetensors.numpy",
+        "tenseal",
+        "cryptography.x509",
+    ):
         __import__(name)
     if kind == "heavy":
         backend.keras()

@@ -50,6 +50,21 @@ def setting() -> int:
     return int(command("check", "fuzz.toml", "--set", text)())  # type: ignore[call-overload]
 
 
+def source() -> object:
+    """A user's file of Python, as the keys of a run and the import of its modules read it, without running it."""
+    from tinyc.builders import Builder
+
+    return Builder(build="net.py:net").fingerprint(Path)
+
+
+def lent() -> object:
+    """A finished step that a run beside it takes up."""
+    from tinyc import rundir
+
+    Path("other").mkdir(exist_ok=True)
+    return rundir.borrow(rundir.RunFolder(Path("other")), Path("other/01-prune-kkk"))
+
+
 def data(**keys: Any) -> Read:
     """The examples of a recipe, as its run reads them."""
 
@@ -209,6 +224,7 @@ READERS = {
     "extended recipe": Reader(seeds.recipe, "base.toml", mutations.text, command("check", "fuzz.toml"), 3),
     "--set": Reader(seeds.recipe, "set.txt", mutations.text, setting, 3),
     "builder's file": Reader(seeds.recipe, "net.py", mutations.text, command("check", "fuzz.toml"), 3),
+    "Python source": Reader(seeds.recipe, "net.py", mutations.text, source, 3),
     "arrays": Reader(seeds.arrays, "data.npz", NPZ, data(path="data.npz"), 10),
     "rows": Reader(seeds.rows, "rows.csv", mutations.text, data(path="rows.csv", label="kind"), 5),
     "recordings": Reader(seeds.recordings, "sensor.csv", mutations.text, data(**SENSOR), 2),
@@ -233,6 +249,8 @@ READERS = {
     "report": Reader(seeds.report, "run/report.json", mutations.table, command("report", "run"), 4),
     "compared report": Reader(seeds.report, "run/report.json", mutations.table, command("compare", "run", "run"), 2),
     "step": Reader(seeds.step, "01-prune-kkk/step.json", mutations.table, step, 3),
+    "lent step": Reader(seeds.step, "01-prune-kkk/scores.npy", mutations.damage, lent, 1),
+    "run's own recipe": Reader(seeds.ran, "run/recipe.toml", mutations.text, command("check", "run/recipe.toml"), 1),
     "run's origin": Reader(seeds.ran, "run/origin.json", mutations.table, command("check", "run/recipe.toml"), 1),
     "sensitivity": Reader(seeds.sensitivity, "sensitivity.json", mutations.table, sensitivity, 2),
     "front": Reader(seeds.front, "preprocess.json", mutations.table, front, 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,10 @@ def front_beside(file: Path, shape: tuple[int, ...]) -> Front | None:
     path = file.parent / NAME
     if not path.is_file():
         return None
-    front = Front.from_json(files.read(path, limits.JSON_BYTES).decode("utf-8", errors="replace"), str(path))
+    front = Front.from_json(files.read_text(path, limits.JSON_BYTES), str(path))
+    if math.prod(front.input_shape) > limits.EXAMPLE_VALUES:
+        problem = f"takes examples of {front.input_shape}; at most {limits.EXAMPLE_VALUES:,} numbers are worked on"
+        raise UserError(str(path), problem, "export it again")
     try:
         given = front.apply(np.zeros((1, *front.input_shape), np.float32)).shape[1:]
     except UNFIT as error:

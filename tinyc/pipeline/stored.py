@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import rundir, sources
+from tinyc import files, limits, rundir, sources
 from tinyc.contract import Skipped
 from tinyc.errors import UserError
 from tinyc.ledger import Ledger
@@ -44,7 +44,7 @@ class Done:
     files: tuple[str, ...] = ()
 
 
-def save(done: Done, state: State | None, files: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
+def save(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.
 
     `state` is None for the source, whose weights live in the user cache.
@@ -57,15 +57,15 @@ def save(done: Done, state: State | None, files: Mapping[str, bytes], numbers: M
         "facts": dict(done.facts),
         "skipped": [vars(skip) for skip in done.skipped],
         "layers": [vars(layer) for layer in done.layers],
-        "files": sorted(files),
+        "files": sorted(made),
         "state": describe(state),
     }
     stream = io.BytesIO()
     np.save(stream, np.asarray(done.scores, np.float32))
     contents = {SCORES: stream.getvalue(), **state_files(state)}
-    contents |= {FILES + name: content for name, content in files.items()}
+    contents |= {FILES + name: content for name, content in made.items()}
     rundir.store(done.folder, manifest, contents)
-    return replace(done, files=tuple(sorted(files)))
+    return replace(done, files=tuple(sorted(made)))
 
 
 def describe(state: State | None) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | 
     if "tokens" not in described:
         return None
     origin = described["origin"]
-    definition = (folder / TOKENIZER).read_text(encoding="utf-8")
+    definition = files.read_text(folder / TOKENIZER, limits.JSON_BYTES)
     return Tokenizer(definition, described["tokens"], None if origin is None else tuple(origin))
 
 
@@ -171,7 +171,7 @@ def with_stored_front(task: Task, folder: Path, described: Mapping[str, Any]) ->
     if not described.get("front"):
         return task
     path = folder / FRONT
-    front = Front.from_json(path.read_text(encoding="utf-8"), str(path))
+    front = Front.from_json(files.read_text(path, limits.JSON_BYTES), str(path))
     return replace(task, front=front, input_shape=front.output_shape)
 
 
@@ -182,6 +182,6 @@ def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, t
     task = with_stored_scaling(replace(task, tokenizer=stored_tokenizer(folder, described)), described)
     task = with_stored_front(task, folder, described)
     if described["kind"] == "flat":
-        return Flat((folder / FLAT).read_bytes(), task, described["tables"], described["softmax"])
+        return Flat(files.read(folder / FLAT, limits.NETWORK_BYTES), task, described["tables"], described["softmax"])
     ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}
     return Net(sources.read_own(folder / NET, str(folder), own_layers()), task, ranges=ranges)

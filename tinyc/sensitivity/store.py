@@ -10,7 +10,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from tinyc import cache
+from tinyc import cache, files, limits
+from tinyc.errors import UserError
 from tinyc.sensitivity.record import Score
 
 
@@ -21,12 +22,12 @@ class Kept:
         self.path = folder / f"probes-{key[:12]}.jsonl"
         self.examples: int | None = None
         self.scores: dict[str, Score] = {}
-        with suppress(FileNotFoundError):
-            self.read(self.path.read_text(encoding="utf-8").splitlines())
+        with suppress(UserError):
+            self.read(files.read_text(self.path, limits.JSON_BYTES).splitlines())
 
     def read(self, lines: list[str]) -> None:
         """Take up the lines as far as they are whole."""
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             self.examples = int(json.loads(lines[0])["examples"]) if lines else None
             for line in lines[1:]:
                 found = json.loads(line)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 CHUNK = 1024
 """Windows at a time, so that float64 copies stay small."""
-DAMAGED = (ValueError, KeyError, TypeError)
+DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True)
