@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from tinyc.data import room
 from tinyc.errors import UserError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def log_mel(x: NDArray[Any], op: LogMel | Mfcc) -> NDArray[Any]:
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     weights = filters(op)
     frames = 1 + (clips.shape[1] - size) // hop
+    room.require(f"data.prepare: {op.op}", 4 * len(clips) * frames * op.mels, remedy="raise hop, or lower mels")
     found = np.empty((len(clips), frames, op.mels), np.float32)
     step = max(1, BLOCK // frames)
     for start in range(0, len(clips), step):

@@ -19,6 +19,7 @@ from tinyc.data.raw import Raw
 from tinyc.errors import MachineError, TinycError, UserError, obeyed_by_none, quoted
 
 AGAIN = "write it again with numpy.savez_compressed"
+LEAVE_OUT = "leave out the arrays that are no part of the data"
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 1
 Members = Mapping[str, zipfile.ZipInfo]
@@ -34,7 +35,7 @@ class Pieces:
     def read(self, count: int = -1) -> bytes:
         if count > limits.ARCHIVE_LIST_BYTES:
             problem = f"has a list of members of {units.show_bytes(count)}"
-            raise UserError(self.where, f"{problem}; at most {limits.ARCHIVE_MEMBERS:,} members are read", AGAIN)
+            raise UserError(self.where, f"{problem}; at most {limits.ARCHIVE_MEMBERS:,} members are read", LEAVE_OUT)
         return self.stream.read(count if count >= 0 else limits.ARCHIVE_LIST_BYTES)
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
@@ -103,7 +104,7 @@ def members_of(where: str, archive: zipfile.ZipFile) -> Members:
     members = archive.infolist()
     if len(members) > limits.ARCHIVE_MEMBERS:
         problem = f"has {len(members):,} members; at most {limits.ARCHIVE_MEMBERS:,} are read"
-        raise UserError(where, problem, "leave out the arrays that are no part of the data")
+        raise UserError(where, problem, LEAVE_OUT)
     found: dict[str, zipfile.ZipInfo] = {}
     for member in members:
         name = member.filename.removesuffix(".npy")

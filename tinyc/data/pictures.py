@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from tinyc.data import room
 from tinyc.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Resize(BaseModel, frozen=True, extra="forbid"):
 
         require_images(x, self.op)
         filtered = Image.Resampling.BILINEAR if self.how == "bilinear" else Image.Resampling.BOX
+        each = self.height * self.width * x.shape[3] * (1 if x.dtype == np.uint8 else 4)
+        room.require(f"data.prepare: {self.op}", len(x) * each, remedy="lower height and width")
         given = x if x.dtype == np.uint8 else x.astype(np.float32)
         found = np.empty((len(x), self.height, self.width, x.shape[3]), given.dtype)
         for index, image in enumerate(given):

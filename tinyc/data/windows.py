@@ -10,11 +10,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from tinyc.data import room
 from tinyc.data.grouping import column
 from tinyc.data.preparing import Window
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError
 
+COUNT_BYTES = 8
+SMALLER = "take shorter windows, or a larger stride"
 LAYOUT = "give x (samples, channels), y (samples,) and recording (samples,)"
 
 
@@ -39,7 +42,10 @@ def make(raw: Raw, window: Window) -> Raw:
         keeps_one_value(raw.where, window.by, column(raw.where, groups, window.by), pieces)
     starts = starts_of(raw.where, pieces, window)
     last = starts + window.length - 1
-    counts = label_counts(y, starts, window.length, int(y.max()) + 1)
+    classes = int(y.max()) + 1
+    window_bytes = samples.itemsize * window.length * samples.shape[1]
+    room.require(raw.where, len(starts) * window_bytes, len(starts) * classes * COUNT_BYTES, SMALLER)
+    counts = label_counts(y, starts, window.length, classes)
     labels = y[last] if window.label == "last" else counts.argmax(axis=1)
     kept = (counts.max(axis=1) == window.length) if window.label == "all" else np.ones(len(starts), bool)
     if not kept.any():
