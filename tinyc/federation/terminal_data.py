@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyc import files
 from tinyc.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -34,7 +35,14 @@ def look(path: Path) -> None:
         UserError: it is of no kind that is read.
         MachineError: it does not exist.
     """
-    if not path.exists():
+    try:
+        is_there = path.exists()
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"--data {path}", "is no path in UTF-8", "rename the file, or its folder") from error
+    except OSError as error:  # such as a name that is too long
+        raise files.unreadable(f"--data {path}", error) from error
+    if not is_there:
         raise MachineError(f"--data {path}", "is not there", LAYOUT)
     if not path.is_dir() and path.suffix.lower() not in KINDS:
         raise UserError(f"--data {path}", "is of no kind that is read", LAYOUT)
