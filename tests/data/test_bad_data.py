@@ -314,5 +314,14 @@ def test_a_group_of_long_values(tmp_path: Path) -> None:
     assert problem in refused(tmp_path, path="bad.csv", label="kind", groups=("who",))
 
 
+def test_groups_that_take_more_room_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each value takes the room of the longest."""
+    lines = [f"{index},{'w' * 1000 if index == 7 else 'w'},{'xy'[index % 2]}" for index in range(400)]
+    (tmp_path / "bad.csv").write_text("\n".join(["a,who,kind", *lines]))
+    monkeypatch.setattr(limits, "DATA_BYTES", 1 << 20)
+    said = refused(tmp_path, path="bad.csv", label="kind", groups=("who",))
+    assert "bad.csv: column 'who': becomes arrays of 1.5 MiB; at most 1.0 MiB are read" in said
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert "gone.csv: there is no such file" in refused(tmp_path, path="gone.csv", label="kind")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinyc import limits
 from tinyc.builders import Builder, Find, told, user_code
+from tinyc.data import strings
 from tinyc.data.raw import Raw
 from tinyc.errors import UserError, obeyed_by_none, quoted
 from tinyc.scope import beyond
@@ -181,7 +182,7 @@ def column(where: str, array: NDArray[Any]) -> NDArray[Any]:
     if longest > limits.GROUP_CHARACTERS:
         problem = f"has a value of {longest:,} characters; a group's have at most {limits.GROUP_CHARACTERS:,}"
         raise UserError(where, problem, "give short names")
-    return np.array(texts, np.str_)
+    return strings.column(where, texts)
 
 
 def has_recordings(where: str, names: Sequence[str], unread: Sequence[str]) -> None:

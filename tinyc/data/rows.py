@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import room, tables
+from tinyc.data import room, strings, tables
 from tinyc.data.raw import Raw
 from tinyc.data.tables import Row
 from tinyc.errors import UserError, obeyed_by_none, quoted
@@ -52,7 +52,10 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
     if not values:
         raise UserError(str(path), "has no rows below its header", "add some")
     x = np.frombuffer(values, np.float64).reshape(-1, len(features))
-    columns = {group: np.array(texts[words.index(places[name])], np.str_) for group, name in named.items()}
+    columns = {
+        group: strings.column(f"{path}: column {name!r}", texts[words.index(places[name])])
+        for group, name in named.items()
+    }
     return arranged(path, label, x, texts[0], columns)
 
 

@@ -70,7 +70,7 @@ def read(path: Path, columns: Columns) -> Raw:
         tuple(names),
         groups={
             part: {
-                name: np.array([each.groups[place] for each in found if each.part == part], np.str_)
+                name: strings.column(f"{path}: {name}", [each.groups[place] for each in found if each.part == part])
                 for place, name in enumerate(columns.groups)
             }
             for part in parts

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.data import room
 from tinyc.data.raw import Raw, array_name
 from tinyc.errors import UserError, quoted
 
@@ -47,6 +48,18 @@ def clean(raw: Raw) -> Mapping[str, NDArray[Any]]:
         )
         for part, x in raw.x.items()
     }
+
+
+def column(where: str, texts: Sequence[str]) -> NDArray[np.str_]:
+    """Give the values of a group by example, (examples,); each takes the room of the longest.
+
+    Raises:
+        UserError: they take more than is read.
+        MachineError: they do not fit into memory.
+    """
+    width = max(map(len, texts), default=0) * np.dtype("U1").itemsize
+    room.require(where, len(texts) * width, remedy="give the values of groups short names")
+    return np.array(texts, np.str_)
 
 
 def can_be_name(text: str) -> bool:
