@@ -121,6 +121,13 @@ HDF5_BESIDE_BYTES = 256 << 20
 # Layers of a saved network, those of networks within it among them; their calls; and the tensors that the calls read.
 LAYERS = 10_000
 
+# Layers of an encoder in a checkpoint; each becomes a dozen of Keras'.
+ENCODER_LAYERS = 1000
+
+# Files of a SavedModel's variables, and objects of which its metadata speaks.
+VARIABLE_FILES = 1000
+SAVED_OBJECTS = 100_000
+
 # One size in a saved network's configuration: units, filters, a side of a kernel, a dimension of a shape.
 DIMENSION = 1 << 24
 

@@ -131,7 +131,7 @@ KEY = "encoder.layer.1.attention.self.key.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
 BAD = {
     "architecture": (lambda f: change_config(f, model_type="roberta"), "model_type = 'roberta' is not known"),
-    "size": (lambda f: change_config(f, hidden_size="16"), "hidden_size = '16' is no positive whole number"),
+    "size": (lambda f: change_config(f, hidden_size="16"), "hidden_size = '16' is no whole number from 1"),
     "heads": (lambda f: change_config(f, num_attention_heads=3), "a width of 16 does not go into 3 heads"),
     "epsilon": (lambda f: change_config(f, layer_norm_eps="x"), "layer_norm_eps = 'x' is no number from 0 to 1"),
     "no epsilon": (lambda f: change_config(f, layer_norm_eps=None), "layer_norm_eps = None is no number"),
@@ -147,7 +147,7 @@ BAD = {
     "pickled": (pickled, "has only pytorch_model.bin, which can run code"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
     "broken weights": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64), "is no safetensors file"),
-    "one array": (one_array, "is no .npz of plain arrays"),
+    "one array": (one_array, "is no .npz (a zip of arrays), or is damaged"),
     "no type": (lambda f: change_array(f, TYPES, np.zeros((0, 16), np.float32)), f"tensor '{TYPES}' is (0, 16)"),
     "beyond float32": (lambda f: change_array(f, KEY, np.full((16, 16), 1e300)), "holds no finite floats"),
     "gap between ids": (lambda f: change_vocabulary(f, film=90_000), "its ids are not 0 to"),

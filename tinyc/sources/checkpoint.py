@@ -7,7 +7,6 @@ them is run: weights that are pickles are refused.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from tinyc import files, limits, tokens
 from tinyc.builders import Builder, Find
 from tinyc.errors import MachineError, UserError
+from tinyc.sources import bounded
+from tinyc.sources.arrays import read_npz
 from tinyc.sources.names import Names, names_of
 from tinyc.state import Task
 from tinyc.tokens import Language
@@ -45,9 +46,13 @@ def network(folder: Path, task: Task, pool: Pool, find: Find) -> Any:
     if tokens_taken > names.positions:
         problem = f"has {names.positions} positions, and an example has {tokens_taken} tokens"
         raise UserError(str(folder), problem, f"set prepare.tokens to {names.positions} or less")
+    arrays = read_arrays(folder)
+    for name in (name for tensors in names.tensors.values() for name in tensors):
+        held(arrays, name, str(folder))
     builder = Builder.model_validate({"build": BUILDER, **names.options, "pool": pool})
-    model = builder.call(find, tuple(task.input_shape), len(task.classes))
-    fill(model, names, read_arrays(folder), str(folder))
+    with bounded.weights(sum(each.size for each in arrays.values()), str(folder)):
+        model = builder.call(find, tuple(task.input_shape), len(task.classes))
+    fill(model, names, arrays, str(folder))
     return model
 
 
@@ -129,7 +134,7 @@ def read_arrays(folder: Path) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
     for path in stored or [folder / "model.npz"]:
         files.size(path, limits.NETWORK_BYTES)
-        arrays |= read_safetensors(path) if path.suffix == ".safetensors" else read_npz(path)
+        arrays |= read_safetensors(path) if path.suffix == ".safetensors" else read_npz(path, str(path))
     return arrays
 
 
@@ -142,25 +147,9 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         raise MachineError(str(path), "needs the package safetensors, which is not installed", remedy) from error
     try:
         return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         remedy = "fetch it again; bfloat16 weights must be saved as float32"
         raise UserError(str(path), f"is no safetensors file, or is damaged: {error}", remedy) from error
-
-
-def read_npz(path: Path) -> dict[str, Any]:
-    import numpy as np
-
-    from tinyc.sources.weights import UNREADABLE
-
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("it is no zip")
-        with np.load(path, allow_pickle=False) as held:
-            return {name: held[name] for name in held.files}
-    except UNREADABLE as error:
-        raise UserError(
-            str(path), f"is no .npz of plain arrays, or is damaged: {error}", "save it with numpy.savez"
-        ) from error
 
 
 def fill(model: Any, names: Names, arrays: Arrays, where: str) -> None:
@@ -205,12 +194,7 @@ def array(arrays: Arrays, name: str, shape: tuple[int | None, ...], where: str) 
     """
     import numpy as np
 
-    # Old checkpoints call the scale and shift of a norm gamma and beta, and a model with a head prefixes all names.
-    aliases = [name, name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta")]
-    ends = [f"{prefix}{alias}" for alias in aliases for prefix in ("", "bert.", "distilbert.")]
-    found = next((arrays[end] for end in ends if end in arrays), None)
-    if found is None:
-        raise UserError(where, f"has no tensor {name!r}", "give a checkpoint whose config.json fits its weights")
+    found = held(arrays, name, where)
     if len(found.shape) != len(shape) or any(
         not got or want not in (None, got) for want, got in zip(shape, found.shape, strict=True)
     ):
@@ -221,7 +205,22 @@ def array(arrays: Arrays, name: str, shape: tuple[int | None, ...], where: str) 
             "take both from one checkpoint",
         )
     with np.errstate(over="ignore"):
-        held = found.astype(np.float32) if found.dtype.kind == "f" else None
-    if held is None or not np.isfinite(held).all():
+        floats = found.astype(np.float32) if found.dtype.kind == "f" else None
+    if floats is None or not np.isfinite(floats).all():
         raise UserError(where, f"tensor {name!r} holds no finite floats", "fetch the checkpoint again")
-    return held
+    return floats
+
+
+def held(arrays: Arrays, name: str, where: str) -> Any:
+    """Find one tensor under any of its names.
+
+    Raises:
+        UserError: it is missing.
+    """
+    # Old checkpoints call the scale and shift of a norm gamma and beta, and a model with a head prefixes all names.
+    aliases = [name, name.replace("Norm.weight", "Norm.gamma").replace("Norm.bias", "Norm.beta")]
+    ends = [f"{prefix}{alias}" for alias in aliases for prefix in ("", "bert.", "distilbert.")]
+    found = next((arrays[end] for end in ends if end in arrays), None)
+    if found is None:
+        raise UserError(where, f"has no tensor {name!r}", "give a checkpoint whose config.json fits its weights")
+    return found

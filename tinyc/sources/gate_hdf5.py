@@ -29,7 +29,9 @@ def numbers(path: Path) -> int:
     h5py = library()
     try:
         with h5py.File(path, "r") as file:
-            return of_objects(file, path.stat().st_size)
+            found = of_objects(file, path.stat().st_size)
+            refuse_repeats(file, found)
+            return found
     except Unsafe:
         raise
     except DAMAGE as error:
@@ -101,6 +103,33 @@ def of_objects(file: Any, size: int) -> int:
     if size - stored > limits.HDF5_BESIDE_BYTES:
         raise Unsafe(f"has {size - stored} bytes beside its arrays; at most {limits.HDF5_BESIDE_BYTES} are read")
     return count
+
+
+def refuse_repeats(file: Any, count: int) -> None:
+    """Refuse a file that lists the same weights for many layers: Keras reads all of them before it looks at one.
+
+    A list that is too long for one attribute is continued in others: `weight_names`, or `weight_names0` and so on.
+    """
+    import h5py
+
+    group, listed = file.get("model_weights", file), 0
+    if not isinstance(group, h5py.Group):
+        return
+    for layer in [*names(group, "layer_names"), "top_level_model_weights"]:
+        held = group.get(layer)
+        for weight in names(held, "weight_names") if isinstance(held, h5py.Group) else ():
+            found = held.get(weight)
+            listed += prod(found.shape or ()) if isinstance(found, h5py.Dataset) else 0
+            if listed > count:
+                raise Unsafe("lists the same weights for several layers")
+
+
+def names(group: Any, attribute: str) -> Iterator[str]:
+    """The names that an attribute lists, and those that continue it."""
+    keys = [key for key in group.attrs if key == attribute or key.removeprefix(attribute).isdigit()]
+    for key in keys:
+        for each in group.attrs[key] if getattr(group.attrs[key], "ndim", 0) == 1 else ():
+            yield str(text(each))
 
 
 def of_dataset(name: str, item: Any) -> str | None:

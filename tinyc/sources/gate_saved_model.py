@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tinyc import files, limits, units
 from tinyc.errors import UserError
 from tinyc.sources import gate_json
 
@@ -42,6 +43,12 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
     for part in (path / "saved_model.pb", variables, *parts):
         if part.is_symlink():
             raise UserError(place, f"its {part.name} is a link to another place", "copy the folder with `cp -rL`")
+    files.size(path / METADATA, limits.JSON_BYTES, f"{place}: {METADATA}")
+    if len(parts) > limits.VARIABLE_FILES:
+        raise UserError(place, f"has {len(parts):,} files; at most {limits.VARIABLE_FILES:,} are read", AGAIN)
+    total = sum(files.size(part, limits.NETWORK_BYTES, f"{place}: {part.name}") for part in parts)
+    if total > limits.NETWORK_BYTES:
+        raise files.too_large(place, units.show_bytes(total), limits.NETWORK_BYTES)
     (scratch / VARIABLES).mkdir()
     for part in parts:
         copy(part, scratch / part.relative_to(path), place)
@@ -69,8 +76,13 @@ def layers(folder: Path) -> dict[str, dict[str, Any]]:
 
 def root(content: bytes) -> bytes:
     """Find the JSON of the network itself among those of all its layers."""
-    nodes = [dict(fields(node)) for number, node in fields(content) if number == NODES]
-    found = [node.get(NODE_METADATA, b"") for node in nodes if node.get(NODE_PATH) == b"root"]
+    found, nodes = [], (node for number, node in fields(content) if number == NODES)
+    for count, each in enumerate(nodes):
+        if count > limits.SAVED_OBJECTS:
+            raise ValueError(f"it speaks of over {limits.SAVED_OBJECTS:,} objects")
+        node = dict(fields(each))
+        if node.get(NODE_PATH) == b"root":
+            found.append(node.get(NODE_METADATA, b""))
     if len(found) != 1:
         raise ValueError(f"{len(found)} of its nodes are called 'root'")
     return found[0]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tinyc import limits
 from tinyc.errors import UserError
 
 Config = Mapping[str, Any]
@@ -52,7 +53,7 @@ def bert(config: Config, where: str) -> Names:
     options: dict[str, Any] = {
         "vocabulary": size(config, "vocab_size", where),
         "width": size(config, "hidden_size", where),
-        "depth": size(config, "num_hidden_layers", where),
+        "depth": size(config, "num_hidden_layers", where, limits.ENCODER_LAYERS),
         "heads": size(config, "num_attention_heads", where),
         "inner": size(config, "intermediate_size", where),
         "activation": activation(config, "hidden_act", where),
@@ -79,7 +80,7 @@ def distilbert(config: Config, where: str) -> Names:
     options: dict[str, Any] = {
         "vocabulary": size(config, "vocab_size", where),
         "width": size(config, "dim", where),
-        "depth": size(config, "n_layers", where),
+        "depth": size(config, "n_layers", where, limits.ENCODER_LAYERS),
         "heads": size(config, "n_heads", where),
         "inner": size(config, "hidden_dim", where),
         "activation": activation(config, "activation", where),
@@ -120,11 +121,11 @@ def pair(name: str) -> tuple[str, str]:
     return f"{name}.weight", f"{name}.bias"
 
 
-def size(config: Config, key: str, where: str) -> int:
-    """Read a positive whole number."""
+def size(config: Config, key: str, where: str, most: int = limits.DIMENSION) -> int:
+    """Read a positive whole number of at most `most`."""
     value = config.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise UserError(where, f"{key} = {value!r} is no positive whole number", "fetch config.json again")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise UserError(where, f"{key} = {value!r} is no whole number from 1 to {most:,}", "fetch config.json again")
     return value
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tinyc.errors import UserError
 from tinyc.sources import gate
+from tinyc.sources.arrays import read_npz
+from tinyc.sources.bounded import reason
 
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, OverflowError, MemoryError)
 Weights = Mapping[str, list[Any]]
 
 
@@ -47,7 +47,9 @@ def load_tracked(model: Any, path: Path, place: str) -> None:
     try:
         model.load_weights(path)
     except Exception as error:
-        raise UserError(place, f"does not fit the network: {error}", "save the weights of the same network") from error
+        raise UserError(
+            place, f"does not fit the network: {reason(error)}", "save the weights of the same network"
+        ) from error
 
 
 def read_h5(path: Path, place: str) -> Weights:
@@ -88,15 +90,7 @@ def load_by_layer(model: Any, found: Weights, place: str) -> None:
 
 def load_npz(model: Any, path: Path, place: str) -> None:
     """Set all weights from arrays by weight name, or in order."""
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except UNREADABLE as error:
-        raise UserError(
-            place, f"is no .npz of plain arrays, or is damaged: {error}", "save it with numpy.savez"
-        ) from error
+    arrays = read_npz(path, place)
     names = [weight.name.partition(":")[0] for weight in model.weights]
     if not set(names) & set(arrays):
         names = [f"arr_{index}" for index in range(len(names))]
