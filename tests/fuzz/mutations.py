@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -28,6 +28,8 @@ ODD_WORDS = (
     "1979-05-27", "a" + " " * 50_000 + ".b", "[a.", "{a.b=" * 40, 'extends = "."', 'extends = "/dev/zero"',
     '"~\\u0000/x"', '"' + "x" * 300 + '"', "re:" + "(" * 3000, "<= 1" + " " * 50_000 + "x",
 )  # fmt: skip
+ODD_NUMBERS = (0, 1, -1, 2, 3, 127, 255, 256, 65535, 2**24, 2**31 - 1, -(2**31))
+ODD_FLOATS = (0.0, -1.0, 1e-30, 1e30, float("nan"), float("inf"))
 MOST_CHANGES = 4
 
 
@@ -256,6 +258,62 @@ def safetensors(content: bytes, random: Random) -> bytes:
     header = table(content[8 : 8 + length], random)
     told = random.choice((len(header),) * 6 + (0, 2**40, 2**63, len(header) + 1))
     return told.to_bytes(8, "little") + header + content[8 + length :]
+
+
+def tflite(content: bytes, random: Random) -> bytes:
+    """Change what the tables of a .tflite say and write them anew, or its bytes."""
+    import flatbuffers
+
+    from tinyc.interpreters.schema import schema
+
+    if random.random() < 0.4:
+        return damage(content, random)
+    made = schema().ModelT.InitFromObj(schema().Model.GetRootAs(content, 0))
+    for _ in range(random.randint(1, MOST_CHANGES)):
+        holder, name = random.choice(list(fields(made)))
+        setattr(holder, name, other(getattr(holder, name), random))
+    builder = flatbuffers.Builder(1024)
+    try:
+        builder.Finish(made.Pack(builder), b"TFL3")
+    except Exception:  # what no file can say
+        return damage(content, random)
+    return bytes(builder.Output())
+
+
+def fields(table: Any) -> Iterator[tuple[Any, str]]:
+    """Every field of a table and of those in it, but for the bytes of buffers."""
+    for name, held in vars(table).items():
+        if name != "data":
+            yield table, name
+        for each in held if isinstance(held, list) else [held]:
+            if hasattr(each, "__dict__"):
+                yield from fields(each)
+
+
+def other(held: Any, random: Random) -> Any:
+    """Something else of the same kind."""
+    if isinstance(held, bool):
+        return not held
+    if isinstance(held, int):
+        return random.choice(ODD_NUMBERS)
+    if isinstance(held, float):
+        return random.choice(ODD_FLOATS)
+    return others(list(held), random) if isinstance(held, list) or getattr(held, "ndim", 0) else None
+
+
+def others(kept: list[Any], random: Random) -> list[Any]:
+    """Leave one out, double one, exchange one, or put them in another order."""
+    match random.randrange(4):
+        case 0:
+            del kept[:1]
+        case 1:
+            kept += kept[:1]
+        case 2 if kept and not hasattr(kept[0], "__dict__"):
+            odd = ODD_FLOATS if isinstance(kept[0], float) else ODD_NUMBERS
+            kept[random.randrange(len(kept))] = random.choice(odd)
+        case _:
+            random.shuffle(kept)
+    return kept
 
 
 def job(content: bytes, random: Random) -> bytes:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fuzz import mutations, seeds
+from fuzz import mutations, network_seeds, seeds
 from fuzz.mutations import Mutation
 
+TESTS = Path(__file__).parents[1]
 Read = Callable[[], object]
 
 
@@ -166,18 +167,32 @@ def step() -> object:
 
 
 def job() -> object:
+    from tinyc import files, limits
     from tinyc.federation import terminal_consent
     from tinyc.federation.job import Job
 
-    found = Job.from_bytes(Path("job.bin").read_bytes())
+    found = Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES))
     terminal_consent.accept(found)
     return found
 
 
 def job_network() -> object:
+    from tinyc import files, limits
     from tinyc.federation.job import Job, network_of
 
-    return network_of(Job.from_bytes(Path("job.bin").read_bytes()))
+    return network_of(Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES)))
+
+
+def encoder() -> object:
+    """The network of a checkpoint, as its config asks for it."""
+    from dataclasses import replace
+
+    import clients
+
+    from tinyc.sources import checkpoint
+
+    task = replace(clients.job().task, input_shape=(8,))
+    return checkpoint.network(Path("bert"), task, "mean", lambda name: TESTS.parent / name)
 
 
 def server_keys() -> object:
@@ -245,6 +260,10 @@ READERS = {
     "examined h5": Reader(seeds.network, "net.h5", mutations.hdf5, examined("net.h5"), 5),
     "examined keras": Reader(seeds.network, "net.keras", KERAS, examined("net.keras"), 5),
     "examined SavedModel": Reader(seeds.network, "saved/keras_metadata.pb", mutations.damage, examined("saved"), 2),
+    "examined network within": Reader(network_seeds.within, "net.h5", mutations.hdf5, examined("net.h5"), 2),
+    "examined Keras 3": Reader(network_seeds.of_keras_3, "net.keras", KERAS, examined("net.keras"), 3),
+    "dissected loop": Reader(network_seeds.loop, "net.tflite", mutations.tflite, dissected, 3),
+    "dissected tables": Reader(seeds.flat, "net.tflite", mutations.tflite, dissected, 4),
     "dissected tflite": Reader(seeds.flat, "net.tflite", mutations.damage, dissected, 8),
     "report": Reader(seeds.report, "run/report.json", mutations.table, command("report", "run"), 4),
     "compared report": Reader(seeds.report, "run/report.json", mutations.table, command("compare", "run", "run"), 2),
@@ -260,13 +279,18 @@ READERS = {
     "encryption's key": Reader(seeds.keys, "keys/client-1/encryption.key", mutations.damage, sealing_key, 1),
     "opened h5": Reader(seeds.network, "net.h5", mutations.hdf5, opened("net.h5"), 4, heavy=True),
     "opened keras": Reader(seeds.network, "net.keras", KERAS, opened("net.keras"), 4, heavy=True),
+    "opened network within": Reader(network_seeds.within, "net.h5", mutations.hdf5, opened("net.h5"), 2, heavy=True),
+    "checkpoint's network": Reader(seeds.checkpoint, "bert/config.json", mutations.table, encoder, 2, heavy=True),
+    "opened metadata": Reader(
+        seeds.network, "saved/keras_metadata.pb", mutations.damage, opened("saved"), 1, heavy=True
+    ),
     "opened SavedModel": Reader(
         seeds.network, "saved/variables/variables.index", mutations.damage, opened("saved"), 1, heavy=True
     ),
     "loaded weights": Reader(seeds.network, "weights.h5", mutations.damage, loaded_weights, 2, heavy=True),
     "job's network": Reader(seeds.network, "job.bin", mutations.job, job_network, 3, heavy=True),
     "verified tflite": Reader(
-        seeds.flat, "net.tflite", mutations.damage, command("verify", "net.tflite"), 2, workers=True
+        seeds.flat, "net.tflite", mutations.tflite, command("verify", "net.tflite"), 2, workers=True
     ),
     "inspected tflite": Reader(
         seeds.flat, "net.tflite", mutations.damage, command("inspect", "net.tflite"), 1, workers=True
