@@ -82,6 +82,7 @@ HEADERS: list[tuple[bytes, str]] = [
     (npy(said_of("(30, 4)", "'|O'")), "x: holds Python objects (a pickle)"),
     (npy(said_of("(30,)", "[('a', '<f4'), ('b', '<f4')]")), "x: is a structured array"),
     (npy(said_of("(9000000000, 9000)")), "x: its header says float32 of the shape (9000000000, 9000), "),
+    (npy(said_of(f"(0, {10**18}, {10**18})")), "x: has a header with the shape (0, 1000000000000000000, 1000"),
     (npy(said_of("(30, 4)"), bytes(479)), "x: its header says float32 of the shape (30, 4), 480 B, and 479 B follow"),
     (npy(said_of("(30, 4)"), bytes(481)), "and 481 B follow"),
     (npy(said_of("(30, 4)"), length=65535), "x: has a header of 65,535 bytes; at most 10,000 are read"),

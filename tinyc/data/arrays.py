@@ -1,4 +1,4 @@
-"""Arrays by name, from an .npz or from a function of the user's."""
+"""Arrays by name, as an .npz or a function of the user's has them: which is what, and what is missing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import limits
-from tinyc.builders import Builder, Find, told, user_code
 from tinyc.data import strings
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError, obeyed_by_none, quoted
+from tinyc.errors import UserError, quoted
 from tinyc.scope import beyond
 from tinyc.spelling import nearest
 
@@ -46,55 +44,8 @@ class Layout:
         return {part: arrays[axis + suffix] for part, suffix in self.suffixes.items()}
 
 
-def from_function(builder: Builder, find: Find) -> Raw:
-    """Call `function(**options)`, which returns a dict with the names of an .npz.
-
-    Raises:
-        UserError: the user's code raised, or returned something else.
-    """
-    path = find(builder.file)
-    where = obeyed_by_none(f"{path}:{builder.function}")
-    table = builder.call(find)
-    with user_code(path, f"what {builder.function} returned"):
-        arrays, unread = taken(where, table)
-    return arranged(where, arrays, layout(where, arrays, unread))
-
-
-def taken(where: str, table: object) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """Take the arrays that have a meaning, and columns, out of what a function returned; and the names of all else."""
-    if not isinstance(table, Mapping):
-        raise UserError(where, f"returned {type(table).__name__}, not a dict of arrays", LAYOUT)
-    arrays: dict[str, NDArray[Any]] = {}
-    unread = []
-    for key, value in table.items():
-        name = key if isinstance(key, str) else quoted(key)
-        if name in KNOWN or (isinstance(value, np.ndarray) and is_column(value)):
-            arrays[name] = as_array(f"{where}: {name}", value)
-        else:
-            unread.append(name)
-    return arrays, tuple(unread)
-
-
 def is_column(array: NDArray[Any]) -> bool:
     return array.ndim == 1 and array.dtype.kind in COLUMN_KINDS
-
-
-def as_array(where: str, value: object) -> NDArray[Any]:
-    """Turn what a function returned into an array.
-
-    Raises:
-        UserError: it is none, such as ragged lists or a generator, or hides some of its values.
-    """
-    hidden = int(np.sum(value.mask)) if isinstance(value, np.ma.MaskedArray) else 0
-    if hidden:
-        raise UserError(where, f"hides {hidden} values under its mask", "leave out what is not known, or fill it")
-    try:
-        found = np.asarray(value)
-    except Exception as error:  # an object of any library may refuse in its own way
-        raise UserError(where, f"is no array: {told(error)}", "return numpy arrays of one shape") from error
-    if found.ndim == 0 and found.dtype == object:
-        raise UserError(where, f"is {type(value).__name__}, and no array", "return numpy arrays of one shape")
-    return found
 
 
 def layout(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[str, ...]) -> Layout:

@@ -96,12 +96,12 @@ def title(spec: DataSpec) -> str:
 
 def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
-    from tinyc.data import arrays, images, npz, rows, sentences
+    from tinyc.data import functions, images, npz, rows, sentences
 
     if spec.name is not None:
         return named.read(spec.name, cache)
     if spec.load is not None:
-        return preparing.with_channels(arrays.from_function(spec.load, find), spec.steps)
+        return preparing.with_channels(functions.read(spec.load, find), spec.steps)
     path = find(spec.path or "")
     if path.is_dir():
         return images.read(path, preparing.first_resize(spec.steps))

@@ -28,6 +28,8 @@ SIDE = re.compile(r" *(0|[1-9][0-9]{0,18})L? *")
 """The length of an axis; Python 2 wrote an L behind a large one."""
 DTYPE = re.compile(r"[<>|=]?[?a-zA-Z][0-9]{0,8}(\[[0-9a-zA-Z]{1,12}\])?")
 MOST_AXES = 32
+MOST_SPANNED = 1 << 62
+"""NumPy counts the bytes of an empty array as if no axis were empty."""
 AGAIN = "write it again with NumPy"
 NO_OBJECTS = "store plain numbers: all examples of one shape, labels as integers or fixed-width strings"
 
@@ -51,6 +53,8 @@ class Header:
     def require_values(self, where: str, size_bytes: int) -> None:
         """Refuse a header that speaks of more or fewer values than a file, or member, of this size holds."""
         follow = size_bytes - self.offset_bytes
+        if math.prod(max(1, side) for side in self.shape) * self.dtype.itemsize > MOST_SPANNED and not follow:
+            raise UserError(where, f"has a header with the shape {self.shape}", AGAIN)
         if self.value_bytes != follow:
             says = f"{self.dtype} of the shape {self.shape}, {units.show_bytes(self.value_bytes)}"
             raise UserError(where, f"its header says {says}, and {units.show_bytes(max(0, follow))} follow", AGAIN)
