@@ -75,7 +75,7 @@ CONTENTS: list[tuple[str, bytes, str]] = [
     ("0.png", png(6, 8, bytes(20)), "cannot be read as an image: image file is truncated"),
     ("0.png", png(6, 8)[:40], "cannot be read as an image"),
     ("0.jpg", scans(150), "has 156 scans; at most 100 of a JPEG are read"),
-    ("0.jpg", b"", "cannot be read as an image: cannot identify image file it"),
+    ("0.jpg", b"", "cannot be read as an image: it is none of PNG, JPEG, BMP, GIF, WEBP"),
     ("0.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n", "cannot be read as an image"),
     ("0.png", b"GIF89a\x08\x00\x08\x00\x00\x00\x00;", "cannot be read as an image"),
 ]
@@ -100,6 +100,15 @@ def test_images_beyond_what_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pets(tmp_path)
     monkeypatch.setattr(limits, "DATA_BYTES", 1100)
     assert "pets: becomes arrays of 1.1 KiB; at most 1.1 KiB are read" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "GIF", "BMP", "PNG"])
+def test_a_name_need_not_say_the_format(tmp_path: Path, kind: str) -> None:
+    """Pictures from the web are often of another format than they are called."""
+    pixels = np.zeros((8, 6), np.uint8)
+    Image.fromarray(pixels).save(pets(tmp_path) / "cat" / "more.jpg", format=kind)
+    dataset = read(tmp_path)
+    assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 2 * COUNT + 1
 
 
 STRANGERS: list[Callable[[Path], object]] = [

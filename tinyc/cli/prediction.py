@@ -34,7 +34,6 @@ from tinyc.state import Scaling
 from tinyc.tokens import Tokenizer
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 GIVE = "give an image, a .npy array or a .csv row"
 
 
@@ -182,7 +181,7 @@ def require_shape(where: str, given: tuple[int, ...], shape: tuple[int, ...]) ->
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
     channels = (3,) if shape[-1:] == (3,) else ()
-    with images.opened(path, FORMATS) as image:
+    with images.opened(path) as image:
         require_shape(str(path), (*image.size[::-1], *channels), shape)
         return np.asarray(image.convert("RGB" if channels else "L"))
 

@@ -22,7 +22,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "test", "val")
 GREY = ("1", "L", "LA")
 SCAN = b"\xff\xda"
-FORMATS = ("PNG", "JPEG", "BMP")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+"""What a file holds, whatever its name ends with."""
 LAYOUT = "lay it out as train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png to be split"
 
 
@@ -133,22 +134,22 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
 
 
 @contextmanager
-def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Any]:
-    """Open an image of one of Pillow's formats: other formats run other programs, or hold other pictures.
+def opened(path: Path) -> Iterator[Any]:
+    """Open an image of a format that is read: others of Pillow's run other programs, or lead to other files.
 
     Raises:
         UserError: it is none, is damaged, or too large.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     where = str(path)
     with files.opened(path, limits.IMAGE_BYTES) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own limit of pixels is looser, and what it notes of palettes is fine
         try:
-            with Image.open(stream, formats=formats) as image:
+            with Image.open(stream, formats=FORMATS) as image:
                 if math.prod(image.size) > limits.PIXELS:
                     raise Image.DecompressionBombError
-                if image.format not in ("PNG", "BMP"):
+                if image.format in ("JPEG", "MPO"):
                     require_scans(where, stream)
                 yield image
         except TinycError:
@@ -157,7 +158,8 @@ def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Any]:
             problem = f"has more than the {limits.PIXELS:,} pixels that are read"
             raise UserError(where, problem, "make the image smaller") from error
         except Exception as error:  # damaged bytes make Pillow raise of all kinds
-            said = str(error).replace(repr(stream), "it") or type(error).__name__
+            is_strange = isinstance(error, UnidentifiedImageError)
+            said = f"it is none of {', '.join(FORMATS)}" if is_strange else (str(error) or type(error).__name__)
             raise UserError(where, f"cannot be read as an image: {said}", "replace or remove the file") from error
 
 
