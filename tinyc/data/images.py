@@ -158,8 +158,9 @@ def opened(path: Path) -> Iterator[Any]:
             problem = f"has more than the {limits.PIXELS:,} pixels that are read"
             raise UserError(where, problem, "make the image smaller") from error
         except Exception as error:  # damaged bytes make Pillow raise of all kinds
-            is_strange = isinstance(error, UnidentifiedImageError)
-            said = f"it is none of {', '.join(FORMATS)}" if is_strange else (str(error) or type(error).__name__)
+            said = str(error) or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):  # its own text names a Python object
+                said = f"it is none of {', '.join(FORMATS)}, or damaged"
             raise UserError(where, f"cannot be read as an image: {said}", "replace or remove the file") from error
 
 
