@@ -54,8 +54,9 @@ def setting() -> int:
 def source() -> object:
     """A user's file of Python, as the keys of a run and the import of its modules read it, without running it."""
     from tinyc.builders import Builder
+    from tinyc.recipe import gallery
 
-    return Builder(build="net.py:net").fingerprint(Path)
+    return Builder(build="net.py:net").fingerprint(lambda name: gallery.find(name, Path(), "fuzz.toml"))
 
 
 def lent() -> object:
