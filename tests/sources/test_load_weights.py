@@ -27,19 +27,21 @@ def named(model: Any) -> dict[str, Any]:
 def saved(folder: Path, kind: str) -> Path:
     """The weights of seed 1 in one of the kinds of file."""
     model = network()
-    path = folder / {"npz by name": "a.npz", "npz in order": "b.npz", "whole": "c.h5"}.get(kind, kind)
+    path = folder / {"npz by name": "a.npz", "npz in order": "b.npz", "whole": "c.h5", "whole .keras": "f.keras"}.get(
+        kind, kind
+    )
     if kind == "npz by name":
         np.savez(path, **named(model))
     elif kind == "npz in order":
         np.savez(path, *model.get_weights())
-    elif kind == "whole":
+    elif kind.startswith("whole"):
         model.save(path)
     else:
         model.save_weights(path)
     return path
 
 
-@pytest.mark.parametrize("kind", ["d.h5", "e.weights.h5", "whole", "npz by name", "npz in order"])
+@pytest.mark.parametrize("kind", ["d.h5", "e.weights.h5", "whole", "whole .keras", "npz by name", "npz in order"])
 def test_each_kind_of_file(tmp_path: Path, kind: str) -> None:
     model = network(seed=2)
     sources.load_weights(model, saved(tmp_path, kind), "source.weights")

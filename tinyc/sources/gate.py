@@ -106,6 +106,8 @@ def examine(path: Path, where: str) -> None:
 def admitted_weights(path: Path, place: str) -> Iterator[Path]:
     """Copy a file of weights, and give the copy, under the same name, if it holds numbers and nothing else.
 
+    Of a .keras file the copy holds the weights alone.
+
     Raises:
         UserError: it cannot be read, or is HDF5 that reaches out of itself.
     """
@@ -118,6 +120,9 @@ def admitted_weights(path: Path, place: str) -> Iterator[Path]:
                 raise UserError(place, str(error), "save the weights again with Keras 2") from error
         elif path.suffix == ".npz":
             gate_zip.refuse_bomb(copy, place)
+        elif path.suffix == ".keras":
+            gate_zip.texts(copy, place)
+            copy, _ = gate_zip.unpacked(copy, Path(folder), place)
         yield copy
 
 

@@ -47,17 +47,26 @@ def weights(path: Path, scratch: Path, place: str) -> int:
     Raises:
         UserError: they reach out of the file, or there are none.
     """
+    held, numbers = unpacked(path, scratch, place)
+    held.unlink()
+    return numbers
+
+
+def unpacked(path: Path, scratch: Path, place: str) -> tuple[Path, int]:
+    """Lay the weights of a .keras file, whose members are checked, in a folder; give them and how many numbers they are.
+
+    Raises:
+        UserError: they reach out of the file, or there are none.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             held = Path(archive.extract(WEIGHTS, scratch))
     except DAMAGE as error:
         raise UserError(place, f"is no whole .keras file: {error}", AGAIN) from error
     try:
-        return gate_hdf5.numbers(held)
+        return held, gate_hdf5.numbers(held)
     except ValueError as error:
         raise UserError(place, f"{WEIGHTS} {error}", AGAIN) from error
-    finally:
-        held.unlink()
 
 
 def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:

@@ -45,7 +45,7 @@ class SourceSpec(BaseModel, frozen=True, extra="forbid"):
     pool: Literal["mean", "first"] = Field(
         "mean", description="of a checkpoint: the vector of a sentence is the mean of its tokens, or the first token"
     )
-    weights: str | None = Field(None, min_length=1, description="weights for the built network: .h5 or .npz")
+    weights: str | None = Field(None, min_length=1, description="weights for the built network: .h5, .keras or .npz")
     train: TrainSpec | None = Field(None, description="train it first; required where there are no weights")
 
     @model_validator(mode="after")

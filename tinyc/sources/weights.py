@@ -1,4 +1,4 @@
-"""Weights from a file into a network that is built: .h5 by layer, .npz by name or in order."""
+"""Weights from a file into a network that is built: .h5 by layer, .keras by Keras' order, .npz by name or in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def load_weights(model: Any, path: Path, where: str) -> None:
     """Load all weights of a network from a file.
 
     Args:
-        path: an .h5 that Keras 2 wrote (weights or a whole network), or an .npz with `layer/kernel`-like names
+        path: an .h5 that Keras 2 wrote (weights or a whole network), a .keras, or an .npz with `layer/kernel`-like names
             or with `arr_0, arr_1, ...` in the order of `model.get_weights()`.
 
     Raises:
@@ -39,7 +39,7 @@ def load_admitted(model: Any, path: Path, place: str) -> None:
     elif path.suffix == ".npz":
         load_npz(model, path, place)
     else:
-        raise UserError(place, f"{path.suffix or 'no suffix'} is no kind of weights file", "give .h5 or .npz")
+        raise UserError(place, f"{path.suffix or 'no suffix'} is no kind of weights file", "give .h5, .keras or .npz")
 
 
 def load_tracked(model: Any, path: Path, place: str) -> None:
