@@ -53,7 +53,7 @@ def weights(path: Path, scratch: Path, place: str) -> int:
 
 
 def unpacked(path: Path, scratch: Path, place: str) -> tuple[Path, int]:
-    """Lay the weights of a .keras file, whose members are checked, in a folder; give them and how many numbers they are.
+    """Lay the weights of a .keras file, whose members are checked, in a folder; give them and their count of numbers.
 
     Raises:
         UserError: they reach out of the file, or there are none.

@@ -19,8 +19,8 @@ def load_weights(model: Any, path: Path, where: str) -> None:
     """Load all weights of a network from a file.
 
     Args:
-        path: an .h5 that Keras 2 wrote (weights or a whole network), a .keras, or an .npz with `layer/kernel`-like names
-            or with `arr_0, arr_1, ...` in the order of `model.get_weights()`.
+        path: an .h5 that Keras 2 wrote (weights or a whole network), a .keras, or an .npz with names like
+            `layer/kernel` or with `arr_0, arr_1, ...` in the order of `model.get_weights()`.
 
     Raises:
         UserError: the file cannot be read, or has other layers or shapes; the first one is named.
