@@ -16,6 +16,7 @@ import small
 LINE = "tinyc: exit 130 (interrupted; run the same command again to go on)"
 HEAD = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it with another
 from tinyc import __main__, interrupts, recipe
 hit = lambda number=signal.SIGINT: os.kill(os.getpid(), number)
 """

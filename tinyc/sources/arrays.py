@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyc import files, limits, units
-from tinyc.data import npz
 from tinyc.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ def read_npz(path: Path, where: str) -> dict[str, NDArray[Any]]:
         UserError: it is damaged, holds other things than plain arrays, or unpacks to more than a file of its size does.
         MachineError: they do not fit into memory.
     """
+    from tinyc.data import npz  # which imports NumPy, and a recipe is read without it
+
     with files.opened(path, limits.NETWORK_BYTES, where) as stream, npz.opened(where, stream) as archive:
         members = npz.members_of(where, archive)
         headers = {}
