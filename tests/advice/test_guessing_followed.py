@@ -35,7 +35,9 @@ def assert_guesses(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", ["scale = 0.00392157", "scale = 0.0078431\noffset = -1"])
+@pytest.mark.parametrize(
+    "wrong", ["scale = 0.00392157", pytest.param("scale = 0.0078431\noffset = -1", marks=pytest.mark.long)]
+)
 def test_a_network_that_rescales_gets_its_raw_examples_back(
     tmp_path: Path, wrong: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,24 +91,32 @@ def test_classes_in_another_order_are_named_and_renumbered(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_statistics_that_lag_behind_are_named_and_each_remedy_works(tmp_path: Path) -> None:
+@pytest.mark.parametrize("longer", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_statistics_that_lag_behind_are_named_and_each_remedy_works(tmp_path: Path, longer: bool) -> None:
     recipe = stripes.write(tmp_path, TRAIN % (", norm = true", 6, 0.01))
     found = stripes.run(recipe, tmp_path / "runs")
     momentum, epochs, again = assert_guesses(found)
     assert "2 BatchNormalization layers lag behind" in momentum["because"]
     assert momentum["write"].startswith("momentum = 0.9")
+    if longer:
+        assert stripes.run(recipe, tmp_path / "runs", *sets(epochs))["source"]["accuracy"] > 0.8
+        return
     lower = stripes.run(recipe, tmp_path / "runs", "source.build.momentum=0.9")
     assert lower["source"]["accuracy"] > 0.8
-    assert stripes.run(recipe, tmp_path / "runs", *sets(epochs))["source"]["accuracy"] > 0.8
     assert stripes.run(recipe, tmp_path / "runs", *sets(again))["final"]["accuracy"] > 0.8
 
 
 @pytest.mark.slow
-def test_a_rate_that_is_too_high_and_an_epoch_too_few_are_told_apart(tmp_path: Path) -> None:
-    recipe, small = stripes.write(tmp_path, TRAIN % (", width = 24", 12, 3.0)), "source.train.batch=6"
+def test_a_rate_that_is_too_high_is_named(tmp_path: Path) -> None:
+    recipe, small = stripes.write(tmp_path, TRAIN % (", width = 24", 6, 3.0)), "source.train.batch=6"
     (high,) = assert_guesses(stripes.run(recipe, tmp_path / "runs", small))
     assert sets(high) == ["source.train.learning_rate=0.001"]
-    assert stripes.run(recipe, tmp_path / "runs", small, *sets(high))["source"]["accuracy"] > 0.5
+    assert stripes.run(recipe, tmp_path / "runs", small, *sets(high))["source"]["accuracy"] > 0.45
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_epochs_that_are_too_few_are_named(tmp_path: Path) -> None:
     few = stripes.write(tmp_path, TRAIN % (", width = 12", 3, 0.003))
     (more,) = assert_guesses(stripes.run(few, tmp_path / "runs"))
     assert sets(more) == ["source.train.epochs=12"]

@@ -49,8 +49,14 @@ def write(folder: Path, layer: str, passes: str) -> Path:
     return recipe
 
 
-@pytest.mark.parametrize(("layer", "passes"), [("Normalization", QUANTIZE), ("Normalization", QAT),
-                                              ("BatchNormalization", QUANTIZE)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "passes"),
+    [
+        ("Normalization", QUANTIZE),
+        ("Normalization", QAT),
+        pytest.param("BatchNormalization", QUANTIZE, marks=pytest.mark.long),
+    ],
+)
 def test_int8_keeps_the_accuracy(tmp_path: Path, layer: str, passes: str) -> None:
     recipe = write(tmp_path, layer, passes + '[[pass]]\nuse = "export"\n')
     found = stripes.run(recipe, tmp_path / "runs")
@@ -70,7 +76,7 @@ def net(input_shape, classes):
     hidden = tf_keras.layers.Dense(24, "relu")(given)
     return tf_keras.Model(given, tf_keras.layers.Dense(classes)(hidden))
 """
-TRAINED = 'build = "net.py:net"\ntrain = { epochs = 60, batch = 32, learning_rate = 0.01 }'
+TRAINED = 'build = "net.py:net"\ntrain = { epochs = 30, batch = 32, learning_rate = 0.01 }'
 
 
 def test_a_network_without_is_told_to_fit_the_scale_and_keeps_its_accuracy_then(tmp_path: Path) -> None:
