@@ -96,7 +96,7 @@ def test_a_deep_cut_at_once_may_be_made_in_rounds() -> None:
 
 
 def test_labels_alone_may_be_taught_by_the_source() -> None:
-    assert drop(tuned(objective="labels"))[0] == "teach = { views = 2 } in pass 1 (prune)"
+    assert drop(tuned(objective="labels"))[0] == "teach = { alpha = 0.5, temperature = 1, views = 2 } in pass 1 (prune)"
     assert not any("teach" in each for each in drop())
     assert not any("teach" in each for each in drop(tuned(objective="labels", best_epoch=5)))
 

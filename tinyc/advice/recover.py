@@ -16,6 +16,8 @@ LATE = 0.75
 DEEP = 0.25
 """A cut of this share of the parameters is deep enough to be made in rounds."""
 ROUNDS = 3
+TEACH = {"alpha": 0.5, "temperature": 1.0, "views": 2}
+"""Half labels, half teacher, neither softened: of what was tried, the one that cost small networks least."""
 CUTS = ("channels", "heads")
 Found = Iterator[Advice]
 
@@ -58,7 +60,7 @@ def taught(miss: Miss) -> Found:
         if alone and miss.source.accuracy is not None and not is_late(ran):
             known = f"{lost(ran)}, tuned on labels alone; the source has {units.show(miss.source.accuracy, 'fraction')}"
             cost = "the source's answers to the training examples, computed once"
-            yield advice(miss, known, [(f"pass.{ran.place}.teach", {"views": 2})], cost)
+            yield advice(miss, known, [(f"pass.{ran.place}.teach", TEACH)], cost)
 
 
 def in_rounds(miss: Miss) -> Found:
