@@ -41,8 +41,11 @@ def assert_guesses(report: dict[str, Any]) -> list[dict[str, Any]]:
 def test_a_network_that_rescales_gets_its_raw_examples_back(
     tmp_path: Path, wrong: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = stripes.write(tmp_path, stripes.trained(tmp_path), more=wrong)
-    first = assert_guesses(stripes.run(recipe, tmp_path / "runs"))[0]
+    bound = '[[pass]]\nuse = "quantize"\n[targets]\naccuracy = ">= 60 %"\n'
+    recipe = stripes.write(tmp_path, stripes.trained(tmp_path), bound, more=wrong)
+    missed = stripes.run(recipe, tmp_path / "runs")
+    assert missed["targets"][0]["why"].startswith("source cannot be told from guessing: mend that first")
+    first = assert_guesses(missed)[0]
     assert "training examples come out right" in first["tried"]
     shown = capsys.readouterr().out
     assert "WARNING: source: accuracy" in shown

@@ -181,9 +181,9 @@ def test_an_arena_that_is_too_large_asks_for_fewer_channels() -> None:
 
 
 def test_a_state_that_guesses_is_mended_first() -> None:
-    found = told(miss("accuracy_drop", "<= 1 pp", 0.5, guesses=("source",)), lambda _: True)
-    assert found.advice == ()
-    assert found.says == "got 50.00 pp; first mend source, which cannot be told from guessing"
+    (first,) = told(miss("accuracy_drop", "<= 1 pp", 0.5, guesses=("source",)), lambda _: True).advice
+    assert first.because == "source cannot be told from guessing: mend that first, by what is said there"
+    assert first.write == ""
 
 
 def test_changes_that_a_recipe_refuses_are_not_told() -> None:

@@ -43,8 +43,8 @@ def told(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Told:
     about = "accuracy" if miss.check.metric in ACCURACIES else "size"
     says = f"got {shown(miss)}"
     if about == "accuracy" and miss.guesses:
-        first = f"first mend {miss.guesses[0]}, which cannot be told from guessing"
-        return Told(miss.about, f"{says}; {first}", follows=True)
+        first = Advice(f"{miss.guesses[0]} cannot be told from guessing: mend that first, by what is said there")
+        return Told(miss.about, says, (first,))
     found: list[Advice] = []
     for row in ROWS:
         known = {each.write for each in found}
