@@ -141,6 +141,8 @@ def test_a_deeper_cut_takes_what_the_bound_asks() -> None:
     assert size("params_reduction", ">= 90 %", 0.7) == [deeper]
     budget = pruned(fraction=None, budget={"params": "30 %"})
     assert size("params", "<= 10 k", 30_000, budget, QUANTIZED) == ['budget.params = "9.8 %" in pass 1 (prune)']
+    # The same share of the MACs is a budget of its own.
+    assert size("macs", "<= 100 k", 300_000) == [deeper.replace("params", "macs")]
     # Of a file of 34,000 bytes 4,000 are no weights.
     assert size("file", "<= 14 kB", 34_000) == [deeper]
     assert size("file", "<= 4 kB", 34_000) == []

@@ -99,8 +99,9 @@ def test_a_deeper_cut_meets_the_bound(tmp_path: Path, source: Path) -> None:
         assert again["met"], again
 
 
-def test_a_first_cut_meets_the_bound(tmp_path: Path, source: Path) -> None:
-    written = recipe(tmp_path, source, QUANTIZE, params="<= 1200")
+@pytest.mark.parametrize(("metric", "bound"), [("params", "<= 1200"), ("macs", "<= 150 k")])
+def test_a_first_cut_meets_the_bound(tmp_path: Path, source: Path, metric: str, bound: str) -> None:
+    written = recipe(tmp_path, source, QUANTIZE, **{metric: bound})
     (told,) = stripes.run(written, tmp_path / "runs")["next_steps"]
     assert follow(written, told["advice"][0], tmp_path / "runs")["met"]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from tinyc import units
 from tinyc.advice.told import Advice, Change, spelled
 from tinyc.ledger import Ledger
 from tinyc.targets import Bound, Check
 
+CUTS = ("channels", "heads")
+"""How `prune` takes parameters out."""
 ACCURACIES = ("accuracy", "accuracy_drop", "worst_class_drop")
 SIZES: Mapping[str, str] = {
     "params": "params", "params_reduction": "params", "macs": "macs", "macs_reduction": "macs", "file": "file_bytes",
@@ -54,6 +56,10 @@ class Ran:
     @property
     def share_gone(self) -> float:
         return self.gone / max(1, self.before.params or 1)
+
+    def share_left(self, figure: Literal["params", "macs"]) -> float:
+        """The share of the parameters, or of the multiplications, that it left."""
+        return (getattr(self.after, figure) or 0) / max(1, getattr(self.before, figure) or 1)
 
     @property
     def tuning(self) -> Mapping[str, Any]:
@@ -102,7 +108,12 @@ class Miss:
     @property
     def about(self) -> str:
         ran = self.passes[0]
-        return about(place_of(ran.place, ran.use) if self.is_expect else "", self.check)
+        return about(f"{named(ran)}: " if self.is_expect else "", self.check)
+
+    @property
+    def quantize(self) -> int | None:
+        """The place of the pass `quantize`, from 1."""
+        return next((place for place, use in enumerate(self.uses, 1) if use == "quantize"), None)
 
     @property
     def first(self) -> Ledger:
@@ -127,10 +138,6 @@ class Miss:
 def about(place: str, check: Check) -> str:
     """Name a bound as the recipe writes it, and the pass whose `expect` it is."""
     return f"{place}{check.metric} {check.bound}"
-
-
-def place_of(place: int, use: str) -> str:
-    return f"pass {place} ({use}): "
 
 
 def named(ran: Ran) -> str:

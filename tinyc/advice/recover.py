@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinyc import units
-from tinyc.advice.missed import SIZES, Miss, Ran, advice, budget_share, named, percent, whole
+from tinyc.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
 from tinyc.advice.told import Advice
 
 SHARE = 0.2
@@ -18,7 +18,6 @@ DEEP = 0.25
 ROUNDS = 3
 TEACH = {"alpha": 0.5, "temperature": 1.0, "views": 2}
 """Half labels, half teacher, neither softened: of what was tried, the one that cost small networks least."""
-CUTS = ("channels", "heads")
 Found = Iterator[Advice]
 
 
@@ -126,10 +125,6 @@ def halved(ran: Ran) -> list[tuple[str, Any]]:
     share = budget_share(options)
     if ran.use == "prune" and share is not None:
         return [(f"{place}.budget.params", percent(1 - (1 - share) / 2))]
-    if ran.use == "cluster" and isinstance(options.get("clusters"), int):
-        return [(f"{place}.clusters", 2 * options["clusters"])]
-    if ran.use == "factorize" and isinstance(options.get("rank"), int):
-        return [(f"{place}.rank", 2 * options["rank"])]
     return []
 
 

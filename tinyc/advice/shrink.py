@@ -4,56 +4,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from tinyc import units
-from tinyc.advice.missed import SIZES, Miss, Ran, advice, budget_share, named, percent, whole
+from tinyc.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
 from tinyc.advice.told import Advice, Change, spelled
 
 LEAST_LEFT = 0.02
 """Of a network's channels and parameters at least this share stays."""
 SPARE = 0.98
 """What is asked of a cut is this share of what may remain, since a cut does not hit its aim to the parameter."""
-CUTS = ("channels", "heads")
 Found = Iterator[Advice]
+
+
+Figure = Literal["params", "macs"]
+WORDS: dict[Figure, str] = {"params": "parameters", "macs": "MACs"}
 
 
 def deeper_cut(miss: Miss) -> Found:
     """A cut of channels that took too little, made so much deeper as the bound asks by what it took."""
-    asked = remaining(miss)
+    asked, figure = remaining(miss), figure_of(miss)
     for ran in reversed(miss.passes):
         if asked is None or ran.use != "prune" or ran.options.get("how") not in CUTS or ran.gone < 1:
             continue
-        left = 1 - ran.share_gone
-        made = deepened(ran, asked)
+        left = asked * ran.share_left(figure)
+        made = deepened(ran, figure, left)
         if not made:
             continue
-        took = f"{named(ran)} took {whole(ran.share_gone)} of the parameters, and {whole(1 - asked * left)} would do"
+        taken, enough = whole(1 - ran.share_left(figure)), whole(1 - left)
+        took = f"{named(ran)} took {taken} of the {WORDS[figure]}, and {enough} would do"
         yield advice(miss, took, made, f"accuracy: this cut cost {units.show(ran.lost, 'pp')}; {retrained(ran)}")
         return
 
 
-def deepened(ran: Ran, asked: float) -> list[tuple[str, Any]]:
-    """The keys of a cut after which `asked` of the parameters that it left stay; a budget hits its aim, a share of the
-    channels does not."""
-    left = asked * (1 - ran.share_gone)
+def figure_of(miss: Miss) -> Figure:
+    """What a budget has to bound for this one: MACs do not go with the parameters."""
+    return "macs" if miss.check.metric.startswith("macs") else "params"
+
+
+def deepened(ran: Ran, figure: Figure, left: float) -> list[tuple[str, Any]]:
+    """The keys of a cut that leaves this share; a budget hits its aim, a share of the channels does not."""
     if left < LEAST_LEFT:
         return []
     if isinstance(ran.options.get("fraction"), float):
-        return [(f"pass.{ran.place}.fraction", None), (f"pass.{ran.place}.budget", {"params": percent(left)})]
-    return [(f"pass.{ran.place}.budget.params", percent(left))] if budget_share(ran.options) is not None else []
+        return [(f"pass.{ran.place}.fraction", None), (f"pass.{ran.place}.budget", {figure: percent(left)})]
+    return [(f"pass.{ran.place}.budget.{figure}", percent(left))] if budget_share(ran.options) is not None else []
 
 
 def first_cut(miss: Miss) -> Found:
-    """Too many parameters, and no pass that takes channels out."""
-    asked = remaining(miss)
-    place = next((at for at, use in enumerate(miss.uses, 1) if use == "quantize"), None)
-    if asked is None or miss.is_expect or place is None or "prune" in miss.uses or asked < LEAST_LEFT:
+    """Too many parameters or MACs, and no pass that takes channels out."""
+    asked, figure = remaining(miss), figure_of(miss)
+    if asked is None or miss.is_expect or miss.quantize is None or "prune" in miss.uses or asked < LEAST_LEFT:
         return
-    because = f"no pass takes channels out, and {whole(asked)} of the parameters may stay"
-    entry = {"use": "prune", "how": "channels", "budget": {"params": percent(asked)}, "epochs": 4}
-    made = (Change("add", f"pass.{place}", entry),)
-    yield Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
+    because = f"no pass takes channels out, and {whole(asked)} of the {WORDS[figure]} may stay"
+    yield added(miss, because, {"budget": {figure: percent(asked)}})
+
+
+def added(miss: Miss, because: str, amount: dict[str, Any]) -> Advice:
+    """Advise a cut of channels before the network is quantized."""
+    entry = {"use": "prune", "how": "channels", **amount, "epochs": 4}
+    made = (Change("add", f"pass.{miss.quantize}", entry),)
+    return Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
 
 
 def thinner(miss: Miss) -> Found:
@@ -69,13 +80,10 @@ def thinner(miss: Miss) -> Found:
         return
     asked = SPARE * (most - stays) / (got - stays)
     cuts = [ran for ran in miss.passes if ran.use == "prune" and ran.options.get("how") == "channels"]
-    place = next((at for at, use in enumerate(miss.uses, 1) if use == "quantize"), None)
-    if asked < LEAST_LEFT or (not cuts and place is None):
+    if asked < LEAST_LEFT or (not cuts and miss.quantize is None):
         return
     if not cuts:
-        entry = {"use": "prune", "how": "channels", "fraction": up(1 - asked), "epochs": 4}
-        made = (Change("add", f"pass.{place}", entry),)
-        yield Advice(because, spelled(made[0], miss.uses), "accuracy, and training for 4 epochs", changes=made)
+        yield added(miss, because, {"fraction": up(1 - asked)})
     elif isinstance(fraction := cuts[-1].options.get("fraction"), float) and up(1 - (1 - fraction) * asked) < 1:
         deeper = [(f"pass.{cuts[-1].place}.fraction", up(1 - (1 - fraction) * asked))]
         cost = f"accuracy: this cut cost {units.show(cuts[-1].lost, 'pp')}; {retrained(cuts[-1])}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinyc.advice import next_steps
 from tinyc.advice.legal import is_legal
-from tinyc.advice.missed import Miss, Peak, Ran, about, place_of
+from tinyc.advice.missed import Miss, Peak, Ran, about
 from tinyc.advice.told import Told, sentences
 from tinyc.interpreters.flatbuffer import describe
 from tinyc.interpreters.lifetimes import lifetimes
@@ -76,7 +76,7 @@ def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
 
 def with_reasons(record: StepRecord, told: Sequence[Told]) -> StepRecord:
     """Put what may help into the verdicts on a pass."""
-    return replace(record, checks=reasons(record.checks, place_of(record.index, record.use), told))
+    return replace(record, checks=reasons(record.checks, f"pass {record.index} ({record.use}): ", told))
 
 
 def reasons(checks: Sequence[Check], place: str, told: Sequence[Told]) -> tuple[Check, ...]:
