@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from odd_places import MAKE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
 from tiny import Plan, by_hand
 
 from tinyc import cli
 
-
-def sparse(path: Path) -> None:
-    path.touch()
-    os.truncate(path, 64 << 30)
-
-
 PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pipe": (os.mkfifo, "is a pipe, not a regular file"),
-    "folder": (Path.mkdir, "is a folder, not a regular file"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
-    "circle": (lambda path: path.symlink_to(path), "is no path: too many levels of symbolic links"),
-    "sparse": (sparse, "has 64.0 GiB; at most"),
-    "missing": (lambda path: None, "there is no such file"),
+    "pipe": (MAKE["pipe"], "is a pipe, not a regular file"),
+    "folder": (MAKE["folder"], "is a folder, not a regular file"),
+    "device": (MAKE["device"], "is a device, not a regular file"),
+    "circle": (MAKE["circle"], "is no path: too many levels of symbolic links"),
+    "sparse": (MAKE["vast"], "has 64.0 GiB; at most"),
+    "missing": (MAKE["missing"], "there is no such file"),
 }
 COMMANDS: dict[str, tuple[str, ...]] = {
     "inspect": ("inspect", "odd"),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import clients
 import pytest
+from odd_places import MAKE
 
 from tinyc.builders import Builder
 from tinyc.errors import UserError
@@ -105,18 +105,13 @@ def test_a_fault_of_ours_is_not_blamed_on_the_builder(tmp_path: Path, monkeypatc
         build.network(Builder.model_validate("net.py:f"), clients.job().task, lambda file: tmp_path / file)
 
 
-def sparse(path: Path) -> None:
-    path.touch()
-    os.truncate(path, 64 << 30)
-
-
 FILES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pipe": (os.mkfifo, "is a pipe, not a regular file"),
-    "folder": (Path.mkdir, "is a folder, not a regular file"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
-    "circle": (lambda path: path.symlink_to(path), "is no path"),
-    "vast": (sparse, "has 64.0 GiB; at most 4.0 MiB are read"),
-    "missing": (lambda path: None, "there is no such file"),
+    "pipe": (MAKE["pipe"], "is a pipe, not a regular file"),
+    "folder": (MAKE["folder"], "is a folder, not a regular file"),
+    "device": (MAKE["device"], "is a device, not a regular file"),
+    "circle": (MAKE["circle"], "is no path"),
+    "vast": (MAKE["vast"], "has 64.0 GiB; at most 4.0 MiB are read"),
+    "missing": (MAKE["missing"], "there is no such file"),
     "bytes": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "the module raised SyntaxError"),
     "latin": (lambda path: path.write_bytes(b"x = '\xe9'"), "the module raised SyntaxError: .*utf-8"),
     "nesting": (lambda path: path.write_text("x = " + "-" * 100_000 + "1"), "the module raised MemoryError"),

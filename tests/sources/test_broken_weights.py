@@ -17,6 +17,7 @@ import h5py
 import numpy as np
 import pytest
 import saved_tables as tables
+from odd_places import MAKE
 from saved_tables import layer, network
 
 from tinyc import limits, sources
@@ -24,17 +25,11 @@ from tinyc.errors import UserError
 from tinyc.sources import checkpoint, gate, gate_saved_model
 from tinyc.sources.names import names_of
 
-
-def sparse(path: Path) -> None:
-    path.touch()
-    os.truncate(path, 64 << 30)
-
-
 PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
-    "pipe": (os.mkfifo, "is a pipe, not a regular file|does not exist|has neither"),
-    "folder": (Path.mkdir, "is a folder, not a regular file|has neither"),
-    "device": (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file|has neither"),
-    "vast": (sparse, "has 64.0 GiB; at most"),
+    "pipe": (MAKE["pipe"], "is a pipe, not a regular file|does not exist|has neither"),
+    "folder": (MAKE["folder"], "is a folder, not a regular file|has neither"),
+    "device": (MAKE["device"], "is a device, not a regular file|has neither"),
+    "vast": (MAKE["vast"], "has 64.0 GiB; at most"),
 }
 
 
@@ -162,7 +157,7 @@ def saved(folder: Path) -> Path:
 def test_a_saved_model_s_parts_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path)
     gate.examine(path, "here")
-    sparse(path / "variables" / "variables.data-00000-of-00001")
+    MAKE["vast"](path / "variables" / "variables.data-00000-of-00001")
     with pytest.raises(UserError, match=r"variables\.data-00000-of-00001: has 64\.0 GiB"):
         gate.examine(path, "here")
     (path / "variables" / "variables.data-00000-of-00001").unlink()

@@ -73,7 +73,7 @@ def open_source(bench: Bench, key: str, context: Context) -> Opened:
 def say_scale(net: Net, bench: Bench) -> None:
     """Say, before the training, that its first layers see values on which it hardly moves; weights know better."""
     spec, examples, task = bench.recipe.source, bench.dataset.for_training(), net.task
-    seen, others = symptoms.inputs_seen(net, examples)
+    seen, others = symptoms.inputs_seen(net, examples, is_loaded=False)
     other = inputs.better(seen, others) if seen else None
     if seen is None or other is None:
         return

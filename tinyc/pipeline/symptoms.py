@@ -24,15 +24,21 @@ EXAMPLES = 512
 SEED = 0
 
 
-def inputs_seen(net: Net, examples: TrainingData) -> tuple[Seen | None, tuple[Scaled, ...]]:
-    """What the first layers with weights see of training examples, and what they would see under other scales."""
+def inputs_seen(net: Net, examples: TrainingData, is_loaded: bool) -> tuple[Seen | None, tuple[Scaled, ...]]:
+    """What the first layers with weights see of training examples, and what they would see under other scales.
+
+    A training can begin with values that suit, so that other scales are only of use to weights that are there.
+    """
     look = first_layer.looker(net)
     if look is None:
         return None, ()
     x = drawn(examples.train).x
+    seen = look(data.inputs(x, net.task))
+    if seen.suits and not is_loaded:
+        return seen, ()
     given = scalings(first_layer.raw(x))
     others = (Scaled(*each, look(data.inputs(x, under(net.task, x, *each)))) for each in given)
-    return look(data.inputs(x, net.task)), tuple(others)
+    return seen, tuple(others)
 
 
 def measure(net: Net, examples: TrainingData, is_loaded: bool) -> Symptoms:
@@ -43,7 +49,7 @@ def measure(net: Net, examples: TrainingData, is_loaded: bool) -> Symptoms:
     """
     train, validation = drawn(examples.train), drawn(examples.validation)
     predict = predictor(net.model)
-    seen, others = inputs_seen(net, examples)
+    seen, others = inputs_seen(net, examples, is_loaded)
     if is_loaded:
         tasks = (under(net.task, train.x, each.scale, each.offset) for each in others)
         others = tuple(
