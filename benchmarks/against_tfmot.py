@@ -22,19 +22,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tinyc import backend, ledger
+from tinyc import measure
+from tinyc.core.progress import Progress
+from tinyc.core.quiet import hushed
 from tinyc.data import inputs
-from tinyc.ledger import intervals
-from tinyc.pipeline import judge
-from tinyc.pipeline.run import Run, Settings, Started, Workshop, open_run, scratch_folder, steps
-from tinyc.progress import Progress
-from tinyc.quiet import hushed
-from tinyc.recipe import load
+from tinyc.measure import intervals
+from tinyc.network import backend
+from tinyc.network.state import Flat
 from tinyc.report.terminal import open_screen
-from tinyc.state import Flat
+from tinyc.run import judge
+from tinyc.run.run import Run, Settings, Started, Workshop, open_run, scratch_folder, steps
+from tinyc.spec.load import load
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import FitOptions
 
 ROOT = Path(__file__).resolve().parents[1]
 SPARSITY = (0.5, 0.8)
@@ -159,14 +160,14 @@ def data_section(folder: Path, count: int | None) -> str:
     return f'path = "first-{count}.npz"\nscale = {1 / 255}'
 
 
-def by_recipe(run: Run) -> Iterator[tuple[str, ledger.Measurement]]:
+def by_recipe(run: Run) -> Iterator[tuple[str, measure.Measurement]]:
     """Do the recipe's passes; give the start network, and the artifact that the last of them leaves."""
     done = [each.source if isinstance(each, Started) else each.done for each in steps(run)]
     for name, each in (("start, float", done[0]), ("the recipe", done[-1])):
         yield name, judge.measurement(each, run.bench.dataset)
 
 
-def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> ledger.Measurement:
+def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> measure.Measurement:
     """Prune, train on under PQAT, convert; measure the file under TensorFlow Lite Micro."""
     house, dataset = Workshop(run), run.bench.dataset
     source = house.source()
@@ -176,7 +177,7 @@ def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> ledger.Measu
         aware = preserved(sparse, epochs[1], context)
         content = converted(aware, inputs(dataset.calibration.x, dataset.task))
     (run.bench.folder.path / "tfmot.tflite").write_bytes(content)
-    return ledger.measure_flat(Flat(content, dataset.task), dataset, run.bench.pool, "tflm", shown)
+    return measure.measure_flat(Flat(content, dataset.task), dataset, run.bench.pool, "tflm", shown)
 
 
 def pruned(model: Any, epochs: int, context: Any) -> Any:
@@ -222,13 +223,13 @@ def converted(model: Any, samples: Any) -> bytes:
         return bytes(converter.convert())
 
 
-def compared(run: Run, theirs: ledger.Measurement, ours: list[tuple[str, ledger.Measurement]]) -> list[Row]:
+def compared(run: Run, theirs: measure.Measurement, ours: list[tuple[str, measure.Measurement]]) -> list[Row]:
     """Put all beside TFMOT's, on the same test images."""
     found = [("TFMOT, 80 % + PQAT", theirs), *ours]
     return [row(name, each, None if each is theirs else theirs) for name, each in found]
 
 
-def row(name: str, found: ledger.Measurement, against: ledger.Measurement | None) -> Row:
+def row(name: str, found: measure.Measurement, against: measure.Measurement | None) -> Row:
     figures = found.ledger
     apart = None
     if against is not None:

@@ -15,15 +15,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from tinyc import backend, cache, data
+from tinyc import data
+from tinyc.core import cache
 from tinyc.data.dataset import Dataset
-from tinyc.data.spec import DataSpec
 from tinyc.federation import local, partition, prepared
 from tinyc.federation.client_privacy import Mechanism
 from tinyc.federation.job import Job, network_bytes
-from tinyc.federation.options import FederationOptions
-from tinyc.privacy import accounting
-from tinyc.privacy.keys import Privacy
+from tinyc.network import backend
+from tinyc.spec.data import DataSpec
+from tinyc.spec.federation import FederationOptions
+from tinyc.spec.privacy import Privacy
+from tinyc.training.private import accounting
 
 SEED = 7
 COUNTS = (10, 30, 100, 300, 1000)

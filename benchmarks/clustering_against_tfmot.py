@@ -20,19 +20,21 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend, ledger
-from tinyc.builders import load_module
-from tinyc.clustering.cluster import worthwhile
-from tinyc.clustering.kernels import Kernel, kernels
-from tinyc.clustering.tables import distinct
-from tinyc.contract import Context
+from tinyc import measure
+from tinyc.compression.clustering.cluster import worthwhile
+from tinyc.compression.clustering.kernels import Kernel, kernels
+from tinyc.compression.clustering.tables import distinct
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import Dataset, Split
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
 from tinyc.passes.cluster import Cluster
-from tinyc.progress import Silent
-from tinyc.state import Net, Task
+from tinyc.spec.builders import load_module
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import FitOptions
 
 ROOT = Path(__file__).parents[1]
 EMBEDDED = ROOT / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
@@ -142,7 +144,7 @@ def theirs(net: Net, epochs: int, context: Context, how: tuple[int, str, bool]) 
 
 def accuracy(net: Net, data: Dataset) -> float:
     """The fraction of test images that are right, in float."""
-    return float(np.mean(ledger.measure_net(net, data).correct))
+    return float(np.mean(measure.measure_net(net, data).correct))
 
 
 def dataset(examples: int) -> Dataset:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyc.data import fashion_mnist
+from tinyc.data.images import fashion_mnist
 from tinyc.data.named import EMBEDDED
 
 TRAIN, TEST = 12_000, 4_000

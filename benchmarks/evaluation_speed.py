@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.quantization import quantize
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.quantization import quantize
+from tinyc.tflite.run.pool import Pool
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = 2

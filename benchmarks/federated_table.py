@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import cache, ledger
-from tinyc.ledger import Measurement
-from tinyc.pipeline.judge import measurement
-from tinyc.pipeline.run import Run, Settings, Stepped, Workshop, open_run, steps
-from tinyc.recipe import load
+from tinyc import measure
+from tinyc.core import cache
+from tinyc.measure import Measurement
 from tinyc.report.terminal import open_screen
+from tinyc.run.judge import measurement
+from tinyc.run.run import Run, Settings, Stepped, Workshop, open_run, steps
+from tinyc.spec.load import load
 
 CENTRALIZED = "imu-tiny"
 EXACT = 1e-6
@@ -149,7 +150,7 @@ def accuracy(measured: Measurement) -> str:
 
 def drop(artifact: Measurement, centralized: Measurement) -> str:
     """The paired difference, in percentage points."""
-    found = ledger.measured("accuracy_drop", artifact, centralized)
+    found = measure.measured("accuracy_drop", artifact, centralized)
     return f"{found.value * 100:+.2f} pp ({found.low * 100:+.2f} to {found.high * 100:+.2f})"
 
 

@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import cache, data
-from tinyc.pipeline.finish import finish
-from tinyc.pipeline.judge import measurement
-from tinyc.pipeline.run import Settings, Started, Stepped, open_run, steps
-from tinyc.recipe import Recipe, load
+from tinyc import data
+from tinyc.core import cache
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
+from tinyc.run.finish import finish
+from tinyc.run.judge import measurement
+from tinyc.run.run import Settings, Started, Stepped, open_run, steps
+from tinyc.spec.load import load
+from tinyc.spec.recipe import Recipe
 
 FOLDS = ((9, 10), (1, 2), (3, 4), (5, 6), (7, 8))
 TREES = 300

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import cache, ledger
-from tinyc.ledger import intervals
+from tinyc import measure
+from tinyc.core import cache
+from tinyc.measure import intervals
 from tinyc.passes.distill import Distill
-from tinyc.pipeline.judge import measurement
-from tinyc.pipeline.run import Run, Settings, Workshop, open_run
-from tinyc.recipe import load
 from tinyc.report.terminal import open_screen
+from tinyc.run.judge import measurement
+from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.spec.load import load
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def trained(run: Run, seed: int, transform: Distill) -> Any:
         with tempfile.TemporaryDirectory() as scratch:
             context = run.bench.context(1, source, run.keys[0], (), Path(scratch))
             outcome = transform.apply(source, replace(context, seed=context.seed + 100 * seed))
-        np.save(kept, ledger.measure_net(outcome.state, run.bench.dataset).correct)
+        np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
     return np.load(kept)
 
 

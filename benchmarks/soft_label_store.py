@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tinyc import cache, ledger, units
-from tinyc.ledger import Measurement, intervals
-from tinyc.pipeline.run import Run, Settings, Workshop, open_run
-from tinyc.recipe import load
+from tinyc import measure
+from tinyc.core import cache, units
+from tinyc.measure import Measurement, intervals
 from tinyc.report.terminal import open_screen
+from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.spec.load import load
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def timed(run: Run, source: Any, changes: dict[str, Any], folder: Path) -> tuple
         context = replace(run.bench.context(1, source, run.keys[0], (), Path(scratch)), cache=Path(scratch))
         began = time.perf_counter()
         outcome = transform.apply(source, context)
-        return time.perf_counter() - began, ledger.measure_net(outcome.state, run.bench.dataset)
+        return time.perf_counter() - began, measure.measure_net(outcome.state, run.bench.dataset)
 
 
 def show(stored: tuple[float, Measurement], looped: tuple[float, Measurement]) -> None:

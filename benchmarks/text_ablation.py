@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import cache, ledger
-from tinyc.ledger import intervals
-from tinyc.pipeline.run import Run, Settings, Workshop, open_run
-from tinyc.pipeline.stored import Done
-from tinyc.recipe import load
+from tinyc import measure
+from tinyc.core import cache
+from tinyc.measure import intervals
 from tinyc.report.terminal import open_screen
+from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.run.stored import Done
+from tinyc.spec.load import load
 
 PLAIN = {"alpha": 0.0, "start": "random", "imitate": (), "augment": (), "views": 1, "clean": False}
 BASELINES: dict[str, dict[str, Any]] = {
@@ -99,7 +100,7 @@ def trained(run: Run, index: int, before: Done, transform: Any, seed: int) -> An
         with tempfile.TemporaryDirectory() as scratch:
             context = run.bench.context(index, source, run.keys[0], (), Path(scratch), task=state.task)
             outcome = transform.apply(state, replace(context, seed=context.seed + 100 * seed))
-        np.save(kept, ledger.measure_net(outcome.state, run.bench.dataset).correct)
+        np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
     return np.load(kept)
 
 

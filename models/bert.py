@@ -8,7 +8,7 @@ import tf_keras
 from tf_keras import layers
 from tf_keras.initializers import TruncatedNormal
 
-from tinyc.blocks import Attention, Gelu, LayerNorm, PaddingMask, PositionEmbedding, TokenEmbedding, TokenPool
+from tinyc.network.blocks import Attention, Gelu, LayerNorm, PaddingMask, PositionEmbedding, TokenEmbedding, TokenPool
 
 
 def bert(

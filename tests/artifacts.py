@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 from small import EMBEDDED
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.contract import Context
+from tinyc.core.progress import Silent
 from tinyc.data import inputs
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.pack import pack
-from tinyc.progress import Silent
-from tinyc.state import Flat, Net, Task
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.builders import load_module
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.write.pack import pack
 
 RESNET = Path(__file__).parents[1] / "models" / "resnet.py"
 TASK = Task(("T-shirt/top", "trouser", "pullover", *"defghij"), (14, 14, 1), scale=1 / 255)

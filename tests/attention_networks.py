@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from pruning_networks import randomized
 
-from tinyc import backend
+from tinyc.network import backend
 
 TOKENS, PIECES = 7, 30
 

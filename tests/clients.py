@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
 from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.task import Task
 from tinyc.federation import exchange
 from tinyc.federation.job import Job, network_bytes
-from tinyc.federation.options import FederationOptions
-from tinyc.state import Task
+from tinyc.network import backend
+from tinyc.spec.federation import FederationOptions
 
 TASK = Task(("a", "b", "c"), (8, 8, 1), scale=1 / 16, offset=-0.5)
 

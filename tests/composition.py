@@ -17,16 +17,16 @@ import numpy as np
 import small
 import texts
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.contract import Context
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Flat, Net, State
 from tinyc.passes import PASSES
-from tinyc.recipe import Step
-from tinyc.recipe.order import check_order, clustered, warnings
-from tinyc.state import Flat, Net, State
+from tinyc.spec.builders import load_module
+from tinyc.spec.order import check_order, clustered, warnings
+from tinyc.spec.recipe import Step
+from tinyc.tflite.run.pool import Pool
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "orders.md"
 TRAINED = {"epochs": 1, "batch": 50, "learning_rate": 0.01}
@@ -193,10 +193,10 @@ def kept(house: House, recipe: tuple[str, ...]) -> str:
 def tabled(state: Any) -> int:
     """Count the layers whose channels have at most 4 values, which a table holds in fewer bytes."""
     if isinstance(state, Net):
-        from tinyc.clustering.keep import tables
+        from tinyc.compression.clustering.keep import tables
 
         return len(tables(state.model))
-    from tinyc.lowering.tables import gains
+    from tinyc.tflite.write.tables import gains
 
     return sum(gain.bits <= 2 and gain.saved_bytes > 0 for gain in gains(state.content))
 
@@ -204,11 +204,11 @@ def tabled(state: Any) -> int:
 def sparse(state: Any) -> int:
     """Count the layers of which at least 30 % is zero."""
     if isinstance(state, Net):
-        from tinyc.clustering.kernels import kernels
+        from tinyc.compression.clustering.kernels import kernels
 
         found = [kernel.read(state.model) for kernel in kernels(state.model)]
     else:
-        from tinyc.interpreters.flatbuffer import describe
+        from tinyc.tflite.read.flatbuffer import describe
 
         model = artifacts.opened(state.content)
         held = [each for each in describe(state.content).tensors if each.dtype == "int8" and each.stored_bytes]

@@ -11,13 +11,13 @@ from typing import Any
 import clients
 import numpy as np
 
+from tinyc.core.progress import Silent
+from tinyc.data.task import Task
 from tinyc.federation import flower, records, rounds, strategies
 from tinyc.federation.grid import InProcess
 from tinyc.federation.job import Job
-from tinyc.federation.options import FederationOptions
 from tinyc.federation.server import Finished, Server
-from tinyc.progress import Silent
-from tinyc.state import Task
+from tinyc.spec.federation import FederationOptions
 
 flower.settle()
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict  # noqa: E402

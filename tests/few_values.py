@@ -8,9 +8,9 @@ from typing import Any
 import artifacts
 import numpy as np
 
-from tinyc import backend
-from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
-from tinyc.state import Flat
+from tinyc.network import backend
+from tinyc.network.state import Flat
+from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
 
 
 def spaced(kernel: Any, values: int, axis: int | None) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from small import EMBEDDED
 
-from tinyc import backend
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.state import Net, Task
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.state import Net
 
 TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 import tinyc
-from tinyc import tokens
-from tinyc.tokens import Language
+from tinyc.data import tokens
+from tinyc.data.tokens import Language
 
 EMBEDDED = Path(tinyc.__file__).parent / "data" / "embedded" / "movie-sentiment.tsv"
 WIDTH = 12

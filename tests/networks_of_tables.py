@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
-from tinyc.clustering.kernels import kernels
-from tinyc.clustering.kmeans import share
+from tinyc.compression.clustering.kernels import kernels
+from tinyc.compression.clustering.kmeans import share
+from tinyc.network import backend
 
 SHAPE, CLASSES = (14, 14, 1), 10
 

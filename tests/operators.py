@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
+from tinyc.network import backend
 
 tf = backend.tensorflow()
 keras = backend.keras()

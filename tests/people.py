@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
 from tinyc.data.dataset import Dataset, Split
-from tinyc.state import Task
+from tinyc.data.task import Task
+from tinyc.network import backend
 
 CLASSES = ("rest", "turn")
 FEATURES = 4

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyc import backend
+from tinyc.network import backend
 
 SHAPE = (8, 8, 3)
 CLASSES = 5

@@ -12,10 +12,12 @@ import numpy as np
 from lessons import Lent
 from small import EMBEDDED
 
-from tinyc import backend, tokens
-from tinyc.builders import load_module
+from tinyc.data import tokens
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.state import Net, Task
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.state import Net
+from tinyc.spec.builders import load_module
 
 BERT = Path(__file__).parents[1] / "models" / "bert.py"
 LENGTH = 12

@@ -10,13 +10,14 @@ from typing import Any
 import artifacts
 import numpy as np
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.contract import Context
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.state import Net, Task
-from tinyc.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
+from tinyc.data.task import Task
+from tinyc.data.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.builders import load_module
 
 BERT = Path(__file__).parents[1] / "models" / "bert.py"
 TOKENS = 12

@@ -19,9 +19,9 @@ from benchmarks import (
 )
 from tinyc import data
 from tinyc.federation.client_privacy import Mechanism
-from tinyc.interpreters.description import Tensor
-from tinyc.ledger import Ledger, Measurement
-from tinyc.recipe import load
+from tinyc.measure import Ledger, Measurement
+from tinyc.spec.load import load
+from tinyc.tflite.read.description import Tensor
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 4, 24, 25])

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.recipe import gallery
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec import gallery
+from tinyc.tflite.read.flatbuffer import describe
 
 KERAS = backend.keras()
 TF = backend.tensorflow()
@@ -26,7 +26,7 @@ def sentences(count: int, length: int = 12, pieces: int = 50) -> Any:
 
 
 def tiny_bert(**options: Any) -> Any:
-    from tinyc.builders import Builder
+    from tinyc.spec.builders import Builder
 
     builder = Builder.model_validate(
         {"build": "models/bert.py:tiny_bert", "vocabulary": 50, "width": 16, "depth": 1, "inner": 24, **options}
@@ -35,7 +35,7 @@ def tiny_bert(**options: Any) -> Any:
 
 
 def test_layer_norm_is_that_of_keras() -> None:
-    from tinyc.blocks import LayerNorm
+    from tinyc.network.blocks import LayerNorm
 
     x = RANDOM.normal(2, 3, (4, 5, 8)).astype(np.float32)
     mine, theirs = LayerNorm(1e-3), KERAS.layers.LayerNormalization(epsilon=1e-3)
@@ -46,7 +46,7 @@ def test_layer_norm_is_that_of_keras() -> None:
 
 
 def test_attention_is_that_of_keras() -> None:
-    from tinyc.blocks import Attention
+    from tinyc.network.blocks import Attention
 
     x = RANDOM.normal(size=(3, 7, 8)).astype(np.float32)
     theirs = KERAS.layers.MultiHeadAttention(2, 4)
@@ -60,7 +60,7 @@ def test_attention_is_that_of_keras() -> None:
 
 @pytest.mark.parametrize(("form", "apart"), [("erf", 1e-6), ("tanh", 1e-3), ("sigmoid", 0.03)])
 def test_gelu_is_near_the_exact_one(form: Any, apart: float) -> None:
-    from tinyc.blocks import Gelu
+    from tinyc.network.blocks import Gelu
 
     x = np.linspace(-6, 6, 1001, dtype=np.float32)
     difference = np.abs(Gelu(form)(x).numpy() - TF.nn.gelu(x).numpy()).max()
@@ -68,7 +68,7 @@ def test_gelu_is_near_the_exact_one(form: Any, apart: float) -> None:
 
 
 def test_masked_mean_leaves_padding_out() -> None:
-    from tinyc.blocks import PaddingMask, TokenPool
+    from tinyc.network.blocks import PaddingMask, TokenPool
 
     ids = sentences(6)
     x = RANDOM.normal(size=(6, 12, 4)).astype(np.float32)
@@ -89,7 +89,7 @@ def test_tiny_bert_lowers_to_int8_throughout(options: Any) -> None:
 
 
 def test_a_stored_network_loads_by_its_registered_blocks(tmp_path: Any) -> None:
-    from tinyc import sources
+    from tinyc.network import sources
 
     model = tiny_bert()
     model.save(tmp_path / "net.h5")

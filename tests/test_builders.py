@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 from pydantic import ValidationError
 
-from tinyc.builders import PREFIX, Builder
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.spec.builders import PREFIX, Builder
 
 
 def builder(text: object) -> Builder:

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 import pytest
 
-from tinyc import cache
-from tinyc.errors import MachineError, UserError
+from tinyc.core import cache
+from tinyc.core.errors import MachineError, UserError
 
 
 def fill(root: Path) -> None:

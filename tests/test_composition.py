@@ -8,7 +8,7 @@ from pathlib import Path
 import composition
 import pytest
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@ import small
 
 from tinyc import cli
 from tinyc.passes import PASSES
-from tinyc.recipe import gallery, load
-from tinyc.targets import METRICS
+from tinyc.spec import gallery
+from tinyc.spec.bounds import METRICS
+from tinyc.spec.load import load
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,8 +53,8 @@ def test_the_readme_names_every_pass_metric_and_exit_code() -> None:
 
 def test_bring_your_own_runs_as_it_is_shipped(tmp_path: Path) -> None:
     """The recipe that the README teaches from, with a network and data of a user's, up to its first look."""
-    from tinyc import backend
-    from tinyc.builders import Builder
+    from tinyc.network import backend
+    from tinyc.spec.builders import Builder
 
     small.write(tmp_path, train=120, test=60)
     (tmp_path / "images.npz").rename(tmp_path / "data.npz")

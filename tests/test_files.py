@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import tinyc
-from tinyc import files
-from tinyc.errors import MachineError, UserError, clipped
+from tinyc.core import files
+from tinyc.core.errors import MachineError, UserError, clipped
 
 
 def fifo(path: Path) -> Path:
@@ -94,12 +94,12 @@ def test_no_more_room_is_made_than_the_file_needs(tmp_path: Path) -> None:
 
 
 OWN = {
-    "cache.py": "its own files", "cli/bugs.py": "writes", "cli/starter.py": "files of the package",
-    "federation/certificates.py": "writes", "interpreters/link.py": "what the kernel says of a worker",
-    "lowering/c_source.py": "files of the package", "pipeline/finish.py": "files of this run, and /proc/cpuinfo",
-    "rundir.py": "writes, and its own lock", "sensitivity/store.py": "writes", "sources/gate.py": "copies of its own",
-    "sources/gate_saved_model.py": "copies of its own", "sources/gate_zip.py": "copies of its own",
-    "descriptors.py": "the null device", "files.py": "the one way",
+    "core/cache.py": "its own files", "data/images/fashion_mnist.py": "what it downloads", "cli/bugs.py": "writes", "cli/starter.py": "files of the package",
+    "federation/certificates.py": "writes", "tflite/run/link.py": "what the kernel says of a worker",
+    "codegen/c_source.py": "files of the package", "run/finish.py": "files of this run, and /proc/cpuinfo",
+    "core/run_folder.py": "writes, and its own lock", "analysis/sensitivity/store.py": "writes", "network/gate/examine.py": "copies of its own",
+    "network/gate/saved_model.py": "copies of its own", "network/gate/archive.py": "copies of its own",
+    "core/descriptors.py": "the null device", "core/files.py": "the one way",
 }  # fmt: skip
 READS = ("read_text", "read_bytes", "open", "fdopen")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.ledger import intervals
+from tinyc.measure import intervals
 
 
 def test_wilson_against_published_values() -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 import tinyc
-from tinyc import keys
-from tinyc.builders import Find
-from tinyc.interpreters import runtimes
 from tinyc.passes import PASSES
-from tinyc.recipe import gallery, load
-from tinyc.recipe.references import references
+from tinyc.run import keys
+from tinyc.spec import gallery
+from tinyc.spec.builders import Find
+from tinyc.spec.load import load
+from tinyc.spec.references import references
+from tinyc.tflite.run import runtimes
 
 TEXT = """
 name = "small"

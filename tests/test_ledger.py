@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from small import EMBEDDED
 
-from tinyc import backend, ledger
+from tinyc import measure
+from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
-from tinyc.errors import UserError
-from tinyc.interpreters import runtimes
-from tinyc.interpreters.pool import Pool
-from tinyc.ledger.metrics import probabilities, recalls, scorer
-from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
-from tinyc.state import Flat, Net, Task
-from tinyc.targets import METRICS
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.spec.bounds import METRICS
+from tinyc.tasks.classification.metrics import probabilities, recalls, scorer
+from tinyc.tflite.run import runtimes
+from tinyc.tflite.run.pool import Pool
 
 TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
 EXAMPLES = 200
@@ -62,7 +64,7 @@ CONV, BN, DENSE = 6 * 25, 4 * 6, 8 * 8 * 6 * 10 + 10
 
 
 def test_a_network_is_weighed_as_its_float_file(net: Net, dataset: Dataset) -> None:
-    measured = ledger.measure_net(net, dataset)
+    measured = measure.measure_net(net, dataset)
     content, found = to_float_tflite(net.model), measured.ledger
     assert found.params == CONV + BN + DENSE == net.model.count_params()
     assert found.nonzero_params == found.params
@@ -75,7 +77,7 @@ def test_a_network_is_weighed_as_its_float_file(net: Net, dataset: Dataset) -> N
     assert found.accuracy == pytest.approx(right.mean())
     assert np.array_equal(measured.correct, right)
     assert (found.runtime, found.metric, found.examples) == ("keras", "accuracy", EXAMPLES)
-    weighed = ledger.weigh_net(net)
+    weighed = measure.weigh_net(net)
     assert weighed.uncounted == ()
     assert weighed.figures == {"params": found.params, "macs": found.macs, "file": found.file_bytes,
                        "flash": None, "arena": None}  # fmt: skip
@@ -86,7 +88,7 @@ def test_a_network_with_an_operator_that_nobody_counted_has_no_macs(net: Net) ->
     given = keras.Input((8, 8))
     spectrum = keras.layers.Lambda(lambda x: tf.abs(tf.signal.rfft2d(x)))(given)
     scores = keras.layers.Dense(3)(keras.layers.Flatten()(spectrum))
-    weighed = ledger.weigh_net(Net(keras.Model(given, scores), net.task))
+    weighed = measure.weigh_net(Net(keras.Model(given, scores), net.task))
     assert (weighed.figures["macs"], weighed.uncounted) == (None, ("RFFT2D",))
 
 
@@ -95,40 +97,40 @@ def test_what_tfmot_adds_is_not_counted(net: Net, dataset: Dataset) -> None:
     pruned = tfmot.sparsity.keras.prune_low_magnitude(net.clone().model)
     aware = tfmot.quantization.keras.quantize_model(net.clone().model)
     for model in (pruned, aware):
-        assert ledger.weighing.count(model)[0] == net.model.count_params()
+        assert measure.weighing.count(model)[0] == net.model.count_params()
 
 
 def test_zeros_are_still_parameters(net: Net) -> None:
     cut = net.clone()
     kernel = cut.model.get_layer("logits").kernel
     kernel.assign(np.where(np.arange(10) < 5, 0, kernel.numpy()))
-    params, nonzero = ledger.weighing.count(cut.model)
+    params, nonzero = measure.weighing.count(cut.model)
     assert params == net.model.count_params()
     assert nonzero == params - 3840 // 2
 
 
 @pytest.mark.parametrize("runtime", ["tflm", "fast", "reference"])
 def test_an_artifact_is_measured_on_itself(flat: Flat, net: Net, dataset: Dataset, pool: Pool, runtime: Any) -> None:
-    found = ledger.measure_flat(flat, dataset, pool, runtime).ledger
+    found = measure.measure_flat(flat, dataset, pool, runtime).ledger
     assert found.params == CONV + 6 + DENSE  # BatchNorm has become a bias
     assert found.file_bytes == len(flat.content)
     assert found.flash_bytes == -(-len(flat.content) // 16) * 16 + 90
-    assert found.accuracy == pytest.approx(ledger.measure_net(net, dataset).ledger.accuracy, abs=0.03)
+    assert found.accuracy == pytest.approx(measure.measure_net(net, dataset).ledger.accuracy, abs=0.03)
     assert found.accuracy_low < found.accuracy < found.accuracy_high
     assert (found.arena_bytes is not None) == (runtime == "tflm")
     assert found.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime")
-    assert ledger.Ledger.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert measure.Ledger.from_json(json.loads(json.dumps(found.to_json()))) == found
 
 
 def test_without_tflm_the_fast_kernels_measure_and_say_so(
     flat: Flat, dataset: Dataset, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(runtimes.PACKAGES, "tflm", ("no_such_package",))
-    found = ledger.measure_flat(flat, dataset, pool, "tflm").ledger
+    found = measure.measure_flat(flat, dataset, pool, "tflm").ledger
     assert found.runtime == "tflite-runtime"
     assert found.arena_bytes is None
     assert found.accuracy is not None
-    facts = ledger.compare_runtimes(flat, dataset, pool)
+    facts = measure.compare_runtimes(flat, dataset, pool)
     assert facts["agreed"] is False
     assert "unmeasured" in facts["why"]
     assert facts["runtimes"]["tflm"] is None
@@ -137,23 +139,23 @@ def test_without_tflm_the_fast_kernels_measure_and_say_so(
 def test_measuring_twice_gives_the_same(flat: Flat, net: Net, dataset: Dataset, pool: Pool) -> None:
     for metric in ("accuracy", "f1", "auc"):
         asked = replace(dataset, task=replace(TASK, metric=metric))
-        one, two = (ledger.measure_flat(flat, asked, pool, "fast") for _ in range(2))
+        one, two = (measure.measure_flat(flat, asked, pool, "fast") for _ in range(2))
         assert one.ledger == two.ledger
         assert one.ledger.metric == metric
-        assert ledger.measure_net(net, asked).ledger == ledger.measure_net(net, asked).ledger
+        assert measure.measure_net(net, asked).ledger == measure.measure_net(net, asked).ledger
 
 
 def test_networks_with_other_classes_or_nan_are_refused(net: Net, dataset: Dataset) -> None:
     with pytest.raises(UserError, match="gives 10 scores for 9 classes"):
-        ledger.measure_net(net, replace(dataset, task=replace(TASK, classes=TASK.classes[:9])))
+        measure.measure_net(net, replace(dataset, task=replace(TASK, classes=TASK.classes[:9])))
     broken = net.clone()
     broken.model.get_layer("logits").bias.assign(np.full(10, np.nan))
     with pytest.raises(UserError, match="NaN"):
-        ledger.measure_net(broken, dataset)
+        measure.measure_net(broken, dataset)
 
 
 def test_runtimes_are_compared(flat: Flat, dataset: Dataset, pool: Pool) -> None:
-    facts = ledger.compare_runtimes(flat, dataset, pool)
+    facts = measure.compare_runtimes(flat, dataset, pool)
     json.dumps(facts)
     assert facts["agreed"] is True
     assert facts["why"] is None
@@ -163,7 +165,7 @@ def test_runtimes_are_compared(flat: Flat, dataset: Dataset, pool: Pool) -> None
     assert close["max_steps"] <= 1
     assert facts["ops"] == {"CONV_2D": 1, "RESHAPE": 1, "FULLY_CONNECTED": 1}
     assert facts["runtimes"]["tflm"]["accuracy"] == facts["runtimes"]["reference"]["accuracy"]
-    assert facts["arena_bytes"] == ledger.measure_flat(flat, dataset, pool, "tflm").ledger.arena_bytes
+    assert facts["arena_bytes"] == measure.measure_flat(flat, dataset, pool, "tflm").ledger.arena_bytes
 
 
 def test_a_disagreement_names_the_operator(flat: Flat, dataset: Dataset, pool: Pool) -> None:
@@ -175,7 +177,7 @@ def test_a_disagreement_names_the_operator(flat: Flat, dataset: Dataset, pool: P
             return replace(run, raw=run.raw ^ 1) if runtime == "tflm" else run
 
     wrong: Any = Wrong()
-    facts = ledger.compare_runtimes(flat, dataset, wrong)
+    facts = measure.compare_runtimes(flat, dataset, wrong)
     assert facts["agreed"] is False
     assert "200 examples differ, by up to 1 steps, first after op 0 CONV_2D (layer first)" in facts["why"]
     assert facts["differences"][0]["first_op"]["layer"] == "first"
@@ -197,7 +199,7 @@ def test_rare_rounding_in_a_known_operator_is_noted_and_let_pass(
             return replace(run, raw=raw.astype(np.int8))
 
     rounding: Any = Rounding()
-    facts = ledger.compare_runtimes(flat, dataset, rounding)
+    facts = measure.compare_runtimes(flat, dataset, rounding)
     assert facts["agreed"] is agreed
     assert f"{flipped} examples differ, by up to {steps} steps, first after op 0 CONV_2D" in facts["notes"][0]
 
@@ -236,15 +238,15 @@ def test_probabilities_of_many_classes_stay_in_steps_of_1_256() -> None:
     assert not np.array_equal(probabilities(np.abs(draw)), np.abs(draw))
 
 
-def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **figures: Any) -> ledger.Measurement:
+def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **figures: Any) -> measure.Measurement:
     sizes = dict.fromkeys(
         ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes",
          "flash_bytes", "arena_bytes"), None,
     )  # fmt: skip
     rate = scorer(metric, labels, scores)(np.ones(len(labels)))
-    bare = ledger.Ledger(**(sizes | figures), accuracy=rate, accuracy_low=0.1, accuracy_high=0.9, per_class={},
+    bare = measure.Ledger(**(sizes | figures), accuracy=rate, accuracy_low=0.1, accuracy_high=0.9, per_class={},
                          metric=metric, examples=len(labels), runtime="keras")  # fmt: skip
-    return ledger.Measurement(bare, np.asarray(scores, np.float32), np.asarray(labels))
+    return measure.Measurement(bare, np.asarray(scores, np.float32), np.asarray(labels))
 
 
 def test_confusion_and_recall() -> None:
@@ -260,13 +262,13 @@ def test_reductions_and_sizes() -> None:
     expected = {"params": 4, "params_reduction": 0.996, "macs": 25, "macs_reduction": 0.5, "file": 400,
                 "file_reduction": 0.9, "flash": 416, "arena": None}  # fmt: skip
     for metric, value in expected.items():
-        assert ledger.measured(metric, after, source).value == (None if value is None else pytest.approx(value))
-    assert ledger.measured("params_reduction", measurement(SCORES), source).value is None
+        assert measure.measured(metric, after, source).value == (None if value is None else pytest.approx(value))
+    assert measure.measured("params_reduction", measurement(SCORES), source).value is None
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_can_be_asked(metric: str) -> None:
-    ledger.measured(metric, measurement(SCORES), measurement(SCORES))
+    measure.measured(metric, measurement(SCORES), measurement(SCORES))
 
 
 def test_a_drop_is_paired_and_positive_when_worse() -> None:
@@ -278,20 +280,20 @@ def test_a_drop_is_paired_and_positive_when_worse() -> None:
     worse[lost] = [9, 0, 0]
     for metric in ("accuracy", "f1", "auc"):
         before, after = measurement(good, labels, metric), measurement(worse, labels, metric)
-        drop = ledger.measured("accuracy_drop", after, before)
+        drop = measure.measured("accuracy_drop", after, before)
         assert drop.value == pytest.approx(before.ledger.accuracy - after.ledger.accuracy)
         assert 0 < drop.low < drop.value < drop.high
         # Pairing pays: the two intervals alone are much wider.
         assert drop.high - drop.low < 0.06
-        gain = ledger.measured("accuracy_drop", before, after)
+        gain = measure.measured("accuracy_drop", before, after)
         assert gain.value == -drop.value
         assert (gain.low, gain.high) == pytest.approx((-drop.high, -drop.low), abs=0.01)
-    worst = ledger.measured("worst_class_drop", measurement(worse, labels), measurement(good, labels))
+    worst = measure.measured("worst_class_drop", measurement(worse, labels), measurement(good, labels))
     assert worst.value == pytest.approx(60 / (labels == 1).sum())
     assert worst.low < worst.value < worst.high
 
 
 def test_other_examples_are_not_compared() -> None:
     other = measurement(SCORES, LABELS[::-1])
-    assert ledger.measured("accuracy_drop", measurement(SCORES), other).value is None
-    assert ledger.measured("worst_class_drop", measurement(SCORES), other).value is None
+    assert measure.measured("accuracy_drop", measurement(SCORES), other).value is None
+    assert measure.measured("worst_class_drop", measurement(SCORES), other).value is None

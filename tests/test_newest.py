@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tinyc import newest, rundir
-from tinyc.errors import MachineError, UserError
-from tinyc.recipe import origin
-from tinyc.rundir import RunFolder
+from tinyc.core import run_folder
+from tinyc.core.errors import MachineError, UserError
+from tinyc.core.run_folder import RunFolder
+from tinyc.run import newest
+from tinyc.spec import origin
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 KEY = "0123456789ab"
@@ -26,10 +27,10 @@ def run(base: Path, sha256: str, *steps: str) -> list[str]:
     said: list[str] = []
     with newest.opened(base, "r", sha256, said.append, lambda _: None) as folder:
         assert folder.path == base / "r"
-        rundir.replace(folder.path / origin.NAME, origin.text(sha256, base / "r.toml", folder.path).encode())
-        rundir.replace(folder.path / "model.tflite", sha256.encode())
+        run_folder.replace(folder.path / origin.NAME, origin.text(sha256, base / "r.toml", folder.path).encode())
+        run_folder.replace(folder.path / "model.tflite", sha256.encode())
         for step in steps:
-            rundir.store(folder.path / step, {"key": step}, {"a.bin": step.encode()})
+            run_folder.store(folder.path / step, {"key": step}, {"a.bin": step.encode()})
     return said
 
 
@@ -99,7 +100,7 @@ def test_two_folders_of_one_recipe_become_one(tmp_path: Path) -> None:
     run(tmp_path, B)
     assert names(tmp_path) == ["r", "r-aaaaaaaa"]
     for step in ("01-prune", "02-cluster", "03-export"):
-        assert rundir.manifest(old / f"{step}-{KEY}") == {"key": f"{step}-{KEY}"}
+        assert run_folder.manifest(old / f"{step}-{KEY}") == {"key": f"{step}-{KEY}"}
     assert (old / f"02-cluster-{KEY}.damaged-1").is_dir()
     assert (old / "attack.json").read_text() == "old alone"
     assert (old / "notes.txt").read_text() == "new"
@@ -183,7 +184,7 @@ def test_a_crash_between_two_renames_loses_nothing(tmp_path: Path, monkeypatch: 
 def test_a_lock_whose_folder_moved_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has opened the lock, and is at the lock only when another has moved the folder and let go."""
     run(tmp_path, A)
-    real, moved = rundir.take, []
+    real, moved = run_folder.take, []
 
     def take(lock: object, path: Path) -> None:
         if not moved:
@@ -191,8 +192,8 @@ def test_a_lock_whose_folder_moved_is_taken_anew(tmp_path: Path, monkeypatch: py
             os.rename(tmp_path / "r", tmp_path / "r-aaaaaaaa")
         real(lock, path)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(rundir, "take", take)
-    with rundir.locked(RunFolder(tmp_path / "r")):
+    monkeypatch.setattr(run_folder, "take", take)
+    with run_folder.locked(RunFolder(tmp_path / "r")):
         assert (tmp_path / "r" / ".lock").read_text() == str(os.getpid())
         assert names(tmp_path / "r") == [".lock"]
     assert model(tmp_path / "r-aaaaaaaa") == "a"
@@ -202,7 +203,7 @@ def test_processes_that_race_never_share_a_folder(tmp_path: Path) -> None:
     """Each holds the folder for a while and finds in it what it wrote; whoever comes too early is refused."""
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from tinyc import newest, rundir; from tinyc.errors import MachineError; from tinyc.recipe import origin\n"
+        "from tinyc import newest, rundir; from tinyc.core.errors import MachineError; from tinyc.spec import origin\n"
         "base, sha = Path(sys.argv[1]), sys.argv[2] * 64\n"
         "done = 0\n"
         "while done < 12:\n"

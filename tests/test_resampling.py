@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import ledger
+from tinyc import measure
 from tinyc.data.dataset import Dataset, Split
-from tinyc.ledger import intervals, resampling
-from tinyc.ledger.measuring import measurement, rate
-from tinyc.pipeline import judge
-from tinyc.pipeline.stored import Done
-from tinyc.state import Stream, Task
+from tinyc.data.task import Stream, Task
+from tinyc.measure import intervals, resampling
+from tinyc.measure.measuring import measurement, rate
+from tinyc.run import judge
+from tinyc.run.stored import Done
 
 SIZES = dict.fromkeys(
     ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
@@ -109,7 +109,7 @@ def dataset(recordings: Any, stream: Stream | None = None, metric: Any = "accura
     return Dataset("windows", task, test, test, test, test, "digest")
 
 
-def measured(data: Dataset, noise: float) -> ledger.Measurement:
+def measured(data: Dataset, noise: float) -> measure.Measurement:
     random = np.random.default_rng(5)
     scores = np.eye(3)[data.test.y] + random.normal(0, noise, (240, 3))
     return measurement(SIZES, scores.astype(np.float32), data, "keras")
@@ -128,8 +128,8 @@ def test_the_ledger_resamples_the_recordings_of_the_test_split(metric: Any) -> N
     assert (after.ledger.accuracy, after.ledger.accuracy_low, after.ledger.accuracy_high) == expected
     assert expected[1:] != rate(metric, data.test.y, after.scores)[1:]
     for asked in ("accuracy_drop", "worst_class_drop"):
-        paired = ledger.measured(asked, after, before)
-        alone = ledger.measured(asked, replace(after, recordings=None), before)
+        paired = measure.measured(asked, after, before)
+        alone = measure.measured(asked, replace(after, recordings=None), before)
         assert paired.low < paired.value < paired.high
         assert paired.value == alone.value
         assert (paired.low, paired.high) != (alone.low, alone.high)
@@ -139,7 +139,7 @@ def test_one_recording_is_measured_without_an_interval_and_bounds_are_still_judg
     data = dataset(np.zeros(240, int))
     before, after = measured(data, 0.4), measured(data, 0.6)
     assert (after.ledger.recordings, after.ledger.accuracy_low, after.ledger.accuracy_high) == (1, None, None)
-    drop = ledger.measured("accuracy_drop", after, before)
+    drop = measure.measured("accuracy_drop", after, before)
     assert drop.value > 0
     assert (drop.low, drop.high) == (None, None)
 
@@ -153,7 +153,7 @@ def test_a_class_that_one_recording_alone_has_gets_no_interval() -> None:
     worse[labels == 2] = [1, 0, 0]
     data = replace(data, test=test)
     before, after = (measurement(SIZES, each.astype(np.float32), data, "keras") for each in (scores, worse))
-    assert ledger.measured("worst_class_drop", after, before) == ledger.judging.Measured(1.0)
+    assert measure.measured("worst_class_drop", after, before) == measure.judging.Measured(1.0)
 
 
 def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:
@@ -161,24 +161,24 @@ def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:
     before, after = measured(data, 0.4), measured(data, 0.6)
     dones = [Done(tmp_path, "k", each.ledger, each.scores, {}, (), (), 0.0, True) for each in (before, after)]
     found = judge.paired(1, dones[1], dones[0], dones[0], data).source
-    assert found == ledger.measured("accuracy_drop", after, before)
+    assert found == measure.measured("accuracy_drop", after, before)
 
 
 def test_what_leaves_the_device_is_counted_from_the_stream() -> None:
     found = measured(dataset(None, Stream(600.0, 0.75)), 0.4)
     assert (found.ledger.sensor_bytes_per_second, found.ledger.sent_bytes_per_second) == (600.0, 0.75)
-    assert ledger.measured("bandwidth_reduction", found, found).value == pytest.approx(0.99875)
+    assert measure.measured("bandwidth_reduction", found, found).value == pytest.approx(0.99875)
     without = measured(dataset(None), 0.4)
     assert without.ledger.recordings is None
-    assert ledger.measured("bandwidth_reduction", without, found).value is None
+    assert measure.measured("bandwidth_reduction", without, found).value is None
 
 
 def test_a_ledger_that_was_stored_before_still_loads() -> None:
     found = measured(dataset(RECORDINGS, Stream(600.0, 1.0)), 0.4).ledger
     table = found.to_json()
-    assert ledger.Ledger.from_json(table) == found
+    assert measure.Ledger.from_json(table) == found
     for name in ("sensor_bytes_per_second", "sent_bytes_per_second", "recordings"):
         del table[name]
-    assert ledger.Ledger.from_json(table) == replace(
+    assert measure.Ledger.from_json(table) == replace(
         found, sensor_bytes_per_second=None, sent_bytes_per_second=None, recordings=None
     )

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from checkpoints import PIECES
 
-from tinyc import tokens
-from tinyc.errors import UserError
-from tinyc.tokens import Tokenizer
+from tinyc.core.errors import UserError
+from tinyc.data import tokens
+from tinyc.data.tokens import Tokenizer
 
 DEFINITION = tokens.from_vocabulary(PIECES, lowercase=True, where="vocab.txt")
 WORD_LEVEL = {"type": "WordLevel", "vocab": {"[PAD]": 0}, "unk_token": "a"}

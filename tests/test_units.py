@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tinyc import units
-from tinyc.targets import METRICS, Bound, Measured
+from tinyc.core import units
+from tinyc.spec.bounds import METRICS, Bound, Measured
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.contract import Context
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.progress import Silent
-from tinyc.state import Net, Task
-from tinyc.tokens import SPECIAL, Tokenizer, from_vocabulary
+from tinyc.data.task import Task
+from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
+from tinyc.spec.builders import load_module
 
 BERT = Path(__file__).parents[1] / "models" / "bert.py"
 WORDS = (

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
-from tinyc.contract import Context
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.progress import Silent
-from tinyc.state import Net, Stream, Task
+from tinyc.data.task import Stream, Task
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
 
 TIME, CHANNELS, RATE = 48, 4, 50.0
 CLASSES = ("slow", "fast", "still")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc import descriptors, interrupts
+from tinyc.core import descriptors, interrupts
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.pipeline.first_layer import looker
-from tinyc.sources.flatten import flat
-from tinyc.sources.functions import in_layers
-from tinyc.state import Net, Task
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.flatten import flat
+from tinyc.network.rewriting.functions import in_layers
+from tinyc.network.state import Net
+from tinyc.run.first_layer import looker
 
 X = np.linspace(0, 255, 4 * 8 * 8 * 3).reshape(4, 8, 8, 3).astype(np.float32)
 Front = Callable[[Any, Any], Any]

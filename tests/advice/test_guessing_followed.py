@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import stripes
 
-from tinyc.advice import reasons
-from tinyc.advice.legal import applied
-from tinyc.advice.told import Change
-from tinyc.recipe.document import Document
-from tinyc.recipe.load import check, load
+from tinyc.analysis.advice import reasons
+from tinyc.analysis.advice.legal import applied
+from tinyc.analysis.advice.told import Change
+from tinyc.spec.document import Document
+from tinyc.spec.load import check, load
 
 TRAIN = 'build = { build = "net.py:net"%s }\ntrain = { epochs = %d, batch = 30, learning_rate = %g }'
 

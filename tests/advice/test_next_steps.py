@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from report import example
 
-from tinyc.advice.missed import Miss, Peak, Ran
-from tinyc.advice.next_steps import ROWS, told
-from tinyc.ledger import Ledger
-from tinyc.targets import Bound, Measured
+from tinyc.analysis.advice.missed import Miss, Peak, Ran
+from tinyc.analysis.advice.next_steps import ROWS, told
+from tinyc.measure import Ledger
+from tinyc.spec.bounds import Bound, Measured
 
 TUNED = {"objective": "distillation", "loss": [1.0, 0.5, 0.4, 0.4, 0.4], "best_epoch": 1}
 PRUNE: dict[str, Any] = {"how": "channels", "fraction": 0.5, "rounds": 2, "epochs": 5, "teach": None}

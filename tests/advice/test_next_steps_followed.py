@@ -11,9 +11,9 @@ import pytest
 import stripes
 import tomli_w
 
-from tinyc.advice.legal import applied
-from tinyc.advice.told import Change
-from tinyc.recipe.load import load
+from tinyc.analysis.advice.legal import applied
+from tinyc.analysis.advice.told import Change
+from tinyc.spec.load import load
 
 pytestmark = pytest.mark.slow
 PRUNE = '[[pass]]\nuse = "prune"\nhow = "channels"\nfraction = %g\nepochs = %d\nbatch = 30\nlearning_rate = 0.003\n'

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from report import example
 
-from tinyc.advice.guess import Guess
-from tinyc.advice.guessing import chance, constant, is_guessing, order
-from tinyc.advice.inputs import Raw, Scaled, Seen, scalings
-from tinyc.advice.missed import Ran
-from tinyc.advice.reasons import told
-from tinyc.advice.symptoms import Share, Statistics, Symptoms
-from tinyc.ledger import Ledger
+from tinyc.analysis.advice.guess import Guess
+from tinyc.analysis.advice.guessing import chance, constant, is_guessing, order
+from tinyc.analysis.advice.inputs import Raw, Scaled, Seen, scalings
+from tinyc.analysis.advice.missed import Ran
+from tinyc.analysis.advice.reasons import told
+from tinyc.analysis.advice.symptoms import Share, Statistics, Symptoms
+from tinyc.measure import Ledger
 
 LABELS = np.tile(np.arange(4), 50)
 SPREAD, TINY, WIDE = Seen("conv", 0.0, 1.0), Seen("conv", 0.0, 0.004), Seen("conv", 0.0, 255.0)

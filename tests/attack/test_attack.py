@@ -6,16 +6,16 @@ from pathlib import Path
 
 import people
 
-from tinyc.attack.attack import Request, Target, attack
-from tinyc.attack.bounds import Promise
-from tinyc.attack.shadows import Place, School
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.progress import Silent
-from tinyc.state import Flat, Net
+from tinyc.analysis.attack.attack import Request, Target, attack
+from tinyc.analysis.attack.bounds import Promise
+from tinyc.analysis.attack.shadows import Place, School
+from tinyc.core.progress import Silent
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import labels
+from tinyc.tflite.run.pool import Pool
 from tinyc.training.fit import fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import FitOptions
 
 
 def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from tinyc.attack.bounds import Promise
-from tinyc.attack.scored import Scored, auc, threshold
+from tinyc.analysis.attack.bounds import Promise
+from tinyc.analysis.attack.scored import Scored, auc, threshold
 
 
 def promise(epsilon: float, delta: float = 0.0) -> Promise:

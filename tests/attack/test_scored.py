@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from tinyc.attack.confidences import confidences, losses
-from tinyc.attack.scored import Scored, advantage, at_the_end, auc, difference, threshold, true_rate
+from tinyc.analysis.attack.confidences import confidences, losses
+from tinyc.analysis.attack.scored import Scored, advantage, at_the_end, auc, difference, threshold, true_rate
 
 
 def scored(members: list[float], others: list[float]) -> Scored:

@@ -8,14 +8,14 @@ import numpy as np
 import people
 import pytest
 
-from tinyc import backend
-from tinyc.attack import lira, shadows, sides
-from tinyc.attack.pool import shares
-from tinyc.attack.shadows import School
-from tinyc.errors import UserError
-from tinyc.progress import Silent
-from tinyc.state import Net
-from tinyc.training.options import FitOptions
+from tinyc.analysis.attack import lira, shadows, sides
+from tinyc.analysis.attack.pool import shares
+from tinyc.analysis.attack.shadows import School
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
+from tinyc.network import backend
+from tinyc.network.state import Net
+from tinyc.spec.training import FitOptions
 
 
 def test_as_many_of_each_side_by_seed() -> None:

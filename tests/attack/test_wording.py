@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.attack.record import Found, Name
-from tinyc.attack.scored import Figure
-from tinyc.attack.sides import Sides
-from tinyc.attack.wording import verdict
+from tinyc.analysis.attack.record import Found, Name
+from tinyc.analysis.attack.scored import Figure
+from tinyc.analysis.attack.sides import Sides
+from tinyc.analysis.attack.wording import verdict
 from tinyc.data.dataset import Split
 
 NOTHING = Split(np.zeros((0, 1)), np.zeros(0, np.int64), np.zeros(0, np.int64))

@@ -13,7 +13,7 @@ import pytest
 import small
 
 from tinyc import cli
-from tinyc.attack.bounds import Promise
+from tinyc.analysis.attack.bounds import Promise
 from tinyc.cli.attacking import promised
 
 Shown = pytest.CaptureFixture[str]

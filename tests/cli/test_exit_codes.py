@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import small
 
-from tinyc import cli, rundir
+from tinyc import cli
+from tinyc.core import run_folder
 
 NAN_NET = (
     small.NET
@@ -163,7 +164,7 @@ def test_a_disk_that_refuses(
     def refuse(path: Path, content: bytes) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr(rundir, "write", refuse)
+    monkeypatch.setattr(run_folder, "write", refuse)
     assert cli.invoke(["compress", str(recipe), "--out", str(tmp_path / "runs")]) == 3
     shown = capsys.readouterr().err
     assert os.strerror(number) in shown
@@ -172,7 +173,7 @@ def test_a_disk_that_refuses(
 
 
 def test_a_bug_of_ours_names_its_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("tinyc.recipe.load", lambda *_: 1 / 0)
+    monkeypatch.setattr("tinyc.spec.load.load", lambda *_: 1 / 0)
     assert cli.invoke(["check", "resnet50-tiny"]) == 70
     shown = capsys.readouterr().err
     path = Path(shown.partition("the log is ")[2].strip().rstrip(")"))
@@ -187,7 +188,7 @@ def test_too_little_memory(name: str, monkeypatch: pytest.MonkeyPatch, capsys: p
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("tinyc.recipe.load", fail)
+    monkeypatch.setattr("tinyc.spec.load.load", fail)
     assert cli.invoke(["check", "resnet50-tiny"]) == 3
     assert "not enough of it" in capsys.readouterr().err
 
@@ -196,7 +197,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinyc.recipe.load", interrupt)
+    monkeypatch.setattr("tinyc.spec.load.load", interrupt)
     assert cli.invoke(["check", "resnet50-tiny"]) == 130
     assert "run the same command again" in capsys.readouterr().err
 

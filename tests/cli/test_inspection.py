@@ -16,10 +16,10 @@ import tiny
 from tiny import Graph, Plan, by_hand, of_graphs
 
 from tinyc import cli
-from tinyc.interpreters import runtimes
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.strip import strip
-from tinyc.lowering.tables import compact, gains
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.run import runtimes
+from tinyc.tflite.write.strip import strip
+from tinyc.tflite.write.tables import compact, gains
 
 Shown = pytest.CaptureFixture[str]
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tinyc.cli.prediction import load_example
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 SHAPE = (4, 6, 1)
 BITMAP = b"BM" + bytes(12) + struct.pack("<IIIHH", 40, 60_000, 60_000, 1, 24) + bytes(24)

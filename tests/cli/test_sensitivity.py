@@ -10,7 +10,7 @@ import pytest
 import small
 
 from tinyc import cli
-from tinyc.sensitivity import load, measuring
+from tinyc.analysis.sensitivity import load, measuring
 
 Shown = pytest.CaptureFixture[str]
 

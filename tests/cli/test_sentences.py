@@ -12,14 +12,16 @@ import movies
 import numpy as np
 import pytest
 
-from tinyc import backend, cli, tokens
-from tinyc.builders import load_module
+from tinyc import cli
 from tinyc.cli.verification import random_inputs
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.data import tokens
+from tinyc.data.tokens import Tokenizer
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.views import Views
 from tinyc.report.write import to_json
-from tinyc.tokens import Tokenizer
+from tinyc.spec.builders import load_module
+from tinyc.tflite.read.flatbuffer import describe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 import example

@@ -14,7 +14,7 @@ import pytest
 
 from tinyc import cli
 from tinyc.cli import streams
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 TINYC = f"{shlex.quote(sys.executable)} -m tinyc"
 GOOD, BAD = "check resnet50-tiny", "check nothing-at-all"
@@ -133,7 +133,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_success(
     def broken(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("tinyc.recipe.load", broken)
+    monkeypatch.setattr("tinyc.spec.load.load", broken)
     assert cli.invoke(["check", "resnet50-tiny"]) == 3
     assert "Broken pipe" in capsys.readouterr().err
 
@@ -142,5 +142,5 @@ def test_a_path_that_can_be_none_is_the_command_lines(tmp_path: Path, monkeypatc
     def make(*_: object) -> None:
         (tmp_path / ("x" * 300)).mkdir()
 
-    monkeypatch.setattr("tinyc.recipe.load", make)
+    monkeypatch.setattr("tinyc.spec.load.load", make)
     assert cli.invoke(["check", "resnet50-tiny"]) == 2

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from tinyc.clustering import allocation
-from tinyc.clustering.allocation import Option, allocate, extreme
-from tinyc.errors import UserError
+from tinyc.compression.clustering import allocation
+from tinyc.compression.clustering.allocation import Option, allocate, extreme
+from tinyc.core.errors import UserError
 
 
 def drawn(seed, layers=5):

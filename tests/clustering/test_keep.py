@@ -6,11 +6,11 @@ import networks_of_tables as networks
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.clustering.keep import few_valued, keep_structure, tables
-from tinyc.clustering.kernels import kernels
-from tinyc.clustering.tables import channels, distinct
-from tinyc.errors import UserError
+from tinyc.compression.clustering.keep import few_valued, keep_structure, tables
+from tinyc.compression.clustering.kernels import kernels
+from tinyc.compression.clustering.tables import channels, distinct
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 
 NAMES = ["conv", "depthwise", "second", "hidden", "logits"]
 
@@ -106,7 +106,7 @@ def test_zeros_without_tables_are_kept():
 
 
 def test_inside_the_wrappers_of_qat():
-    from tinyc.lowering.qat import quantization_aware
+    from tinyc.quantization.qat import quantization_aware
 
     model = networks.clustered(networks.mixed(), 4, 0.3)
     before = {kernel.layer: kernel.read(model) for kernel in kernels(model)}
@@ -134,7 +134,7 @@ def test_single_zeros_would_break_a_table():
 def test_inside_the_wrappers_for_transformers():
     import attention_networks
 
-    from tinyc.lowering.fake_quant import unwrap, wrap
+    from tinyc.quantization.fake_quant import unwrap, wrap
 
     model = networks.clustered(attention_networks.encoder(), 8)
     ids = np.random.default_rng(3).integers(0, 8, (16, attention_networks.TOKENS)).astype(np.int32)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc.clustering.kmeans import share
-from tinyc.clustering.tables import as_weight, channels, distinct, pays, table_bytes
+from tinyc.compression.clustering.kmeans import share
+from tinyc.compression.clustering.tables import as_weight, channels, distinct, pays, table_bytes
 
 STARTS = ["kmeans++", "density", "linear"]
 DRAW = np.random.default_rng(4)

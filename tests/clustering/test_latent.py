@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from lessons import Notes
 
-from tinyc import backend
-from tinyc.clustering.kernels import Kernel, kernels
-from tinyc.clustering.latent import follow
-from tinyc.clustering.tables import channels, distinct
+from tinyc.compression.clustering.kernels import Kernel, kernels
+from tinyc.compression.clustering.latent import follow
+from tinyc.compression.clustering.tables import channels, distinct
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes.cluster import Cluster
-from tinyc.state import Net
 
 HIDDEN = Kernel("hidden", "kernel", (-1,))
 

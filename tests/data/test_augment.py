@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.data import counter
+from tinyc.core.errors import UserError
 from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, NEEDS_TEXT, NEEDS_WINDOWS, check, view
-from tinyc.errors import UserError
+from tinyc.data.recordings import counter
 
 
 def images(count: int = 40, channels: int = 1, height: int = 28, width: int = 28) -> np.ndarray:

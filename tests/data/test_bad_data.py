@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyc import limits
+from tinyc.core import limits
+from tinyc.core.errors import UserError
 from tinyc.data import load
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
+from tinyc.spec.data import DataSpec
 
 
 def good(**changes: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tinyc.core.errors import UserError
 from tinyc.data import load
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
+from tinyc.spec.data import DataSpec
 
 COLUMNS = {"text": "text", "label": "label"}
 SPLIT = {**COLUMNS, "split": "split"}

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.data import fashion_mnist, load
-from tinyc.data.spec import DataSpec
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
+from tinyc.data import load
+from tinyc.data.images import fashion_mnist
+from tinyc.spec.data import DataSpec
 
 FULL = DataSpec(name="fashion-mnist-full")
 
@@ -82,26 +83,18 @@ def test_damage_is_said(tmp_path: Path, content: bytes) -> None:
     assert "delete the file and fetch it again" in caught.value.remedy
 
 
-def test_keras_downloads_into_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_download_is_whole_or_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    asked = []
-
-    class Keras:
-        class datasets:
-            class fashion_mnist:
-                @staticmethod
-                def load_data(cache_dir: str) -> None:
-                    asked.append(cache_dir)
-                    if len(asked) > 1:
-                        raise Exception("URL fetch failure on\n somewhere")
-                    write_files(Path(cache_dir) / "datasets" / "fashion-mnist")
-
-    monkeypatch.setattr(fashion_mnist.backend, "keras", lambda: Keras)
+    write_files(tmp_path / "served")
+    monkeypatch.setattr(fashion_mnist, "PLACE", (tmp_path / "served").as_uri() + "/")
     kept = tmp_path / "cache" / "data" / "fashion-mnist"
     assert fashion_mnist.download(kept) == ""
     assert fashion_mnist.first_complete((kept,)) is not None
     assert [path.name for path in kept.parent.iterdir()] == ["fashion-mnist"]
-    assert fashion_mnist.download(kept) == "URL fetch failure on somewhere"
+    (tmp_path / "served" / fashion_mnist.FILES[3]).unlink()
+    other = tmp_path / "other"
+    assert "No such file" in fashion_mnist.download(other)
+    assert list(other.iterdir()) == []
 
 
 def script() -> Any:

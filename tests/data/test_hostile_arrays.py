@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import limits
+from tinyc.core import limits
+from tinyc.core.errors import TinycError
 from tinyc.data import load
-from tinyc.data.spec import DataSpec
-from tinyc.errors import TinycError
+from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(30, 4)).astype(np.float32)

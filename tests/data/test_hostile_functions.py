@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinyc.core.errors import TinycError
 from tinyc.data import load
-from tinyc.data.spec import DataSpec
-from tinyc.errors import TinycError
+from tinyc.spec.data import DataSpec
 
 BEGIN = """\
 import numpy as np

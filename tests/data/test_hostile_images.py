@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyc import limits
+from tinyc.core import limits
+from tinyc.core.errors import UserError
 from tinyc.data import load
 from tinyc.data.dataset import Dataset
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
+from tinyc.spec.data import DataSpec
 
 COUNT = 12
 

@@ -13,7 +13,7 @@ from PIL import Image
 from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
 from tinyc.data.named import EMBEDDED
-from tinyc.data.spec import DataSpec
+from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)
 

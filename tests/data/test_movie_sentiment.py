@@ -16,7 +16,7 @@ import pytest
 
 from tinyc.data import load
 from tinyc.data.named import EMBEDDED
-from tinyc.data.spec import DataSpec
+from tinyc.spec.data import DataSpec
 
 HASH = "c583b2f472cc505a3dc9658881fc78ca217480fd051450c7559ed0501566077d"
 

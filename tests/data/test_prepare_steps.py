@@ -12,11 +12,11 @@ import recordings
 from PIL import Image
 from pydantic import ValidationError
 
+from tinyc.core.errors import UserError
 from tinyc.data import digest, load
 from tinyc.data.dataset import Dataset
-from tinyc.data.preparing import Window
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
+from tinyc.spec.data import DataSpec
+from tinyc.spec.preparation import Window
 
 WINDOW = {"op": "window", "length": 16, "stride": 8}
 BY = {**WINDOW, "by": "subject", "validation": ["2"], "test": ["5", "6"]}

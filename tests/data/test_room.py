@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import limits
+from tinyc.core import limits
+from tinyc.core.errors import MachineError, UserError
 from tinyc.data import load, room
-from tinyc.data.spec import DataSpec
-from tinyc.errors import MachineError, UserError
+from tinyc.spec.data import DataSpec
 
 SAMPLES = 4000
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tinyc import data
+from tinyc.core.errors import UserError
 from tinyc.data import scaling
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
-from tinyc.state import Task
+from tinyc.data.task import Task
+from tinyc.spec.data import DataSpec
 
 COLUMNS = ((1.0, 0.3), (1000.0, 300.0), (0.01, 0.003))
 

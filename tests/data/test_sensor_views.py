@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.data import sensor_transforms
+from tinyc.core.errors import UserError
 from tinyc.data.augment import check, view
-from tinyc.errors import UserError
+from tinyc.data.recordings import sensor_transforms
 
 
 def windows(count: int = 60) -> np.ndarray:

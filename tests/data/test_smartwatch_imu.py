@@ -15,7 +15,7 @@ import pytest
 
 from tinyc.data import inputs, load
 from tinyc.data.named import EMBEDDED
-from tinyc.data.spec import DataSpec
+from tinyc.spec.data import DataSpec
 
 HASH = "27deeff94f800432e957963c5427617df710940b9a88a7f077185f5702bc6cba"
 

@@ -14,7 +14,7 @@ import pytest
 
 from tinyc.data import load
 from tinyc.data.named import EMBEDDED
-from tinyc.data.spec import DataSpec
+from tinyc.spec.data import DataSpec
 
 HASH = "206d26020b9bc6785c3ab25184a867756891e20fa5037da975c51a14b7324abc"
 

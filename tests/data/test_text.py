@@ -11,8 +11,8 @@ import numpy as np
 
 from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
-from tinyc.data.spec import DataSpec
-from tinyc.tokens import Language
+from tinyc.data.tokens import Language
+from tinyc.spec.data import DataSpec
 
 COLUMNS = {"text": "text", "label": "label"}
 

@@ -11,11 +11,12 @@ import recordings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc.data import digest, inputs, load, windows
+from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
-from tinyc.data.preparing import Window
 from tinyc.data.raw import Raw
-from tinyc.data.spec import DataSpec
+from tinyc.data.recordings import windows
+from tinyc.spec.data import DataSpec
+from tinyc.spec.preparation import Window
 
 WINDOW = {"op": "window", "length": 16, "stride": 8}
 SPLIT = {"by": "subject", "validation": ["2"], "test": ["5", 6]}

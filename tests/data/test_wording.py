@@ -9,13 +9,13 @@ import movies
 import numpy as np
 import pytest
 
+from tinyc.core.errors import UserError
 from tinyc.data.augment import IDENTITY, check, suits, view
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.data.lexicon import NEAREST, Lexicon, nearest
+from tinyc.data.task import Task
+from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
+from tinyc.data.tokens import Language, Tokenizer
 from tinyc.data.wording import WORD
-from tinyc.errors import UserError
-from tinyc.state import Task
-from tinyc.tokens import Language, Tokenizer
 
 TEXTS = np.array(movies.sentences(), object)
 IDS = np.arange(len(TEXTS))
@@ -167,8 +167,8 @@ def test_words_need_vectors() -> None:
 
 def test_batches_see_the_words_of_the_lexicon() -> None:
     from tinyc.data import inputs
+    from tinyc.tasks.classification.objectives import labels
     from tinyc.training.batches import Feed, prepare
-    from tinyc.training.objectives import labels
 
     held = data(LEXICON)
     feed = Feed(held, labels(3), ("words",), 3, 16)

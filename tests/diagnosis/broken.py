@@ -9,11 +9,11 @@ from typing import Any
 import artifacts
 import numpy as np
 
-from tinyc import backend
 from tinyc.data.dataset import TrainingData
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.pack import pack
-from tinyc.state import Flat, Net
+from tinyc.network import backend
+from tinyc.network.state import Flat, Net
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.write.pack import pack
 
 OPTIONS: dict[str, Any] = {
     "how": "ptq", "calibrate": "minmax", "percentile": 99.99, "calibration": 500, "per_channel_dense": None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyc.interpreters.pool import Pool
+from tinyc.tflite.run.pool import Pool
 
 sys.path.insert(0, str(Path(__file__).parent))
 

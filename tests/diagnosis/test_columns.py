@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.diagnosis.columns import coarse
+from tinyc.analysis.diagnosis.columns import coarse
 
 
 def rows(*deviations: float) -> Any:

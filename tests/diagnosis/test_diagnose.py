@@ -10,15 +10,15 @@ import broken
 import numpy as np
 import pytest
 
+from tinyc.analysis.diagnosis.calibrating import Calibrated
+from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
-from tinyc.diagnosis.calibrating import Calibrated
-from tinyc.diagnosis.diagnose import Diagnosis, diagnose
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.pipeline.doctor import added
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import told
-from tinyc.state import Flat, Net
+from tinyc.run.doctor import added
+from tinyc.tflite.run.pool import Pool
 
 
 def quantized(net: Net, data: TrainingData, per_channel_dense: bool = False) -> Flat:

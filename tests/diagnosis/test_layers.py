@@ -6,14 +6,14 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.diagnosis.layers import Examples, Layer, matched, read_layers
-from tinyc.interpreters.description import Tensor
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import with_output
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
-from tinyc.lowering.qat import quantization_aware
+from tinyc.analysis.diagnosis.layers import Examples, Layer, matched, read_layers
+from tinyc.network import backend
+from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.quantization.qat import quantization_aware
+from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.parting import with_output
+from tinyc.tflite.run.pool import Pool
 
 
 @pytest.fixture(scope="module")

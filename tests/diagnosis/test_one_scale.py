@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc import backend
-from tinyc.contract import Outcome
+from tinyc.analysis.diagnosis import one_scale
 from tinyc.data import inputs
 from tinyc.data.dataset import Split
-from tinyc.diagnosis import one_scale
-from tinyc.interpreters.pool import Pool
-from tinyc.ledger.intervals import paired
-from tinyc.ledger.resampling import of_difference
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.measure.intervals import paired
+from tinyc.measure.resampling import of_difference
+from tinyc.network import backend
+from tinyc.network.contract import Outcome
+from tinyc.network.state import Net
 from tinyc.passes.quantize import Quantize
-from tinyc.state import Net
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.tflite.run.pool import Pool
 
 EXAMPLES = 120
 

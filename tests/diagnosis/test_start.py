@@ -11,15 +11,15 @@ import broken
 import numpy as np
 import pytest
 
-from tinyc import backend
+from tinyc.analysis.diagnosis.start import Start, start
+from tinyc.core.progress import Silent
 from tinyc.data import inputs
-from tinyc.diagnosis.start import Start, start
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering import fixed_ranges, qat
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes.quantize import Quantize
-from tinyc.progress import Silent
-from tinyc.state import Net
+from tinyc.quantization import fixed_ranges, qat
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.tflite.run.pool import Pool
 
 
 class Heard(Silent):

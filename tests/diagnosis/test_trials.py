@@ -9,17 +9,17 @@ import broken
 import numpy as np
 import pytest
 
+from tinyc.analysis.diagnosis.calibrating import Calibrated
+from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from tinyc.analysis.diagnosis.remedies import lines
+from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.diagnosis.calibrating import Calibrated
-from tinyc.diagnosis.diagnose import Diagnosis, diagnose
-from tinyc.diagnosis.remedies import lines
-from tinyc.diagnosis.trials import Judge, Trial, attempts, proposals
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.network.state import Flat
 from tinyc.passes import PASSES
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import trial_end
-from tinyc.state import Flat
+from tinyc.tflite.run.pool import Pool
 
 NOTHING = Diagnosis("validation", 8, (), (), Calibrated({}, (), 0, 0, 0, ()))
 

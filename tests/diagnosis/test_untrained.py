@@ -10,14 +10,14 @@ import broken
 import numpy as np
 import pytest
 
-from tinyc import backend
+from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.data import inputs
-from tinyc.diagnosis.diagnose import Diagnosis, diagnose
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.network import backend
+from tinyc.network.rewriting.functions import in_layers
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import text
-from tinyc.sources.functions import in_layers
-from tinyc.state import Flat, Net
+from tinyc.tflite.run.pool import Pool
 
 keras = backend.keras()
 layers = keras.layers
@@ -141,7 +141,7 @@ def test_what_may_be_coarse_weights_or_a_changed_layer_is_called_neither(pool: P
 
 def fit(model: Any) -> bytes:
     """Train a network for a moment under int8 rounding, and lower it."""
-    from tinyc.lowering.qat import quantization_aware
+    from tinyc.quantization.qat import quantization_aware
 
     data = artifacts.data()
     x = inputs(data.train.x, artifacts.TASK)

@@ -9,11 +9,11 @@ from typing import Any
 import clients
 import pytest
 
-from tinyc import cache
-from tinyc.contract import Context
+from tinyc.core import cache
+from tinyc.core.progress import Silent
 from tinyc.federation import assembly, prepared
-from tinyc.progress import Silent
-from tinyc.state import Net
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
 
 
 def context(folder: Path) -> Context:

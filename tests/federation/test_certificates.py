@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tinyc import limits
-from tinyc.errors import UserError
+from tinyc.core import limits
+from tinyc.core.errors import UserError
 from tinyc.federation import certificates, certificates_making
 
 

@@ -9,11 +9,11 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import client_privacy, flower, records, strategies
 from tinyc.federation.client_privacy import Budget, Clipping, outgoing, wrap
 from tinyc.federation.local import Trained
-from tinyc.privacy.accounting import spent
+from tinyc.training.private.accounting import spent
 
 START = {"kernel": np.full((40, 50), 0.5, np.float32), "bias": np.zeros(50, np.float32)}
 

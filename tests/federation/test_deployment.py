@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from joined import NOWHERE, Terminal, doubled, signed, wait
 
-from tinyc import limits
-from tinyc.errors import MachineError, UserError
+from tinyc.core import limits
+from tinyc.core.errors import MachineError, UserError
+from tinyc.core.progress import Silent
 from tinyc.federation import certificates, deployment, terminal_link
 from tinyc.federation.deployment_link import Link, superlink
 from tinyc.federation.door import DOORS
-from tinyc.progress import Silent
 
 
 def test_a_forged_key_is_refused_and_changes_nothing(link: Link, keys: Path, tmp_path: Path) -> None:

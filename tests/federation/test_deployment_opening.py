@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from joined import Terminal, wait
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import deployment_opening
 from tinyc.federation.deployment_grid import LinkGrid
 from tinyc.federation.deployment_link import Link

@@ -18,7 +18,7 @@ import pytest
 from joined import NOWHERE, Terminal, doubled, signed, wait, weights
 
 import tinyc
-from tinyc import limits
+from tinyc.core import limits
 from tinyc.federation import certificates
 from tinyc.federation.deployment_grid import LinkGrid
 from tinyc.federation.deployment_link import Link, superlink

@@ -6,10 +6,10 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation import exchange
-from tinyc.lowering import fixed_ranges
+from tinyc.network import backend
+from tinyc.quantization import fixed_ranges
 
 ALL = ["first/kernel", "second/kernel", "second/bias", "logits/kernel", "logits/bias"]
 

@@ -8,11 +8,11 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc import backend
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.errors import UserError
 from tinyc.federation import exchange, local, prepared
-from tinyc.lowering import fixed_ranges, qat
+from tinyc.network import backend
+from tinyc.quantization import fixed_ranges, qat
 
 
 def aware(model=None, **keys):
@@ -85,7 +85,7 @@ def test_ranges_of_another_network():
 
 
 def test_transformers_train_within_fixed_ranges_too():
-    from tinyc.blocks import LayerNorm
+    from tinyc.network.blocks import LayerNorm
 
     keras = backend.keras()
     backend.seed_everything(2)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from federations import parts, server
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import apps, engines, flower, local, records, rounds
 from tinyc.federation.grid import InProcess
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tenseal
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation import apps, ciphertexts, exchange, grid, homomorphic, homomorphic_server, rounds, strategies
 from tinyc.federation.local import Trained
 from tinyc.federation.server import Finished, Server

@@ -10,11 +10,11 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.data.task import Stream, Task
+from tinyc.data.tokens import Tokenizer
 from tinyc.federation.job import Job, network_bytes, network_of
-from tinyc.state import Stream, Task
-from tinyc.tokens import Tokenizer
+from tinyc.network import backend
 
 
 def test_round_trip():
@@ -139,7 +139,7 @@ def test_code_does_not_travel():
 
 
 def test_blocks_of_transformers_travel():
-    from tinyc.blocks import LayerNorm
+    from tinyc.network.blocks import LayerNorm
 
     keras = backend.keras()
     tokens = keras.Input((4, 8))

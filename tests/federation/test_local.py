@@ -9,16 +9,16 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.clustering.tables import distinct
+from tinyc.compression.clustering.tables import distinct
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import TrainingData
-from tinyc.errors import UserError
 from tinyc.federation import exchange, local, prepared
 from tinyc.federation.job import network_of
-from tinyc.progress import Silent
+from tinyc.network import backend
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import FitOptions
 
 
 @dataclass(frozen=True)

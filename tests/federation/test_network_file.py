@@ -11,9 +11,9 @@ from typing import Any
 import clients
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation.job import network_bytes, network_of
+from tinyc.network import backend
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from faking import Lines, options, same
 
-from tinyc import limits
-from tinyc.errors import MachineError, UserError
+from tinyc.core import limits
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import resume, rounds
 from tinyc.federation.grid import InProcess
 from tinyc.training import checkpoints

@@ -8,7 +8,7 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import apps, exchange, flower, grid, rounds, secagg, secagg_client, strategies
 from tinyc.federation.server import Finished, Server
 

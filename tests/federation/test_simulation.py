@@ -19,7 +19,7 @@ import psutil
 import pytest
 from federations import parts, server
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import engines, simulation
 
 

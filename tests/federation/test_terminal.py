@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
+from tinyc.data.task import Task
 from tinyc.federation import (
     certificates,
     terminal,
@@ -22,8 +23,7 @@ from tinyc.federation import (
     terminal_protection,
 )
 from tinyc.federation.job import Job
-from tinyc.federation.options import FederationOptions
-from tinyc.state import Task
+from tinyc.spec.federation import FederationOptions
 
 PICTURES = Task(("cat", "dog", "owl"), (4, 4, 1), scale=1 / 255)
 WINDOW = {"op": "window", "length": 8, "stride": 4, "by": "subject", "validation": ["1"], "test": ["2"]}

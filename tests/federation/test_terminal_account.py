@@ -11,8 +11,8 @@ import clients
 import numpy as np
 import pytest
 
-from tinyc import limits
-from tinyc.errors import MachineError, UserError
+from tinyc.core import limits
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import client_privacy, example_privacy, local, terminal_consent
 from tinyc.federation.job import Job
 from tinyc.federation.local import Trained

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tinyc
-from tinyc import limits
+from tinyc.core import limits
 from tinyc.federation.visits import Bounds, Visit, Visits, origin
 
 BOUNDS = Bounds(

@@ -40,14 +40,7 @@ def warm_up(kind: str) -> None:
     from fuzz import readers  # noqa: F401
     from sources.hostile.children import Refusing
 
-    import tinyc.cli.inspection
-    import tinyc.cli.prediction
-    import tinyc.data.cutting
-    import tinyc.federation.certificates
-    import tinyc.federation.job
-    import tinyc.pipeline.stored
-    import tinyc.report.write  # noqa: F401
-    from tinyc import backend, recipe, sources  # noqa: F401
+    from tinyc.network import backend, sources  # noqa: F401
 
     # numpy.testing, which SciPy imports, asks the processor's name of another program.
     for name in (

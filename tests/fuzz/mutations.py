@@ -264,7 +264,7 @@ def tflite(content: bytes, random: Random) -> bytes:
     """Change what the tables of a .tflite say and write them anew, or its bytes."""
     import flatbuffers
 
-    from tinyc.interpreters.schema import schema
+    from tinyc.tflite.read.schema import schema
 
     if random.random() < 0.4:
         return damage(content, random)

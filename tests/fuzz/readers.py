@@ -53,18 +53,18 @@ def setting() -> int:
 
 def source() -> object:
     """A user's file of Python, as the keys of a run and the import of its modules read it, without running it."""
-    from tinyc.builders import Builder
-    from tinyc.recipe import gallery
+    from tinyc.spec import gallery
+    from tinyc.spec.builders import Builder
 
     return Builder(build="net.py:net").fingerprint(lambda name: gallery.find(name, Path(), "fuzz.toml"))
 
 
 def lent() -> object:
     """A finished step that a run beside it takes up."""
-    from tinyc import rundir
+    from tinyc.core import run_folder
 
     Path("other").mkdir(exist_ok=True)
-    return rundir.borrow(rundir.RunFolder(Path("other")), Path("other/01-prune-kkk"))
+    return run_folder.borrow(run_folder.RunFolder(Path("other")), Path("other/01-prune-kkk"))
 
 
 def data(**keys: Any) -> Read:
@@ -72,7 +72,7 @@ def data(**keys: Any) -> Read:
 
     def run() -> object:
         from tinyc.data import loading
-        from tinyc.data.spec import DataSpec
+        from tinyc.spec.data import DataSpec
 
         return loading.load(DataSpec(**keys), Path, Path("cache"), 1)
 
@@ -80,15 +80,15 @@ def data(**keys: Any) -> Read:
 
 
 def idx() -> object:
-    from tinyc.data import fashion_mnist
+    from tinyc.data.images import fashion_mnist
 
     return fashion_mnist.read_idx(Path(fashion_mnist.FILES[0]))
 
 
 def vocabulary(name: str) -> Read:
     def run() -> object:
-        from tinyc.data import tokenizing
-        from tinyc.tokens import Tokenizer
+        from tinyc.data.text import tokenizing
+        from tinyc.data.tokens import Tokenizer
 
         return Tokenizer(tokenizing.read(name, Path), 8).encode(["a good film", ""])
 
@@ -96,14 +96,14 @@ def vocabulary(name: str) -> Read:
 
 
 def language() -> object:
-    from tinyc import sources
-    from tinyc.tokens import Tokenizer
+    from tinyc.data.tokens import Tokenizer
+    from tinyc.network import sources
 
     return Tokenizer(sources.language(Path("bert")).definition, 8).encode(["a good film", ""])
 
 
 def weights() -> object:
-    from tinyc.sources import checkpoint
+    from tinyc.network import checkpoint
 
     return checkpoint.read_arrays(Path("bert"))
 
@@ -119,7 +119,7 @@ def example(name: str, *shape: int) -> Read:
 
 def examined(name: str) -> Read:
     def run() -> object:
-        from tinyc import sources
+        from tinyc.network import sources
 
         return sources.examine(Path(name), "source.file")
 
@@ -128,7 +128,7 @@ def examined(name: str) -> Read:
 
 def opened(name: str) -> Read:
     def run() -> object:
-        from tinyc import sources
+        from tinyc.network import sources
 
         return sources.read(Path(name), "source.file")
 
@@ -138,7 +138,7 @@ def opened(name: str) -> Read:
 def loaded_weights() -> object:
     import clients
 
-    from tinyc import sources
+    from tinyc.network import sources
 
     return sources.load_weights(clients.network(), Path("weights.h5"), "source.weights")
 
@@ -147,11 +147,11 @@ def dissected() -> object:
     """A .tflite looked at from all sides, without running it."""
     from tinyc.cli.inspection import read_file
     from tinyc.cli.savings import savings
-    from tinyc.interpreters import graphs, multiplications
-    from tinyc.interpreters.anatomy import anatomy
-    from tinyc.interpreters.constants import constants
-    from tinyc.interpreters.flatbuffer import opened
-    from tinyc.interpreters.lifetimes import lifetimes
+    from tinyc.tflite.read import graphs, multiplications
+    from tinyc.tflite.read.anatomy import anatomy
+    from tinyc.tflite.read.constants import constants
+    from tinyc.tflite.read.flatbuffer import opened
+    from tinyc.tflite.read.lifetimes import lifetimes
 
     content = read_file(Path("net.tflite"))
     _, described = opened(content, "net.tflite")
@@ -162,13 +162,13 @@ def dissected() -> object:
 
 
 def step() -> object:
-    from tinyc.pipeline import stored
+    from tinyc.run import stored
 
     return stored.load(Path("01-prune-kkk")), stored.numbers(Path("01-prune-kkk"))
 
 
 def job() -> object:
-    from tinyc import files, limits
+    from tinyc.core import files, limits
     from tinyc.federation import terminal_consent
     from tinyc.federation.job import Job
 
@@ -178,7 +178,7 @@ def job() -> object:
 
 
 def job_network() -> object:
-    from tinyc import files, limits
+    from tinyc.core import files, limits
     from tinyc.federation.job import Job, network_of
 
     return network_of(Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES)))
@@ -190,7 +190,7 @@ def encoder() -> object:
 
     import clients
 
-    from tinyc.sources import checkpoint
+    from tinyc.network import checkpoint
 
     task = replace(clients.job().task, input_shape=(8,))
     return checkpoint.network(Path("bert"), task, "mean", lambda name: TESTS.parent / name)
@@ -209,7 +209,7 @@ def client_keys() -> object:
 
 
 def sealing_key() -> object:
-    from tinyc import files, limits
+    from tinyc.core import files, limits
     from tinyc.federation import ciphertexts
 
     path = Path("keys/client-1/encryption.key")
@@ -223,7 +223,7 @@ def front() -> object:
 
 
 def sensitivity() -> object:
-    from tinyc.sensitivity import record
+    from tinyc.analysis.sensitivity import record
 
     return record.load(Path("sensitivity.json"))
 

@@ -94,7 +94,7 @@ def vocabulary(folder: Path) -> None:
     import checkpoints
 
     (folder / "vocab.txt").write_text("\n".join(checkpoints.PIECES) + "\n")
-    from tinyc.tokens import from_vocabulary
+    from tinyc.data.tokens import from_vocabulary
 
     (folder / "words.json").write_text(from_vocabulary(checkpoints.PIECES, True, "vocab.txt"))
 
@@ -128,7 +128,7 @@ def function(folder: Path) -> None:
 
 
 def idx(folder: Path) -> None:
-    from tinyc.data.fashion_mnist import FILES
+    from tinyc.data.images.fashion_mnist import FILES
 
     content = b"\0\0\x08\x03" + b"".join(side.to_bytes(4, "big") for side in (20, 28, 28)) + bytes(20 * 28 * 28)
     (folder / FILES[0]).write_bytes(gzip.compress(content, mtime=0))
@@ -179,7 +179,7 @@ def network(folder: Path) -> None:
 def flat(folder: Path) -> None:
     import clients
 
-    from tinyc.lowering.convert import to_int8_tflite
+    from tinyc.quantization.convert import to_int8_tflite
 
     x = clients.examples(20).x.astype(np.float32)
     (folder / "net.tflite").write_bytes(to_int8_tflite(clients.network(), x))
@@ -188,8 +188,8 @@ def flat(folder: Path) -> None:
 def step(folder: Path) -> None:
     from report import example
 
-    from tinyc import rundir
-    from tinyc.pipeline.stored import SCORES
+    from tinyc.core import run_folder
+    from tinyc.run.stored import SCORES
 
     table = {
         "key": "k" * 64, "numbers": {"prune": 1}, "seconds": 1.5, "ledger": example.PRUNED.to_json(),
@@ -197,7 +197,7 @@ def step(folder: Path) -> None:
         "state": {"kind": "net"},
     }  # fmt: skip
     np.save(folder / "scores.npy", np.zeros((3, 3), np.float32))
-    rundir.store(folder / "01-prune-kkk", table, {SCORES: (folder / "scores.npy").read_bytes()})
+    run_folder.store(folder / "01-prune-kkk", table, {SCORES: (folder / "scores.npy").read_bytes()})
 
 
 def keys(folder: Path) -> None:
@@ -207,8 +207,8 @@ def keys(folder: Path) -> None:
 
 
 def front(folder: Path) -> None:
-    from tinyc.signals.front import Front
-    from tinyc.signals.operations import Affine, Filter, Median, Project, Wavelet
+    from tinyc.data.signals.front import Front
+    from tinyc.data.signals.operations import Affine, Filter, Median, Project, Wavelet
 
     operations = (
         Affine((1.0, 2.0), (0.1, 0.1)), Filter((0.25, 0.5, 0.25)), Median(3), Wavelet("db2", 2, "bayes"),
@@ -218,7 +218,7 @@ def front(folder: Path) -> None:
 
 
 def sensitivity(folder: Path) -> None:
-    from tinyc.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip
+    from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip
 
     cuts = (CutScore(0.25, 0.9, 0.1), CutScore(0.5, 0.8, 0.2))
     found = Sensitivity(
@@ -231,7 +231,7 @@ def sensitivity(folder: Path) -> None:
 
 def ran(folder: Path) -> None:
     """The folder of a run, whose recipe is run from there."""
-    from tinyc.recipe import origin
+    from tinyc.spec import origin
 
     recipe(folder)
     (folder / "run").mkdir()

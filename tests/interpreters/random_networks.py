@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.quiet import hushed
+from tinyc.core.quiet import hushed
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.builders import load_module
 
 MODELS = Path(__file__).parents[2] / "models"
 

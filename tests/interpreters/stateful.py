@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tiny import pack
 
-from tinyc.interpreters.schema import schema
+from tinyc.tflite.read.schema import schema
 
 WIDTH, UNITS, STEPS, MEMORY = 3, 4, 5, 6
 

@@ -11,12 +11,12 @@ import pytest
 import tiny
 from tiny import Graph, Plan, by_hand, of_graphs, options, schema
 
-from tinyc.errors import UserError
-from tinyc.interpreters.anatomy import anatomy
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.layout import KINDS, LAYOUT, NO_REFERENCES
-from tinyc.lowering.strip import strip
+from tinyc.core.errors import UserError
 from tinyc.report.kilobytes import SHOWN
+from tinyc.tflite.read.anatomy import anatomy
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.layout import KINDS, LAYOUT, NO_REFERENCES
+from tinyc.tflite.write.strip import strip
 
 
 def kinds(content: bytes) -> dict[str, int]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import stateful
 
-from tinyc import cli, ledger
-from tinyc.interpreters.apart import differing, identical, steps_apart, unlike
-from tinyc.interpreters.pool import Pool, Run
+from tinyc import cli, measure
+from tinyc.tflite.run.apart import differing, identical, steps_apart, unlike
+from tinyc.tflite.run.pool import Pool, Run
 
 NAN, INF = np.nan, np.inf
 
@@ -43,7 +43,7 @@ def test_the_same_nan_everywhere_agrees_and_is_said(pool: Pool, operator: str) -
     content = stateful.unary(operator)
     x = np.random.default_rng(2).normal(size=(20, stateful.WIDTH)).astype(np.float32)
     bad = int((x < 0).any(axis=1).sum())
-    found = ledger.compare(content, x, pool)
+    found = measure.compare(content, x, pool)
     assert found["agreed"] is True
     assert f"tflm against reference: NaN in {bad} examples under tflm, in {bad} under reference" in found["notes"]
     assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -67,7 +67,7 @@ def test_a_nan_under_one_runtime_is_a_difference(
             return replace(run, raw=raw)
 
     broken: Any = Broken()
-    found = ledger.compare(stateful.unary("TANH"), np.ones((20, stateful.WIDTH), np.float32), broken)
+    found = measure.compare(stateful.unary("TANH"), np.ones((20, stateful.WIDTH), np.float32), broken)
     assert found["agreed"] is False
     count = {"tflm": 0, "reference": 0, wrong: len(places)}
     assert f"{kind} in {count['tflm']} examples under tflm, in {count['reference']} under reference" in found["why"]
@@ -86,7 +86,7 @@ def test_nan_in_other_places_is_a_difference(pool: Pool) -> None:
 
     x = np.tile(floats(-1, 1, 1), (20, 1))
     moved: Any = Moved()
-    found = ledger.compare(stateful.unary("LOG"), x, moved)
+    found = measure.compare(stateful.unary("LOG"), x, moved)
     assert found["agreed"] is False
     assert "NaN in 20 examples under tflm, in 20 under reference, in other places" in found["why"]
 
@@ -102,7 +102,7 @@ def test_only_a_row_of_scores_changes_its_class(pool: Pool, shape: tuple[int, ..
 
     x = np.random.default_rng(4).normal(size=(20, *shape)).astype(np.float32)
     turned: Any = Turned()
-    assert ledger.compare(stateful.unary("TANH", shape), x, turned)["differences"][0]["top1"] == moved
+    assert measure.compare(stateful.unary("TANH", shape), x, turned)["differences"][0]["top1"] == moved
 
 
 @pytest.mark.parametrize(("shape", "classes", "right"), [((4,), 4, True), ((4,), 5, False), ((1,), 2, False)])
@@ -111,7 +111,7 @@ def test_only_a_row_with_a_score_for_each_label_has_an_accuracy(
 ) -> None:
     x = np.random.default_rng(4).normal(size=(20, *shape)).astype(np.float32)
     labels = np.arange(20) % classes
-    found = ledger.compare(stateful.unary("TANH", shape), x, pool, labels=labels)
+    found = measure.compare(stateful.unary("TANH", shape), x, pool, labels=labels)
     wanted = float((x.argmax(axis=1) == labels).mean()) if right else None
     assert found["runtimes"]["tflm"]["accuracy"] == wanted
     assert any("accuracy unmeasured" in note for note in found["notes"]) is not right

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from random_networks import FAMILIES
 
-from tinyc.interpreters.arena import ALIGNMENT, smallest
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.strip import strip
-from tinyc.lowering.tables import compact, gains
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.arena import ALIGNMENT, smallest
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.strip import strip
+from tinyc.tflite.write.tables import compact, gains
 
 TRY = """
 import json, os, sys

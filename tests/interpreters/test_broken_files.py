@@ -12,14 +12,15 @@ import pytest
 import tiny
 from tiny import Graph, Plan, by_hand, of_graphs, options
 
-from tinyc import ledger, limits
+from tinyc import measure
 from tinyc.cli.verification import random_inputs
-from tinyc.errors import UserError
-from tinyc.interpreters import runtimes, spread
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import first_parting
-from tinyc.interpreters.pool import Pool, Run, undriven
-from tinyc.interpreters.quantization import dequantize, quantize
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.quantization import dequantize, quantize
+from tinyc.tflite.run import runtimes, spread
+from tinyc.tflite.run.parting import first_parting
+from tinyc.tflite.run.pool import Pool, Run, undriven
 
 
 def endless() -> bytes:
@@ -93,7 +94,7 @@ def test_a_reply_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_has_a_limit_of_memory() -> None:
-    code = "from tinyc.interpreters import worker; worker.bound_memory(); bytearray(9 << 30)"
+    code = "from tinyc.tflite import worker; worker.bound_memory(); bytearray(9 << 30)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip().endswith("MemoryError")
 
@@ -116,7 +117,7 @@ class Shapes:
 
 def test_runtimes_that_give_other_shapes_are_named() -> None:
     with pytest.raises(UserError, match=r"outputs of different shapes: tflm \(5,\), reference \(3,\), fast \(3,\)"):
-        ledger.compare(tiny.plain(), tiny.examples(3), Shapes())  # type: ignore[arg-type]
+        measure.compare(tiny.plain(), tiny.examples(3), Shapes())  # type: ignore[arg-type]
     parted = first_parting(tiny.plain(), tiny.examples(3), Shapes(), "tflm", "fast", steps=1, where="x")  # type: ignore[arg-type]
     assert parted is not None
     assert parted.index == 0

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from tiny import Plan, by_hand
 
-from tinyc.interpreters import dense_scales
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.pack import pack
-from tinyc.lowering.tables import compact, gains
+from tinyc.devices import dense_scales
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.tables import compact, gains
 
 
 def dense(scales: int = 4, activations: str = "INT8", op: str = "FULLY_CONNECTED", values: int = 4) -> bytes:

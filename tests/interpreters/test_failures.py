@@ -9,13 +9,13 @@ import pytest
 import tiny
 from tiny import Graph, Plan, by_hand, of_graphs
 
-from tinyc.errors import MachineError, UserError
-from tinyc.interpreters import failures
-from tinyc.interpreters.description import Op
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.link import LostError
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.runtimes import Runtime
+from tinyc.core.errors import MachineError, UserError
+from tinyc.tflite.read.description import Op
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run import failures
+from tinyc.tflite.run.link import LostError
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.runtimes import Runtime
 
 
 def ops(*names: str) -> tuple[Op, ...]:

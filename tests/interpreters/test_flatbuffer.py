@@ -7,9 +7,9 @@ import pytest
 import tiny
 from tiny import Plan, by_hand
 
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.layer_names import layer_name
+from tinyc.core.errors import UserError
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.layer_names import layer_name
 
 # first 3*3*2*4 + 4, depth 3*3*4 + 4, slopes 4, wider 3*3*4*4 + 4, logits 400*5 + 5
 PARAMS = 76 + 40 + 4 + 148 + 2005

@@ -9,10 +9,10 @@ import pytest
 import tiny
 from tiny import Graph, Plan, of_graphs, options
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_float_tflite
+from tinyc.network import backend
+from tinyc.quantization.convert import to_float_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
 
 VECTOR = Plan((1, 3), "FLOAT32", scale=0)
 WEIGHTS = Plan((3, 3), "FLOAT32", data=np.ones((3, 3), np.float32).tobytes(), scale=0)

@@ -6,9 +6,9 @@ import numpy as np
 import tiny
 from tiny import Plan, by_hand
 
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.lifetimes import lifetimes
-from tinyc.interpreters.pool import Pool
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.lifetimes import lifetimes
+from tinyc.tflite.run.pool import Pool
 
 
 def test_a_tensor_lives_from_its_maker_to_its_last_reader() -> None:

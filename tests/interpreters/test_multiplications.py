@@ -9,11 +9,11 @@ import pytest
 import tiny
 from tiny import Graph, Plan, by_hand, of_graphs
 
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.graphs import CALLERS
-from tinyc.interpreters.multiplications import FORMULAS, NONE, UNCOUNTED, Shapes, multiplications
-from tinyc.interpreters.operators import TFLM_CUSTOM
-from tinyc.interpreters.schema import op_names
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.graphs import CALLERS
+from tinyc.tflite.read.multiplications import FORMULAS, NONE, UNCOUNTED, Shapes, multiplications
+from tinyc.tflite.read.operators import TFLM_CUSTOM
+from tinyc.tflite.read.schema import op_names
 
 
 def test_every_builtin_operator_is_in_one_table() -> None:

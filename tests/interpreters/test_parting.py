@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import tiny
 
-from tinyc.errors import MachineError
-from tinyc.interpreters.apart import steps_apart
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import first_parting, with_output
-from tinyc.interpreters.pool import Pool, Run
-from tinyc.interpreters.runtimes import Runtime
-from tinyc.lowering.strip import strip
+from tinyc.core.errors import MachineError
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.apart import steps_apart
+from tinyc.tflite.run.parting import first_parting, with_output
+from tinyc.tflite.run.pool import Pool, Run
+from tinyc.tflite.run.runtimes import Runtime
+from tinyc.tflite.write.strip import strip
 
 
 class Skewed:

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 import tiny
 
-from tinyc.errors import MachineError, TinycError, UserError
-from tinyc.interpreters import arena, runtimes, spread
-from tinyc.interpreters.apart import steps_apart
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.runtimes import Runtime
+from tinyc.core.errors import MachineError, TinycError, UserError
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run import arena, runtimes, spread
+from tinyc.tflite.run.apart import steps_apart
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.runtimes import Runtime
 
 FILES = {"plain": tiny.plain, "mixed": tiny.mixed, "fixed batch": tiny.fixed_batch}
 # Enough examples under TFLM that a worker is certainly in the middle of them when it is struck.
@@ -238,7 +238,7 @@ def test_nothing_is_left_when_the_pool_closes_or_its_process_dies(tmp_path: Path
     assert all(gone(pid) for pid in pids)
     for ending in ("pass", "os.kill(os.getpid(), 9)"):
         code = (
-            "import os; from tinyc.interpreters.pool import Pool; p = Pool(2); p.start();"
+            "import os; from tinyc.tflite.run.pool import Pool; p = Pool(2); p.start();"
             f"print(*[l.process.pid for l in p.links], flush=True); {ending}"
         )
         done = subprocess.run(

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc.interpreters.flatbuffer import Tensor
-from tinyc.interpreters.quantization import dequantize, quantize
+from tinyc.tflite.read.flatbuffer import Tensor
+from tinyc.tflite.read.quantization import dequantize, quantize
 
 
 def int8(scale: float, zero_point: int) -> Tensor:

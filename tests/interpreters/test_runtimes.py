@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.interpreters.runtimes import Lite
+from tinyc.tflite.run.runtimes import Lite
 
 INPUTS = np.arange(80, dtype=np.int8).reshape(40, 2)
 

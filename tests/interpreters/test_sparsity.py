@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from tiny import Plan, by_hand, options, pack, schema
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.anatomy import anatomy
-from tinyc.interpreters.flatbuffer import describe, opened
-from tinyc.lowering.convert import converter, inference
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.quantization.convert import converter, inference
+from tinyc.tflite.read.anatomy import anatomy
+from tinyc.tflite.read.flatbuffer import describe, opened
 
 
 @functools.cache

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import stateful
 
-from tinyc import ledger
+from tinyc import measure
 from tinyc.data.dataset import Dataset, Split
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool, Run
-from tinyc.interpreters.quantization import quantize
-from tinyc.interpreters.states import start_of
-from tinyc.state import Flat, Task
+from tinyc.data.task import Task
+from tinyc.network.state import Flat
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.quantization import quantize
+from tinyc.tflite.run.pool import Pool, Run
+from tinyc.tflite.run.states import start_of
 
 FILES = {
     "svdf": stateful.svdf,
@@ -67,17 +68,17 @@ def test_the_accuracy_of_a_file_with_state_is_that_of_single_examples(pool: Pool
     split = Split(x, labels, np.arange(EXAMPLES))
     task = Task(tuple("abcd"), (stateful.WIDTH,))
     dataset = Dataset("noise", task, split, split, split, split, "digest")
-    assert ledger.measure_flat(Flat(content, task), dataset, pool, "tflm").ledger.accuracy == 1
+    assert measure.measure_flat(Flat(content, task), dataset, pool, "tflm").ledger.accuracy == 1
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_runtimes_are_compared_from_one_place(pool: Pool, name: str) -> None:
     content = FILES[name]()
-    found = ledger.compare(content, inputs(content), pool)
+    found = measure.compare(content, inputs(content), pool)
     assert found["agreed"] is True
     assert found["state"] == "reset"
     assert "each example starts from a reset interpreter" in found["notes"][0]
-    carried = ledger.compare(content, inputs(content), pool, sequence=True)
+    carried = measure.compare(content, inputs(content), pool, sequence=True)
     assert carried["agreed"] is True
     assert carried["state"] == "carried"
     assert "leaves to the next" in carried["notes"][0]
@@ -95,7 +96,7 @@ def test_a_sequence_says_in_which_example_the_runtimes_part(pool: Pool) -> None:
             return replace(run, raw=run.raw + (np.arange(len(run.raw)) >= 11)[:, None]) if runtime == "tflm" else run
 
     drifting: Any = Drifting()
-    found = ledger.compare(content, inputs(content), drifting, sequence=True)
+    found = measure.compare(content, inputs(content), drifting, sequence=True)
     assert found["agreed"] is False
     pair = found["differences"][0]
     assert (pair["first_example"], pair["examples"]) == (11, EXAMPLES - 11)
@@ -103,10 +104,10 @@ def test_a_sequence_says_in_which_example_the_runtimes_part(pool: Pool) -> None:
 
 
 def test_a_sequence_of_a_file_without_state_says_so(pool: Pool) -> None:
-    found = ledger.compare(stateful.unary("TANH"), inputs(stateful.unary("TANH")), pool, sequence=True)
+    found = measure.compare(stateful.unary("TANH"), inputs(stateful.unary("TANH")), pool, sequence=True)
     assert found["state"] is None
     assert "keeps no state" in found["notes"][0]
-    assert ledger.compare(stateful.unary("TANH"), inputs(stateful.unary("TANH")), pool)["notes"] == []
+    assert measure.compare(stateful.unary("TANH"), inputs(stateful.unary("TANH")), pool)["notes"] == []
 
 
 @pytest.mark.parametrize(

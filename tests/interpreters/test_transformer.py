@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_float_tflite
-from tinyc.lowering.strip import align, strip
+from tinyc.core.errors import UserError
+from tinyc.quantization.convert import to_float_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.strip import align, strip
 
 TOKENS, WIDTH, INNER = sentences.TOKENS, 16, 32
 PROJECTIONS = ("layer0_query", "layer0_key", "layer0_value", "layer0_output")

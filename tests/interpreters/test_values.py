@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from tiny import Plan, by_hand
 
-from tinyc.interpreters.constants import constants
-from tinyc.interpreters.description import Tensor
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.values import looked_up, numbers, variety
-from tinyc.lowering.tables import compact, gains
+from tinyc.tflite.read.constants import constants
+from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.values import looked_up, numbers, variety
+from tinyc.tflite.write.tables import compact, gains
 
 
 def tensor(shape: tuple[int, ...], dtype: str = "int8", **more: object) -> Tensor:

@@ -10,9 +10,9 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from tinyc import backend
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
+from tinyc.network import backend
+from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.tflite.read.schema import schema
 
 SHAPE = (12, 12, 2)
 

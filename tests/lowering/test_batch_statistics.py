@@ -5,9 +5,9 @@ from __future__ import annotations
 import artifacts
 import numpy as np
 
-from tinyc import backend
 from tinyc.data import inputs
-from tinyc.lowering.batch_statistics import reestimate
+from tinyc.network import backend
+from tinyc.quantization.batch_statistics import reestimate
 
 
 def network(dropout):
@@ -43,7 +43,7 @@ def test_a_network_without_normalization_comes_back():
 
 
 def test_several_batches_are_averaged(monkeypatch):
-    from tinyc.lowering import batch_statistics
+    from tinyc.quantization import batch_statistics
 
     monkeypatch.setattr(batch_statistics, "BATCH", 50)
     model = network(0.0)

@@ -6,13 +6,13 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.bias_correction import correct_biases, means, response, tap_means
-from tinyc.lowering.convert import calibrated, from_calibrated, to_int16_tflite
-from tinyc.lowering.counterparts import BIAS, INPUT, WEIGHTS, heavy, opened, pairs
-from tinyc.lowering.int4 import to_int4
+from tinyc.network import backend
+from tinyc.quantization.bias_correction import correct_biases, means, response, tap_means
+from tinyc.quantization.convert import calibrated, from_calibrated, to_int16_tflite
+from tinyc.quantization.int4 import to_int4
+from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, heavy, opened, pairs
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
 
 SAMPLES = 24
 

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from tinyc import __version__
+from tinyc.codegen import c_source
+from tinyc.codegen.c_source import Vectors
 from tinyc.data import inputs
-from tinyc.interpreters import dense_scales
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.quantization import quantize
-from tinyc.lowering import c_source
-from tinyc.lowering.c_source import Vectors
-from tinyc.state import Flat, Task
+from tinyc.data.task import Task
+from tinyc.devices import dense_scales
+from tinyc.network.state import Flat
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.quantization import quantize
 
 GOLDEN = Path(__file__).parent / "golden"
 LABELS = ("plain", 'a "quote" \\ ??/ why', "Zürich\n9", "日本")

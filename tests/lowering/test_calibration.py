@@ -7,17 +7,11 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.calibration import BINS, Clip, Seen, choose, measure
-from tinyc.lowering.convert import (
-    int8_converter,
-    quantized,
-    run,
-    to_clipped_int8_tflite,
-    to_int8_tflite,
-)
+from tinyc.network import backend
+from tinyc.quantization.calibration import BINS, Clip, Seen, choose, measure
+from tinyc.quantization.convert import int8_converter, quantized, run, to_clipped_int8_tflite, to_int8_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
 
 
 def seen(values):

@@ -12,12 +12,12 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import calibrated, from_calibrated, to_float_tflite, to_int8_tflite
-from tinyc.lowering.integer import float_tensors
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.quantization.convert import calibrated, from_calibrated, to_float_tflite, to_int8_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.integer import float_tensors
 
 DYNAMIC = {"SHAPE", "STRIDED_SLICE", "PACK", "READ_VARIABLE"}
 

@@ -6,9 +6,9 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.lowering.equalization import equalize
-from tinyc.lowering.folding import fold_batch_norms
+from tinyc.network import backend
+from tinyc.quantization.equalization import equalize
+from tinyc.quantization.folding import fold_batch_norms
 
 
 def drawn(model, seed=3):

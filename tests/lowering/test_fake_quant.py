@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc import backend
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.qat import has_blocks
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes.quantize import Quantize
-from tinyc.state import Net
-from tinyc.training import fine_tune
-from tinyc.training.options import FitOptions
+from tinyc.quantization.qat import has_blocks
+from tinyc.spec.training import FitOptions
+from tinyc.tflite.run.pool import Pool
+from tinyc.training.fine_tuning import fine_tune
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def make_coarse(model, outlier):
 
 
 def test_wrapped_it_errs_as_much_as_the_artifact(pool):
-    from tinyc.lowering.fake_quant import unwrap, wrap
+    from tinyc.quantization.fake_quant import unwrap, wrap
 
     model, ids = sentences.network(), sentences.ids(100)
     expected = model(ids).numpy()
@@ -57,7 +57,7 @@ def test_wrapped_it_errs_as_much_as_the_artifact(pool):
 
 @pytest.mark.parametrize(("by_channel", "steps"), [(True, (0.01, 1.0)), (False, (1.0, 1.0))])
 def test_weights_are_rounded_by_channel_or_by_tensor_and_pass_gradients(by_channel, steps):
-    from tinyc.lowering.fake_quant import rounded
+    from tinyc.quantization.fake_quant import rounded
 
     tf = backend.tensorflow()
     weight = tf.Variable([[1.27, 127.0], [0.004, -3.4], [0.0, 0.0]])
@@ -69,7 +69,7 @@ def test_weights_are_rounded_by_channel_or_by_tensor_and_pass_gradients(by_chann
 
 
 def test_ranges_start_at_the_data_and_follow_it_in_training_alone():
-    from tinyc.lowering.fake_quant import wrap
+    from tinyc.quantization.fake_quant import wrap
 
     model, ids = sentences.network(), sentences.ids(100)
     wrapped = wrap(model, ids, False).model

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tinyc.codegen.front_c import front_source
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.errors import UserError
-from tinyc.interpreters.description import Tensor
-from tinyc.interpreters.quantization import quantize
-from tinyc.lowering.front_c import front_source
-from tinyc.signals.front import Front
-from tinyc.signals.operations import Affine, Filter, Median, Project, Wavelet
-from tinyc.state import Task
+from tinyc.data.signals.front import Front
+from tinyc.data.signals.operations import Affine, Filter, Median, Project, Wavelet
+from tinyc.data.task import Task
+from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.quantization import quantize
 
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
 SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

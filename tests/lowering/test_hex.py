@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc.lowering.hex import from_hex, to_hex
+from tinyc.codegen.hex import from_hex, to_hex
 
 GOLDEN = b""":020000040804EE
 :10000000000102030405060708090A0B0C0D0E0F78

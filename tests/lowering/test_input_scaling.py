@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend, data
-from tinyc.arithmetic import WithConstant
-from tinyc.lowering.input_scaling import pulled_out
-from tinyc.state import Net, Task
+from tinyc import data
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.arithmetic import WithConstant
+from tinyc.network.state import Net
+from tinyc.quantization.input_scaling import pulled_out
 
 MEAN, STD = np.array([1.0, 1000.0, 0.01]), np.array([0.9, 300.0, 0.003])
 X = np.random.default_rng(0).normal(MEAN, STD, (200, 3)).astype(np.float32)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import calibrated, from_calibrated
-from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
-from tinyc.lowering.int4 import LEVELS, least_error_scales, nibbles, rounded, to_int4
-from tinyc.lowering.pack import pack
+from tinyc.network import backend
+from tinyc.quantization.convert import calibrated, from_calibrated
+from tinyc.quantization.int4 import LEVELS, least_error_scales, nibbles, rounded, to_int4
+from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, opened
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.pack import pack
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering import fixed_ranges, parity, qat
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.wrappers import inside, unrounded
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.quantization import fixed_ranges, parity, qat
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.wrappers import inside, unrounded
+from tinyc.tflite.run.pool import Pool
 
 SHAPE = (8, 8, 3)
 FEATURES = (8, 8, 4)

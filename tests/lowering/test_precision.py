@@ -8,8 +8,8 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc.clustering.tables import distinct
-from tinyc.lowering.precision import Search, facts, notes, search
+from tinyc.compression.clustering.tables import distinct
+from tinyc.quantization.precision import Search, facts, notes, search
 
 STRIPPED = 9000
 

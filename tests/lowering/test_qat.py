@@ -6,12 +6,12 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.integer import float_tensors, zero_weights
-from tinyc.lowering.qat import quantization_aware
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.qat import quantization_aware
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.write.integer import float_tensors, zero_weights
 
 
 def ending(*layers):

@@ -8,14 +8,14 @@ import operators
 import pytest
 from operators import WRITTEN, X, keras, layers, network, tf
 
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.integer import float_tensors
-from tinyc.lowering.qat import quantization_aware
-from tinyc.lowering.untrained import require_int8
-from tinyc.sources.functions import in_layers
+from tinyc.core.errors import UserError
+from tinyc.network.rewriting.functions import in_layers
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.qat import quantization_aware
+from tinyc.quantization.untrained import require_int8
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.integer import float_tensors
 
 NEAR = 0.06
 """How far int8 outputs may be from float ones, as a fraction of their range; a wrong range is apart by tenths."""
@@ -92,8 +92,8 @@ def test_what_has_no_int8_form_is_refused_by_the_users_layer(written, layer, sai
 
 
 def test_it_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
+    from tinyc.network.state import Net
     from tinyc.passes.quantize import Quantize
-    from tinyc.state import Net
 
     def trained(*_):
         raise AssertionError("it was trained first")

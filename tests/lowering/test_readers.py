@@ -14,16 +14,16 @@ import few_values
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.builders import load_module
-from tinyc.interpreters.operators import TABLE_DECODER
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.pack import pack
-from tinyc.lowering.softmax import append_softmax
-from tinyc.lowering.strip import align, strip
-from tinyc.lowering.tables import compact, gains
-from tinyc.quiet import hushed
+from tinyc.core.quiet import hushed
+from tinyc.network import backend
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.builders import load_module
+from tinyc.tflite.read.operators import TABLE_DECODER
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.softmax import append_softmax
+from tinyc.tflite.write.strip import align, strip
+from tinyc.tflite.write.tables import compact, gains
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
 import stateful

@@ -5,10 +5,10 @@ import pytest
 from attention_networks import TOKENS, encoder, ids, own
 from pruning_networks import FAMILIES, randomized
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.lowering.rewrite import legal
-from tinyc.sources.forms import in_blocks
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.rewriting.forms import in_blocks
+from tinyc.quantization.rewrite import legal
 
 EXACT = {
     "MultiHeadAttention": "Dense, Attention",
@@ -33,7 +33,7 @@ def test_exact_forms_are_equal(masked, options):
     assert {each.what: each.into for each in done} == EXACT
     assert all(each.difference is not None and each.difference < 1e-5 for each in done)
     assert not {type(layer).__name__ for layer in new.layers} & set(EXACT)
-    assert [type(layer).__module__ for layer in new.layers if layer.name == "attention0"] == ["tinyc.blocks"]
+    assert [type(layer).__module__ for layer in new.layers if layer.name == "attention0"] == ["tinyc.network.blocks"]
     assert {"attention0_query", "attention0_output", "inner0", "inner0_gelu", "again0"} <= {
         layer.name for layer in new.layers
     }

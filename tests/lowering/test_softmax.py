@@ -6,12 +6,12 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_float_tflite
-from tinyc.lowering.softmax import append_softmax
-from tinyc.lowering.strip import strip
+from tinyc.core.errors import UserError
+from tinyc.quantization.convert import to_float_tflite
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.softmax import append_softmax
+from tinyc.tflite.write.strip import strip
 
 
 def test_probabilities_are_the_softmax_of_the_logits():

@@ -8,15 +8,15 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import to_float_tflite, to_int8_tflite
-from tinyc.lowering.pack import pack
-from tinyc.lowering.qat import quantization_aware
-from tinyc.lowering.strip import align, strip
-from tinyc.lowering.verified import write
+from tinyc.network import backend
+from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.quantization.qat import quantization_aware
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.strip import align, strip
+from tinyc.tflite.write.verified import write
 
 
 @functools.cache
@@ -161,7 +161,7 @@ def test_a_writing_that_changes_an_output_is_not_taken(monkeypatch, pool):
         model.buffers[1].data = 1 - model.buffers[1].data
         return pack(model)
 
-    monkeypatch.setattr("tinyc.lowering.verified.strip", spoil)
+    monkeypatch.setattr("tinyc.tflite.write.verified.strip", spoil)
     written = write(mixed(), True, artifacts.samples(4), pool, lambda _: None)
     assert written.how == "aligned"
     assert written.content == align(mixed())
@@ -176,7 +176,7 @@ def test_a_writing_that_a_runtime_refuses_is_not_taken(monkeypatch, pool):
             tensor.quantization = None
         return pack(model)
 
-    monkeypatch.setattr("tinyc.lowering.verified.strip", cut)
+    monkeypatch.setattr("tinyc.tflite.write.verified.strip", cut)
     written = write(artifacts.content(), True, artifacts.samples(4), pool, lambda _: None)
     assert written.how == "aligned"
     assert "refuses it" in written.rejected[0] or "differ" in written.rejected[0]

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc import backend
-from tinyc.blocks import TokenEmbedding
-from tinyc.errors import UserError
-from tinyc.interpreters import operators, values
-from tinyc.interpreters.description import Tensor
-from tinyc.interpreters.flatbuffer import Reader, describe
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.schema import schema
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.pack import pack
-from tinyc.lowering.proved import exact, prove
-from tinyc.lowering.strip import strip
-from tinyc.lowering.table_writing import Table, encode, expand, write
-from tinyc.lowering.tables import compact, gains
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.blocks import TokenEmbedding
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.tflite.read import operators, values
+from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.flatbuffer import Reader, describe
+from tinyc.tflite.read.schema import schema
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.proved import exact, prove
+from tinyc.tflite.write.strip import strip
+from tinyc.tflite.write.table_writing import Table, encode, expand, write
+from tinyc.tflite.write.tables import compact, gains
 
 KINDS = ("per channel", "per tensor", "float")
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinyc
-from tinyc.errors import UserError
-from tinyc.lowering.tokenizer_c import tokenizer_source
-from tinyc.tokens import SPECIAL, Tokenizer, from_vocabulary
+from tinyc.codegen.tokenizer_c import tokenizer_source
+from tinyc.core.errors import UserError
+from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
 
 REVIEWS = Path(tinyc.__file__).parent / "data" / "embedded" / "movie-sentiment.tsv"
 LENGTH = 12

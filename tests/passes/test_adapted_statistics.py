@@ -10,15 +10,15 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc import backend, sources
 from tinyc.data import inputs
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering import batch_statistics
+from tinyc.network import backend, sources
+from tinyc.network.flatten import flat
+from tinyc.network.logits import cut_softmax
+from tinyc.network.state import Net
 from tinyc.passes import PASSES
-from tinyc.pipeline import stored
-from tinyc.sources.flatten import flat
-from tinyc.sources.logits import cut_softmax
-from tinyc.state import Net
+from tinyc.quantization import batch_statistics
+from tinyc.run import stored
+from tinyc.tflite.run.pool import Pool
 
 TRAINING = {"epochs": 1, "batch": 50}
 NETS: list[dict[str, Any]] = [

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc.clustering.check import few_valued_after, int8_values
-from tinyc.clustering.keep import tables
-from tinyc.clustering.kernels import kernels
-from tinyc.clustering.kmeans import share
-from tinyc.clustering.tables import distinct
-from tinyc.errors import TinycError, UserError
-from tinyc.lowering.counterparts import WEIGHTS, heavy, held, opened
-from tinyc.lowering.tables import gains
+from tinyc.compression.clustering.check import few_valued_after, int8_values
+from tinyc.compression.clustering.keep import tables
+from tinyc.compression.clustering.kernels import kernels
+from tinyc.compression.clustering.kmeans import share
+from tinyc.compression.clustering.tables import distinct
+from tinyc.core.errors import TinycError, UserError
+from tinyc.network.state import Net
 from tinyc.passes.cluster import NOTE, Cluster
 from tinyc.passes.compact import Compact
 from tinyc.passes.prune import Prune
 from tinyc.passes.quantize import Quantize
-from tinyc.state import Net
+from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, opened
+from tinyc.tflite.write.tables import gains
 
 NAMES = ["conv", "depthwise", "second", "hidden", "logits"]
 ONE = {"epochs": 1, "batch": 50}

@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc import cli, ledger
-from tinyc.contract import Outcome
+from tinyc import cli, measure
+from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.operators import tflm_only
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering import tables
-from tinyc.lowering.convert import calibrated
-from tinyc.lowering.int4 import to_int4
-from tinyc.lowering.pack import pack
-from tinyc.lowering.strip import strip
-from tinyc.lowering.table_writing import Table, write
+from tinyc.network.contract import Outcome
+from tinyc.network.state import Flat
 from tinyc.passes.compact import Compact
 from tinyc.passes.export import Export
-from tinyc.state import Flat
+from tinyc.quantization.convert import calibrated
+from tinyc.quantization.int4 import to_int4
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.operators import tflm_only
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write import tables
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.strip import strip
+from tinyc.tflite.write.table_writing import Table, write
 
 
 def compact(folder: Path, state: Flat | None = None, rehearse: Any = None, **keys: Any) -> Outcome:
@@ -128,7 +128,7 @@ def test_a_table_that_changes_outputs_is_left_out_and_said(monkeypatch, tmp_path
         buffer.data = 255 - buffer.data
         return pack(model)
 
-    monkeypatch.setattr("tinyc.lowering.proved.compact", spoil)
+    monkeypatch.setattr("tinyc.tflite.write.proved.compact", spoil)
     outcome = compact(tmp_path)
     assert [(skip.layer, "other outputs" in skip.why) for skip in outcome.skipped] == [("larger", True)]
     assert "larger" not in {each["layer"] for each in outcome.facts["tensors"]}
@@ -156,7 +156,7 @@ def dataset() -> Dataset:
 
 
 def test_verify_holds_it_against_its_decoded_weights(compacted: Outcome, pool: Pool) -> None:
-    found = ledger.compare_runtimes(compacted.state, dataset(), pool)
+    found = measure.compare_runtimes(compacted.state, dataset(), pool)
     assert found["agreed"] is True
     assert found["differences"][0] | {"max_steps": 0, "examples": 0} == found["differences"][0]
     assert f"its {compacted.facts['tables']} weight tables decoded" in found["notes"][0]
@@ -167,24 +167,24 @@ def test_verify_sees_tables_that_tflm_reads_otherwise(pool: Pool) -> None:
     described = describe(stripped)
     kernels = [described.tensors[op.inputs[1]] for op in described.ops if op.name == "FULLY_CONNECTED"]
     dense = next(kernel for kernel in kernels if kernel.stored_bytes > 10_000)
-    found = ledger.compare_runtimes(Flat(write(stripped, {dense.index: Table(4, 0)}), artifacts.TASK), dataset(), pool)
+    found = measure.compare_runtimes(Flat(write(stripped, {dense.index: Table(4, 0)}), artifacts.TASK), dataset(), pool)
     assert found["agreed"] is False
     assert "tflm against reference" in found["why"]
 
 
 def test_a_state_in_the_middle_is_measured_under_tflm(compacted: Outcome, pool: Pool) -> None:
-    measured = ledger.measure_flat(compacted.state, dataset(), pool, "fast").ledger
+    measured = measure.measure_flat(compacted.state, dataset(), pool, "fast").ledger
     assert measured.runtime == "tflm"
     assert measured.arena_bytes == compacted.facts["arena_bytes_after"]
-    assert ledger.measure_flat(few_values.flat(), dataset(), pool, "fast").ledger.runtime == "tflite-runtime"
+    assert measure.measure_flat(few_values.flat(), dataset(), pool, "fast").ledger.runtime == "tflite-runtime"
 
 
 def test_without_tflm_its_weights_are_decoded_to_measure_it(compacted: Outcome, pool: Pool, monkeypatch) -> None:
-    from tinyc.interpreters import runtimes
+    from tinyc.tflite.run import runtimes
 
     known = runtimes.package
     monkeypatch.setattr(runtimes, "package", lambda runtime: None if runtime == "tflm" else known(runtime))
-    measured = ledger.measure_flat(compacted.state, dataset(), pool, "tflm").ledger
+    measured = measure.measure_flat(compacted.state, dataset(), pool, "tflm").ledger
     assert (measured.runtime, measured.arena_bytes) == ("tflite-runtime", None)
     assert measured.params == describe(few_values.content()).params
 

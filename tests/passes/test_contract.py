@@ -12,9 +12,9 @@ import pytest
 import texts
 import waves
 
-from tinyc.contract import Context
+from tinyc.network.contract import Context
+from tinyc.network.state import Flat, Net
 from tinyc.passes import PASSES
-from tinyc.state import Flat, Net
 
 TRAINING = {"epochs": 1, "batch": 50}
 KEYS: dict[str, list[dict[str, Any]]] = {

@@ -11,13 +11,13 @@ import readings
 from lessons import TASK, Lent, Notes, digest, lesson, network
 from pydantic import ValidationError
 
-from tinyc import backend
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.errors import UserError
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes import PASSES
 from tinyc.passes.distill import Distill
-from tinyc.state import Net
-from tinyc.training.options import FitOptions
+from tinyc.spec.training import FitOptions
 from tinyc.training.source import train as train_source
 
 NET = """
@@ -213,7 +213,7 @@ def test_every_key_says_what_it_is_and_the_training_keys_are_all_there() -> None
 
 def test_a_trained_teacher_helps_its_student(lent: Lent) -> None:
     """The source learns, and its soft labels alone, without a single label, teach the student the task."""
-    from tinyc.sources.spec import TrainSpec
+    from tinyc.spec.source import TrainSpec
 
     lent.data = lesson(600, 100)
     lent.source = Net(network(), TASK)

@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.builders import load_module
+from tinyc.codegen.c_source import labels_bytes
+from tinyc.codegen.hex import from_hex
+from tinyc.core.errors import UserError
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.c_source import labels_bytes
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.hex import from_hex
+from tinyc.data.task import Task
+from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
+from tinyc.network import backend
+from tinyc.network.state import Flat
 from tinyc.passes.export import Export
-from tinyc.state import Flat, Task
-from tinyc.tokens import SPECIAL, Tokenizer, from_vocabulary
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.builders import load_module
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
 
 BAD_KEYS = [
     ({"formats": []}, "at least 1 item"),
@@ -134,7 +135,7 @@ def test_an_artifact_that_ends_beyond_32_bits(tmp_path):
 
 
 def test_without_interpreters_nothing_is_claimed(tmp_path, monkeypatch):
-    monkeypatch.setattr("tinyc.interpreters.runtimes.version", lambda runtime: None)
+    monkeypatch.setattr("tinyc.tflite.run.runtimes.version", lambda runtime: None)
     outcome = export(tmp_path, formats=("tflite", "c"))
     assert outcome.facts["written"] == "as converted"
     assert outcome.facts["arena_bytes"] is None
@@ -146,7 +147,7 @@ def test_without_interpreters_nothing_is_claimed(tmp_path, monkeypatch):
 
 
 def test_without_tflm_the_reference_kernels_speak(tmp_path, monkeypatch):
-    from tinyc.interpreters import runtimes
+    from tinyc.tflite.run import runtimes
 
     known = runtimes.version
     monkeypatch.setattr(runtimes, "version", lambda runtime: None if runtime == "tflm" else known(runtime))

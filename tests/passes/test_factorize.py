@@ -10,13 +10,13 @@ import pytest
 import texts
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.convert import to_int8_tflite
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes.factorize import Factorize
-from tinyc.pipeline.plan import ranked
-from tinyc.state import Net
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.run.plan import ranked
+from tinyc.tflite.read.flatbuffer import describe
 
 
 def factorize(folder, state=None, rehearse=None, **keys):

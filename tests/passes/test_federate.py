@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc.clustering.keep import tables
-from tinyc.contract import Context
+from tinyc.compression.clustering.keep import tables
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
 from tinyc.data import inputs
-from tinyc.errors import UserError
 from tinyc.federation import exchange
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering import fixed_ranges
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
 from tinyc.passes.federate import Federate
 from tinyc.passes.quantize import Quantize
-from tinyc.progress import Silent
-from tinyc.state import Net
+from tinyc.quantization import fixed_ranges
+from tinyc.tflite.read.flatbuffer import describe
 from tinyc.training.predict import accuracy, predictor
 
 CLIENT = {"level": "client", "clip": 1.0, "epsilon": 8, "delta": 1e-3}

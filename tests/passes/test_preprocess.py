@@ -12,17 +12,18 @@ import texts
 import waves
 from scipy import ndimage, signal
 
-from tinyc import backend
+from tinyc.core.errors import UserError
+from tinyc.core.run_folder import store
 from tinyc.data import inputs
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
+from tinyc.data.task import Stream
+from tinyc.network import backend
+from tinyc.network.grafting import front_of
+from tinyc.network.signal_layers import BACK, FRONT
+from tinyc.network.state import Net
 from tinyc.passes import PASSES
-from tinyc.pipeline import stored
-from tinyc.rundir import store
-from tinyc.signals.folding import BACK, FRONT
-from tinyc.sources.grafting import front_of
-from tinyc.state import Net, Stream
+from tinyc.run import stored
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
 from tinyc.training import teachers
 
 LOWPASS = {"op": "denoise", "how": "lowpass", "cutoff": 10.0, "taps": 9}
@@ -215,7 +216,7 @@ def test_later_passes_leave_the_layers_alone(tmp_path, tmp_path_factory, use, ke
 
 @pytest.mark.slow
 def test_training_under_int8_rounding_leaves_the_layers_alone(tmp_path, tmp_path_factory, monkeypatch):
-    from tinyc.lowering import qat
+    from tinyc.quantization import qat
 
     seen = []
     settle = qat.settle

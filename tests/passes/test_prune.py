@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.contract import Context
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import Split, TrainingData
-from tinyc.errors import UserError
+from tinyc.data.task import Task
+from tinyc.data.tokens import Tokenizer, from_vocabulary
+from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.network.state import Net
 from tinyc.passes.prune import Prune
-from tinyc.progress import Silent
-from tinyc.state import Net, Task
-from tinyc.tokens import Tokenizer, from_vocabulary
 
 EMBEDDED = Path(__file__).parents[2] / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
 TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)

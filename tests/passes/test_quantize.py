@@ -12,18 +12,18 @@ import pytest
 import sentences
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.clustering.tables import distinct
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.counterparts import BIAS, WEIGHTS, heavy, held, opened
-from tinyc.lowering.int8_facts import calibration_notes
-from tinyc.lowering.integer import zero_weights
-from tinyc.lowering.pack import pack
-from tinyc.lowering.strip import strip
+from tinyc.compression.clustering.tables import distinct
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.state import Flat, Net
 from tinyc.passes.quantize import Quantize
-from tinyc.state import Flat, Net
+from tinyc.quantization.int8_facts import calibration_notes
+from tinyc.tflite.read.counterparts import BIAS, WEIGHTS, heavy, held, opened
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.integer import zero_weights
+from tinyc.tflite.write.pack import pack
+from tinyc.tflite.write.strip import strip
 
 BAD_KEYS = [
     ({"epochs": 3}, '`epochs` belongs to how = "qat"'),
@@ -62,7 +62,7 @@ def test_bad_keys(keys, message):
 
 def test_every_training_key_is_refused_without_training():
     from tinyc.passes.quantize import TRAINING
-    from tinyc.training.options import FitOptions
+    from tinyc.spec.training import FitOptions
 
     assert set(TRAINING) == set(FitOptions.model_fields)
 
@@ -112,7 +112,7 @@ def test_a_rehearsal_has_the_shape_of_the_run(tmp_path):
 
 
 def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
-    from tinyc import backend
+    from tinyc.network import backend
 
     keras = backend.keras()
 
@@ -258,7 +258,7 @@ def test_excluded_layers_stay_in_float_and_run(tmp_path):
 
 
 def test_what_tflm_cannot_run_is_named(tmp_path, monkeypatch):
-    from tinyc.lowering import effect
+    from tinyc.quantization import effect
 
     class Refusing:
         def __init__(self, processes): ...

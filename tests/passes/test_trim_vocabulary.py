@@ -11,12 +11,12 @@ import pytest
 import texts
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.compression.vocabulary.definition import restricted
+from tinyc.core.errors import UserError
+from tinyc.data.tokens import Tokenizer
+from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.passes.trim_vocabulary import TrimVocabulary
-from tinyc.pruning.definition import restricted
-from tinyc.state import Net
-from tinyc.tokens import Tokenizer
 
 
 def trim(folder, state=None, **keys):

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tinyc import ledger
-from tinyc.contract import Context
+from tinyc import measure
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
 from tinyc.data.dataset import Dataset, Split
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
+from tinyc.data.task import Task
+from tinyc.network.contract import Context
+from tinyc.network.state import Flat
 from tinyc.passes import PASSES
 from tinyc.passes.verify import Verify
-from tinyc.progress import Silent
-from tinyc.state import Flat, Task
+from tinyc.tflite.run.pool import Pool
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
 import tiny
@@ -38,7 +39,7 @@ def context(pool: Pool, rehearse: Any = None) -> Context:
     dataset = Dataset("noise", TASK, split, split, split, split, "digest")
 
     def compare(flat: Flat) -> Mapping[str, Any]:
-        return ledger.compare_runtimes(flat, dataset, pool)
+        return measure.compare_runtimes(flat, dataset, pool)
 
     nothing: Any = None
     return Context(

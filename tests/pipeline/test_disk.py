@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from report import example
 
-from tinyc import cache, cli, files, newest, rundir
-from tinyc.errors import MachineError, TinycError, UserError
-from tinyc.pipeline import stored
-from tinyc.pipeline.stored import SCORES
-from tinyc.rundir import MANIFEST, SEAL, RunFolder
+from tinyc import cli
+from tinyc.core import cache, files, run_folder
+from tinyc.core.errors import MachineError, TinycError, UserError
+from tinyc.core.run_folder import MANIFEST, SEAL, RunFolder
+from tinyc.run import newest, stored
+from tinyc.run.stored import SCORES
 
 KEY = "k" * 64
 
@@ -33,7 +34,7 @@ def step(folder: Path, **changes: Any) -> Path:
     }  # fmt: skip
     np.save(folder / "scores.npy", np.zeros((3, 3), np.float32))
     place = RunFolder(folder).step(1, "prune", KEY)
-    rundir.store(place, table, {SCORES: (folder / "scores.npy").read_bytes()})
+    run_folder.store(place, table, {SCORES: (folder / "scores.npy").read_bytes()})
     return place
 
 
@@ -85,7 +86,7 @@ def test_an_odd_step_is_none_and_is_lent_to_no_run(tmp_path: Path, odd: str) -> 
     ODD[odd](place)
     assert stored.load(place) is None
     assert stored.numbers(place) == {}
-    assert not rundir.borrow(RunFolder(tmp_path / "two"), tmp_path / "two" / place.name)
+    assert not run_folder.borrow(RunFolder(tmp_path / "two"), tmp_path / "two" / place.name)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +112,9 @@ def test_a_step_is_lent_without_what_does_not_belong_to_it(tmp_path: Path) -> No
     place = step(tmp_path / "one")
     os.mkfifo(place / "pipe")
     mine = tmp_path / "two" / place.name
-    assert rundir.borrow(RunFolder(tmp_path / "two"), mine)
+    assert run_folder.borrow(RunFolder(tmp_path / "two"), mine)
     assert sorted(path.name for path in mine.iterdir()) == [SCORES, MANIFEST]
-    assert rundir.manifest(mine) == rundir.manifest(place)
+    assert run_folder.manifest(mine) == run_folder.manifest(place)
 
 
 @pytest.mark.parametrize("target", [None, "nowhere", "/etc"])
@@ -187,14 +188,14 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 def test_a_full_disk_leaves_what_there_was(tmp_path: Path) -> None:
     place = step(tmp_path)
-    rundir.replace(tmp_path / "report.json", b"old")
+    run_folder.replace(tmp_path / "report.json", b"old")
     before = sorted(path.name for path in tmp_path.iterdir())
     with files_of_at_most(100):
         with pytest.raises(OSError, match="File too large") as caught:
-            rundir.store(place, {}, {"net.h5": bytes(1000)})
+            run_folder.store(place, {}, {"net.h5": bytes(1000)})
         assert (caught.value.filename, caught.value.errno) == (str(place), errno.EFBIG)
         with pytest.raises(OSError, match="File too large") as caught:
-            rundir.replace(tmp_path / "report.json", bytes(1000))
+            run_folder.replace(tmp_path / "report.json", bytes(1000))
         assert caught.value.filename == str(tmp_path / "report.json")
         with pytest.raises(MachineError, match="cannot be written"):
             cache.write(tmp_path / "kept.npy", lambda stream: np.save(stream, np.zeros(1000)))
@@ -206,7 +207,7 @@ def test_a_full_disk_leaves_what_there_was(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tinyc.recipe.load", lambda *_: rundir.replace(tmp_path / "report.json", bytes(1000)))
+    monkeypatch.setattr("tinyc.spec.load.load", lambda *_: run_folder.replace(tmp_path / "report.json", bytes(1000)))
     with files_of_at_most(100):
         assert cli.invoke(["check", "resnet50-tiny"]) == 3
     said = capsys.readouterr().err.splitlines()

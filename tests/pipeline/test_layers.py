@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from report import example
 
-from tinyc.pipeline.layers import kilobytes
 from tinyc.report.views import Layer
+from tinyc.run.layers import kilobytes
 
 
 def test_preprocessing_is_a_group_and_what_undoes_it_another() -> None:

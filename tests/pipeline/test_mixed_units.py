@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import stripes
 
-from tinyc import backend
+from tinyc.network import backend
 
 pytestmark = pytest.mark.slow
 QUANTIZE = '[[pass]]\nuse = "quantize"\n'

@@ -9,17 +9,18 @@ import numpy as np
 import pytest
 from pruning_networks import randomized, relative_error, zeroed
 
-from tinyc import backend, cli
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool
-from tinyc.lowering.convert import to_int8_tflite
-from tinyc.lowering.integer import float_tensors
-from tinyc.lowering.qat import quantization_aware
-from tinyc.pruning.aims import resolve
-from tinyc.pruning.structured import Ranking, choose
-from tinyc.pruning.surgery import remove_channels
-from tinyc.sources.flatten import flat
-from tinyc.sources.functions import in_layers, is_function
+from tinyc import cli
+from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.network import backend
+from tinyc.network.flatten import flat
+from tinyc.network.rewriting.functions import in_layers, is_function
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.qat import quantization_aware
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.write.integer import float_tensors
 
 RECIPE = """
 name = "operators"

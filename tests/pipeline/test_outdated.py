@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tinyc import cli
-from tinyc.rundir import MANIFEST
+from tinyc.core.run_folder import MANIFEST
 
 STEPS = ("0 source", "1 distill", "2 prune", "3 quantize", "4 export", "5 verify")
 

@@ -11,10 +11,10 @@ import pytest
 from tinyc.cli.plan import rewritten as shown_rewrite
 from tinyc.cli.plan import text as shown_plan
 from tinyc.cli.plan import to_json
-from tinyc.interpreters import runtimes
-from tinyc.pipeline.plan import Plan, Rehearsal, Weighed, predict, rewritten, weigh
-from tinyc.state import Stream, Task
-from tinyc.targets import Bound
+from tinyc.data.task import Stream, Task
+from tinyc.run.plan import Plan, Rehearsal, Weighed, predict, rewritten, weigh
+from tinyc.spec.bounds import Bound
+from tinyc.tflite.run import runtimes
 
 
 def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:

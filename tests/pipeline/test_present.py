@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tinyc import cli
-from tinyc.errors import UserError
-from tinyc.pipeline import present
-from tinyc.recipe import load
+from tinyc.core.errors import UserError
+from tinyc.run import present
+from tinyc.spec.load import load
 
 CODE = """raise SystemExit("nothing here may run")
 from elsewhere import brought

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyc import builders, rundir, sources
-from tinyc.builders import Builder
-from tinyc.pipeline import stored
-from tinyc.state import Net, Task
+from tinyc.core import run_folder
+from tinyc.data.task import Task
+from tinyc.network import sources
+from tinyc.network.state import Net
+from tinyc.run import stored
+from tinyc.spec import builders
+from tinyc.spec.builders import Builder
 
 TASK = Task(("a", "b", "c"), (8, 8, 1))
 OWN = """import tf_keras as keras
@@ -41,7 +44,7 @@ class Times(tf_keras.layers.Layer):
 
 @pytest.mark.parametrize("manifest", [{}, {"key": "k"}, {"key": "k", "ledger": {"params": 1}}])
 def test_a_manifest_of_another_make_is_no_finished_step(tmp_path: Path, manifest: dict) -> None:
-    rundir.store(tmp_path / "01-prune-abc", manifest, {})
+    run_folder.store(tmp_path / "01-prune-abc", manifest, {})
     assert stored.load(tmp_path / "01-prune-abc") is None
 
 
@@ -50,7 +53,7 @@ def test_a_network_with_layers_of_the_users_own_is_read_back(tmp_path: Path) -> 
     (tmp_path / "part.py").write_text(PART)
     net = Net(sources.network(Builder(build="net.py:net"), TASK, tmp_path.joinpath), TASK)
     step = tmp_path / "01-distill-abc"
-    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net))
+    run_folder.store(step, {"state": stored.describe(net)}, stored.state_files(net))
     found = stored.load_state(step, TASK, lambda: builders.classes(tmp_path / "net.py"))
     images = np.random.default_rng(0).random((5, 8, 8, 1)).astype(np.float32)
     assert np.array_equal(found.model(images), net.model(images))
@@ -61,7 +64,7 @@ def test_ranges_of_a_training_under_rounding_are_read_back(tmp_path: Path) -> No
 
     net = Net(clients.network(), clients.TASK, ranges={"first/output": (-1.25, 2.0), "input/0": (0.0, 0.1)})
     step = tmp_path / "01-federate-abc"
-    rundir.store(step, {"state": stored.describe(net)}, stored.state_files(net))
+    run_folder.store(step, {"state": stored.describe(net)}, stored.state_files(net))
     found = stored.load_state(step, clients.TASK, dict)
     assert isinstance(found, Net)
     assert found.ranges == net.ranges

@@ -12,10 +12,10 @@ import pytest
 import small
 
 from tinyc import cli
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.operators import tflm_only
-from tinyc.pipeline.plan import unsettle
-from tinyc.state import Net
+from tinyc.network.state import Net
+from tinyc.run.plan import unsettle
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.operators import tflm_only
 
 RECIPE = """
 name = "small"

@@ -12,8 +12,8 @@ import pytest
 import small_text
 
 from tinyc import cli
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.tokens import Tokenizer
+from tinyc.data.tokens import Tokenizer
+from tinyc.tflite.read.flatbuffer import describe
 
 
 @pytest.fixture(scope="module")

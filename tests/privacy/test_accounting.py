@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.errors import MachineError, UserError
-from tinyc.privacy import accounting
-from tinyc.privacy.accounting import Schedule, clients, examples, plan, spent
-from tinyc.privacy.keys import Privacy
+from tinyc.core.errors import MachineError, UserError
+from tinyc.spec.privacy import Privacy
+from tinyc.training.private import accounting
+from tinyc.training.private.accounting import Schedule, clients, examples, plan, spent
 
 
 def privacy(**keys: Any) -> Privacy:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tinyc.privacy.accounting import clients, examples
-from tinyc.privacy.conditions import conditions, of_client_examples, of_distillation
-from tinyc.privacy.keys import Privacy
+from tinyc.spec.privacy import Privacy
+from tinyc.training.private.accounting import clients, examples
+from tinyc.training.private.conditions import conditions, of_client_examples, of_distillation
 
 
 def said(*sentences: list[str]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tinyc.recipe import Step
-from tinyc.recipe.order import warnings
+from tinyc.spec.order import warnings
+from tinyc.spec.recipe import Step
 
 
 @dataclass(frozen=True)

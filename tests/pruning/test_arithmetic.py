@@ -7,13 +7,13 @@ import pytest
 from operators import WIDTH, WRITTEN, X, layers, network
 from pruning_networks import relative_error, zeroed
 
-from tinyc.pruning.aims import resolve
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.importance import Examples
-from tinyc.pruning.products import of_node
-from tinyc.pruning.structured import Ranking, choose
-from tinyc.pruning.surgery import remove_channels
-from tinyc.sources.functions import in_layers
+from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.products import of_node
+from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.network.rewriting.functions import in_layers
 
 EXAMPLES = Examples(X, np.arange(len(X)) % 4)
 WHOLE = {"over channels", "activations", "channel shuffle"}

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.pruning.aims import Aim, resolve
-from tinyc.pruning.bounds import extreme, sizes
-from tinyc.pruning.choice import removable, rounded
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.importance import Examples, scores
-from tinyc.pruning.structured import Ranking, channels
+from tinyc.compression.pruning.aims import Aim, resolve
+from tinyc.compression.pruning.bounds import extreme, sizes
+from tinyc.compression.pruning.choice import removable, rounded
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.importance import Examples, scores
+from tinyc.compression.pruning.structured import Ranking, channels
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 
 EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pruning_networks import CLASSES, FAMILIES, images, randomized, relative_error, shipped, zeroed
 
-from tinyc.pruning.aims import resolve
-from tinyc.pruning.importance import Examples
-from tinyc.pruning.structured import Ranking, choose
-from tinyc.pruning.surgery import remove_channels
+from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.surgery import remove_channels
 
 EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 

@@ -3,12 +3,12 @@
 import pytest
 from pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized, relative_error, zeroed
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.pruning.aims import resolve
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.structured import Ranking, channels, choose
-from tinyc.pruning.surgery import remove_channels
+from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.structured import Ranking, channels, choose
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 
 
 def open_groups(model):

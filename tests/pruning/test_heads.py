@@ -5,13 +5,13 @@ import pytest
 from attention_networks import TOKENS, encoder, ids
 from pruning_networks import relative_error, zeroed
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.pruning.aims import Aim, resolve
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.importance import Examples, scores
-from tinyc.pruning.structured import Ranking, channels, choose
-from tinyc.pruning.surgery import remove_channels
+from tinyc.compression.pruning.aims import Aim, resolve
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.importance import Examples, scores
+from tinyc.compression.pruning.structured import Ranking, channels, choose
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 
 EXAMPLES = Examples(ids(40, seed=9), np.arange(40) % 3)
 HEADS = tuple(f"layer0_{part}" for part in ("query", "key", "value", "attention"))
@@ -139,7 +139,7 @@ def test_rehearsals_bracket_the_ranking_of_heads():
 
 def test_shared_attention_stays_whole():
     keras = backend.keras()
-    from tinyc.blocks import Attention
+    from tinyc.network.blocks import Attention
 
     image = keras.Input((TOKENS, 8))
     shared = Attention(2, 4, name="shared")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from pruning_networks import CLASSES, FAMILIES, images, randomized
 
-from tinyc import backend
-from tinyc.clustering.keep import keep_structure
-from tinyc.errors import TinycError, UserError
-from tinyc.pruning.magnitude import Sparsification, is_two_of_four, kernel, magnitude, sparsity, verify
+from tinyc.compression.clustering.keep import keep_structure
+from tinyc.compression.pruning.magnitude import Sparsification, is_two_of_four, kernel, magnitude, sparsity, verify
+from tinyc.core.errors import TinycError, UserError
+from tinyc.network import backend
 
 X, Y = images(64, seed=9), np.arange(64) % CLASSES
 

@@ -7,19 +7,19 @@ import pytest
 from attention_networks import encoder, own
 from pruning_networks import randomized
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.lowering.convert import to_float_tflite
-from tinyc.pruning.aims import resolve
-from tinyc.pruning.budget import Budget
-from tinyc.pruning.costs import UNITS, costs
-from tinyc.pruning.facts import reached
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.products import FORMULAS, NONE, products
-from tinyc.pruning.structured import Ranking, channels
-from tinyc.sensitivity.cuts import channels as measurable
-from tinyc.sensitivity.cuts import shares
+from tinyc.analysis.sensitivity.cuts import channels as measurable
+from tinyc.analysis.sensitivity.cuts import shares
+from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.costs import UNITS, costs
+from tinyc.compression.pruning.facts import reached
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.products import FORMULAS, NONE, products
+from tinyc.compression.pruning.structured import Ranking, channels
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.quantization.convert import to_float_tflite
+from tinyc.spec.budget import Budget
+from tinyc.tflite.read.flatbuffer import describe
 
 keras = backend.keras()
 tf = backend.tensorflow()

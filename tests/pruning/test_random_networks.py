@@ -7,10 +7,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pruning_networks import APPLICATIONS, CLASSES, SHAPE, application, images, randomized, relative_error, zeroed
 
-from tinyc import backend
-from tinyc.pruning.costs import costs
-from tinyc.pruning.graph import channel_graph, shrunk
-from tinyc.pruning.surgery import remove_channels
+from tinyc.compression.pruning.costs import costs
+from tinyc.compression.pruning.graph import channel_graph, shrunk
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.network import backend
 
 STEPS = (
     "conv", "bn", "relu6", "depthwise", "separable", "grouped", "pool", "average", "pad", "add", "mean", "concatenate",

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from pruning_networks import CLASSES, FAMILIES, images, randomized
 
-from tinyc import ledger
-from tinyc.errors import UserError
-from tinyc.pruning.aims import Aim, resolve
-from tinyc.pruning.budget import Budget
-from tinyc.pruning.costs import UNITS, costs
-from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.importance import Examples
-from tinyc.pruning.structured import Ranking, channels
-from tinyc.state import Net, Task
+from tinyc import measure
+from tinyc.compression.pruning.aims import Aim, resolve
+from tinyc.compression.pruning.costs import UNITS, costs
+from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.structured import Ranking, channels
+from tinyc.core.errors import UserError
+from tinyc.data.task import Task
+from tinyc.network.state import Net
+from tinyc.spec.budget import Budget
 
 EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 
@@ -29,7 +30,7 @@ def test_macs_are_those_of_the_converted_network(family):
     model = randomized(FAMILIES[family]())
     graph = channel_graph(model)
     got = dict(zip(UNITS, costs(model, graph).total(np.ones(graph.count, dtype=bool)), strict=True))
-    weighed = ledger.weigh_net(Net(model, Task(tuple("abcde"), model.input_shape[1:]))).figures
+    weighed = measure.weigh_net(Net(model, Task(tuple("abcde"), model.input_shape[1:]))).figures
     assert got["params"] == weighed["params"]
     assert got["macs"] == weighed["macs"]
 

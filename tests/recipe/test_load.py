@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyc.errors import UserError
-from tinyc.recipe import gallery, load
+from tinyc.core.errors import UserError
+from tinyc.spec import gallery
+from tinyc.spec.load import load
 
 GOOD = """
 name = "small"

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.passes.federate import Federate
 from tinyc.passes.preprocess import Preprocess
-from tinyc.recipe import Step, load
-from tinyc.recipe.order import check_order, legal_order, rescales, warnings
+from tinyc.spec.load import load
+from tinyc.spec.order import check_order, legal_order, rescales, warnings
+from tinyc.spec.recipe import Step
 
 KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}
 USES = ("preprocess", "distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tinyc import limits
-from tinyc.errors import UserError
-from tinyc.recipe import load
-from tinyc.recipe.lines import Lines, bare
-from tinyc.spelling import nearest
-from tinyc.targets import Bound
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.core.spelling import nearest
+from tinyc.spec.bounds import Bound
+from tinyc.spec.lines import Lines, bare
+from tinyc.spec.load import load
 
 GOOD = """name = "small"
 seed = 3

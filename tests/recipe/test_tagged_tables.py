@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tinyc.errors import UserError
-from tinyc.recipe import load
+from tinyc.core.errors import UserError
+from tinyc.spec.load import load
 
 RECIPE = """name = "t"
 [source]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.contract import Skipped
-from tinyc.ledger import Ledger
+from tinyc.measure import Ledger
+from tinyc.network.contract import Skipped
 from tinyc.report.record import Artifact, Report, SourceTime, StepRecord, difference
 from tinyc.report.samples import picture
 from tinyc.report.views import Kilobytes, Layer, PairedDrop, Sample, Views
-from tinyc.targets import Bound, Check, Measured
+from tinyc.spec.bounds import Bound, Check, Measured
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 RECIPE = """name = "resnet50-tiny"

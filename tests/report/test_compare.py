@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from report import example
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.report.compare import compare, text, to_json
 
 OTHER = replace(example.REPORT, final=example.PRUNED, seconds=300.0, targets=example.TARGETS[:2])

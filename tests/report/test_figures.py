@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from report import example
 
+from tinyc.core.units import Unit
 from tinyc.report import chart, facts, figures, samples, tables
-from tinyc.targets import Measured
-from tinyc.units import Unit
+from tinyc.spec.bounds import Measured
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from report import example
 
-from tinyc.contract import Skipped
+from tinyc.network.contract import Skipped
 from tinyc.report import html
 from tinyc.report.record import Report
 from tinyc.report.views import Kilobytes, Layer, Views

@@ -12,7 +12,7 @@ from report import example
 from rich.console import Console
 from rich.text import Text
 
-from tinyc.contract import Skipped
+from tinyc.network.contract import Skipped
 from tinyc.report import lines
 
 GOLDEN = Path(__file__).parent / "golden"

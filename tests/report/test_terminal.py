@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from tinyc import progress
+from tinyc.core import progress
 from tinyc.report.terminal import Live, Plain, Quiet, Screen, countdown, open_screen, pace
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from report import example
 
-from tinyc.ledger import Ledger
-from tinyc.ledger.figures import Measurement
-from tinyc.ledger.judging import measured, unmeasured
+from tinyc.measure import Ledger
+from tinyc.measure.figures import Measurement
+from tinyc.measure.judging import measured, unmeasured
 from tinyc.report import html, lines, markdown, write
 from tinyc.report.compare import compare, text, to_json
 from tinyc.report.record import Report, difference
-from tinyc.targets import Bound
+from tinyc.spec.bounds import Bound
 
 NAMES = ("RFFT2D", "my <op>")
 SOURCE = replace(example.SOURCE, macs=None, uncounted=NAMES)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from report import example
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.report import write
 from tinyc.report.record import Report, StepRecord, difference
 from tinyc.report.views import Views

@@ -10,15 +10,15 @@ import pytest
 from attention_networks import encoder, ids
 from pruning_networks import FAMILIES, images, randomized, relative_error
 
-from tinyc import backend
-from tinyc.clustering.kernels import kernels
-from tinyc.errors import UserError
-from tinyc.progress import Silent
-from tinyc.pruning.costs import UNITS, costs
-from tinyc.pruning.surgery import remove_channels
-from tinyc.sensitivity import bits, cuts, pace
-from tinyc.sensitivity.measuring import Request, measure
-from tinyc.sensitivity.store import Kept
+from tinyc.analysis.sensitivity import bits, cuts, pace
+from tinyc.analysis.sensitivity.measuring import Request, measure
+from tinyc.analysis.sensitivity.store import Kept
+from tinyc.compression.clustering.kernels import kernels
+from tinyc.compression.pruning.costs import UNITS, costs
+from tinyc.compression.pruning.surgery import remove_channels
+from tinyc.core.errors import UserError
+from tinyc.core.progress import Silent
+from tinyc.network import backend
 from tinyc.training.probe import Probe
 
 REQUEST = Request("small", None, 48, 3)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import waves
 
-from tinyc import backend
-from tinyc.signals.folding import BACK, FRONT, folded, undone
-from tinyc.signals.operations import Affine, Filter, Median, Project
-from tinyc.sources.grafting import front_of, grafted, layers_of, with_front
+from tinyc.data.signals.operations import Affine, Filter, Median, Project
+from tinyc.network import backend
+from tinyc.network.grafting import front_of, grafted, layers_of, with_front
+from tinyc.network.signal_layers import BACK, FRONT, folded, undone
 
 X = waves.windows(40)[0]
 F = Filter((0.1, 0.5, 0.2, -0.3, 0.05))

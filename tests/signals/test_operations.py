@@ -9,11 +9,11 @@ import waves
 from scipy import ndimage, signal
 from sklearn.decomposition import IncrementalPCA
 
-from tinyc.errors import UserError
-from tinyc.signals.fitting import fit
-from tinyc.signals.front import Front
-from tinyc.signals.operations import Affine, Filter, Median, Project, Wavelet
-from tinyc.signals.steps import Denoise, Normalize, Pca
+from tinyc.core.errors import UserError
+from tinyc.data.signals.fitting import fit
+from tinyc.data.signals.front import Front
+from tinyc.data.signals.operations import Affine, Filter, Median, Project, Wavelet
+from tinyc.spec.signal_steps import Denoise, Normalize, Pca
 
 X = waves.windows(64)[0].astype(np.float64)
 

@@ -9,9 +9,10 @@ import pytest
 import saved_tables as tables
 from saved_tables import layer, network
 
-from tinyc import backend, limits, sources
-from tinyc.errors import UserError
-from tinyc.sources import bounded
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.network import backend, sources
+from tinyc.network.gate import bounded
 
 HELD = {
     "dense": layer("Dense", {"units": 1 << 24}),

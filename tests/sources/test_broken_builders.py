@@ -9,9 +9,9 @@ import clients
 import pytest
 from odd_places import MAKE
 
-from tinyc.builders import Builder
-from tinyc.errors import UserError
-from tinyc.sources import build
+from tinyc.core.errors import UserError
+from tinyc.network import build
+from tinyc.spec.builders import Builder
 
 LAYER = """
 import tf_keras as k

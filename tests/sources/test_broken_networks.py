@@ -14,9 +14,9 @@ import pytest
 import saved_tables as tables
 from saved_tables import Table, layer, network
 
-from tinyc import limits
-from tinyc.errors import UserError
-from tinyc.sources import gate, gate_graph
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.network.gate import examine, graph
 
 
 def functional() -> Table:
@@ -98,7 +98,7 @@ def test_configurations_that_are_no_network_are_refused_without_tensorflow(name:
     forms = [tables.write_h5(tmp_path / "a.h5", json.dumps(table))] if len(json.dumps(table)) < 60_000 else []
     for path in (*forms, tables.write_keras(tmp_path / "a.keras", tables.members(table))):
         with pytest.raises(UserError, match=said) as caught:
-            gate.examine(path, "here")
+            examine.examine(path, "here")
         assert caught.value.remedy
 
 
@@ -113,12 +113,12 @@ def newer(middle: Any) -> Table:
 
 
 def test_calls_as_keras_3_says_them_are_followed_too() -> None:
-    assert gate_graph.problem(newer(tensor("image")), newer=True) is None
-    assert "'middle', which can never be called" in str(gate_graph.problem(newer(tensor("middle")), newer=True))
-    assert "reads from 'x'" in str(gate_graph.problem(newer(tensor("x")), newer=True))
+    assert graph.problem(newer(tensor("image")), newer=True) is None
+    assert "'middle', which can never be called" in str(graph.problem(newer(tensor("middle")), newer=True))
+    assert "reads from 'x'" in str(graph.problem(newer(tensor("x")), newer=True))
     for history in ([], "abc", [7, 0, 0]):
         odd = {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
-        assert "a call on a tensor that no layer gives" in str(gate_graph.problem(newer(odd), newer=True))
+        assert "a call on a tensor that no layer gives" in str(graph.problem(newer(odd), newer=True))
 
 
 CONFIGS = {
@@ -137,7 +137,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(name: str, tmp_path: Pat
     content, said = CONFIGS[name]
     parts = {**tables.members(functional()), "config.json": content}
     with pytest.raises(UserError, match=said):
-        gate.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
+        examine.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
 
 
 def test_a_zip_with_a_long_list_of_members_is_refused_before_it_is_opened(tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_a_zip_with_a_long_list_of_members_is_refused_before_it_is_opened(tmp_pa
         tmp_path / "a.keras", {**tables.members(functional()), **{f"{i}": b"" for i in range(1200)}}
     )
     with pytest.raises(UserError, match="holds 1,203 members; at most 1,000"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     content = path.read_bytes()
     end = content.rindex(b"PK\5\6")
     path.write_bytes(content[: end + 12] + struct.pack("<I", 1 << 30) + content[end + 16 :])
     with pytest.raises(UserError, match="has a list of members of 1,073,741,824 bytes"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_a_member_that_hides_its_size_is_not_unpacked_whole(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_member_that_hides_its_size_is_not_unpacked_whole(tmp_path: Path) -> N
     told = struct.pack("<III", held.CRC, held.compress_size, held.file_size)
     path.write_bytes(path.read_bytes().replace(told, struct.pack("<III", held.CRC, held.compress_size, 10)))
     with pytest.raises(UserError, match=r"is no whole \.keras file: Bad CRC-32"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def many_links(file: Any) -> None:
@@ -181,10 +181,10 @@ def test_hdf5_that_is_larger_than_it_looks_is_refused(
     change: Callable[[Any], None], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tables.write_h5(tmp_path / "a.h5", functional())
-    gate.examine(path, "here")
+    examine.examine(path, "here")
     with h5py.File(path, "a") as file:
         change(file)
     if change is many_links:
         monkeypatch.setattr(limits, "HDF5_NAMES", 50)
     with pytest.raises(UserError, match=said):
-        gate.examine(path, "here")
+        examine.examine(path, "here")

@@ -20,10 +20,11 @@ import saved_tables as tables
 from odd_places import MAKE
 from saved_tables import layer, network
 
-from tinyc import limits, sources
-from tinyc.errors import UserError
-from tinyc.sources import checkpoint, gate, gate_saved_model
-from tinyc.sources.names import names_of
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.network import checkpoint, sources
+from tinyc.network.gate import examine, saved_model
+from tinyc.network.names import names_of
 
 PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (MAKE["pipe"], "is a pipe, not a regular file|does not exist|has neither"),
@@ -51,7 +52,7 @@ def test_a_file_of_weights_that_is_none_is_refused(suffix: str, place: str, tmp_
     make, said = PLACES[place]
     path = tmp_path / f"a{suffix}"
     make(path)
-    with pytest.raises(UserError, match=said), gate.admitted_weights(path, "here"):
+    with pytest.raises(UserError, match=said), examine.admitted_weights(path, "here"):
         pass
 
 
@@ -127,14 +128,14 @@ def test_an_npz_that_unpacks_to_more_than_it_weighs_is_refused(tmp_path: Path) -
 def test_hdf5_that_lists_the_same_weights_for_many_layers_is_refused(tmp_path: Path) -> None:
     """Keras reads the weights of all layers before it looks at one: here 60 times what the file holds."""
     path = tables.write_h5(tmp_path / "a.h5", network(layer("Activation", {"activation": "relu"})))
-    gate.examine(path, "here")
+    examine.examine(path, "here")
     with h5py.File(path, "a") as file:
         group = file["model_weights"]
         for index in range(60):
             group[f"again{index}"] = group["head"]
         group.attrs["layer_names"] = ["head", *(f"again{index}" for index in range(60))]
     with pytest.raises(UserError, match="lists the same weights for several layers"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_a_list_of_weights_that_goes_on_is_counted_too(tmp_path: Path) -> None:
@@ -143,11 +144,11 @@ def test_a_list_of_weights_that_goes_on_is_counted_too(tmp_path: Path) -> None:
         head = file["model_weights/head"]
         del head.attrs["weight_names"]
         head.attrs["weight_names0"], head.attrs["weight_names1"] = ["head/kernel:0"], ["head/bias:0"]
-    gate.examine(path, "here")
+    examine.examine(path, "here")
     with h5py.File(path, "a") as file:
         file["model_weights/head"].attrs["weight_names2"] = ["head/bias:0"]
     with pytest.raises(UserError, match="lists the same weights"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def saved(folder: Path) -> Path:
@@ -156,21 +157,21 @@ def saved(folder: Path) -> Path:
 
 def test_a_saved_model_s_parts_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = saved(tmp_path)
-    gate.examine(path, "here")
+    examine.examine(path, "here")
     MAKE["vast"](path / "variables" / "variables.data-00000-of-00001")
     with pytest.raises(UserError, match=r"variables\.data-00000-of-00001: has 64\.0 GiB"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     (path / "variables" / "variables.data-00000-of-00001").unlink()
     os.mkfifo(path / "variables" / "variables.data-00000-of-00001")
     with pytest.raises(UserError, match=r"variables\.data-00000-of-00001: is a pipe"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     (path / "variables" / "variables.data-00000-of-00001").unlink()
     monkeypatch.setattr(limits, "VARIABLE_FILES", 1)
     with pytest.raises(UserError, match="has 2 files; at most 1 are read"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_metadata_of_many_objects_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SAVED_OBJECTS", 3)
     with pytest.raises(ValueError, match="speaks of over 3 objects"):
-        gate_saved_model.root(tables.field(1, b"") * 1000)
+        saved_model.root(tables.field(1, b"") * 1000)

@@ -9,11 +9,12 @@ import checkpoints
 import numpy as np
 import pytest
 
-from tinyc import sources, tokens
-from tinyc.builders import Builder
-from tinyc.errors import UserError
-from tinyc.state import Task
-from tinyc.tokens import Tokenizer
+from tinyc.core.errors import UserError
+from tinyc.data import tokens
+from tinyc.data.task import Task
+from tinyc.data.tokens import Tokenizer
+from tinyc.network import sources
+from tinyc.spec.builders import Builder
 
 TASK = Task(("a", "b", "c"), (8, 8, 1))
 HEAD = """import tf_keras as k

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tinyc import backend, tokens
-from tinyc.errors import UserError
-from tinyc.recipe import gallery
-from tinyc.sources import checkpoint
-from tinyc.state import Task
-from tinyc.tokens import Tokenizer
+from tinyc.core.errors import UserError
+from tinyc.data import tokens
+from tinyc.data.task import Task
+from tinyc.data.tokens import Tokenizer
+from tinyc.network import backend, checkpoint
+from tinyc.spec import gallery
 
 GOLDEN = Path(__file__).parent / "golden" / "hidden_states.npz"
 CONFIGS = {"bert": checkpoints.BERT, "distilbert": checkpoints.DISTILBERT}

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.errors import UserError
-from tinyc.sources.flatten import flat
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.flatten import flat
 
 IMAGES = np.random.default_rng(0).standard_normal((3, 8, 8, 2)).astype(np.float32)
 

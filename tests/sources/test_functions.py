@@ -7,9 +7,9 @@ import operators
 import pytest
 from operators import WRITTEN, X, keras, layers, network, tf
 
-from tinyc import sources
-from tinyc.sources import layering
-from tinyc.sources.functions import FUNCTION_LAYERS, function_of, in_layers, is_function
+from tinyc.network import sources
+from tinyc.network.rewriting import layering
+from tinyc.network.rewriting.functions import FUNCTION_LAYERS, function_of, in_layers, is_function
 
 
 @pytest.mark.parametrize("name", WRITTEN)

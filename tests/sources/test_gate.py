@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import saved_tables as tables
 
-from tinyc.errors import UserError
-from tinyc.sources import gate
+from tinyc.core.errors import UserError
+from tinyc.network.gate import examine
 
 CLEAN = tables.network(tables.operation("identity"))
 HOSTILE = tables.network(tables.operation("io.write_file"))
@@ -27,23 +27,23 @@ WRITERS: dict[str, Callable[[Path, tables.Table], Path]] = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_each_format_comes_through_or_is_refused(tmp_path: Path, name: str) -> None:
     path = WRITERS[name](tmp_path / name, CLEAN)
-    with gate.admitted(path, "here") as file:
+    with examine.admitted(path, "here") as file:
         assert (file.kind, file.newer) == ({"a.h5": "h5", "a.keras": "keras", "a_saved": "saved_model"}[name], False)
         assert file.config == CLEAN
         assert not file.path.is_relative_to(tmp_path)
     assert not file.path.exists()
     bad = WRITERS[name](tmp_path / f"bad_{name}", HOSTILE)
     with pytest.raises(UserError, match=REFUSED) as caught:
-        gate.examine(bad, "here")
+        examine.examine(bad, "here")
     assert caught.value.where == f"here ({bad})"
     assert "build = " in caught.value.remedy
 
 
 def test_what_is_read_is_the_copy_that_was_looked_at(tmp_path: Path) -> None:
     path = tables.write_h5(tmp_path / "a.h5", CLEAN)
-    with gate.admitted(path, "here") as file:
+    with examine.admitted(path, "here") as file:
         tables.write_h5(path, HOSTILE)
-        with gate.admitted(file.path, "here") as again:
+        with examine.admitted(file.path, "here") as again:
             assert again.config == CLEAN
 
 
@@ -114,16 +114,16 @@ assert "tensorflow" not in sys.modules and "tf_keras" not in sys.modules
 def test_tinyc_s_own_files_are_hdf5_of_keras_2_and_nothing_else(tmp_path: Path) -> None:
     newer = tables.write_h5(tmp_path / "newer.h5", CLEAN, "3.5.0")
     for path, said in ((newer, "is of Keras 3"), (WRITERS["a.keras"](tmp_path / "a.keras", CLEAN), "is no HDF5")):
-        with pytest.raises(UserError, match=said), gate.admitted(path, "here", ours=True):
+        with pytest.raises(UserError, match=said), examine.admitted(path, "here", ours=True):
             pass
-    with pytest.raises(UserError, match="is a folder"), gate.admitted(tmp_path, "here", ours=True):
+    with pytest.raises(UserError, match="is a folder"), examine.admitted(tmp_path, "here", ours=True):
         pass
 
 
 def test_a_pipe_is_no_network_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.h5")
     with pytest.raises(UserError, match="is a pipe, not a regular file"):
-        gate.examine(tmp_path / "pipe.h5", "here")
+        examine.examine(tmp_path / "pipe.h5", "here")
 
 
 def test_two_formats_in_one_file_are_refused(tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_two_formats_in_one_file_are_refused(tmp_path: Path) -> None:
     whole = tables.write_keras(tmp_path / "b.keras", tables.members(HOSTILE)).read_bytes()
     path.write_bytes(path.read_bytes() + whole)
     with pytest.raises(UserError, match="HDF5 and a zip in one file"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     path.write_bytes(b"PK\x03\x04" + bytes(508) + whole)
     with pytest.raises(UserError, match="two formats in one file"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_weights_are_looked_at_too(tmp_path: Path) -> None:
@@ -145,8 +145,11 @@ def test_weights_are_looked_at_too(tmp_path: Path) -> None:
     path = tables.write_h5(tmp_path / "a.h5", CLEAN)
     with h5py.File(path, "a") as file:
         file["more"] = h5py.ExternalLink("/etc/hostname", "/")
-    with pytest.raises(UserError, match="holds the link 'more'"), gate.admitted_weights(path, "here"):
+    with pytest.raises(UserError, match="holds the link 'more'"), examine.admitted_weights(path, "here"):
         pass
     np.savez_compressed(tmp_path / "a.npz", np.zeros((300, 1 << 16), "f4"))
-    with pytest.raises(UserError, match="unpacks to 78643328 bytes"), gate.admitted_weights(tmp_path / "a.npz", "here"):
+    with (
+        pytest.raises(UserError, match="unpacks to 78643328 bytes"),
+        examine.admitted_weights(tmp_path / "a.npz", "here"),
+    ):
         pass

@@ -14,8 +14,8 @@ import pytest
 import saved_tables as tables
 from saved_tables import layer, network, operation
 
-from tinyc.errors import UserError
-from tinyc.sources import gate, gate_graph, gate_hdf5, gate_saved_model
+from tinyc.core.errors import UserError
+from tinyc.network.gate import examine, graph, hdf5, saved_model
 
 CLEAN = network(operation("identity"))
 PARTS = tables.members(CLEAN)
@@ -78,10 +78,10 @@ def test_hdf5_that_reaches_out_is_refused(tmp_path: Path, name: str) -> None:
     with h5py.File(path, "a") as file:
         change(file)
     with pytest.raises(UserError, match=said):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     parts = {**PARTS, "model.weights.h5": tables.weights(change)}
     with pytest.raises(UserError, match=rf"model\.weights\.h5.*{said}"):
-        gate.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
+        examine.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
 
 
 def test_plain_hdf5_comes_through(tmp_path: Path) -> None:
@@ -92,11 +92,11 @@ def test_plain_hdf5_comes_through(tmp_path: Path) -> None:
         file["model_weights/round"] = file["/"]
         file["flags"] = np.ones(3, bool)
         file.create_dataset("none", data=h5py.Empty("f4"))
-    gate.examine(path, "here")
+    examine.examine(path, "here")
 
 
 def test_hdf5_has_nowhere_to_load_filters_from() -> None:
-    gate_hdf5.library()
+    hdf5.library()
     assert h5py.h5pl.size() == 0
 
 
@@ -106,7 +106,7 @@ def test_a_configuration_elsewhere_than_keras_reads_it_is_none(tmp_path: Path) -
         file["model_weights"].attrs["model_config"] = file.attrs["model_config"]
         file.attrs["model_config"] = [file.attrs["model_config"]]
     with pytest.raises(UserError, match="weights without a network"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 BAD_NAMES = [
@@ -119,12 +119,12 @@ BAD_NAMES = [
 def test_members_that_keras_does_not_write_are_refused(tmp_path: Path, name: str) -> None:
     path = tables.write_keras(tmp_path / "a.keras", {**PARTS, name: b"x"})
     with pytest.raises(UserError, match="is no member that Keras writes"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_members_that_keras_writes_come_through(tmp_path: Path) -> None:
     more = {"assets/": b"", "assets/layers/string_lookup/vocabulary.txt": b"a\nb"}
-    gate.examine(tables.write_keras(tmp_path / "a.keras", {**PARTS, **more}), "here")
+    examine.examine(tables.write_keras(tmp_path / "a.keras", {**PARTS, **more}), "here")
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -135,23 +135,23 @@ def test_other_zips_are_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("config.json", json.dumps(network(operation("io.write_file"))))
     with pytest.raises(UserError, match=r"holds 'config\.json' twice"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
     pickled = {**PARTS, "model.weights.npz": b"x"}
     with pytest.raises(UserError, match=r"'model\.weights\.npz', which can be a pickle and run code"):
-        gate.examine(tables.write_keras(path, pickled), "here")
+        examine.examine(tables.write_keras(path, pickled), "here")
     heavy = {**PARTS, "assets/vocabulary.txt": bytes(60 << 20)}
     with pytest.raises(UserError, match="unpacks to 629"):
-        gate.examine(tables.write_keras(path, heavy), "here")
+        examine.examine(tables.write_keras(path, heavy), "here")
     without = {name: content for name, content in PARTS.items() if name != "model.weights.h5"}
     with pytest.raises(UserError, match="is no whole"):
-        gate.examine(tables.write_keras(path, without), "here")
+        examine.examine(tables.write_keras(path, without), "here")
 
 
 def test_a_hostile_configuration_is_named_though_the_weights_are_missing(tmp_path: Path) -> None:
     parts = tables.members(network(operation("load_library")))
     del parts["model.weights.h5"]
     with pytest.raises(UserError, match="load_library"):
-        gate.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
+        examine.examine(tables.write_keras(tmp_path / "a.keras", parts), "here")
 
 
 def saved(folder: Path, **nodes: Any) -> Path:
@@ -161,7 +161,7 @@ def saved(folder: Path, **nodes: Any) -> Path:
 def test_every_layer_of_a_saved_model_is_looked_at(tmp_path: Path) -> None:
     path = saved(tmp_path, **{"root.layer-1": operation("io.write_file")})
     with pytest.raises(UserError, match="write_file"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 @pytest.mark.parametrize("part", ["keras_metadata.pb", "saved_model.pb", "variables", "variables/variables.index"])
@@ -170,7 +170,7 @@ def test_a_link_inside_a_saved_model_is_refused(tmp_path: Path, part: str) -> No
     (path / part).rename(tmp_path / "moved")
     (path / part).symlink_to(tmp_path / "moved")
     with pytest.raises(UserError, match=f"its {Path(part).name} is a link"):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 @pytest.mark.parametrize(
@@ -189,15 +189,15 @@ def test_metadata_that_say_no_network(tmp_path: Path, content: bytes, said: str)
     path = saved(tmp_path)
     (path / "keras_metadata.pb").write_bytes(content)
     with pytest.raises(UserError, match=said):
-        gate.examine(path, "here")
+        examine.examine(path, "here")
 
 
 def test_fields_of_all_kinds_are_passed_over() -> None:
     content = b"\x08\x96\x01" + b"\x11" + bytes(8) + b"\x1d" + bytes(4) + tables.field(3, b"root")
-    assert list(gate_saved_model.fields(content)) == [(3, b"root")]
+    assert list(saved_model.fields(content)) == [(3, b"root")]
 
 
-def graph(**nodes: Any) -> dict[str, Any]:
+def layers_graph(**nodes: Any) -> dict[str, Any]:
     layers = [layer("InputLayer", {}, "image", [])]
     layers += [layer("Add", {}, name, given) for name, given in nodes.items()]
     return {"layers": layers, "input_layers": [], "output_layers": []}
@@ -205,18 +205,18 @@ def graph(**nodes: Any) -> dict[str, Any]:
 
 def test_layers_that_wait_for_each_other_are_refused() -> None:
     """Keras would look for their inputs without end."""
-    circle = graph(a=[[["b", 0, 0, {}]]], b=[[["a", 0, 0, {}]]])
-    assert "can never be called" in str(gate_graph.problem(circle))
-    later = graph(a=[["image", 0, 0, {"y": ["b", 1, 0]}]], b=[[["image", 0, 0, {}]]])
-    assert "'a', which can never be called" in str(gate_graph.problem(later))
-    twice = graph(a=[[["b", 0, 0, {}]]], b=[[["image", 0, 0, {}]], [["a", 0, 0, {}]]])
-    assert gate_graph.problem(twice) is None
-    constant = graph(a=[["_CONSTANT_VALUE", -1, 2.0, {"y": ["image", 0, 0]}]])
-    assert gate_graph.problem(constant) is None
-    misnamed = graph(a=[])
+    circle = layers_graph(a=[[["b", 0, 0, {}]]], b=[[["a", 0, 0, {}]]])
+    assert "can never be called" in str(graph.problem(circle))
+    later = layers_graph(a=[["image", 0, 0, {"y": ["b", 1, 0]}]], b=[[["image", 0, 0, {}]]])
+    assert "'a', which can never be called" in str(graph.problem(later))
+    twice = layers_graph(a=[[["b", 0, 0, {}]]], b=[[["image", 0, 0, {}]], [["a", 0, 0, {}]]])
+    assert graph.problem(twice) is None
+    constant = layers_graph(a=[["_CONSTANT_VALUE", -1, 2.0, {"y": ["image", 0, 0]}]])
+    assert graph.problem(constant) is None
+    misnamed = layers_graph(a=[])
     misnamed["layers"][1]["config"]["name"] = "other"
-    assert "calls itself 'other'" in str(gate_graph.problem(misnamed))
-    assert "another layer has too" in str(gate_graph.problem({"layers": 2 * [layer("Add")], "input_layers": []}))
+    assert "calls itself 'other'" in str(graph.problem(misnamed))
+    assert "another layer has too" in str(graph.problem({"layers": 2 * [layer("Add")], "input_layers": []}))
 
 
 def test_a_network_in_the_network_has_been_called_once_when_it_is_made() -> None:
@@ -224,9 +224,9 @@ def test_a_network_in_the_network_has_been_called_once_when_it_is_made() -> None
     reader = layer("Add", {}, "a", [[["net", 1, 0, {}]]])
     image = layer("InputLayer", {}, "image", [])
     whole = {"layers": [image, {**inner, "inbound_nodes": tables.FROM_IMAGE}, reader], "input_layers": []}
-    assert gate_graph.problem(whole) is None
+    assert graph.problem(whole) is None
     whole["layers"][1]["inbound_nodes"] = []
-    assert "'a', which can never be called" in str(gate_graph.problem(whole))
+    assert "'a', which can never be called" in str(graph.problem(whole))
 
 
 def test_what_h5py_raises_of_damage_is_said(tmp_path: Path) -> None:
@@ -234,10 +234,10 @@ def test_what_h5py_raises_of_damage_is_said(tmp_path: Path) -> None:
     for cut in (100, 900, len(content) - 500):
         (tmp_path / "a.h5").write_bytes(content[:cut])
         with pytest.raises(UserError, match="is damaged"):
-            gate.examine(tmp_path / "a.h5", "here")
+            examine.examine(tmp_path / "a.h5", "here")
     stream = io.BytesIO(content)
     stream.seek(200)
     stream.write(b"\xff" * 600)
     (tmp_path / "a.h5").write_bytes(stream.getvalue())
     with pytest.raises(UserError, match=r"damaged|without a network"):
-        gate.examine(tmp_path / "a.h5", "here")
+        examine.examine(tmp_path / "a.h5", "here")

@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 import saved_tables as tables
-from saved_tables import Table, layer, network, operation
+from saved_tables import Table, layer, operation
+from saved_tables import network as saved
 
-from tinyc.errors import UserError
-from tinyc.sources import gate_json, gate_network
-from tinyc.sources.gate_names import Rules
+from tinyc.core.errors import UserError
+from tinyc.network.gate import json_text, network
+from tinyc.network.gate.names import Rules
 
 OWN = frozenset({"Times", "mine>Twice", "mine>StringLookup", "mine>swirl"})
 
 
 def check(table: Any, **rules: Any) -> None:
-    gate_network.check(table, Rules("here", **rules))
+    network.check(table, Rules("here", **rules))
 
 
 def thing(module: Any, kind: Any, **config: Any) -> Table:
@@ -29,27 +30,27 @@ def function(module: Any, name: Any, registered: Any = "function") -> Table:
 
 
 def within(kind: str, **config: Any) -> Table:
-    return network(layer(kind, config))
+    return saved(layer(kind, config))
 
 
 def headed(**config: Any) -> Table:
-    return network(operation("identity"), config)
+    return saved(operation("identity"), config)
 
 
 def given(keywords: Table) -> Table:
-    return network(layer("TFOpLambda", {"function": "identity"}, nodes=[["image", 0, 0, keywords]]))
+    return saved(layer("TFOpLambda", {"function": "identity"}, nodes=[["image", 0, 0, keywords]]))
 
 
 WRITING = operation("io.write_file")
 BAD: dict[str, tuple[Table, str]] = {
-    "function": (network(WRITING), r"'middle' is a TFOpLambda that calls 'io\.write_file'"),
-    "other case": (network(operation("Math.abs")), r"calls 'Math\.abs'"),
-    "blank": (network(operation("math.abs ")), r"calls 'math\.abs '"),
-    "package": (network(operation("tf.math.abs")), r"calls 'tf\.math\.abs'"),
-    "other letter": (network(operation("m\u0430th.abs")), "a TFOpLambda that calls"),
-    "no text": (network(operation(["identity"])), "that calls"),
-    "none": (network(layer("TFOpLambda")), "that calls 'None'"),
-    "sliced": (network(operation("math.abs", "SlicingOpLambda")), r"SlicingOpLambda that calls 'math\.abs'"),
+    "function": (saved(WRITING), r"'middle' is a TFOpLambda that calls 'io\.write_file'"),
+    "other case": (saved(operation("Math.abs")), r"calls 'Math\.abs'"),
+    "blank": (saved(operation("math.abs ")), r"calls 'math\.abs '"),
+    "package": (saved(operation("tf.math.abs")), r"calls 'tf\.math\.abs'"),
+    "other letter": (saved(operation("m\u0430th.abs")), "a TFOpLambda that calls"),
+    "no text": (saved(operation(["identity"])), "that calls"),
+    "none": (saved(layer("TFOpLambda")), "that calls 'None'"),
+    "sliced": (saved(operation("math.abs", "SlicingOpLambda")), r"SlicingOpLambda that calls 'math\.abs'"),
     "nested": (within("TimeDistributed", layer=WRITING), "io.write_file"),
     "backward": (within("Bidirectional", layer=layer("LSTM"), backward_layer=WRITING), "io.write_file"),
     "cells": (within("RNN", cell=thing("keras.layers", "StackedRNNCells", cells=[WRITING])), "io.write_file"),
@@ -69,7 +70,7 @@ BAD: dict[str, tuple[Table, str]] = {
         network({**layer("load_model"), "module": "keras.layers"}),
         "'load_model' of the module 'keras.layers'",
     ),
-    "any class": (network(layer("Popen")), "names the class 'Popen'"),
+    "any class": (saved(layer("Popen")), "names the class 'Popen'"),
     "registered": (
         network({**layer("Dense"), "module": "keras.layers", "registered_name": "Custom>Evil"}),
         "registered as 'Custom>Evil'",
@@ -125,7 +126,7 @@ BAD: dict[str, tuple[Table, str]] = {
     "standardize": (within("TextVectorization", vocabulary=["a"], standardize=function("os", "system")), "system"),
     "the network's class": ({**network(WRITING), "class_name": "Popen"}, "a subclassed model"),
     "the network's module": ({**network(operation("identity")), "module": "os"}, "'Functional' of the module 'os'"),
-    "own class, not here": (network(layer("mine>Twice")), "names the class 'mine>Twice'"),
+    "own class, not here": (saved(layer("mine>Twice")), "names the class 'mine>Twice'"),
 }  # fmt: skip
 
 
@@ -138,9 +139,9 @@ def test_what_is_in_no_table_is_refused(name: str) -> None:
 
 
 GOOD: dict[str, Table] = {
-    "functions": network(operation("math.reduce_mean")),
-    "older name": network(operation("compat.v1.shape")),
-    "slice": network(operation("__operators__.getitem", "SlicingOpLambda")),
+    "functions": saved(operation("math.reduce_mean")),
+    "older name": saved(operation("compat.v1.shape")),
+    "slice": saved(operation("__operators__.getitem", "SlicingOpLambda")),
     "words": within("StringLookup", vocabulary=["a", "/etc/passwd"], encoding="utf-8"),
     "no words yet": within("StringLookup", vocabulary=None),
     "numbers": within("IntegerLookup", vocabulary=[1, 2]),
@@ -151,7 +152,7 @@ GOOD: dict[str, Table] = {
     "policy": headed(dtype=thing("keras.mixed_precision", "Policy", name="mixed_float16")),
     "initializer": headed(kernel_initializer={"class_name": "VarianceScalingV2", "config": {"scale": 1.0}}),
     "initializer of TensorFlow": headed(bias_initializer=thing("tensorflow.python.ops.init_ops_v2", "Constant")),
-    "our block": network(layer("tinyc>TokenPool", {"by": "mean"})),
+    "our block": saved(layer("tinyc>TokenPool", {"by": "mean"})),
     "tf_keras": network({**layer("Dense"), "module": "tf_keras.layers", "registered_name": None}),
     "compiled anyhow": {**network(operation("identity")), "compile_config": {"loss": function("__main__", "mine")}},
     "compiled within": network({**layer("Dense"), "compile_config": {"optimizer": "adam", "loss": "mse"}}),
@@ -167,8 +168,8 @@ def test_what_real_networks_hold_comes_through(name: str) -> None:
 def test_own_classes_come_through_by_their_exact_names() -> None:
     """A stored network may hold what the recipe's own code has registered, and nothing else for that."""
     own = [
-        network(layer("Times", {"split": "half", "encoding": "sinus", "activation": "anything", "vocabulary": "mine"})),
-        network(layer("mine>Twice")),
+        saved(layer("Times", {"split": "half", "encoding": "sinus", "activation": "anything", "vocabulary": "mine"})),
+        saved(layer("mine>Twice")),
         network({**layer("Twice"), "module": "net", "registered_name": "mine>Twice"}),
         headed(activation="mine>swirl"),
         headed(activation=function("net", "mine>swirl", "function")),
@@ -176,8 +177,8 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
     for table in own:
         check(table, own=OWN)
     bad = [
-        (network(layer("Times", {"inner": thing("os", "system")})), "'system' of the module 'os'"),
-        (network(layer("Twice")), "names the class 'Twice'"),
+        (saved(layer("Times", {"inner": thing("os", "system")})), "'system' of the module 'os'"),
+        (saved(layer("Twice")), "names the class 'Twice'"),
         (
             network({**layer("TFOpLambda", {"function": "io.write_file"}), "registered_name": "mine>Twice"}),
             "write_file",
@@ -200,7 +201,7 @@ def test_keras_3_has_its_own_words_for_it() -> None:
     with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 has not"):
         check(network(add), newer=True)
     kept = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["image", 0, 0]}}
-    check(network(layer("Dense", nodes=[{"args": [kept], "kwargs": {}}])), newer=True)
+    check(saved(layer("Dense", nodes=[{"args": [kept], "kwargs": {}}])), newer=True)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +217,8 @@ def test_keras_3_has_its_own_words_for_it() -> None:
 )
 def test_json_that_two_readers_could_read_differently_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        gate_json.parse(text)
-    assert gate_json.parse('{"a": [-9223372036854775808, 1.5, -Infinity]}')["a"][2] == float("-inf")
+        json_text.parse(text)
+    assert json_text.parse('{"a": [-9223372036854775808, 1.5, -Infinity]}')["a"][2] == float("-inf")
 
 
 def test_depth_ends_in_a_refusal_and_not_in_a_crash() -> None:

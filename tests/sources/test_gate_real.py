@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend, sources
-from tinyc.errors import UserError
-from tinyc.sources import gate, gate_network
-from tinyc.sources.gate_names import Rules
+from tinyc.core.errors import UserError
+from tinyc.network import backend, sources
+from tinyc.network.gate import examine, network
+from tinyc.network.gate.names import Rules
 
 IMAGES = np.random.default_rng(0).standard_normal((4, 8, 8, 3)).astype(np.float32)
 NAMES = ("net.h5", "net.keras", "net_saved")
@@ -22,8 +22,8 @@ NAMES = ("net.h5", "net.keras", "net_saved")
 def operators(x: Any) -> Any:
     """Arithmetic, slices and shapes in both of TensorFlow's spellings, as people write them."""
     keras, tf = backend.keras(), backend.tensorflow()
-    gate = x * tf.nn.relu6(x + 3.0) / 6.0
-    left, right = tf.split(1.0 - abs(gate) ** 2 // 1.5, 2, axis=1)
+    examine = x * tf.nn.relu6(x + 3.0) / 6.0
+    left, right = tf.split(1.0 - abs(examine) ** 2 // 1.5, 2, axis=1)
     joined = tf.concat([tf.reshape(left, (tf.shape(x)[0], 4, 24)), tf.reshape(right, (-1, 4, 24))], -1)[:, ::2, 1:-1]
     scaled = tf.image.resize(tf.nn.depth_to_space(tf.nn.space_to_depth(x, 2), 2), (4, 4))
     pooled = tf.where(scaled > 0, scaled, -scaled) @ tf.ones((3, 2))
@@ -113,7 +113,7 @@ def test_families_of_keras_come_through(name: str) -> None:
     keras = backend.keras()
     model = getattr(keras.applications, name)(weights=None, classes=5, input_shape=(32, 32, 3), **SMALL[name])
     for table in (json.loads(model.to_json()), json.loads(json.dumps(keras.saving.serialize_keras_object(model)))):
-        gate_network.check(table, Rules("here"))
+        network.check(table, Rules("here"))
 
 
 FAMILIES = (
@@ -178,7 +178,7 @@ def test_variables_that_do_not_fit_a_saved_model_are_refused(tmp_path: Path) -> 
 
 
 def test_layers_in_another_order_are_refused() -> None:
-    from tinyc.sources import saved_model
+    from tinyc.network import saved_model
 
     model = made(attentive)
     names = {"root.layer_with_weights-0": "another"}
@@ -187,8 +187,8 @@ def test_layers_in_another_order_are_refused() -> None:
 
 
 def test_variables_that_claim_more_than_they_weigh_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from tinyc import limits
-    from tinyc.sources import saved_model
+    from tinyc.core import limits
+    from tinyc.network import saved_model
 
     made(recurrent).save(tmp_path / "net_saved", save_traces=False)
     prefix = tmp_path / "net_saved" / "variables" / "variables"
@@ -210,6 +210,6 @@ def test_vocabularies_that_are_inline_are_read(tmp_path: Path) -> None:
         of_numbers.save(tmp_path / file)
         assert np.array_equal(sources.read(tmp_path / file, "x")(ids), of_numbers(ids)), file
         of_text.save(tmp_path / f"text_{file}")
-        gate.examine(tmp_path / f"text_{file}", "x")
+        examine.examine(tmp_path / f"text_{file}", "x")
         with pytest.raises(UserError, match="takes text"):
             sources.read(tmp_path / f"text_{file}", "x")

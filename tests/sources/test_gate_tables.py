@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tinyc import backend
-from tinyc.sources import gate_classes, gate_functions
-from tinyc.sources.gate_network import WORDS, last_word
+from tinyc.network import backend
+from tinyc.network.gate import classes, functions
+from tinyc.network.gate.network import WORDS, last_word
 
 INSIDE = {
     "BaseRandomLayer", "BatchNormalizationBase", "CuDNNGRU", "CuDNNLSTM", "GRUCellV1", "GRUCellV2", "GRUV1", "GRUV2",
@@ -18,7 +18,7 @@ INSIDE = {
 }  # fmt: skip
 """Classes that Keras builds its layers on, and layers of TensorFlow 1; nobody stores one under these names."""
 TAKING_FUNCTIONS = re.compile(r"(^|_)(fn|func|function|callable|file|filename|path|url)($|_)")
-SETTINGS = gate_classes.names(
+SETTINGS = classes.names(
     """
     adjustment alpha args attention_axes axes axis backward_layer batch_size beta_constraint beta_initializer
     bias_axes bin_boundaries cell cells center crop_to_aspect_ratio cropping data_format depth_multiplier
@@ -50,7 +50,7 @@ def test_every_function_is_one_by_the_name_that_keras_stores() -> None:
     backend.keras()
     from tensorflow.python.util.tf_export import get_symbol_from_name
 
-    for name in gate_functions.FUNCTIONS | gate_functions.SLICES:
+    for name in functions.FUNCTIONS | functions.SLICES:
         symbol = get_symbol_from_name(name)
         assert callable(symbol), f"{name} is no function"
         assert canonical(symbol) == name
@@ -69,7 +69,7 @@ DEEDS = [
 
 @pytest.mark.parametrize("name", DEEDS)
 def test_functions_that_do_something_are_not_among_them(name: str) -> None:
-    assert name not in gate_functions.FUNCTIONS | gate_functions.SLICES
+    assert name not in functions.FUNCTIONS | functions.SLICES
 
 
 def known_layers() -> dict[str, type]:
@@ -86,10 +86,10 @@ def known_layers() -> dict[str, type]:
 
 def test_every_layer_is_admitted_or_refused_for_a_reason() -> None:
     known = known_layers()
-    admitted = gate_classes.LAYERS | gate_classes.FUNCTION_LAYERS | gate_classes.LOSS_LAYERS | gate_classes.NETWORKS
+    admitted = classes.LAYERS | classes.FUNCTION_LAYERS | classes.LOSS_LAYERS | classes.NETWORKS
     assert admitted - set(known) == set()
-    assert set(known) - admitted - set(gate_classes.REFUSED) - INSIDE == OTHERS
-    assert not admitted & set(gate_classes.REFUSED)
+    assert set(known) - admitted - set(classes.REFUSED) - INSIDE == OTHERS
+    assert not admitted & set(classes.REFUSED)
 
 
 OTHERS = {"DynamicLookup", "PreprocessingLayer", "RandomFourierFeatures"}
@@ -100,16 +100,16 @@ def test_every_layer_stands_in_the_module_that_keras_stores_for_it() -> None:
     from tensorflow.python.util.tf_export import get_canonical_name_for_symbol
 
     known = known_layers()
-    for name in gate_classes.LAYERS - {"BatchNormalizationV1", "BatchNormalizationV2"}:
+    for name in classes.LAYERS - {"BatchNormalizationV1", "BatchNormalizationV2"}:
         stored = get_canonical_name_for_symbol(known[name], api_name="keras")
         module, _, kind = str(stored).rpartition(".")
-        assert kind in gate_classes.MODULES[module], f"{name} is stored as {stored}"
+        assert kind in classes.MODULES[module], f"{name} is stored as {stored}"
 
 
 def test_what_layers_take_is_known() -> None:
     """A setting that takes a function or a file would have to stand among those that are looked at."""
     known = known_layers()
-    for name in gate_classes.LAYERS:
+    for name in classes.LAYERS:
         for kind in known[name].__mro__:
             if "__init__" not in vars(kind) or not kind.__module__.startswith("tf_keras"):
                 continue
@@ -121,13 +121,13 @@ def test_what_layers_take_is_known() -> None:
 @pytest.mark.parametrize(
     ("module", "table"),
     [
-        ("activations", gate_classes.ACTIVATIONS),
-        ("initializers", gate_classes.INITIALIZERS),
-        ("regularizers", gate_classes.REGULARIZERS),
-        ("constraints", gate_classes.CONSTRAINTS),
-        ("losses", gate_classes.LOSSES),
-        ("metrics", gate_classes.METRICS),
-        ("optimizers", gate_classes.OPTIMIZERS),
+        ("activations", classes.ACTIVATIONS),
+        ("initializers", classes.INITIALIZERS),
+        ("regularizers", classes.REGULARIZERS),
+        ("constraints", classes.CONSTRAINTS),
+        ("losses", classes.LOSSES),
+        ("metrics", classes.METRICS),
+        ("optimizers", classes.OPTIMIZERS),
     ],
 )
 def test_every_word_is_one_that_keras_looks_up(module: str, table: frozenset[str]) -> None:
@@ -160,15 +160,15 @@ NOT_ALONE = {
 
 
 def test_registered_classes_are_those_of_our_blocks_and_arithmetic() -> None:
-    import tinyc.arithmetic  # noqa: F401
+    import tinyc.network.arithmetic  # noqa: F401
 
     known = backend.keras().saving.get_custom_objects()
-    assert set(known) >= gate_classes.REGISTERED
-    assert {name for name in known if name.startswith("tinyc>")} <= gate_classes.REGISTERED
+    assert set(known) >= classes.REGISTERED
+    assert {name for name in known if name.startswith("tinyc>")} <= classes.REGISTERED
 
 
 def test_functions_may_be_named_only_from_keras_own_tables() -> None:
     """`builtins` is Keras' word for its own; Python's are not looked up for these names."""
     import builtins
 
-    assert not gate_classes.FUNCTION_MODULES["builtins"] & set(dir(builtins))
+    assert not classes.FUNCTION_MODULES["builtins"] & set(dir(builtins))

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend, sources
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.network import backend, sources
 
 
 def network(units: int = 4, seed: int = 1, name: str = "middle") -> Any:

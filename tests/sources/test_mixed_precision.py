@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend
-from tinyc.lowering.convert import to_float_tflite
-from tinyc.sources.flatten import flat
+from tinyc.network import backend
+from tinyc.network.flatten import flat
+from tinyc.quantization.convert import to_float_tflite
 
 
 @pytest.fixture

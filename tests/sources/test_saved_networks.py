@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import backend, sources
-from tinyc.errors import UserError
-from tinyc.sources import keras3
+from tinyc.core.errors import UserError
+from tinyc.network import backend, keras3, sources
 
 IMAGES = np.random.default_rng(0).standard_normal((4, 8, 8, 1)).astype(np.float32)
 KERAS_3 = """
@@ -129,7 +128,7 @@ def test_what_is_refused(folder: Path, name: str, message: str, remedy: str) -> 
 
 
 def test_a_network_for_another_task_is_refused(folder: Path) -> None:
-    from tinyc.state import Task
+    from tinyc.data.task import Task
 
     model = sources.read(folder / "two.h5", "source.file")
     assert sources.fit_to_task(model, Task(("a", "b", "c"), (8, 8, 1)), "source.file") is model

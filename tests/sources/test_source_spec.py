@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tinyc.sources.spec import SourceSpec
+from tinyc.spec.source import SourceSpec
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from lessons import Lent, Notes, digest, network
 
 from tinyc.passes.distill import Distill
-from tinyc.training import fine_tune
-from tinyc.training.options import FitOptions
+from tinyc.spec.training import FitOptions
+from tinyc.training.fine_tuning import fine_tune
 
 OPTIONS = FitOptions(epochs=2, batch=32)
 

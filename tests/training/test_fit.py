@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from lessons import Lent, Notes, digest, lesson, network
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import FitOptions
 
 OPTIONS = FitOptions(epochs=3, batch=32, learning_rate=3e-3, augment=("crop", "flip"), warmup=0.1)
 

@@ -11,12 +11,12 @@ import readings
 from lessons import Notes, digest, network
 from readings import encoder, lent
 
+from tinyc.core.errors import MachineError, UserError
 from tinyc.data import inputs
-from tinyc.errors import MachineError, UserError
+from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import anatomy
 from tinyc.training.features import features
-from tinyc.training.options import FitOptions
 from tinyc.training.pupil import Lesson, train_imitation
 from tinyc.training.teachers import Panel, Teacher, listening
 

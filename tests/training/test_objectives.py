@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.training.objectives import cross_entropy, distillation, divergence, imitation
+from tinyc.tasks.classification.objectives import cross_entropy, distillation, divergence, imitation
 
 RANDOM = np.random.default_rng(0)
 STUDENT, TEACHER = (RANDOM.standard_normal((6, 4)).astype(np.float32) * 3 for _ in range(2))

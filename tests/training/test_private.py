@@ -11,16 +11,16 @@ import pytest
 from lessons import TASK, Lent, Notes, digest, lesson
 from pydantic import ValidationError
 
-from tinyc import backend
-from tinyc.clustering.keep import keep_structure
-from tinyc.errors import UserError
+from tinyc.compression.clustering.keep import keep_structure
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 from tinyc.passes.distill import Distill
-from tinyc.training import private_steps
-from tinyc.training.objectives import Objective, labels
-from tinyc.training.options import FitOptions
-from tinyc.training.private import fit_private
-from tinyc.training.private_gradients import clipped_sums, physical_batch
-from tinyc.training.private_steps import Examples, Mechanism, PrivateTraining, begin
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import Objective, labels
+from tinyc.training.private import steps
+from tinyc.training.private.gradients import clipped_sums, physical_batch
+from tinyc.training.private.steps import Examples, Mechanism, PrivateTraining, begin
+from tinyc.training.private.training import fit_private
 
 COUNT = 60
 
@@ -83,7 +83,7 @@ def test_each_gradient_is_cut_by_itself_and_all_are_added(clip: float) -> None:
     model = network()
     small = replace(training(model, clip), physical=4)
     rows = np.arange(7)
-    found, loss = private_steps.clipped(small, rows, 0)
+    found, loss = steps.clipped(small, rows, 0)
     for one, other in zip(found, by_hand(model, rows, clip), strict=True):
         assert np.allclose(one, other, atol=2e-5)
     assert loss > 0
@@ -92,10 +92,10 @@ def test_each_gradient_is_cut_by_itself_and_all_are_added(clip: float) -> None:
 def test_one_example_moves_the_sum_by_no_more_than_the_clip() -> None:
     model = network()
     ready = training(model, clip=0.2)
-    whole, _ = private_steps.clipped(ready, np.arange(20), 0)
+    whole, _ = steps.clipped(ready, np.arange(20), 0)
     moved = []
     for row in range(6):
-        without, _ = private_steps.clipped(ready, np.delete(np.arange(20), row), 0)
+        without, _ = steps.clipped(ready, np.delete(np.arange(20), row), 0)
         moved.append(size([one - other for one, other in zip(whole, without, strict=True)]))
     assert max(moved) <= 0.2 * (1 + 1e-4)
     assert max(moved) > 0.2 * (1 - 1e-3)  # it is the clip that bounds it
@@ -133,7 +133,7 @@ def test_the_noise_has_the_right_deviation_and_is_new_in_each_step() -> None:
         wide, wide.trainable_variables, None, Mechanism(0.5, 3.0, 0.1), Examples(10, lambda *_: (0, 0, ())), None, None,
         1, 7,
     )  # fmt: skip
-    first, second = (private_steps.noises(ready, step)[0].ravel() for step in (0, 1))
+    first, second = (steps.noises(ready, step)[0].ravel() for step in (0, 1))
     assert first.std() == pytest.approx(1.5, rel=0.02)
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
 
@@ -148,7 +148,7 @@ def test_a_step_that_draws_nobody_adds_its_noise_all_the_same() -> None:
 
 def test_examples_are_drawn_each_by_itself() -> None:
     ready = training(network())
-    drawn = [private_steps.drawn(ready, step) for step in range(400)]
+    drawn = [steps.drawn(ready, step) for step in range(400)]
     sizes = np.array([len(rows) for rows in drawn])
     often = np.bincount(np.concatenate(drawn), minlength=COUNT) / 400
     assert sizes.mean() == pytest.approx(15, rel=0.05)
@@ -214,7 +214,7 @@ def test_zeros_come_back_after_the_noise() -> None:
 
 
 def test_ranges_of_quantizers_stay_as_they_came() -> None:
-    from tinyc.lowering.qat import quantization_aware
+    from tinyc.quantization.qat import quantization_aware
 
     wrapped = quantization_aware(network(), data()[0]).model
     trained = {id(each) for each in wrapped.trainable_variables}

@@ -8,9 +8,9 @@ from typing import Any
 import movies
 import numpy as np
 
-from tinyc.state import Task
-from tinyc.tokens import Tokenizer
-from tinyc.training.options import FitOptions
+from tinyc.data.task import Task
+from tinyc.data.tokens import Tokenizer
+from tinyc.spec.training import FitOptions
 from tinyc.training.resume import training_key
 
 WEIGHTS = [np.ones((3, 2), np.float32)]

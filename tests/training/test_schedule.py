@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tinyc.training.options import FitOptions
+from tinyc.spec.training import FitOptions
 from tinyc.training.schedule import learning_rates
 
 

@@ -10,8 +10,8 @@ import pytest
 import readings
 from readings import encoder, lent
 
+from tinyc.core.errors import UserError
 from tinyc.data import inputs
-from tinyc.errors import UserError
 from tinyc.training import imitation
 from tinyc.training.anatomy import anatomy
 from tinyc.training.pupil import start

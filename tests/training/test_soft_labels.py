@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from lessons import TASK, Lent, Notes, lesson, network
 
+from tinyc.core.errors import MachineError
 from tinyc.data import inputs
 from tinyc.data.augment import view
-from tinyc.errors import MachineError
+from tinyc.spec.training import FitOptions
 from tinyc.training.batches import Feed, batches
 from tinyc.training.distillation import objective, panel_of
-from tinyc.training.options import FitOptions
 from tinyc.training.store import soft_labels, store_key
 from tinyc.training.teachers import Panel, Teacher
 

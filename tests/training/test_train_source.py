@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from lessons import TASK, Lent, Notes, digest, lesson, network
 
-from tinyc.errors import MachineError
-from tinyc.sources.spec import TrainSpec
-from tinyc.state import Net
+from tinyc.core.errors import MachineError
+from tinyc.network.state import Net
+from tinyc.spec.source import TrainSpec
 from tinyc.training.source import train
 
 SPEC = TrainSpec(epochs=2, batch=32, augment=("flip",))

@@ -6,9 +6,10 @@ import sys
 
 import click
 
-from tinyc import __version__, descriptors, interrupts
+from tinyc import __version__
 from tinyc.cli import artifacts, attack, diagnosis, federation, recipes, runs, sensitivity, streams
 from tinyc.cli.ending import explain
+from tinyc.core import descriptors, interrupts
 
 COMMANDS = (
     recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,

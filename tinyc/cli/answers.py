@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.interpreters.description import Description, Tensor
 from tinyc.report.samples import probabilities
 from tinyc.report.schema import finite
+from tinyc.tflite.read.description import Description, Tensor
 
 SHARES_SHOWN, NUMBERS_SHOWN = 5, 10
 ROUNDING = 0.002

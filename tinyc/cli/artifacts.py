@@ -11,7 +11,7 @@ from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
 
 if TYPE_CHECKING:
-    from tinyc.state import Scaling
+    from tinyc.spec.data import Scaling
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 SEES = "The network sees raw * scale + offset; a list such as 0.5,2 has one number for each column or channel"
@@ -23,7 +23,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
     name = "NUMBER[,NUMBER..]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scaling:
-        from tinyc.data import amounts
+        from tinyc.spec import amounts
 
         name = str(param.name) if param else "scale"
         try:

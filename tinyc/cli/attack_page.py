@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from tinyc.attack.record import Attack, Found
-from tinyc.attack.scored import Figure
-from tinyc.attack.wording import above
+from tinyc.analysis.attack.record import Attack, Found
+from tinyc.analysis.attack.scored import Figure
+from tinyc.analysis.attack.wording import above
 from tinyc.report.plain import plain
 
 WIDTHS = (16, 5, 14, 9, 16, 6, 6)

@@ -9,31 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tinyc import backend, cache, keys, rundir
-from tinyc.attack.attack import Request, Target
-from tinyc.attack.attack import attack as examine
-from tinyc.attack.bounds import Promise
-from tinyc.attack.shadows import School
+from tinyc.analysis.attack.attack import Request, Target
+from tinyc.analysis.attack.attack import attack as examine
+from tinyc.analysis.attack.bounds import Promise
+from tinyc.analysis.attack.shadows import School
 from tinyc.cli import streams
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
-from tinyc.interpreters.runtimes import Runtime
-from tinyc.pipeline import stored
-from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.patient import at_home, finished, read_recipe
-from tinyc.pipeline.run import Run, Settings, Workshop
-from tinyc.pipeline.source import examples as load_examples
-from tinyc.pipeline.source import untrained
-from tinyc.recipe.order import rescales, trains
+from tinyc.core import cache, run_folder
+from tinyc.core.errors import UserError
+from tinyc.core.run_folder import RunFolder
+from tinyc.network import backend
+from tinyc.network.state import Flat, Net
 from tinyc.report.schema import finite
 from tinyc.report.terminal import Screen, open_screen
-from tinyc.rundir import RunFolder
-from tinyc.state import Flat, Net
-from tinyc.training.options import FitOptions, fit_options
+from tinyc.run import keys, stored
+from tinyc.run.bench import Bench
+from tinyc.run.patient import at_home, finished, read_recipe
+from tinyc.run.run import Run, Settings, Workshop
+from tinyc.run.source import examples as load_examples
+from tinyc.run.source import untrained
+from tinyc.spec.order import rescales, trains
+from tinyc.spec.training import FitOptions, fit_options
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.runtimes import Runtime
 
 if TYPE_CHECKING:
-    from tinyc.pipeline.stored import Done
-    from tinyc.recipe import Recipe
+    from tinyc.run.stored import Done
+    from tinyc.spec.recipe import Recipe
 
 WRITTEN = "attack.json"
 
@@ -69,13 +70,13 @@ def run(folder: Path, asked: Asked, as_json: bool) -> None:
         raise UserError("--epochs", "is for shadows, and there are none", "add --shadows 16")
     screen = open_screen(quiet=as_json)
     recipe = read_recipe(folder)
-    with rundir.locked(RunFolder(folder)), opened(recipe, folder, screen) as made:
+    with run_folder.locked(RunFolder(folder)), opened(recipe, folder, screen) as made:
         school = schooled(made, asked, folder) if asked.shadows else None
         seed = recipe.seed if asked.seed is None else asked.seed
         request = Request(asked.examples, seed, cast(Runtime, asked.runtime), school)
         found = examine(target_of(made), request, made.run.bench.pool, screen)
         text = json.dumps(finite(found.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
-        rundir.replace(folder / WRITTEN, text.encode())
+        run_folder.replace(folder / WRITTEN, text.encode())
     if as_json:
         streams.result(text)
         return
@@ -146,7 +147,7 @@ def schooled(made: Opened, asked: Asked, folder: Path) -> School:
     Raises:
         UserError: the network cannot be built from new weights.
     """
-    from tinyc.pruning.graph import require_functional
+    from tinyc.compression.pruning.graph import require_functional
 
     recipe = made.run.recipe
     backend.keras()  # Before a file of the user's imports it, in all its loudness.

@@ -11,7 +11,7 @@ import traceback
 from contextlib import suppress
 from importlib import metadata
 
-from tinyc.errors import clipped, obeyed_by_none
+from tinyc.core.errors import clipped, obeyed_by_none
 
 VERSIONS = (
     "tinyc", "tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy", "h5py", "pydantic", "tflite-runtime",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tinyc import cache
 from tinyc.cli import streams
-from tinyc.pipeline import judge
-from tinyc.pipeline.finish import finish
-from tinyc.pipeline.run import Settings, Started, open_run, start_index, steps
-from tinyc.recipe import load
+from tinyc.core import cache
 from tinyc.report import figures, lines
 from tinyc.report.record import Report
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.report.write import to_json
+from tinyc.run import judge
+from tinyc.run.finish import finish
+from tinyc.run.run import Settings, Started, open_run, start_index, steps
+from tinyc.spec.load import load
 
 
 def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:

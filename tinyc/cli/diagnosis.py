@@ -14,10 +14,10 @@ from tinyc.cli.recipes import JSON
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tinyc.diagnosis.diagnose import Diagnosis
-    from tinyc.diagnosis.trials import Trial
-    from tinyc.pipeline.patient import Patient
+    from tinyc.analysis.diagnosis.diagnose import Diagnosis
+    from tinyc.analysis.diagnosis.trials import Trial
     from tinyc.report.terminal import Screen
+    from tinyc.run.patient import Patient
 
 
 @click.command()
@@ -29,10 +29,10 @@ def diagnose(run: Path, trying: bool, as_json: bool) -> None:
 
     Compares each layer's tensors with the float network's on validation examples; never on test examples.
     """
-    from tinyc import cache
-    from tinyc.diagnosis.diagnose import diagnose as examine
-    from tinyc.pipeline.patient import open_patient
+    from tinyc.analysis.diagnosis.diagnose import diagnose as examine
+    from tinyc.core import cache
     from tinyc.report.terminal import open_screen
+    from tinyc.run.patient import open_patient
 
     screen = open_screen(quiet=as_json)
     with open_patient(run, cache.folder(), screen) as patient:
@@ -56,7 +56,7 @@ def attempts(
     patient: Patient, found: Diagnosis, screen: Screen, quiet: bool
 ) -> tuple[Sequence[Trial], tuple[str, ...]]:
     """Try the cheap remedies one after the other, and show each as it ends."""
-    from tinyc.diagnosis import trials
+    from tinyc.analysis.diagnosis import trials
     from tinyc.report import diagnosis
     from tinyc.training.probe import Probe
 

@@ -7,9 +7,9 @@ import io
 
 import click
 
-from tinyc import files, interrupts
 from tinyc.cli import bugs, streams
-from tinyc.errors import MachineError, TinycError, UserError, clipped, obeyed_by_none
+from tinyc.core import files, interrupts
+from tinyc.core.errors import MachineError, TinycError, UserError, clipped, obeyed_by_none
 
 NO_SPACE = "free some space (tinyc cache list shows what the cache holds), then run again; finished steps are kept"
 NO_WRITING = "choose a folder that can be written: --out DIR, or TINYC_CACHE for the cache"

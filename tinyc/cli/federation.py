@@ -49,9 +49,9 @@ def serve(
 ) -> int:
     """Run RECIPE as `compress` does, with the rounds of `federate` on the terminals that join."""
     from tinyc.cli import compress
-    from tinyc.errors import UserError
+    from tinyc.core.errors import UserError
     from tinyc.federation import certificates, deployment
-    from tinyc.recipe import load
+    from tinyc.spec.load import load
 
     steps = load(recipe, sets).steps
     here = [number for number, step in enumerate(steps, start=1) if step.transform.use == "federate"]

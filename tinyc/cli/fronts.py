@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyc import files, limits
-from tinyc.errors import UserError
-from tinyc.signals.front import Front
+from tinyc.core import files, limits
+from tinyc.core.errors import UserError
+from tinyc.data.signals.front import Front
 
 NAME = "preprocess.json"
 UNFIT = (ValueError, TypeError, IndexError, MemoryError)

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tinyc.builders import Builder
 from tinyc.passes import PASSES
-from tinyc.recipe.load import schemas, unknown_value
-from tinyc.recipe.schema import Sections
-from tinyc.targets import METRICS
+from tinyc.spec.bounds import METRICS
+from tinyc.spec.builders import Builder
+from tinyc.spec.load import schemas, unknown_value
+from tinyc.spec.recipe import Sections
 
 KINDS = {"net": "Keras network", "flat": ".tflite"}
 

@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyc import files, limits
 from tinyc.cli.savings import Saving, gzip_bytes, savings
-from tinyc.errors import MachineError, UserError
-from tinyc.interpreters import dense_scales
-from tinyc.interpreters.anatomy import anatomy
-from tinyc.interpreters.constants import Constant, constants
-from tinyc.interpreters.description import Description
-from tinyc.interpreters.flatbuffer import Reader, opened
-from tinyc.interpreters.lifetimes import Arena, lifetimes
-from tinyc.interpreters.pool import Pool, undriven
-from tinyc.interpreters.values import Variety, looked_up, variety
+from tinyc.core import files, limits
+from tinyc.core.errors import MachineError, UserError
+from tinyc.devices import dense_scales
+from tinyc.tflite.read.anatomy import anatomy
+from tinyc.tflite.read.constants import Constant, constants
+from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.flatbuffer import Reader, opened
+from tinyc.tflite.read.lifetimes import Arena, lifetimes
+from tinyc.tflite.read.values import Variety, looked_up, variety
+from tinyc.tflite.run.pool import Pool, undriven
 
 
 @dataclass(frozen=True)

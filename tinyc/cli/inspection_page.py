@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tinyc import units
 from tinyc.cli.inspection import Inspection, place
 from tinyc.cli.inspection_text import beside, interface, macs, parameters, verdicts, whole
-from tinyc.interpreters import dense_scales
+from tinyc.core import units
+from tinyc.devices import dense_scales
 from tinyc.report.html import Share, environment
 from tinyc.report.lifetime_picture import svg
 from tinyc.report.tables import Cells

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinyc import units
 from tinyc.cli.inspection import Inspection, place
-from tinyc.interpreters import dense_scales, operators
-from tinyc.interpreters.description import Description, Tensor
-from tinyc.interpreters.lifetimes import Arena, Lifetime
-from tinyc.interpreters.quantization import dequantize
-from tinyc.ledger import uncounted
+from tinyc.core import units
+from tinyc.devices import dense_scales
+from tinyc.measure import uncounted
 from tinyc.report.plain import plain
+from tinyc.tflite.read import operators
+from tinyc.tflite.read.description import Description, Tensor
+from tinyc.tflite.read.lifetimes import Arena, Lifetime
+from tinyc.tflite.read.quantization import dequantize
 
 WIDTH = 80
 TENSORS_SHOWN = 20

@@ -8,16 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tinyc import cache, ledger, units
+from tinyc import measure
 from tinyc.cli import streams
-from tinyc.interpreters.pool import Pool
-from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.plan import Plan, Rehearsal, Rewrite, hopeless, plan
-from tinyc.pipeline.source import examples
-from tinyc.recipe import load
+from tinyc.core import cache, units
+from tinyc.core.run_folder import RunFolder
 from tinyc.report.terminal import open_screen
-from tinyc.rundir import RunFolder
-from tinyc.targets import METRICS, Check
+from tinyc.run.bench import Bench
+from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless, plan
+from tinyc.run.source import examples
+from tinyc.spec.bounds import METRICS, Check
+from tinyc.spec.load import load
+from tinyc.tflite.run.pool import Pool
 
 UNITS = {"params": "count", "macs": "count", "file": "bytes", "flash": "bytes", "arena": "bytes"}
 LAYERS_SHOWN = 6
@@ -65,7 +66,7 @@ def text(found: Plan) -> list[str]:
 def uncounted(found: Plan) -> list[str]:
     """Say why the MACs of a state are a dash."""
     states = [*found.lower.states, *found.upper.states]
-    reasons = {f"{state.use}: {ledger.uncounted(state.uncounted)}": None for state in states if state.uncounted}
+    reasons = {f"{state.use}: {measure.uncounted(state.uncounted)}": None for state in states if state.uncounted}
     return ["", *reasons] if reasons else []
 
 

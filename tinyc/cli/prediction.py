@@ -14,24 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import files, limits
 from tinyc.cli import streams
 from tinyc.cli.answers import Answer
 from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
-from tinyc.data import images, npy
+from tinyc.core import files, limits
+from tinyc.core.errors import TinycError, UserError
+from tinyc.data import npy
+from tinyc.data.images import reading
 from tinyc.data.scaling import require_columns, scaled
-from tinyc.errors import TinycError, UserError
-from tinyc.interpreters.description import Description
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.parting import with_output
-from tinyc.interpreters.pool import Pool
+from tinyc.data.tokens import Tokenizer
 from tinyc.report.views import Views
 from tinyc.report.write import read
-from tinyc.state import Scaling
-from tinyc.tokens import Tokenizer
+from tinyc.spec.data import Scaling
+from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run.parting import with_output
+from tinyc.tflite.run.pool import Pool
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 GIVE = "give an image, a .npy array or a .csv row"
@@ -181,7 +182,7 @@ def require_shape(where: str, given: tuple[int, ...], shape: tuple[int, ...]) ->
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
     channels = (3,) if shape[-1:] == (3,) else ()
-    with images.opened(path) as image:
+    with reading.opened(path) as image:
         require_shape(str(path), (*image.size[::-1], *channels), shape)
         return np.asarray(image.convert("RGB" if channels else "L"))
 

@@ -6,21 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from tinyc import cache, keys, rundir
+from tinyc.analysis.sensitivity import Sensitivity, picture, tables
+from tinyc.analysis.sensitivity.measuring import Request, measure
+from tinyc.analysis.sensitivity.store import Kept
 from tinyc.cli import streams
-from tinyc.errors import UserError
-from tinyc.interpreters.pool import Pool
-from tinyc.pipeline import stored
-from tinyc.pipeline.bench import Bench
-from tinyc.pipeline.run import Run, Settings, Workshop
-from tinyc.pipeline.source import examples as load_examples
-from tinyc.recipe import Recipe, load
+from tinyc.core import cache, run_folder
+from tinyc.core.errors import UserError
+from tinyc.core.run_folder import RunFolder
+from tinyc.network.state import Net
 from tinyc.report.terminal import Screen, open_screen
-from tinyc.rundir import RunFolder
-from tinyc.sensitivity import Sensitivity, picture, tables
-from tinyc.sensitivity.measuring import Request, measure
-from tinyc.sensitivity.store import Kept
-from tinyc.state import Net
+from tinyc.run import keys, stored
+from tinyc.run.bench import Bench
+from tinyc.run.run import Run, Settings, Workshop
+from tinyc.run.source import examples as load_examples
+from tinyc.spec.load import load
+from tinyc.spec.recipe import Recipe
+from tinyc.tflite.run.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ def run(
     screen = open_screen(quiet=as_json)
     options = Options(loaded, out, step_number(loaded, after), examples, fresh)
     folder = RunFolder(out / f"{loaded.name}-sensitivity")
-    with rundir.locked(folder):
+    with run_folder.locked(folder):
         found = measured(options, folder, screen)
-        rundir.replace(folder.path / "sensitivity.json", found.to_json().encode())
-        rundir.replace(folder.path / "sensitivity.svg", picture.draw(found).encode())
+        run_folder.replace(folder.path / "sensitivity.json", found.to_json().encode())
+        run_folder.replace(folder.path / "sensitivity.svg", picture.draw(found).encode())
     if as_json:
         streams.result(found.to_json())
     for line in ("", *tables.lines(found, screen.width), "", *remarks(options, found)):

@@ -41,8 +41,8 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
 @JSON
 def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
     """Check RECIPE, and that the files, functions and columns that it names exist; nothing is built or run."""
-    from tinyc.pipeline import present
-    from tinyc.recipe import load
+    from tinyc.run import present
+    from tinyc.spec.load import load
 
     loaded = load(recipe, sets)
     present.require(loaded)
@@ -59,7 +59,7 @@ def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
 
 def advice(recipe: Any) -> list[str]:
     """What is legal but probably not meant."""
-    from tinyc.recipe.order import warnings
+    from tinyc.spec.order import warnings
 
     uses = [step.transform.use for step in recipe.steps]
     notes = []

@@ -45,9 +45,9 @@ def report(run: Path, as_json: bool) -> None:
 
 def say_outdated(found: Report, folder: Path, say: Callable[[str], None]) -> None:
     """Say where a run's figures are those of a tinyc that computed or measured otherwise than this one."""
-    from tinyc import files, keys
-    from tinyc.pipeline import stored
-    from tinyc.rundir import RunFolder
+    from tinyc.core import files
+    from tinyc.core.run_folder import RunFolder
+    from tinyc.run import keys, stored
 
     places = ((step.use, RunFolder(folder).step(step.index, step.use, step.key)) for step in found.steps)
     own = (each for each in places if each[1].parent == folder and files.exists(each[1]))
@@ -84,8 +84,8 @@ def cache() -> None:
 @JSON
 def list_cache(as_json: bool) -> None:
     """List the cache's entries with their size, the latest first."""
-    from tinyc import cache as store
-    from tinyc import units
+    from tinyc.core import cache as store
+    from tinyc.core import units
 
     found = store.entries(store.folder())
     if as_json:
@@ -102,8 +102,8 @@ def list_cache(as_json: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clear_cache(key: str, yes: bool) -> None:
     """Delete the cache's entries whose key begins with KEY, or all of them."""
-    from tinyc import cache as store
-    from tinyc import units
+    from tinyc.core import cache as store
+    from tinyc.core import units
 
     if not yes:
         what = f"the entries that begin with {key}" if key else "all entries"

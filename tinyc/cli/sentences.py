@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from tinyc import files, limits, tokens
-from tinyc.errors import UserError
-from tinyc.interpreters.description import Description, Tensor
-from tinyc.tokens import Tokenizer
+from tinyc.core import files, limits
+from tinyc.core.errors import UserError
+from tinyc.data import tokens
+from tinyc.data.tokens import Tokenizer
+from tinyc.tflite.read.description import Description, Tensor
 
 NAME = "tokenizer.json"
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".npy", ".png", ".jpg", ".jpeg")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyc import rundir
-from tinyc.errors import UserError
-from tinyc.recipe import gallery
+from tinyc.core import run_folder
+from tinyc.core.errors import UserError
+from tinyc.spec import gallery
 
 
 def write_starter(folder: Path) -> list[Path]:
@@ -27,5 +27,5 @@ def write_starter(folder: Path) -> list[Path]:
             raise UserError(str(target), "exists already", "choose an empty folder, or move the file")
     for target, source in sources.items():
         target.parent.mkdir(parents=True, exist_ok=True)
-        rundir.replace(target, source.read_bytes())
+        run_folder.replace(target, source.read_bytes())
     return list(sources)

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from tinyc.errors import MachineError, obeyed_by_none
+from tinyc.core.errors import MachineError, obeyed_by_none
 
 
 class Forgiving(io.RawIOBase):

@@ -12,25 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tinyc import cache, data, ledger, limits, units
+from tinyc import data, measure
 from tinyc.cli import streams
 from tinyc.cli.fronts import front_beside
 from tinyc.cli.inspection import read_file
 from tinyc.cli.prediction import run_of
 from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
-from tinyc.data.named import NAMED
-from tinyc.data.prepare import Prepare
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
-from tinyc.interpreters.apart import FLOAT_STEP
-from tinyc.interpreters.description import Description
-from tinyc.interpreters.flatbuffer import describe
-from tinyc.interpreters.pool import Pool, undriven
-from tinyc.interpreters.quantization import dequantize, is_quantized
+from tinyc.core import cache, limits, units
+from tinyc.core.errors import UserError
+from tinyc.data.signals.front import Front
+from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
-from tinyc.signals.front import Front
-from tinyc.state import Scaling
-from tinyc.tokens import Language, Tokenizer
+from tinyc.spec.data import DataSpec, Scaling
+from tinyc.spec.datasets import NAMED
+from tinyc.spec.sentences import Prepare
+from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.quantization import dequantize, is_quantized
+from tinyc.tflite.run.apart import FLOAT_STEP
+from tinyc.tflite.run.pool import Pool, undriven
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
 
@@ -62,7 +62,7 @@ def run(
         inputs = random_inputs(described, examples, str(file))
     with Pool() as pool:
         screen = open_screen(quiet=as_json)
-        found = ledger.compare(content, inputs, pool, labels=labels, where=str(file), shown=screen, sequence=sequence)
+        found = measure.compare(content, inputs, pool, labels=labels, where=str(file), shown=screen, sequence=sequence)
     shown = json.dumps(found, indent=1) if as_json else "\n".join(text(found, "test" if source else "random"))
     streams.give(shown, as_json)
     code = 0 if found["agreed"] else 1

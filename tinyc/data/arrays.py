@@ -9,12 +9,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinyc import limits
-from tinyc.data import strings
+from tinyc.core import limits
+from tinyc.core.errors import UserError, quoted
+from tinyc.core.scope import beyond
+from tinyc.core.spelling import nearest
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError, quoted
-from tinyc.scope import beyond
-from tinyc.spelling import nearest
+from tinyc.data.text import strings
 
 SPLIT = ("x_train", "y_train", "x_test", "y_test")
 VALIDATION = ("x_val", "y_val")

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tinyc.data.dataset import TrainingData
-    from tinyc.data.lexicon import Lexicon
+    from tinyc.data.text.lexicon import Lexicon
 
 Augmentation = Literal["crop", "flip", "cutout", "noise", "rotate", "gain", "warp", "words", "drop", "mix"]
 AUGMENTATIONS: tuple[Augmentation, ...] = get_args(Augmentation)
@@ -132,7 +132,7 @@ def view(
 
         return reworded(x, ids, seed, view, ops, lexicon)
 
-    from tinyc.data.transforms import TRANSFORMS
+    from tinyc.data.images.transforms import TRANSFORMS
 
     out = np.empty_like(x)
     for start in range(0, len(x), CHUNK):

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import scaling, strings
-from tinyc.data.amounts import Amount
+from tinyc.core.errors import UserError, clipped
+from tinyc.data import scaling
 from tinyc.data.dataset import GREY
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
-from tinyc.errors import UserError, clipped
-from tinyc.state import Scaling
+from tinyc.data.text import strings
+from tinyc.spec.amounts import Amount
+from tinyc.spec.data import Scaling
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import checks, grouping, labels, overlap, scaling, split, tokenizing, windows
-from tinyc.data.amounts import Amount
+from tinyc.core.errors import UserError
+from tinyc.data import checks, grouping, labels, overlap, scaling, split
 from tinyc.data.dataset import Dataset, Split
-from tinyc.data.preparing import Window, prepared, window_of
+from tinyc.data.preparing import prepared
 from tinyc.data.raw import Raw
-from tinyc.data.spec import DataSpec
-from tinyc.errors import UserError
-from tinyc.state import Scaling, Stream, Task
-from tinyc.tokens import Tokenizer
+from tinyc.data.recordings import windows
+from tinyc.data.task import Stream, Task
+from tinyc.data.text import tokenizing
+from tinyc.data.tokens import Tokenizer
+from tinyc.spec.amounts import Amount
+from tinyc.spec.data import DataSpec, Scaling
+from tinyc.spec.preparation import Window, window_of
 
 RECORDING = "recording"
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.data.lexicon import Lexicon
-    from tinyc.state import Task
+    from tinyc.data.task import Task
+    from tinyc.data.text.lexicon import Lexicon
 
 GREY = "are read as grey images"
 

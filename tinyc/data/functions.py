@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.builders import Builder, Find, told, user_code
+from tinyc.core.errors import UserError, obeyed_by_none, quoted
 from tinyc.data import arrays
 from tinyc.data.raw import Raw
-from tinyc.errors import UserError, obeyed_by_none, quoted
+from tinyc.spec.builders import Builder, Find, told, user_code
 
 
 def read(builder: Builder, find: Find) -> Raw:

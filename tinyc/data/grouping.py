@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.core.errors import UserError
+from tinyc.core.spelling import nearest
 from tinyc.data import rows, split
-from tinyc.errors import UserError
-from tinyc.spelling import nearest
 
 Column = NDArray[Any]
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import limits
-from tinyc.data import strings
+from tinyc.core import limits
+from tinyc.core.errors import UserError, clipped, quoted
+from tinyc.core.scope import CLASSIFIERS, beyond
 from tinyc.data.arrays import as_names
 from tinyc.data.raw import Raw, array_name
-from tinyc.errors import UserError, clipped, quoted
-from tinyc.scope import CLASSIFIERS, beyond
+from tinyc.data.text import strings
 
 Labels = Mapping[str, NDArray[np.int64]]
 NUMBERS = f"if these are classes, number them from 0 in all parts alike; if they are amounts: {CLASSIFIERS}"

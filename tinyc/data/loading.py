@@ -1,4 +1,4 @@
-"""From `[data]` to a Dataset, and its digest; importing this module imports no numpy."""
+"""From `[data]` to a Dataset, and its digest."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import files, limits
-from tinyc.builders import Find
-from tinyc.data import named, preparing
+from tinyc.core import files, limits
+from tinyc.core.errors import MachineError, UserError
+from tinyc.data import cutting, functions, named, npz, preparing, rows
 from tinyc.data.dataset import Dataset
-from tinyc.data.prepare import TABLES, Prepare
+from tinyc.data.images import reading
 from tinyc.data.raw import Raw
-from tinyc.data.spec import DataSpec
-from tinyc.errors import MachineError, UserError
+from tinyc.data.scaling import scaled
+from tinyc.data.text import sentences, strings, tokenizing
+from tinyc.data.text.lexicon import Lexicon
+from tinyc.spec.builders import Find
+from tinyc.spec.data import DataSpec
+from tinyc.spec.preparation import first_resize
+from tinyc.spec.sentences import TABLES, Prepare
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinyc.state import Task
-    from tinyc.tokens import Language
+    from tinyc.data.task import Task
+    from tinyc.data.tokens import Language
 
 KINDS = "give an .npz, a .csv, a folder of images with a folder per class, or sentences as .csv, .tsv or .jsonl"
 
@@ -47,9 +52,6 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language 
         content = content_digest(spec, find, cache, raw)
     except OSError as error:
         raise unreadable(spec, error) from error
-    from tinyc.data import cutting, strings, tokenizing
-    from tinyc.data.lexicon import Lexicon
-
     is_text = strings.are_sentences(raw)
     tokenizer = tokenizing.tokenizer(raw.where, spec, find, language, is_text)
     dataset = cutting.cut(raw, spec, seed, title(spec), seal(spec, content), tokenizer)
@@ -79,8 +81,6 @@ def inputs(x: NDArray[Any], task: Task) -> NDArray[Any]:
 
     Token ids, int32; or raw * scale + offset, float32, which the task's front has gone over.
     """
-    from tinyc.data.scaling import scaled
-
     if task.tokenizer:
         return task.tokenizer.encode(x)
     seen = scaled(x, task.scale, task.offset)
@@ -96,15 +96,13 @@ def title(spec: DataSpec) -> str:
 
 def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
-    from tinyc.data import functions, images, npz, rows, sentences
-
     if spec.name is not None:
         return named.read(spec.name, cache)
     if spec.load is not None:
         return preparing.with_channels(functions.read(spec.load, find), spec.steps)
     path = find(spec.path or "")
     if path.is_dir():
-        return images.read(path, preparing.first_resize(spec.steps))
+        return reading.read(path, first_resize(spec.steps))
     suffix = path.suffix.lower()
     if spec.text is not None and suffix in TABLES:
         return sentences.read(path, sentences.Columns(spec.text, spec.label or "", spec.split, spec.groups))
@@ -139,7 +137,7 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
                 yield f"group {part} {name}", hashlib.sha256(repr(column.tolist()).encode()).hexdigest()
         return
     if spec.name is not None:
-        found = {str(index): path for index, path in enumerate(named.NAMED[spec.name].files(cache))}
+        found = {str(index): path for index, path in enumerate(named.files(spec.name, cache))}
     else:
         found = own_files(find(spec.path or ""))
     for name, path in found.items():
@@ -160,9 +158,9 @@ def own_files(path: Path) -> dict[str, Path]:
     """The file itself, or the images of a folder by their place in it."""
     if not path.is_dir():
         return {"": path}
-    from tinyc.data import images
+    from tinyc.data.images import reading
 
-    return {file.relative_to(path).as_posix(): file for file in images.listed(path)}
+    return {file.relative_to(path).as_posix(): file for file in reading.listed(path)}
 
 
 def seal(spec: DataSpec, content: str) -> str:

@@ -15,8 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import limits, units
-from tinyc.errors import UserError, clipped, quoted
+from tinyc.core import limits, units
+from tinyc.core.errors import UserError, clipped, quoted
 
 MAGIC = b"\x93NUMPY"
 LENGTHS = {(1, 0): 2, (2, 0): 4, (3, 0): 4}

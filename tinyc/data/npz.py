@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from tinyc import files, limits, units
+from tinyc.core import files, limits, units
+from tinyc.core.errors import MachineError, TinycError, UserError, obeyed_by_none, quoted
 from tinyc.data import arrays, checks, npy, room
 from tinyc.data.npy import Header
 from tinyc.data.raw import Raw
-from tinyc.errors import MachineError, TinycError, UserError, obeyed_by_none, quoted
 
 AGAIN = "write it again with numpy.savez_compressed"
 LEAVE_OUT = "leave out the arrays that are no part of the data"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 TOLERATED_FRACTION = 0.01
 

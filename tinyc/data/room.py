@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from tinyc import limits, units
-from tinyc.errors import MachineError, UserError
+from tinyc.core import limits, units
+from tinyc.core.errors import MachineError, UserError
 
 FEWER = 'give fewer examples, or read them in a function of yours: load = "data.py:function"'
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import room, strings, tables
+from tinyc.core.errors import UserError, obeyed_by_none, quoted
+from tinyc.core.scope import beyond
+from tinyc.data import room, tables
 from tinyc.data.raw import Raw
 from tinyc.data.tables import Row
-from tinyc.errors import UserError, obeyed_by_none, quoted
-from tinyc.scope import beyond
+from tinyc.data.text import strings
 
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

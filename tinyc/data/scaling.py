@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.errors import UserError
-from tinyc.state import Scaling
+from tinyc.core.errors import UserError
+from tinyc.spec.data import Scaling
 
 VALUES = 1 << 22
 """Values at a time, so that float64 copies stay small."""

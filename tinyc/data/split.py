@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import counter
+from tinyc.data.recordings import counter
 
 TEST, VALIDATION, CALIBRATION = 11, 12, 13  # streams, apart from those of the augmentations
 TEST_FRACTION = 0.2

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tinyc import files, limits
-from tinyc.errors import UserError, quoted
-from tinyc.spelling import nearest
+from tinyc.core import files, limits
+from tinyc.core.errors import UserError, quoted
+from tinyc.core.spelling import nearest
 
 Row = tuple[int, list[str]]
 COMMA, TAB = ",", "\t"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import counter
 from tinyc.data.augment import without_vectors
+from tinyc.data.recordings import counter
 
 if TYPE_CHECKING:
-    from tinyc.data.lexicon import Lexicon, Neighbours
+    from tinyc.data.text.lexicon import Lexicon, Neighbours
 
 Ids = NDArray[np.int64]
 WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with what an apostrophe joins: don't is one word

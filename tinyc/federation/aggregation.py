@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import records, replies
 from tinyc.federation.posting import Answers
 from tinyc.federation.server import Server, Weights

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation import flower, memory, protection, questions, records
 
 if TYPE_CHECKING:

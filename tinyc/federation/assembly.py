@@ -12,22 +12,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc import files, limits
-from tinyc.contract import Skipped
-from tinyc.errors import MachineError
+from tinyc.core import files, limits
+from tinyc.core.errors import MachineError
 from tinyc.federation import partition, prepared
 from tinyc.federation.job import Job, network_bytes
 from tinyc.federation.server import Finished, Server
-from tinyc.state import Net
+from tinyc.network.contract import Skipped
+from tinyc.network.state import Net
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinyc.contract import Context
     from tinyc.data.dataset import TrainingData
     from tinyc.federation.ciphertexts import Cipher, Keys
-    from tinyc.federation.options import FederationOptions
     from tinyc.federation.protection import Outgoing
+    from tinyc.network.contract import Context
+    from tinyc.spec.federation import FederationOptions
 
 Arrays = Mapping[str, "NDArray[Any]"]
 
@@ -51,7 +51,7 @@ def job_of(state: Net, options: FederationOptions, context: Context) -> tuple[Jo
     skipped: tuple[Skipped, ...] = ()
     if options.fake_quantize:
         from tinyc.data import inputs
-        from tinyc.lowering import fixed_ranges
+        from tinyc.quantization import fixed_ranges
 
         ranges, skipped = fixed_ranges.measured(state.model, inputs(context.data.calibration.x, state.task), False)
     return Job(options, context.seed, network_bytes(state.model), state.task, context.spec, ranges), skipped

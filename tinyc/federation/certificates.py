@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tinyc import files, limits
-from tinyc.errors import MachineError, UserError
+from tinyc.core import files, limits
+from tinyc.core.errors import MachineError, UserError
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SEALING_PUBLIC, SEALING_PRIVATE = "encryption.pub", "encryption.key"

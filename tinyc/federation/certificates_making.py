@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 Private = ec.EllipticCurvePrivateKey
 Public = ec.EllipticCurvePublicKey

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tinyc.federation import strategies
-from tinyc.federation.options import FederationOptions, required
+from tinyc.spec.federation import FederationOptions, required
 
 if TYPE_CHECKING:
-    from tinyc.privacy.accounting import Plan, Schedule
-    from tinyc.privacy.conditions import Watcher
+    from tinyc.training.private.accounting import Plan, Schedule
+    from tinyc.training.private.conditions import Watcher
 
 SEALED = ("homomorphic", "secagg")
 """Aggregations in which the server sees no update, so that clients add the noise."""
@@ -31,7 +31,7 @@ def by_shares(options: FederationOptions) -> bool:
 
 def schedule_of(options: FederationOptions, clients: int) -> Schedule:
     """Say who takes part in how many rounds."""
-    from tinyc.privacy import accounting
+    from tinyc.training.private import accounting
 
     drawn = strategies.drawn_clients(options, clients)
     return accounting.clients(clients, drawn, options.rounds, required(options).delta)
@@ -45,7 +45,7 @@ def planned(options: FederationOptions, clients: int) -> Plan:
         UserError: the budget does not allow one round.
         MachineError: dp-accounting is not installed.
     """
-    from tinyc.privacy import accounting
+    from tinyc.training.private import accounting
 
     return accounting.plan(required(options), schedule_of(options, clients))
 
@@ -79,14 +79,14 @@ class Budget:
 
     def epsilon_after(self, rounds: int) -> float:
         """Give epsilon after so many rounds, at the delta of the options."""
-        from tinyc.privacy import accounting
+        from tinyc.training.private import accounting
 
         schedule = schedule_of(self.options, self.clients)
         return accounting.spent(planned(self.options, self.clients).noise, schedule, rounds)
 
     def facts(self, rounds: int) -> dict[str, Any]:
         """What was promised after so many rounds, and under which conditions."""
-        from tinyc.privacy.conditions import conditions
+        from tinyc.training.private.conditions import conditions
 
         privacy, schedule = required(self.options), schedule_of(self.options, self.clients)
         plan, watcher = planned(self.options, self.clients), watcher_of(self.options)

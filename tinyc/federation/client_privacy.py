@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import records, strategies
 from tinyc.federation.client_budget import (
     Budget,
@@ -32,7 +32,7 @@ from tinyc.federation.client_budget import (
     root,
     schedule_of,
 )
-from tinyc.federation.options import FederationOptions, required
+from tinyc.spec.federation import FederationOptions, required
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,14 +13,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation.certificates import ServerKeys
 from tinyc.federation.deployment_grid import LinkGrid
 from tinyc.federation.deployment_link import Link, superlink
 
 if TYPE_CHECKING:
+    from tinyc.core.progress import Progress
     from tinyc.federation.server import Finished, Server
-    from tinyc.progress import Progress
 
 DONE = "query.done"
 FAREWELL_SECONDS = 15.0

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import certificates, door, doorway
 from tinyc.federation.certificates import ServerKeys
 from tinyc.federation.flower import settle

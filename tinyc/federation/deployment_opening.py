@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from tinyc.federation.deployment_grid import LinkGrid

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
-from tinyc import limits
+from tinyc.core import limits
 from tinyc.federation.visits import Visit, Visits
 
 # What a terminal asks for. Registering, and fetching an app to execute, are not among it.

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinyc import limits
-from tinyc.errors import MachineError
+from tinyc.core import limits
+from tinyc.core.errors import MachineError
 from tinyc.federation.door import VISIT
 from tinyc.federation.visits import Visit, Visits, origin
 

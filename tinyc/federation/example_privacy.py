@@ -9,14 +9,14 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
-from tinyc.federation.options import FederationOptions, required
+from tinyc.core.errors import UserError
+from tinyc.spec.federation import FederationOptions, required
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
     from tinyc.federation.job import Job
     from tinyc.federation.prepared import Prepared
-    from tinyc.privacy.accounting import Plan, Schedule
+    from tinyc.training.private.accounting import Plan, Schedule
 
 
 OF_TERMINALS = (
@@ -35,8 +35,8 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int, 
     """
     from tinyc.data import inputs
     from tinyc.federation.local import learning_rate
-    from tinyc.privacy.accounting import spent
-    from tinyc.training.private import fit_private
+    from tinyc.training.private.accounting import spent
+    from tinyc.training.private.training import fit_private
 
     options, count = job.options, len(data.train)
     privacy = required(options)
@@ -86,7 +86,7 @@ def sampling(options: FederationOptions, examples: int) -> float:
 
 def schedule_of(options: FederationOptions, examples: int) -> Schedule:
     """Say how a client of so many examples adds noise, when it takes part in every round."""
-    from tinyc.privacy import accounting
+    from tinyc.training.private import accounting
 
     steps = options.rounds * steps_of(options, examples)
     return accounting.examples(examples, min(options.batch, examples), steps, required(options).delta)
@@ -95,7 +95,7 @@ def schedule_of(options: FederationOptions, examples: int) -> Schedule:
 @functools.cache
 def planned_for(options: FederationOptions, examples: int) -> Plan:
     """Choose the noise of a client with so many examples, and how many steps its budget allows."""
-    from tinyc.privacy import accounting
+    from tinyc.training.private import accounting
 
     return accounting.plan(required(options), schedule_of(options, examples))
 
@@ -120,8 +120,8 @@ def facts(options: FederationOptions, examples: Mapping[str, int], rounds: int) 
     The conditions are those of the client with the fewest examples, whose epsilon is the highest. None where a terminal
     says a number of examples with which it could not have trained at all.
     """
-    from tinyc.privacy.accounting import spent
-    from tinyc.privacy.conditions import conditions, of_client_examples
+    from tinyc.training.private.accounting import spent
+    from tinyc.training.private.conditions import conditions, of_client_examples
 
     privacy, real = required(options), options.engine == "deployment"
     allowed = possible if real else planned_for

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from tinyc import backend, selectors
-from tinyc.errors import UserError
-from tinyc.lowering.wrappers import inside
+from tinyc.core.errors import UserError
+from tinyc.network import backend, selectors
+from tinyc.quantization.wrappers import inside
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ def batchnorm_variables(model: Any) -> dict[str, Any]:
 
 def trained_layers(model: Any, trainable: Sequence[str]) -> set[str]:
     """Name the layers that a training may change, by the names that they have without wrappers."""
-    from tinyc.signals.folding import is_fixed
+    from tinyc.network.signal_layers import is_fixed
 
     plain = [inside(layer) for layer in model.layers]
     if trainable:

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tinyc.errors import MachineError
-from tinyc.progress import Progress
+from tinyc.core.errors import MachineError
+from tinyc.core.progress import Progress
 
 SWITCHES = {
     "FLWR_TELEMETRY_ENABLED": "0",

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation import ciphertexts, strategies
 from tinyc.federation.ciphertexts import Cipher, Keys, make_keys, read_key
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.federation.local import Trained
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 __all__ = ["Cipher", "Encryption", "Keys", "begin", "conditions", "final", "make_keys", "read_key"]
 

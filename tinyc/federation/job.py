@@ -14,14 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tinyc import limits
-from tinyc.errors import UserError
+from tinyc.core import limits
+from tinyc.core.errors import UserError
+from tinyc.data.task import Stream, Task
+from tinyc.data.tokens import Tokenizer
 from tinyc.federation import job_header
 from tinyc.federation.job_header import TaskTable
-from tinyc.federation.options import FederationOptions
-from tinyc.sources.storing import h5_bytes
-from tinyc.state import Net, Stream, Task
-from tinyc.tokens import Tokenizer
+from tinyc.network.state import Net
+from tinyc.network.storing import h5_bytes
+from tinyc.spec.federation import FederationOptions
 
 HEADER = 8
 VERSION = 1
@@ -111,7 +112,7 @@ def task_of(table: TaskTable) -> Task:
     """Read what `task_table` wrote."""
     front = None
     if table.front is not None:
-        from tinyc.signals.front import Front
+        from tinyc.data.signals.front import Front
 
         front = Front.from_json(table.front, "federated job")
     words, stream = table.tokenizer, table.stream
@@ -131,7 +132,7 @@ def network_bytes(model: Any) -> bytes:
     own = [layer for layer in model.layers if not known(type(layer).__module__)]
     if own:
         problem = f"layer {own[0].name!r} is a {type(own[0]).__name__} of your own code, which clients do not get"
-        raise UserError("federate", problem, "build the network from Keras' layers and from tinyc.blocks")
+        raise UserError("federate", problem, "build the network from Keras' layers and from tinyc.network.blocks")
     try:
         return h5_bytes(model)
     except (NotImplementedError, TypeError, ValueError) as error:
@@ -149,8 +150,7 @@ def network_of(job: Job) -> Net:
     Raises:
         UserError: the bytes hold no network, one that carries code or leads to other files, or one for another task.
     """
-    from tinyc import sources
-    from tinyc.sources import checks
+    from tinyc.network import checks, sources
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.h5"

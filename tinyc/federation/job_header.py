@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from tinyc import limits
-from tinyc.federation.options import FederationOptions
-from tinyc.sources import gate_json
+from tinyc.core import limits
+from tinyc.network.gate import json_text
+from tinyc.spec.federation import FederationOptions
 
 Name = Annotated[str, Field(max_length=1000)]
 Side = Annotated[int, Field(ge=1, le=1 << 24)]
@@ -19,7 +19,7 @@ Scaling = float | Annotated[tuple[float, ...], Field(min_length=1, max_length=li
 
 def a_table(text: str) -> str:
     """Keep a text that is JSON with keys; it is read anew where it is used, and what it lacks is said here."""
-    if not isinstance(gate_json.parse(text), dict):
+    if not isinstance(json_text.parse(text), dict):
         raise ValueError("is no table")
     return text
 
@@ -73,7 +73,7 @@ def read(content: bytes, version: int) -> Header:
     """
     if len(content) > limits.JSON_BYTES:
         raise ValueError(f"a header of {len(content)} bytes, and at most {limits.JSON_BYTES} are read")
-    table = gate_json.parse(content)
+    table = json_text.parse(content)
     given = table.get("version") if isinstance(table, dict) else None
     if given != version:
         raise ValueError(f"it is of version {given!r}, and this tinyc reads {version}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation.prepared import Prepared, prepared
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tinyc.data.dataset import TrainingData
     from tinyc.federation.job import Job
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 HELD_OUT = 10
 """With batchnorm = "local", one in so many of a client's examples is kept for its evaluation."""
@@ -92,7 +92,7 @@ def fit(network: Prepared, options: FederationOptions, data: TrainingData, round
     """Train the local epochs, by the house's own loop."""
     import numpy as np
 
-    from tinyc.progress import Silent
+    from tinyc.core.progress import Silent
     from tinyc.training.batches import Feed
     from tinyc.training.fit import Training, attached, run_epoch
     from tinyc.training.randomness import reseed

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation.apps import ASK_NAME
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import UserError
-from tinyc.spelling import nearest
+from tinyc.core.errors import UserError
+from tinyc.core.spelling import nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tinyc.data.dataset import Split, TrainingData
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 LEAST = 2
 """Examples that a client has at least, however unlike the clients are."""

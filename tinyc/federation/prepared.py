@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tinyc import backend
 from tinyc.federation import exchange
 from tinyc.federation.job import Job, network_of
-from tinyc.training.objectives import Objective, labels
+from tinyc.network import backend
+from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training.predict import Predict, accuracy, predictor
 from tinyc.training.step import Step, compile_step
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.data.dataset import Split
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 LOCK = threading.Lock()
 KEPT: dict[str, Prepared] = {}
@@ -73,7 +73,7 @@ class Prepared:
 
     def settle(self) -> None:
         """Let the ranges of weights follow the weights, where TFMOT's wrappers hold them."""
-        from tinyc.lowering import qat
+        from tinyc.quantization import qat
 
         qat.settle(self.model)
 
@@ -100,7 +100,7 @@ def prepared(job: Job) -> Iterator[Prepared]:
 
 def prepare(job: Job) -> Prepared:
     """Read a job's network and compile its training."""
-    from tinyc.clustering.keep import keep_structure
+    from tinyc.compression.clustering.keep import keep_structure
     from tinyc.training.randomness import reseedable
     from tinyc.training.schedule import build_optimizer
 
@@ -128,14 +128,14 @@ def trainable_network(job: Job) -> Any:
     exchange.limit(net.model, job.options.trainable, job.options.batchnorm)
     if not job.options.fake_quantize:
         return net.model
-    from tinyc.lowering.fixed_ranges import wrapped
+    from tinyc.quantization.fixed_ranges import wrapped
 
     return wrapped(net.model, job.ranges, job.per_channel)
 
 
 def fit_options(options: FederationOptions) -> Any:
     """Give the options of the fit loop that a client's training has too."""
-    from tinyc.training.options import FitOptions
+    from tinyc.spec.training import FitOptions
 
     shared = ("batch", "optimizer", "learning_rate", "weight_decay", "augment", "label_smoothing")
     return FitOptions(

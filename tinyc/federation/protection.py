@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

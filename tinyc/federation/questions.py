@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import TinycError, UserError
+from tinyc.core.errors import TinycError, UserError
 from tinyc.federation import records
 
 if TYPE_CHECKING:

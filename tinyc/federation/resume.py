@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tinyc import files, limits
-from tinyc.errors import clipped
+from tinyc.core import files, limits
+from tinyc.core.errors import clipped
+from tinyc.spec.training import TRAINING
 from tinyc.training import checkpoints
-from tinyc.training.options import TRAINING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyc.errors import MachineError, UserError
+from tinyc.core.errors import MachineError, UserError
+from tinyc.core.progress import task
 from tinyc.federation import aggregation, flower, meeting, posting, resume, strategies
 from tinyc.federation.aggregation import KEPT
 from tinyc.federation.meeting import Nodes
 from tinyc.federation.posting import Answers
 from tinyc.federation.resume import Progressed
 from tinyc.federation.server import Finished, Server
-from tinyc.progress import task
 
 REMEDY = "deal the data to more clients, lower min_clients or malicious, or raise trim"
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import flower, records
 from tinyc.federation.homomorphic import packed, unpacked
 from tinyc.federation.posting import first_line

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.federation import flower, records, strategies
 from tinyc.federation.homomorphic import packed
 from tinyc.federation.job import Job

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyc.core.progress import Progress, Silent
 from tinyc.federation import replies
-from tinyc.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.federation.job import Job
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 Arrays = Mapping[str, "NDArray[Any]"]
 Weights = Mapping[str, "NDArray[Any] | bytes"]

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import backend
-from tinyc.errors import MachineError, TinycError, UserError
+from tinyc.core.errors import MachineError, TinycError, UserError
 from tinyc.federation import flower, rounds
 from tinyc.federation.apps import Workplace, client_app
 from tinyc.federation.server import Finished, Server
+from tinyc.network import backend
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tinyc.federation import flower
 
 if TYPE_CHECKING:
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
 WEIGHT = "weight"
 """The metric by which answers are weighted; the server writes it, whatever clients say."""

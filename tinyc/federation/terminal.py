@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import (
     deployment_opening,
     questions,
@@ -133,8 +133,8 @@ class Seat:
 
     def tell(self, message: Any, reply: Any, seconds: float) -> None:
         """Say what one round was, in a line."""
+        from tinyc.core.units import show_bytes
         from tinyc.federation import records
-        from tinyc.units import show_bytes
 
         metrics = reply.content.metric_records.get("metrics") if reply.has_content() else None
         if metrics is None:

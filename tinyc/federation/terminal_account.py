@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache, files, limits
-from tinyc.errors import MachineError, UserError
+from tinyc.core import cache, files, limits
+from tinyc.core.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

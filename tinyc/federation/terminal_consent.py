@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinyc import limits
-from tinyc.errors import UserError
+from tinyc.core import limits
+from tinyc.core.errors import UserError
 
 if TYPE_CHECKING:
     from tinyc.federation.job import Job

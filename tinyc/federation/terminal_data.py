@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import files
-from tinyc.errors import MachineError, UserError
+from tinyc.core import files
+from tinyc.core.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import Split, TrainingData
     from tinyc.data.raw import Raw
-    from tinyc.data.spec import DataSpec
     from tinyc.federation.job import Job
+    from tinyc.spec.data import DataSpec
 
 KINDS = (".npz", ".csv", ".tsv", ".jsonl")
 TABLES = KINDS[1:]
@@ -56,9 +56,11 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
     Raises:
         UserError: the data cannot be used, or does not fit the network; names the file and the place.
     """
-    from tinyc.data import checks, loading, windows
+    from tinyc.data import checks, loading
     from tinyc.data.dataset import GREY, TrainingData
-    from tinyc.data.preparing import prepared, window_of
+    from tinyc.data.preparing import prepared
+    from tinyc.data.recordings import windows
+    from tinyc.spec.preparation import window_of
 
     spec = spec_of(job, path)
     try:
@@ -89,7 +91,7 @@ def spec_of(job: Job, path: Path) -> DataSpec:
     """
     from pydantic import ValidationError
 
-    from tinyc.data.spec import DataSpec
+    from tinyc.spec.data import DataSpec
 
     table = json.loads(job.data or "{}")
     if not table:

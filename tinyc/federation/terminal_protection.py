@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyc import files, limits
-from tinyc.errors import UserError
+from tinyc.core import files, limits
+from tinyc.core.errors import UserError
 from tinyc.federation.certificates import SEALING_PRIVATE
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tinyc import limits
+from tinyc.core import limits
 
 Stage = Literal["handshake", "head", "body", "work", "answer", "idle", "leaving"]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from tinyc import units
-from tinyc.contract import Context, Outcome, Skipped
-from tinyc.errors import UserError
-from tinyc.state import Kind
-from tinyc.training.options import (
+from tinyc.core import units
+from tinyc.core.errors import UserError
+from tinyc.network.contract import Context, Outcome, Skipped
+from tinyc.spec.contract import Kind
+from tinyc.spec.training import (
     Augment,
     Batch,
     Epochs,
@@ -28,9 +28,9 @@ from tinyc.training.options import (
 )
 
 if TYPE_CHECKING:
-    from tinyc.clustering.cluster import Means, Row
-    from tinyc.clustering.kernels import Kernel
-    from tinyc.state import Net
+    from tinyc.compression.clustering.cluster import Means, Row
+    from tinyc.compression.clustering.kernels import Kernel
+    from tinyc.network.state import Net
 
 NOTE = "no byte is saved without a later `compact`: the values are fewer, but each still takes its full width"
 
@@ -133,11 +133,11 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
             UserError: the network is subclassed, a selector matches nothing, nothing can be clustered, or the budget
                 is too small.
         """
-        from tinyc.clustering import cluster, latent
-        from tinyc.clustering.cluster import Means
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.pruning import graph
-        from tinyc.training import fine_tune
+        from tinyc.compression.clustering import cluster, latent
+        from tinyc.compression.clustering.cluster import Means
+        from tinyc.compression.clustering.keep import keep_structure
+        from tinyc.compression.pruning import graph
+        from tinyc.training.fine_tuning import fine_tune
 
         graph.require_functional(state.model)
         made = state.clone()
@@ -155,7 +155,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         self, made: Net, means: Means, context: Context
     ) -> tuple[dict[Kernel, int], list[Skipped], dict[str, Any]]:
         """Give each weight its number of values, and what the search found out."""
-        from tinyc.clustering import cluster
+        from tinyc.compression.clustering import cluster
 
         selected, skipped = self.selected(made.model)
         found: dict[str, Any] = {}
@@ -178,8 +178,8 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: a selector matches no layer, or none that can be clustered.
         """
-        from tinyc import selectors
-        from tinyc.clustering.kernels import kernels
+        from tinyc.compression.clustering.kernels import kernels
+        from tinyc.network import selectors
 
         amount = self.clusters or 0
         chosen = {} if self.only else {layer.name: amount for layer in model.layers}
@@ -200,7 +200,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         self, made: Net, means: Means, kernels: list[Kernel], context: Context
     ) -> tuple[dict[Kernel, int], dict[str, Any]]:
         """Search bits by layer; a rehearsal guesses them from the weights."""
-        from tinyc.clustering import search
+        from tinyc.compression.clustering import search
         from tinyc.training.probe import Probe
 
         goal: Any = ("drop", self.drop) if self.budget is None else ("budget", units.parse(self.budget, "bytes"))
@@ -225,6 +225,6 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
 
 def without_table(layer: Any) -> str:
     """Say why a layer with a kernel gets no table."""
-    from tinyc.signals.folding import WHY_FIXED, is_fixed
+    from tinyc.network.signal_layers import WHY_FIXED, is_fixed
 
     return WHY_FIXED if is_fixed(layer.name) else f"{type(layer).__name__} has no table here"

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from tinyc import progress
-from tinyc.contract import Context, Outcome, Skipped
-from tinyc.errors import UserError
-from tinyc.state import Flat, Kind
+from tinyc.core import progress
+from tinyc.core.errors import UserError
+from tinyc.network.contract import Context, Outcome, Skipped
+from tinyc.network.state import Flat
+from tinyc.spec.contract import Kind
 
 if TYPE_CHECKING:
-    from tinyc.lowering.proved import Proved
-    from tinyc.lowering.tables import Gain
+    from tinyc.tflite.write.proved import Proved
+    from tinyc.tflite.write.tables import Gain
 
 COMPARED, REHEARSED = 64, 4
 """Examples on which the outputs are compared, in a run and in a plan."""
@@ -59,10 +60,10 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
             MachineError: TensorFlow Lite Micro is not installed, or a worker was ended or hung.
         """
         from tinyc.data import inputs
-        from tinyc.interpreters.pool import Pool
-        from tinyc.lowering import tables
-        from tinyc.lowering.proved import prove
-        from tinyc.lowering.strip import strip
+        from tinyc.tflite.run.pool import Pool
+        from tinyc.tflite.write import tables
+        from tinyc.tflite.write.proved import prove
+        from tinyc.tflite.write.strip import strip
 
         found = tables.gains(state.content)
         left_out = self.left_out(state.content)
@@ -89,8 +90,8 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: a selector matches nothing.
         """
-        from tinyc.interpreters.flatbuffer import describe
-        from tinyc.selectors import matches
+        from tinyc.network.selectors import matches
+        from tinyc.tflite.read.flatbuffer import describe
 
         layers = [(op.layer or f"op {op.index}", op.name) for op in describe(content).ops if op.weight_bytes]
 
@@ -118,8 +119,8 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
 
     def why(self, content: bytes, found: Sequence[Gain]) -> str:
         """Name the first reason for which no table was made."""
-        from tinyc.interpreters.flatbuffer import describe
-        from tinyc.interpreters.operators import TABLE_DECODER
+        from tinyc.tflite.read.flatbuffer import describe
+        from tinyc.tflite.read.operators import TABLE_DECODER
 
         already = sum(len(op.outputs) for op in describe(content).ops if op.name == TABLE_DECODER)
         paying = [gain for gain in found if gain.saved_bytes >= LEAST_SAVED_BYTES]
@@ -160,7 +161,7 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
 
 def halved_layers(content: bytes) -> list[str]:
     """The layers whose weights have four bits, which no table holds."""
-    from tinyc.interpreters.flatbuffer import describe
+    from tinyc.tflite.read.flatbuffer import describe
 
     described = describe(content)
     four = {tensor.index for tensor in described.tensors if tensor.dtype == "int4"}

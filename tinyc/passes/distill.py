@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from tinyc import backend, sources, units
-from tinyc.builders import Builder
-from tinyc.contract import Context, Outcome
-from tinyc.privacy.keys import Privacy
-from tinyc.state import Kind, Net
-from tinyc.training import distillation, hints
-from tinyc.training.imitation import Attending, Part
-from tinyc.training.options import (
+from tinyc.core import units
+from tinyc.network import backend, sources
+from tinyc.network.contract import Context, Outcome
+from tinyc.network.state import Net
+from tinyc.spec.builders import Builder
+from tinyc.spec.contract import Kind
+from tinyc.spec.privacy import Privacy
+from tinyc.spec.training import (
     Augment,
     Batch,
     Epochs,
@@ -27,7 +27,9 @@ from tinyc.training.options import (
     WeightDecay,
     fit_options,
 )
-from tinyc.training.private_fit import fit_within
+from tinyc.training import distillation, hints
+from tinyc.training.imitation import Attending, Part
+from tinyc.training.private.fit import fit_within
 from tinyc.training.pupil import Lesson, start, train_imitation
 from tinyc.training.resume import resumable_fit
 from tinyc.training.teachers import find_teacher
@@ -156,7 +158,7 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
 
     def build(self, state: Net, context: Context) -> Any:
         """Build the student; where the network begins with preprocessing, on what that gives and behind it."""
-        from tinyc.sources.grafting import front_of, grafted
+        from tinyc.network.grafting import front_of, grafted
 
         front = front_of(state.model)
         if front is None:

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from tinyc import progress
-from tinyc.contract import Context, Outcome, Skipped
-from tinyc.errors import UserError
-from tinyc.state import Flat, Kind
+from tinyc.core import progress
+from tinyc.core.errors import UserError
+from tinyc.network.contract import Context, Outcome, Skipped
+from tinyc.network.state import Flat
+from tinyc.spec.contract import Kind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinyc.interpreters.pool import Pool, Run
-    from tinyc.lowering.front_c import FrontSource
-    from tinyc.lowering.tokenizer_c import TokenizerSource
-    from tinyc.lowering.verified import Written
+    from tinyc.codegen.front_c import FrontSource
+    from tinyc.codegen.tokenizer_c import TokenizerSource
+    from tinyc.tflite.run.pool import Pool, Run
+    from tinyc.tflite.write.verified import Written
 
 COMPARED, REHEARSED = 64, 4
 """Examples on which the rewritten artifact is compared, in a run and in a plan."""
@@ -85,7 +86,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
             UserError: TFLM lacks an operator of it, C cannot follow its tokenizer, or the .hex ends beyond 32 bits.
             MachineError: an interpreter's worker crashed.
         """
-        from tinyc.interpreters.pool import Pool
+        from tinyc.tflite.run.pool import Pool
 
         state = self.with_softmax(state)
         with Pool() as pool:
@@ -105,14 +106,14 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         """End the artifact in probabilities where asked."""
         if not self.softmax or state.softmax:
             return state
-        from tinyc.lowering.softmax import append_softmax
+        from tinyc.tflite.write.softmax import append_softmax
 
         return replace(state, content=append_softmax(state.content), softmax=True)
 
     def write(self, state: Flat, context: Context, pool: Pool) -> Written:
         """Strip and align the artifact, comparing outputs on calibration examples."""
         from tinyc.data import inputs
-        from tinyc.lowering import verified
+        from tinyc.tflite.write import verified
 
         count = COMPARED if context.rehearse is None else REHEARSED
         samples = inputs(context.data.calibration.x[:count], state.task)
@@ -134,7 +135,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     def tokenizer(self, state: Flat) -> TokenizerSource:
         """Write the tokenizer of a text task: its definition, and in C where C is asked for."""
-        from tinyc.lowering.tokenizer_c import TokenizerSource, tokenizer_source
+        from tinyc.codegen.tokenizer_c import TokenizerSource, tokenizer_source
 
         used = state.task.tokenizer
         if used is None:
@@ -147,8 +148,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     def front(self, state: Flat, content: bytes) -> FrontSource:
         """Write what runs before the network: its definition, and in C where C is asked for."""
-        from tinyc.interpreters.flatbuffer import describe
-        from tinyc.lowering.front_c import FrontSource, definition, front_source
+        from tinyc.codegen.front_c import FrontSource, definition, front_source
+        from tinyc.tflite.read.flatbuffer import describe
 
         files = definition(state.task.front)
         if "c" not in self.formats or not files:
@@ -158,7 +159,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     def constants(self, state: Flat) -> dict[str, int]:
         """Count the bytes of the labels, and of a scale and offset for each column where no front has them."""
-        from tinyc.lowering.c_source import labels_bytes, scaling_bytes
+        from tinyc.codegen.c_source import labels_bytes, scaling_bytes
 
         scaling = {"scaling": scaling_bytes(state.task)} if state.task.columns and not state.task.front else {}
         return {"labels": labels_bytes(state.task.classes), **scaling}
@@ -176,10 +177,10 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
     def sources(self, final: Flat, inputs: NDArray[Any], run: Run | None) -> dict[str, bytes]:
         """Write the C sources; test vectors need an interpreter that says what is expected."""
-        from tinyc.interpreters.flatbuffer import describe
-        from tinyc.interpreters.quantization import quantize
-        from tinyc.interpreters.states import start_of
-        from tinyc.lowering import c_source
+        from tinyc.codegen import c_source
+        from tinyc.tflite.read.flatbuffer import describe
+        from tinyc.tflite.read.quantization import quantize
+        from tinyc.tflite.run.states import start_of
 
         files = c_source.model_data(final, self.name, run.arena_bytes if run else None)
         if run and self.vectors:
@@ -191,7 +192,7 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         return files
 
     def hex(self, content: bytes) -> bytes:
-        from tinyc.lowering.hex import fits, to_hex
+        from tinyc.codegen.hex import fits, to_hex
 
         base = address(self.base_address)
         problem = fits(base, len(content))
@@ -221,8 +222,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
 
 def observe(content: bytes, inputs: NDArray[Any], pool: Pool) -> Run | None:
     """Run the finished artifact under TFLM, else under the reference kernels; None where neither is installed."""
-    from tinyc.interpreters import runtimes
-    from tinyc.lowering.verified import EXACT
+    from tinyc.tflite.run import runtimes
+    from tinyc.tflite.write.verified import EXACT
 
     runtime = next((each for each in EXACT if runtimes.version(each)), None)
     return pool.run(content, inputs, runtime) if runtime else None

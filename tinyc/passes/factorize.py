@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.contract import Context, Outcome
-from tinyc.state import Kind
-from tinyc.training.options import (
+from tinyc.network.contract import Context, Outcome
+from tinyc.spec.contract import Kind
+from tinyc.spec.training import (
     Augment,
     Batch,
     Epochs,
@@ -25,8 +25,8 @@ from tinyc.training.options import (
 )
 
 if TYPE_CHECKING:
-    from tinyc.factoring.factorize import Thin
-    from tinyc.state import Net
+    from tinyc.compression.factoring.factorize import Thin
+    from tinyc.network.state import Net
 
 AMOUNTS = ("rank", "energy", "params")
 
@@ -86,11 +86,11 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
             UserError: the network is subclassed, a selector matches nothing, nothing can be factorized, or `params`
                 is too little for rank 1.
         """
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.factoring.factorize import factorize
-        from tinyc.factoring.ranks import Amount
-        from tinyc.pruning import aims, graph
-        from tinyc.training import fine_tune
+        from tinyc.compression.clustering.keep import keep_structure
+        from tinyc.compression.factoring.factorize import factorize
+        from tinyc.compression.factoring.ranks import Amount
+        from tinyc.compression.pruning import aims, graph
+        from tinyc.training.fine_tuning import fine_tune
 
         graph.require_functional(state.model)
         only = [aims.Aim(selector) for selector in self.only]

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from tinyc.contract import Context, Outcome
-from tinyc.federation.options import FederationOptions
-from tinyc.state import Kind, Net
+from tinyc.network.contract import Context, Outcome
+from tinyc.network.state import Net
+from tinyc.spec.contract import Kind
+from tinyc.spec.federation import FederationOptions
 
 OWNERS = (
     ("column", "partition", ("column",)),
@@ -158,8 +159,8 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
             UserError: the examples cannot be dealt so, a selector matches nothing, or the network cannot be trained so.
             MachineError: a library is missing, or too few clients gave usable answers; the rounds before are kept.
         """
+        from tinyc.compression.pruning import graph
         from tinyc.federation import assembly, exchange
-        from tinyc.pruning import graph
 
         graph.require_functional(state.model)
         made = state.clone()

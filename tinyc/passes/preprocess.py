@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.contract import Context, Outcome
-from tinyc.errors import UserError
-from tinyc.signals.steps import Denoise, Step, modules, split
-from tinyc.state import Kind
+from tinyc.core.errors import UserError
+from tinyc.network.contract import Context, Outcome
+from tinyc.spec.contract import Kind
+from tinyc.spec.signal_steps import Denoise, Step, modules, split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinyc.state import Net, Task
+    from tinyc.data.task import Task
+    from tinyc.network.state import Net
 
 CHUNK = 1024
 
@@ -64,11 +65,11 @@ class Preprocess(BaseModel, frozen=True, extra="forbid"):
             UserError: the network reads text or is preprocessed already, or a step does not suit its examples.
             MachineError: SciPy, scikit-learn or PyWavelets is missing.
         """
-        from tinyc.pruning.graph import require_functional
-        from tinyc.signals.fitting import fit
-        from tinyc.signals.folding import FRONT, folded, undone
-        from tinyc.signals.front import Front
-        from tinyc.sources.grafting import with_front
+        from tinyc.compression.pruning.graph import require_functional
+        from tinyc.data.signals.fitting import fit
+        from tinyc.data.signals.front import Front
+        from tinyc.network.grafting import with_front
+        from tinyc.network.signal_layers import FRONT, folded, undone
 
         task = state.task
         if task.tokenizer is not None:
@@ -101,7 +102,7 @@ class Preprocess(BaseModel, frozen=True, extra="forbid"):
 
         The samples of windows that overlap count once.
         """
-        from tinyc.signals.fitting import is_windows
+        from tinyc.data.signals.fitting import is_windows
 
         if task.stream is None:
             return {}

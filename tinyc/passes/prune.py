@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.contract import Context, Outcome
-from tinyc.pruning.budget import Budget
-from tinyc.pruning.selection import Selection, aims_of, refuse_amounts
-from tinyc.state import Kind
-from tinyc.training.options import (
+from tinyc.compression.pruning.selection import Selection, aims_of, refuse_amounts
+from tinyc.network.contract import Context, Outcome
+from tinyc.spec.budget import Budget
+from tinyc.spec.contract import Kind
+from tinyc.spec.training import (
     Augment,
     Batch,
     Epochs,
@@ -28,10 +28,10 @@ from tinyc.training.options import (
 )
 
 if TYPE_CHECKING:
-    from tinyc.pruning.aims import Aims
-    from tinyc.pruning.structured import Ranking
-    from tinyc.state import Net
-    from tinyc.training import Part
+    from tinyc.compression.pruning.aims import Aims
+    from tinyc.compression.pruning.structured import Ranking
+    from tinyc.network.state import Net
+    from tinyc.training.fine_tuning import Part
 
 AMOUNTS = ("fraction", "budget", "sensitivity")
 NOTHING = "nothing was cut: the amount rounds down to no channel, or `keep_least`, `round_to` or the budget keeps all"
@@ -199,7 +199,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: the network is subclassed, a selector matches nothing, or nothing can be pruned.
         """
-        from tinyc.pruning import aims, graph
+        from tinyc.compression.pruning import aims, graph
 
         graph.require_functional(state.model)
         magnitude = self.how == "magnitude"
@@ -209,12 +209,12 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
 
     def cut(self, state: Net, aims: Aims, context: Context) -> Outcome:
         """Remove channels or heads, and fine-tune after each round."""
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.pruning import structured
-        from tinyc.pruning.facts import reached
-        from tinyc.pruning.heads import opened
-        from tinyc.pruning.importance import NEED_EXAMPLES, drawn
-        from tinyc.training import Part
+        from tinyc.compression.clustering.keep import keep_structure
+        from tinyc.compression.pruning import structured
+        from tinyc.compression.pruning.facts import reached
+        from tinyc.compression.pruning.heads import opened
+        from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
+        from tinyc.training.fine_tuning import Part
         from tinyc.training.resume import outliving
 
         model, rewritten = opened(state, context.data, self.use) if self.how == "heads" else (state.model, [])
@@ -246,12 +246,12 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
 
     def ranking(self, model: Any, context: Context) -> Ranking:
         """Say how channels are chosen; amounts by sensitivity are read from their file, which must fit the network."""
-        from tinyc.pruning.structured import Ranking
+        from tinyc.compression.pruning.structured import Ranking
 
         part: Literal["channels", "heads"] = "heads" if self.how == "heads" else "channels"
         amounts = None
         if self.sensitivity is not None:
-            from tinyc.sensitivity.cuts import amounts_from
+            from tinyc.analysis.sensitivity.cuts import amounts_from
 
             amounts = amounts_from(context.find(self.sensitivity), model, self.drop or 0.0)
         return Ranking(
@@ -261,8 +261,8 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
 
     def sparsify(self, state: Net, aims: Aims, context: Context) -> Outcome:
         """Train under TFMOT's schedule until the weights are zero."""
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.pruning import magnitude
+        from tinyc.compression.clustering.keep import keep_structure
+        from tinyc.compression.pruning import magnitude
 
         tuned: dict[str, Any] = {}
 
@@ -286,7 +286,7 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
 
     def tune(self, model: Any, context: Context, callbacks: list[Any], part: Part | None = None) -> dict[str, Any]:
         """Train the network in place with the recipe's losses, for one round's part of the epochs."""
-        from tinyc.training import fine_tune
+        from tinyc.training.fine_tuning import fine_tune
 
         title = f"prune: {self.how}" + (part.name if part else "")
         own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own

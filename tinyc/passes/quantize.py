@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-from tinyc import units
-from tinyc.contract import Context, Outcome, Skipped
-from tinyc.errors import TinycError, UserError
-from tinyc.sources.training_keys import (
+from tinyc.core import units
+from tinyc.core.errors import TinycError, UserError
+from tinyc.data.task import Task
+from tinyc.network.contract import Context, Outcome, Skipped
+from tinyc.network.state import Flat, Net
+from tinyc.spec.contract import Kind
+from tinyc.spec.qat_keys import (
     Augment,
     Batch,
     Epochs,
@@ -25,15 +28,14 @@ from tinyc.sources.training_keys import (
     WeightDecay,
     refuse_unheard,
 )
-from tinyc.state import Flat, Kind, Net, Task
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.lowering.qat import Aware
-    from tinyc.lowering.quantized import Lowered, Wanted
-    from tinyc.lowering.weights import Ready
+    from tinyc.quantization.qat import Aware
+    from tinyc.quantization.quantized import Lowered, Wanted
+    from tinyc.quantization.weights import Ready
 
 TRAINING = (
     "epochs", "batch", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "augment",
@@ -156,15 +158,16 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
             UserError: a layer has no int8 form, the network cannot be trained under int8 rounding, or TensorFlow Lite
                 Micro cannot run what was asked for.
         """
-        from tinyc.clustering.check import few_valued_after, joined_notes
-        from tinyc.clustering.keep import tables
+        from tinyc.analysis.diagnosis.columns import input_notes
+        from tinyc.compression.clustering.check import few_valued_after, joined_notes
+        from tinyc.compression.clustering.keep import tables
         from tinyc.data import inputs
-        from tinyc.diagnosis.columns import input_notes
-        from tinyc.interpreters import dense_scales, flatbuffer
-        from tinyc.lowering.calibration import with_padding
-        from tinyc.lowering.input_scaling import pulled_out
-        from tinyc.lowering.int8_facts import calibration_notes, describe, per_channel_notes, zeros
-        from tinyc.lowering.rewrite import legal
+        from tinyc.devices import dense_scales
+        from tinyc.quantization.calibration import with_padding
+        from tinyc.quantization.input_scaling import pulled_out
+        from tinyc.quantization.int8_facts import calibration_notes, describe, per_channel_notes, zeros
+        from tinyc.quantization.rewrite import legal
+        from tinyc.tflite.read import flatbuffer
 
         pulled = pulled_out(state)
         if pulled:
@@ -201,7 +204,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
     def ready(self, model: Any, samples: NDArray[Any], state: Net, context: Context) -> Ready:
         """Change the weights as asked: statistics, ranges of channels, bits by layer."""
-        from tinyc.lowering import weights
+        from tinyc.quantization import weights
 
         ready = weights.Ready(model)
         if self.reestimate:
@@ -219,8 +222,8 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
     def convert(self, model: Any, samples: NDArray[Any], ready: Ready, state: Net, context: Context) -> Lowered:
         """Convert with the ranges and bits that are asked for; gives facts on what that changed."""
-        from tinyc.lowering import quantized, weights
-        from tinyc.lowering.calibration import Clip
+        from tinyc.quantization import quantized, weights
+        from tinyc.quantization.calibration import Clip
 
         clip = None if self.calibrate == "minmax" else Clip(self.calibrate, self.percentile)
         wanted = quantized.Wanted(
@@ -240,8 +243,8 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         self, lowered: Lowered, model: Any, samples: NDArray[Any], wanted: Wanted, state: Net, context: Context
     ) -> Lowered:
         """Measure what one scale for each Dense layer costs, where some output has few steps left under it."""
-        from tinyc.diagnosis import one_scale
-        from tinyc.lowering import quantized
+        from tinyc.analysis.diagnosis import one_scale
+        from tinyc.quantization import quantized
 
         if not one_scale.coarse(lowered.content):
             return lowered
@@ -275,10 +278,10 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         """Give the network to convert: as it is, or trained under int8 rounding, from the ranges that it came with."""
         if self.how == "ptq":
             return model, {}, ()
-        from tinyc.lowering import fixed_ranges, qat, untrained
+        from tinyc.quantization import fixed_ranges, qat, untrained
 
         if qat.has_blocks(model):
-            from tinyc.lowering import fake_quant
+            from tinyc.quantization import fake_quant
 
             aware = fake_quant.wrap(model, samples, self.per_channel)
             begun = self.begin(aware, model, samples, state.task, context)
@@ -297,7 +300,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
     def begin(self, aware: Aware, model: Any, samples: NDArray[Any], task: Task, context: Context) -> dict[str, Any]:
         """Say what the training begins with: what wrapping kept, and how accurate that is beside PTQ."""
-        from tinyc.diagnosis.start import start
+        from tinyc.analysis.diagnosis.start import start
 
         facts: dict[str, Any] = {"parity": aware.parity.to_json()}
         if context.rehearse is not None:
@@ -311,9 +314,9 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
 
     def fine_tune(self, wrapped: Any, context: Context) -> dict[str, Any]:
         """Train a network in wrappers on, keeping its zeros and tables."""
-        from tinyc.clustering.keep import keep_structure
-        from tinyc.training import fine_tune
-        from tinyc.training.options import fit_options
+        from tinyc.compression.clustering.keep import keep_structure
+        from tinyc.spec.training import fit_options
+        from tinyc.training.fine_tuning import fine_tune
 
         return fine_tune(wrapped, fit_options(self), context, "quantize: qat", keep_structure(wrapped))
 

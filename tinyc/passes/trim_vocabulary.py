@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.contract import Context, Outcome
-from tinyc.errors import UserError
-from tinyc.state import Kind
-from tinyc.tokens import Tokenizer
+from tinyc.core.errors import UserError
+from tinyc.data.tokens import Tokenizer
+from tinyc.network.contract import Context, Outcome
+from tinyc.spec.contract import Kind
 
 if TYPE_CHECKING:
+    from tinyc.compression.vocabulary.definition import Kept
     from tinyc.data.dataset import Split
-    from tinyc.pruning.definition import Kept
-    from tinyc.state import Net, Task
+    from tinyc.data.task import Task
+    from tinyc.network.state import Net
 
 AMOUNTS = ("coverage", "size", "count")
 
@@ -50,8 +51,8 @@ class TrimVocabulary(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: the network reads no text, no table of it takes the ids, or `size` is too small.
         """
-        from tinyc.pruning import pieces, rows
-        from tinyc.pruning.definition import restricted
+        from tinyc.compression.vocabulary import pieces, rows
+        from tinyc.compression.vocabulary.definition import restricted
 
         tokenizer = state.task.tokenizer
         if tokenizer is None:
@@ -92,7 +93,7 @@ def sizes(before: Net, after: Net, kept: Kept) -> dict[str, int]:
 
 def share(tokenizer: Tokenizer, kept: Kept, split: Split) -> float | None:
     """Give the fraction of a split's tokens, as they were spelled before, whose piece stays."""
-    from tinyc.pruning import pieces
+    from tinyc.compression.vocabulary import pieces
 
     tally = pieces.counts(tokenizer.definition, split.x)
     return round(float(tally[kept].sum() / tally.sum()), 6) if tally.any() else None
@@ -100,7 +101,7 @@ def share(tokenizer: Tokenizer, kept: Kept, split: Split) -> float | None:
 
 def spellings(before: Tokenizer, after: Tokenizer, split: Split) -> dict[str, Any]:
     """Compare how a split's sentences are spelled."""
-    from tinyc.pruning import pieces
+    from tinyc.compression.vocabulary import pieces
 
     facts: dict[str, Any] = {}
     for when, tokenizer in (("before", before), ("after", after)):

@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from tinyc.contract import Context, Outcome
-from tinyc.state import Flat, Kind
+from tinyc.network.contract import Context, Outcome
+from tinyc.network.state import Flat
+from tinyc.spec.contract import Kind
 
 
 class Verify(BaseModel, frozen=True, extra="forbid"):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report.figures import factor, signed
 from tinyc.report.record import Report
 from tinyc.report.tables import changes, states

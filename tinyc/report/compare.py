@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from tinyc import units
-from tinyc.errors import UserError
+from tinyc.core import units
+from tinyc.core.errors import UserError
 from tinyc.report.facts import spell
 from tinyc.report.figures import FIELDS, factor, got, signed, unit_of
 from tinyc.report.plain import plain
 from tinyc.report.record import Report
 from tinyc.report.schema import REMEDY, finite
 from tinyc.report.views import Views
-from tinyc.targets import Check
+from tinyc.spec.bounds import Check
 
 Section = Literal["recipe", "final", "target"]
 TITLES: Mapping[Section, str] = {"recipe": "Recipe", "final": "Final ledger", "target": "Targets"}

@@ -6,16 +6,16 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report.figures import signed
 from tinyc.report.plain import plain
 
 if TYPE_CHECKING:
-    from tinyc.diagnosis.diagnose import Diagnosis
-    from tinyc.diagnosis.figures import Figures
-    from tinyc.diagnosis.findings import Cause
-    from tinyc.diagnosis.trials import Trial
-    from tinyc.diagnosis.untrained import Untrained
+    from tinyc.analysis.diagnosis.diagnose import Diagnosis
+    from tinyc.analysis.diagnosis.figures import Figures
+    from tinyc.analysis.diagnosis.findings import Cause
+    from tinyc.analysis.diagnosis.trials import Trial
+    from tinyc.analysis.diagnosis.untrained import Untrained
     from tinyc.training.probe import Score
 
 LAYERS_SHOWN = 30

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report.tables import Cells
 
 VALUES_SHOWN = 12

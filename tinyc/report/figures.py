@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tinyc import units
-from tinyc.ledger import Ledger
+from tinyc.core import units
+from tinyc.core.units import Unit
+from tinyc.measure import Ledger
 from tinyc.report.record import Report
-from tinyc.targets import METRICS, Check, Measured
-from tinyc.units import Unit
+from tinyc.spec.bounds import METRICS, Check, Measured
 
 FIELDS: Mapping[str, tuple[str, Unit]] = {
     "params": ("parameters", "count"),

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report import chart, facts, kilobytes, tables
 from tinyc.report.figures import accuracy_of, factor, signed, verdict
 from tinyc.report.notes import notes
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 from tinyc.report.views import Confusion, Layer, Sample, Views
-from tinyc.targets import Measured
+from tinyc.spec.bounds import Measured
 
 if TYPE_CHECKING:
     from jinja2 import Environment

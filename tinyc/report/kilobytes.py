@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tinyc import units
-from tinyc.ledger import Ledger
+from tinyc.core import units
+from tinyc.measure import Ledger
 from tinyc.report.figures import factor
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.tables import Cells, states

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from tinyc.interpreters.description import Description
-from tinyc.interpreters.lifetimes import Arena, Lifetime
+from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.lifetimes import Arena, Lifetime
 
 WIDTH = 1000
 LEFT, RIGHT, TOP = 190, 90, 40

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from tinyc import units
-from tinyc.advice.told import Told, sentences
-from tinyc.ledger import Ledger
+from tinyc.analysis.advice.told import Told, sentences
+from tinyc.core import units
+from tinyc.measure import Ledger
 from tinyc.report.figures import accuracy_of, got, signed
 from tinyc.report.notes import notes
 from tinyc.report.plain import plain
 from tinyc.report.record import Artifact, Report, SourceTime, StepRecord
 from tinyc.report.times import trained_earlier, waited
-from tinyc.targets import Check
+from tinyc.spec.bounds import Check
 
 WIDE = 115
 SKIPS_SHOWN = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report import facts, kilobytes, tables
 from tinyc.report.figures import verdict
 from tinyc.report.notes import notes

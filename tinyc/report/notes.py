@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tinyc import units
-from tinyc.interpreters import dense_scales
-from tinyc.ledger import Ledger
-from tinyc.ledger import uncounted as reason
+from tinyc.core import units
+from tinyc.devices import dense_scales
+from tinyc.measure import Ledger
+from tinyc.measure import uncounted as reason
 from tinyc.report.record import Report, StepRecord
 
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from tinyc.advice.told import Told
-from tinyc.contract import Skipped
-from tinyc.ledger import Ledger
+from tinyc.analysis.advice.told import Told
+from tinyc.measure import Ledger
+from tinyc.network.contract import Skipped
 from tinyc.report.schema import STRICT, validated
-from tinyc.targets import Check
+from tinyc.spec.bounds import Check
 
 SCHEMA: Literal[1] = 1
 COMPARED = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

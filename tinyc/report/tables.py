@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tinyc import units
-from tinyc.advice.told import Told, sentences
-from tinyc.ledger import Ledger
-from tinyc.report.figures import FIELDS, accuracy_of, cell, factor, gain, got, interval, signed, unit_of, with_interval
+from tinyc.analysis.advice.told import Told, sentences
+from tinyc.core import units
+from tinyc.measure import Ledger
+from tinyc.report.figures import (
+    FIELDS,
+    accuracy_of,
+    cell,
+    factor,
+    gain,
+    got,
+    interval,
+    signed,
+    unit_of,
+    with_interval,
+)
 from tinyc.report.notes import rate
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.times import source_time, time, waited
 from tinyc.report.views import Layer, Views
-from tinyc.targets import Check, Measured
+from tinyc.spec.bounds import Check, Measured
 
 LAYERS_SHOWN = 40
 CLASSES_SHOWN = 40

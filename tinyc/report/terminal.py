@@ -14,7 +14,7 @@ from rich.progress import Task as BarTask
 from rich.table import Column
 from rich.text import Text
 
-from tinyc import progress, units
+from tinyc.core import progress, units
 from tinyc.report.plain import plain
 
 PATIENCE_SECONDS = 2.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc import units
+from tinyc.core import units
 from tinyc.report.record import Report, SourceTime
 
 

@@ -23,10 +23,10 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.report.schema import STRICT, validated
-from tinyc.state import Scaling
-from tinyc.targets import Measured
+from tinyc.spec.bounds import Measured
+from tinyc.spec.data import Scaling
 
 Confusion = tuple[tuple[int, ...], ...]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tinyc import files, limits, rundir
-from tinyc.errors import MachineError, UserError
+from tinyc.core import files, limits, run_folder
+from tinyc.core.errors import MachineError, UserError
 from tinyc.report import html, markdown
 from tinyc.report.record import SCHEMA, Report
 from tinyc.report.schema import REMEDY, finite
@@ -39,7 +39,7 @@ def write_all(report: Report, views: Views | None, folder: Path) -> tuple[Path, 
     }
     for name, text in pages.items():
         try:
-            rundir.replace(folder / name, text.encode("utf-8", "replace"))
+            run_folder.replace(folder / name, text.encode("utf-8", "replace"))
         except OSError as error:
             problem = f"cannot be written: {error.strerror or error}"
             raise MachineError(str(folder / name), problem, "make room or choose another folder by --out") from error

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 
-REMEDY = "build it from tinyc.blocks as models/bert.py does, or leave `imitate` and `start` out"
+REMEDY = "build it from tinyc.network.blocks as models/bert.py does, or leave `imitate` and `start` out"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def anatomy(model: Any, where: str) -> Anatomy:
     Raises:
         UserError: it has no Attention block, no token table, or a layer without LayerNorm.
     """
-    from tinyc.blocks import Attention, TokenEmbedding
+    from tinyc.network.blocks import Attention, TokenEmbedding
 
     layers = list(model.layers)
     begins = [index for index, layer in enumerate(layers) if isinstance(layer, Attention)]
@@ -77,7 +77,7 @@ def producer(tensor: Any) -> Any:
 
 def result(part: Sequence[Any], place: Literal[0, -1], where: str) -> Any:
     """The output of the first or last LayerNorm of a part."""
-    from tinyc.blocks import LayerNorm
+    from tinyc.network.blocks import LayerNorm
 
     norms = [layer for layer in part if isinstance(layer, LayerNorm)]
     if not norms:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tinyc.training.objectives import Objective
+from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.teachers import heard
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tinyc.data.dataset import TrainingData
-    from tinyc.training.options import FitOptions
+    from tinyc.spec.training import FitOptions
 
 T = TypeVar("T")
 CHUNK = 512

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from tinyc.training.objectives import Objective, distillation, labels
+from tinyc.tasks.classification.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
 from tinyc.training.teachers import Panel, find_panel, heard
 
 if TYPE_CHECKING:
-    from tinyc.contract import Context
-    from tinyc.training.options import FitOptions
+    from tinyc.network.contract import Context
+    from tinyc.spec.training import FitOptions
 
 
 class Teaching(Protocol):

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from tinyc import cache, progress, units
+from tinyc.core import cache, progress, units
+from tinyc.spec.training import TRAINING
 from tinyc.training.imitation import Feature, reader
-from tinyc.training.options import TRAINING
 from tinyc.training.store import CHUNK, HEADER, examples_key
 from tinyc.training.teachers import Teacher, listening
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.contract import Context
+    from tinyc.network.contract import Context
 
 Listen = Callable[["NDArray[Any]", "NDArray[Any]"], tuple[Any, ...]]
 

@@ -13,21 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from tinyc import backend, progress
+from tinyc.core import progress
+from tinyc.core.errors import UserError
 from tinyc.data import augment
-from tinyc.errors import UserError
+from tinyc.network import backend
+from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, batches
-from tinyc.training.objectives import Objective
 from tinyc.training.predict import Predict, accuracy, predictor
 from tinyc.training.randomness import reseed, reseedable
 from tinyc.training.schedule import build_optimizer, learning_rates
 from tinyc.training.step import Step, compile_step
 
 if TYPE_CHECKING:
+    from tinyc.core.progress import Progress
     from tinyc.data.dataset import TrainingData
-    from tinyc.progress import Progress
-    from tinyc.training.options import FitOptions
+    from tinyc.spec.training import FitOptions
 
 LOOK = 10
 """Steps between two looks at the loss; each look waits for the device."""

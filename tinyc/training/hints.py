@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tinyc import backend, selectors
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.network import backend, selectors
+from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
-from tinyc.training.objectives import imitation
 from tinyc.training.teachers import listening
 
 if TYPE_CHECKING:
-    from tinyc.contract import Context
-    from tinyc.training.options import FitOptions
+    from tinyc.network.contract import Context
+    from tinyc.spec.training import FitOptions
 
 
 class Hint(Protocol):

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tinyc import backend
+from tinyc.network import backend
+from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.anatomy import Anatomy, Layer
-from tinyc.training.objectives import Objective
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import backend
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
+from tinyc.network import backend
 from tinyc.training.anatomy import Anatomy, producer
 
 Array = NDArray[np.float32]
@@ -84,7 +84,7 @@ def head(anatomy: Anatomy) -> list[Any]:
 
 def of_type(layers: Any, name: str) -> list[Any]:
     """The layers of one type: a block of tinyc's, or Keras' Dense."""
-    from tinyc import blocks
+    from tinyc.network import blocks
 
     kind = backend.keras().layers.Dense if name == "Dense" else getattr(blocks, name)
     return [layer for layer in layers if isinstance(layer, kind)]

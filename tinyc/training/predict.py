@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tinyc import backend
+from tinyc.network import backend
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tinyc.data.dataset import Split
-    from tinyc.state import Task
+    from tinyc.data.task import Task
 
 BATCH = 256
 """Examples in an inference batch: ResNet-50 on two cores gains nothing beyond it."""

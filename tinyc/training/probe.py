@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tinyc.data.dataset import TrainingData
-    from tinyc.state import Task
+    from tinyc.data.task import Task
 
 EXAMPLES = 512
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
 from tinyc.training.features import Listen, features
@@ -15,9 +15,9 @@ from tinyc.training.predict import BATCH, predictor
 from tinyc.training.resume import resumable_fit
 
 if TYPE_CHECKING:
-    from tinyc.contract import Context
-    from tinyc.tokens import Tokenizer
-    from tinyc.training.options import FitOptions
+    from tinyc.data.tokens import Tokenizer
+    from tinyc.network.contract import Context
+    from tinyc.spec.training import FitOptions
     from tinyc.training.teachers import Teacher
 
 LayerMap = Literal["uniform"] | tuple[int, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tinyc import backend
+from tinyc.network import backend
 
 
 @contextmanager

@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache, units
+from tinyc.core import cache, units
+from tinyc.spec.training import TRAINING
+from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints
 from tinyc.training.fit import fit
-from tinyc.training.objectives import Objective
-from tinyc.training.options import TRAINING
 
 if TYPE_CHECKING:
-    from tinyc.contract import Context
-    from tinyc.training.options import FitOptions
+    from tinyc.network.contract import Context
+    from tinyc.spec.training import FitOptions
 
 WORTH_SAYING = 64 * 1024**2
 """Bytes of disk from which a pass says what its checkpoints need."""

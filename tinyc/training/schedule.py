@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinyc import backend
+from tinyc.network import backend
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.training.options import FitOptions
+    from tinyc.spec.training import FitOptions
 
 
 def learning_rates(options: FitOptions, steps: int) -> NDArray[np.float32]:

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.errors import UserError
+from tinyc.core.errors import UserError
 from tinyc.training.anatomy import Anatomy
 from tinyc.training.parts import Block, Front, bias, blocks, fill, fill_heads, front, head, kernel, overwrite
 
 if TYPE_CHECKING:
-    from tinyc.tokens import Tokenizer
+    from tinyc.data.tokens import Tokenizer
 
 Array = NDArray[np.float32]
 REMEDY = 'give the student a width and a vocabulary that fit, or say start = "random"'

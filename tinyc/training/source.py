@@ -12,17 +12,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache, units
+from tinyc.core import cache, units
+from tinyc.spec.training import fit_options
+from tinyc.tasks.classification.objectives import labels
 from tinyc.training.checkpoints import UNREADABLE, fitting, read_arrays, write_arrays
 from tinyc.training.fit import FitContext, fit
-from tinyc.training.objectives import labels
-from tinyc.training.options import fit_options
 from tinyc.training.resume import checkpoint_bytes
 
 if TYPE_CHECKING:
-    from tinyc.progress import Progress
-    from tinyc.sources.spec import TrainSpec
-    from tinyc.state import Net
+    from tinyc.core.progress import Progress
+    from tinyc.network.state import Net
+    from tinyc.spec.source import TrainSpec
 
 
 def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str) -> dict[str, Any]:

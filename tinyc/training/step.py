@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinyc import backend
-from tinyc.training.objectives import Objective
+from tinyc.network import backend
+from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.schedule import is_kernel
 
 Step = Callable[..., Any]

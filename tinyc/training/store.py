@@ -16,19 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache, progress, units
+from tinyc.core import cache, progress, units
 from tinyc.data.augment import IDENTITY
+from tinyc.spec.training import TRAINING
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
-from tinyc.training.options import TRAINING
 from tinyc.training.teachers import Panel, heard
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.contract import Context
+    from tinyc.core.progress import Progress
     from tinyc.data.dataset import TrainingData
-    from tinyc.progress import Progress
+    from tinyc.network.contract import Context
 
 CHUNK = 2048
 """Examples augmented and labelled between two signs of progress."""

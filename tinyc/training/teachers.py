@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tinyc import cache, sources
-from tinyc.errors import UserError
+from tinyc.core import cache
+from tinyc.core.errors import UserError
+from tinyc.network import sources
 from tinyc.training.predict import predictor
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tinyc.contract import Context
-    from tinyc.state import Task
+    from tinyc.data.task import Task
+    from tinyc.network.contract import Context
     from tinyc.training.predict import Predict
 
 SOURCE = "source"

@@ -44,8 +44,8 @@ def warm_up(kind: str) -> None:
     import h5py  # noqa: F401
     from sources.hostile import deeds  # noqa: F401
 
-    from tinyc import backend, cli, recipe, sources  # noqa: F401
-    from tinyc.pipeline import plan, stored  # noqa: F401
+    from tinyc.network import backend, sources  # noqa: F401
+    from tinyc.run import plan, stored  # noqa: F401
 
     if kind == "warm":
         backend.keras()

@@ -22,25 +22,25 @@ def plan(_: Ground, __: dict[str, Any]) -> int:
 
 def read(ground: Ground, job: dict[str, Any]) -> int:
     """The reader itself; gives 0 where it takes the network."""
-    from tinyc import sources
+    from tinyc.network import sources
 
     return told(lambda: sources.read(ground.network(job["form"]), "source.file"))
 
 
 def stored(ground: Ground, job: dict[str, Any]) -> int:
     """A finished step of a run."""
-    from tinyc import rundir
-    from tinyc.pipeline import stored
+    from tinyc.core import run_folder
+    from tinyc.run import stored
 
     step = ground.run / "01-prune-abc"
-    rundir.store(step, {"state": {"kind": "net"}}, {stored.NET: ground.network(job["form"]).read_bytes()})
+    run_folder.store(step, {"state": {"kind": "net"}}, {stored.NET: ground.network(job["form"]).read_bytes()})
     return told(lambda: stored.load_state(step, task(), dict))
 
 
 def federated(ground: Ground, job: dict[str, Any]) -> int:
     """The network of a job, as a terminal gets it."""
     from tinyc.federation.job import Job, network_of
-    from tinyc.federation.options import FederationOptions
+    from tinyc.spec.federation import FederationOptions
 
     content = ground.network(job["form"]).read_bytes()
     return told(lambda: network_of(Job(FederationOptions.model_validate(job["options"]), 1, content, task())))
@@ -50,14 +50,14 @@ def weights(ground: Ground, job: dict[str, Any]) -> int:
     """`weights` of a network that a builder makes."""
     from sources.hostile.graphs import plain
 
-    from tinyc import sources
+    from tinyc.network import sources
 
     return told(lambda: sources.load_weights(plain(), ground.run / job["weights"], "source.weights"))
 
 
 def load(ground: Ground, job: dict[str, Any]) -> int:
     """Keras, with nothing in front of it; where the file is of no use is no matter here."""
-    from tinyc import backend
+    from tinyc.network import backend
 
     sys.path.insert(0, str(ground.canary))
     try:
@@ -89,7 +89,7 @@ def template(ground: Ground, _: dict[str, Any]) -> int:
 
 
 def task() -> Any:
-    from tinyc.state import Task
+    from tinyc.data.task import Task
 
     return Task(("a", "b", "c"), (8, 8, 1))
 

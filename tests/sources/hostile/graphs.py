@@ -21,7 +21,7 @@ def traced(attach: Callable[[Any, Any, Ground], Any]) -> Callable[[Ground, str],
     """A network that Keras saves with a resource that its graph initializes."""
 
     def write(ground: Ground, form: str) -> None:
-        from tinyc import backend
+        from tinyc.network import backend
 
         model = plain()
         model.attached = attach(backend.tensorflow(), model, ground)
@@ -32,7 +32,7 @@ def traced(attach: Callable[[Any, Any, Ground], Any]) -> Callable[[Ground, str],
 
 def plain() -> Any:
     """The innocent network, built by Keras."""
-    from tinyc import backend
+    from tinyc.network import backend
 
     keras, tf = backend.keras(), backend.tensorflow()
     image = keras.Input((8, 8, 1), name="image")

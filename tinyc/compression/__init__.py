@@ -1,0 +1,1 @@
+"""Fewer weights: pruning, clustering, factorization, smaller vocabularies."""

@@ -1,0 +1,1 @@
+"""Channels, heads and weights that are cut out of a network."""

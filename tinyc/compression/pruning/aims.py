@@ -1,0 +1,46 @@
+"""How much to prune at which layer: `only` and `skip` resolved to one fraction a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinyc.network import selectors
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One entry of `only`: the layers it matches, with their own fraction and least share (None: the pass's)."""
+
+    match: str
+    fraction: float | None = None
+    keep_least: float | None = None
+
+
+@dataclass(frozen=True)
+class Aims:
+    """The fraction to prune of each selected layer, the names that `skip` took out, and what must stay of each."""
+
+    fractions: Mapping[str, float]
+    skipped: frozenset[str]
+    keep_least: Mapping[str, float] = field(default_factory=dict)
+
+
+def resolve(
+    model: Any, fraction: float, only: Sequence[Aim], skip: Sequence[str], where: str, keep_least: float = 0.0
+) -> Aims:
+    """Give each layer its fraction: all layers where `only` is empty; the last match wins; `skip` wins over all.
+
+    Raises:
+        UserError: a selector matches no layer.
+    """
+    chosen = {} if only else {layer.name: fraction for layer in model.layers}
+    least = {layer.name: keep_least for layer in model.layers}
+    for aim in only:
+        own = fraction if aim.fraction is None else aim.fraction
+        matched = selectors.select(model, [aim.match], f"{where}.only")
+        chosen.update({layer.name: own for layer in matched})
+        least.update({layer.name: keep_least if aim.keep_least is None else aim.keep_least for layer in matched})
+    left_out = frozenset(layer.name for layer in selectors.select(model, skip, f"{where}.skip"))
+    return Aims({name: own for name, own in chosen.items() if name not in left_out}, left_out, least)

@@ -1,0 +1,28 @@
+"""A network whose attention heads can be cut: Keras' own attention rewritten into blocks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinyc.data.dataset import TrainingData
+    from tinyc.network.state import Net
+
+
+def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[str, Any]]]:
+    """Rewrite MultiHeadAttention, and what stands beside it, into layers that know their heads; give the facts of it.
+
+    A network without any is given as it is.
+
+    Raises:
+        UserError: a layer of it has no form in blocks.
+    """
+    from tinyc.data import inputs
+    from tinyc.network.rewriting.forms import in_blocks
+    from tinyc.network.rewriting.transformers import SAMPLES
+
+    if not any(type(layer).__name__ == "MultiHeadAttention" for layer in state.model.layers):
+        return state.model, []
+    model, rewritten = in_blocks(state.model, inputs(data.train.x[:SAMPLES], state.task), where)
+    return model, [asdict(each) for each in rewritten]

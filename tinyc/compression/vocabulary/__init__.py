@@ -1,0 +1,1 @@
+"""A smaller vocabulary: in the tokenizer, and in the network's table."""

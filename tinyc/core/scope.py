@@ -1,0 +1,19 @@
+"""What tinyc compresses, said in one place, for data and networks of another kind."""
+
+from __future__ import annotations
+
+from tinyc.core.errors import UserError
+
+CLASSIFIERS = (
+    "tinyc compresses classifiers: one input, one class an example as its label, and one output with a score for each "
+    "of two classes or more (logits, or a softmax over them); networks and labels of other kinds it cannot compress yet"
+)
+
+FEED_FORWARD = (
+    "tinyc compresses networks without loops and branches: LSTM, GRU and other recurrent layers it cannot compress yet"
+)
+
+
+def beyond(where: str, found: str) -> UserError:
+    """Refuse a task that is no classification into classes; `found` says what it is instead."""
+    return UserError(where, found, CLASSIFIERS)

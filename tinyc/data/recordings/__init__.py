@@ -1,0 +1,1 @@
+"""Recordings of sensors: windows, and the features of each."""

@@ -1,0 +1,1 @@
+"""What runtimes and boards can compute and hold."""

@@ -1,0 +1,1 @@
+"""Keras networks: read or built, examined, made flat, and rewritten into layers that can be compressed."""

@@ -1,0 +1,67 @@
+"""The only door to TensorFlow, legacy Keras and TFMOT; importing this module imports none of them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import Any
+
+from tinyc.core.quiet import hushed
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1", "TF_ENABLE_ONEDNN_OPTS": "1"}
+
+
+@functools.cache
+def tensorflow() -> Any:
+    """Import TensorFlow quietly, on the CPU thread pools as they are, with deterministic kernels."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    with hushed():
+        import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    tf.config.experimental.enable_op_determinism()
+    return tf
+
+
+@functools.cache
+def keras() -> Any:
+    """Import Keras 2 (`tf_keras`), which TFMOT needs; never Keras 3."""
+    tensorflow()
+    import tf_keras
+
+    return tf_keras
+
+
+@functools.cache
+def lite() -> Any:
+    """Import the converter's own module, whose steps after the conversion have no public name."""
+    tensorflow()
+    from tensorflow.lite.python import lite as module
+
+    return module
+
+
+@functools.cache
+def tfmot() -> Any:
+    """Import the TensorFlow Model Optimization Toolkit after legacy Keras has been chosen."""
+    keras()
+    import tensorflow_model_optimization
+
+    return tensorflow_model_optimization
+
+
+def loaded() -> bool:
+    """Say whether this process has imported TensorFlow (tflite-runtime cannot live beside it)."""
+    return "tensorflow" in sys.modules
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, numpy and TensorFlow, so that the same step gives the same bytes."""
+    keras().utils.set_random_seed(seed % 2**31)
+
+
+def free_memory() -> None:
+    """Drop the graphs and layers that Keras keeps alive between steps."""
+    keras().backend.clear_session()

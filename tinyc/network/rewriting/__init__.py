@@ -1,0 +1,1 @@
+"""Functions and layers of other kinds, rewritten into layers that every pass knows."""

@@ -1,1 +1,0 @@
-"""The run: source, passes, measures, verdicts; and its rehearsal, the plan."""

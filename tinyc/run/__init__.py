@@ -1,0 +1,1 @@
+"""A recipe carried out: steps, plan, what is stored, how it ends."""

@@ -1,0 +1,133 @@
+"""The end of a run: targets judged on the last state, artifacts put in place, the report written."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import platform
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from numpy.typing import NDArray
+
+from tinyc import __version__
+from tinyc.core.run_folder import replace
+from tinyc.report import samples
+from tinyc.report.record import Artifact, Report, StepRecord
+from tinyc.report.views import Views
+from tinyc.report.write import write_all
+from tinyc.run import judge, keys, layers, misses
+from tinyc.run.run import Run, Started
+from tinyc.run.stored import FILES, FLAT, Done, scaling_of
+from tinyc.tasks.classification.metrics import are_probabilities
+
+
+def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
+    """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
+    recipe, data = run.recipe, run.bench.dataset
+    source, final = begun.source, dones[-1]
+    targets = judge.checks(recipe.targets, final, source, data)
+    expects = [check for record in records for check in record.checks]
+    artifacts, seen = publish(run, dones), views(run, source, dones)
+    guesses = [*begun.told, *(told for record in records for told in record.told)]
+    size = math.prod(data.task.input_shape)
+    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, artifact(final))
+    report = Report(
+        recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
+        versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
+        met=all(check.met for check in (*targets, *expects)) and agreed(records),
+        seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
+        targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
+        source_time=judge.source_time(source), told=begun.told,
+    )  # fmt: skip
+    write_all(report, seen, run.bench.folder.path)
+    return report
+
+
+def agreed(records: Sequence[StepRecord]) -> bool:
+    """Say whether every `verify` found the runtimes in agreement."""
+    return all(record.facts.get("agreed", False) for record in records if record.use == "verify")
+
+
+def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
+    """Put the files of the steps at the top of the run folder."""
+    folder = run.bench.folder.path
+    found: dict[str, Artifact] = {}
+    for done in dones:
+        for name in done.files:
+            content = (done.folder / FILES / name).read_bytes()
+            replace(folder / name, content)
+            found[name] = Artifact(name, len(content), hashlib.sha256(content).hexdigest())
+    return tuple(found.values())
+
+
+def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
+    """What the pages show beside the report."""
+    data, final = run.bench.dataset, dones[-1]
+    states = [source, *dones]
+    labels, classes = data.test.y, len(data.task.classes)
+    first, last = odds(source), odds(final)
+    scale, offset = scaling_of(final, data.task)
+    return Views(
+        description=run.recipe.description,
+        recipe_toml=tomli_w.dumps(dict(run.recipe.table)),
+        classes=data.task.classes,
+        scale=scale,
+        offset=offset,
+        source_layers=source.layers,
+        final_layers=final.layers,
+        source_confusion=samples.confusion(labels, first.argmax(axis=1), classes),
+        final_confusion=samples.confusion(labels, last.argmax(axis=1), classes),
+        samples=samples.samples(data.test.x, labels, first, last),
+        kilobytes=tuple(
+            layers.kilobytes(index, done.ledger, done.layers, artifact(done)) for index, done in enumerate(states)
+        ),
+        paired=tuple(
+            judge.paired(index, done, before, source, data)
+            for index, (before, done) in enumerate(zip(states, dones, strict=False), start=1)
+        ),
+    )
+
+
+def artifact(done: Done) -> bytes | None:
+    """The .tflite that a step left as its state; None where that is a Keras network."""
+    path = done.folder / FLAT
+    return path.read_bytes() if path.is_file() else None
+
+
+def odds(done: Done) -> NDArray[Any]:
+    """The probabilities that a state gave the test examples; an artifact's may be probabilities already."""
+    return done.scores if are_probabilities(done.scores) else samples.probabilities(done.scores)
+
+
+def machine() -> dict[str, Any]:
+    """The machine as a reader must know it to judge the seconds."""
+    return {
+        "system": platform.platform(terse=True),
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "python": platform.python_version(),
+        "peak_bytes": peak(),
+    }
+
+
+def peak() -> int:
+    """The most memory that this process has held, in bytes; the interpreters' workers are not in it."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if platform.system() == "Darwin" else kilobytes * 1024
+
+
+def processor() -> str:
+    """The processor's name as the kernel gives it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,105 @@
+"""States that only guess: what is looked at as soon as one is measured, and what is said of it from what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinyc.analysis.advice.guess import Guess
+from tinyc.analysis.advice.guessing import is_guessing
+from tinyc.analysis.advice.legal import is_legal
+from tinyc.analysis.advice.missed import Ran
+from tinyc.analysis.advice.reasons import told
+from tinyc.analysis.advice.symptoms import Symptoms
+from tinyc.analysis.advice.told import Told
+from tinyc.measure import Measurement
+from tinyc.network.state import Net, State
+from tinyc.run import judge
+from tinyc.run.bench import Bench
+from tinyc.run.stored import Done
+from tinyc.run.symptoms import measure
+
+STILL = "cannot be told from guessing either; see the state before it"
+
+
+def is_guess(bench: Bench, measured: Measurement) -> bool:
+    """Say whether a measured state is no better than guessing."""
+    return is_guessing(measured.ledger, measured.labels, len(bench.dataset.task.classes))
+
+
+def looked_at(bench: Bench, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
+    """The facts of a network that only guesses; none where it does not, or is a file already.
+
+    Args:
+        is_loaded: its weights came with it, and were not trained in this run.
+    """
+    if not isinstance(state, Net) or not is_guess(bench, measured):
+        return {}
+    return {"symptoms": measure(state, bench.dataset.for_training(), is_loaded).to_json()}
+
+
+def of_source(bench: Bench, source: Done) -> tuple[Told, ...]:
+    """What must be said of the source, and what could be done about it."""
+    training = source.facts.get("training", {})
+    train = bench.recipe.source.train
+    keys = "source.train" if train else ""
+    options = train.model_dump() if train else {}
+    return say(bench, 0, source, keys, options, training, training.get("seconds"))
+
+
+def of_step(bench: Bench, index: int, done: Done, before: Done) -> tuple[Told, ...]:
+    """The same of the state that pass `index` gave; where the state before guessed as well, that alone.
+
+    Nothing where it is as accurate as the state before, which was spoken of.
+    """
+    transform: Any = bench.recipe.steps[index - 1].transform
+    measured, then = (judge.measurement(each, bench.dataset) for each in (done, before))
+    if transform.use != "distill" and is_guess(bench, measured) and is_guess(bench, then):
+        if done.ledger.accuracy == before.ledger.accuracy:
+            return ()
+        return (Told(f"{index} {transform.use}", STILL, follows=True),)
+    training = done.facts.get("fine_tune", done.facts)
+    keys = f"pass.{index}" if training.get("epochs") else ""
+    options = transform.model_dump()
+    ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
+    return say(bench, index, done, keys, options if keys else {}, training, done.seconds, ran)
+
+
+def say(
+    bench: Bench,
+    index: int,
+    done: Done,
+    keys: str,
+    options: Mapping[str, Any],
+    training: Mapping[str, Any],
+    seconds: float | None,
+    ran: Ran | None = None,
+) -> tuple[Told, ...]:
+    """Look for the reasons in what is stored of a state."""
+    measured, recipe, data = judge.measurement(done, bench.dataset), bench.recipe, bench.dataset
+    if not is_guess(bench, measured):
+        return ()
+    uses = tuple(step.transform.use for step in recipe.steps)
+    found = done.facts.get("symptoms")
+    quantize = next((place for place, use in enumerate(uses, 1) if use == "quantize" and place > index), None)
+    guess = Guess(
+        state=f"{index} {uses[index - 1]}" if index else "source",
+        ledger=done.ledger,
+        labels=measured.labels,
+        predicted=measured.predicted,
+        classes=data.task.classes,
+        uses=uses,
+        keys=keys,
+        options=options,
+        training=training,
+        seconds=seconds,
+        examples=len(data.train),
+        symptoms=Symptoms.from_json(found) if found else None,
+        scale=data.task.scale,
+        offset=data.task.offset,
+        quantize=quantize,
+        reestimates=quantize is not None and getattr(recipe.steps[quantize - 1].transform, "reestimate", False),
+        use=uses[index - 1] if index else "source",
+        ran=ran,
+    )
+    return (told(guess, lambda changes: is_legal(recipe, changes)),)

@@ -1,0 +1,64 @@
+"""Finished steps to records: deltas, bounds, and what the pages show."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tinyc import measure
+from tinyc.data.dataset import Dataset
+from tinyc.report.record import SourceTime, StepRecord, difference
+from tinyc.report.views import PairedDrop
+from tinyc.run.stored import Done
+from tinyc.spec.bounds import Bound, Check
+from tinyc.spec.recipe import Step
+
+
+def record(index: int, step: Step, done: Done, before: Done, source: Done, data: Dataset) -> StepRecord:
+    """Judge one step against the step before it and put it beside the source."""
+    return StepRecord(
+        index=index,
+        use=step.transform.use,
+        key=done.key,
+        cached=done.cached,
+        seconds=done.seconds,
+        before=before.ledger,
+        after=done.ledger,
+        delta=difference(done.ledger, before.ledger),
+        delta_source=difference(done.ledger, source.ledger),
+        checks=checks(step.expects, done, before, data),
+        facts=done.facts,
+        skipped=done.skipped,
+    )
+
+
+def source_time(done: Done) -> SourceTime:
+    """Say how long the source took, and whether its training is in that."""
+    training = done.facts.get("training")
+    if training is None:
+        return SourceTime(done.seconds, done.cached, trained=None, training_seconds=None)
+    trained: Literal["here", "earlier"] = "earlier" if training["cached"] else "here"
+    return SourceTime(done.seconds, done.cached, trained, training["seconds"])
+
+
+def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset) -> tuple[Check, ...]:
+    """Judge bounds on one state against another, on the same examples."""
+    now, then = measurement(after, data), measurement(against, data)
+    return tuple(
+        bound.judge(measure.measured(bound.metric, now, then), measure.unmeasured(bound.metric, now, then))
+        for bound in bounds
+    )
+
+
+def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) -> PairedDrop:
+    """The accuracy drop of a step with its interval, against the step before and the source."""
+    now = measurement(done, data)
+    return PairedDrop(
+        index,
+        measure.measured("accuracy_drop", now, measurement(before, data)),
+        measure.measured("accuracy_drop", now, measurement(source, data)),
+    )
+
+
+def measurement(done: Done, data: Dataset) -> measure.Measurement:
+    """A stored step's figures with its scores, as the ledger made them."""
+    return measure.Measurement(done.ledger, done.scores, data.test.y, data.test.groups.get("recording"))

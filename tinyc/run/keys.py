@@ -1,0 +1,111 @@
+"""Content keys of the source and of every step: equal keys, equal bytes. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import tinyc
+from tinyc.core import cache
+from tinyc.network.checkpoint import BUILDER, fingerprinted
+from tinyc.spec.builders import Builder, Find
+from tinyc.spec.recipe import Recipe
+from tinyc.spec.references import references
+from tinyc.spec.training import TRAINING
+from tinyc.tflite.run import runtimes
+from tinyc.tflite.run.runtimes import Runtime
+
+COMPUTED = {
+    "source": 2, "preprocess": 1, "distill": 1, "trim_vocabulary": 1, "factorize": 2, "prune": 2, "cluster": 2,
+    "federate": 1, "quantize": 3, "compact": 2, "export": 3, "verify": 2,
+}  # fmt: skip
+"""What each pass makes of the same state and options, and how a source is read or built: raised when it changes."""
+MEASURED = 4
+"""What the ledger and the report's figures say of the same state: raised when that changes."""
+VERSIONED = ("tensorflow", "tensorflow-model-optimization")
+INTERPRETERS: tuple[Runtime, ...] = ("tflm", "reference", "fast")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of a run: of the trained source in the user cache, and of each step's folder, state 0 first."""
+
+    source: str
+    steps: tuple[str, ...]
+
+
+def of_recipe(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | None = None) -> Keys:
+    """Compute every key of a run; `checkpoint` is the folder of the source's own, None where it has none."""
+    source = source_key(recipe, data_digest, find, checkpoint)
+    return Keys(source, tuple(step_keys(recipe, source, find)))
+
+
+def source_key(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | None = None) -> str:
+    """Key of the trained source: data, network, training, seed and versions."""
+    data = recipe.data.model_dump(mode="json", exclude={"metric"})
+    parts = [versions(), data_digest, data, recipe.seed, *contents(recipe.source, find)]
+    return digest(parts + (checkpoint_parts(checkpoint, find) if checkpoint else []))
+
+
+def checkpoint_parts(folder: Path, find: Find) -> list[Any]:
+    """What a source from a checkpoint depends on: its files, and the builder of its network."""
+    files = [[path.name, cache.content_key(path)] for path in fingerprinted(folder)]
+    return [files, Builder(build=BUILDER).fingerprint(find)]
+
+
+def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
+    """Key of each step, state 0 first: the step before, the pass with its fields and files, and who measures it how."""
+    keys = [digest([source, recipe.data.metric, numbers("source")])]
+    for index, step in enumerate(recipe.steps, start=1):
+        use = step.transform.use
+        measured = measuring(recipe, index) if step.transform.gives == "flat" else []
+        keys.append(digest([keys[-1], use, numbers(use), *contents(step.transform, find), *measured]))
+    return keys
+
+
+def numbers(use: str) -> dict[str, int]:
+    """What a step of this pass is made by today; a step of other numbers is done again."""
+    return {"computed": COMPUTED[use], "measured": MEASURED}
+
+
+def measuring(recipe: Recipe, index: int) -> list[Any]:
+    """What an artifact's figures depend on beside its bytes: its place at the end or not, and the interpreters."""
+    return [recipe.is_last(index), {runtime: runtimes.version(runtime) for runtime in INTERPRETERS}]
+
+
+def contents(model: Any, find: Find) -> list[Any]:
+    """The fields of a schema, with a hash in place of each file that they name."""
+    return [model.model_dump(mode="json"), *(file_hash(value, find) for value in references(model))]
+
+
+def file_hash(value: Builder | str, find: Find) -> str:
+    """SHA-256 of what a reference leads to."""
+    return value.fingerprint(find) if isinstance(value, Builder) else cache.content_key(find(value))
+
+
+def versions() -> dict[str, str]:
+    """The versions that the bytes of a trained source depend on."""
+    return {"tinyc": TRAINING, **{name: metadata.version(name) for name in VERSIONED}}
+
+
+def digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def all_versions() -> dict[str, str]:
+    """The versions of everything that a figure of the report may depend on."""
+    interpreting = ("tflite-runtime", "ai-edge-litert", "tflite-micro", "tokenizers")
+    names = (*VERSIONED, "tf_keras", "numpy", *interpreting, "scipy", "scikit-learn", "PyWavelets")
+    found = {name: installed(name) for name in names}
+    return {"tinyc": tinyc.__version__, **{name: version for name, version in found.items() if version}}
+
+
+def installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,5 +1,0 @@
-"""How much accuracy each layer gives for channels cut and bits taken."""
-
-from tinyc.sensitivity.record import Sensitivity, load
-
-__all__ = ["Sensitivity", "load"]

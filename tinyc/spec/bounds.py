@@ -1,0 +1,103 @@
+"""Bounds on what an artifact may weigh and lose, and the verdict on each.
+
+What was not measured is null and never meets a bound.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from tinyc.core import units
+from tinyc.core.spelling import nearest
+from tinyc.core.units import Unit
+
+Metric = Literal[
+    "params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena",
+    "accuracy", "accuracy_drop", "worst_class_drop", "bandwidth_reduction",
+]  # fmt: skip
+
+METRICS: Mapping[str, Unit] = {
+    "params": "count",
+    "params_reduction": "fraction",
+    "macs": "count",
+    "macs_reduction": "fraction",
+    "file": "bytes",
+    "file_reduction": "fraction",
+    "flash": "bytes",
+    "arena": "bytes",
+    "accuracy": "fraction",
+    "accuracy_drop": "pp",
+    "worst_class_drop": "pp",
+    "bandwidth_reduction": "fraction",
+}
+BOUND = re.compile(r"(<=|>=)\s*(\S.*)")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measured figure with its 95 % interval; all None where nothing was measured."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One bound judged: `got` in bytes, counts or fractions; the point estimate decides."""
+
+    metric: str
+    bound: str
+    got: float | None
+    low: float | None
+    high: float | None
+    met: bool
+    why: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One bound of a recipe, e.g. `accuracy_drop <= 1 pp`; `limit` in bytes, counts or fractions."""
+
+    metric: str
+    sign: Literal["<=", ">="]
+    limit: float
+    text: str
+
+    @property
+    def unit(self) -> Unit:
+        return METRICS[self.metric]
+
+    @classmethod
+    def parse(cls, metric: str, text: str) -> Bound:
+        """Read one bound.
+
+        Raises:
+            ValueError: the metric or its unit is unknown, or the text is no bound.
+        """
+        if metric not in METRICS:
+            close = nearest(metric, METRICS)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(METRICS)}"
+            raise ValueError(f"unknown metric {metric!r}{hint}")
+        match = BOUND.fullmatch(text.strip())
+        if not match:
+            raise ValueError(f"{text!r} is no bound; write '<= 1 pp' or '>= 90 %'")
+        limit = units.parse(match[2], METRICS[metric])
+        return cls(metric, "<=" if match[1] == "<=" else ">=", limit, text)
+
+    def judge(self, measured: Measured, unmeasured: str = "not measured") -> Check:
+        """Compare the point estimate with the limit; a missing measurement is a miss, for the reason `unmeasured`."""
+        got = measured.value
+        if got is None:
+            return Check(self.metric, self.text, None, None, None, met=False, why=unmeasured)
+        # Fractions come from divisions: 0.005 of a half-point drop must meet "<= 0.5 pp".
+        slack = 1e-9 if self.unit in ("fraction", "pp") else 0.0
+        met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack
+        why = None if met else f"{units.show(got, self.unit)} is not {self.text}"
+        return Check(self.metric, self.text, got, measured.low, measured.high, met, why)

@@ -1,0 +1,1 @@
+"""Classification: its losses and its metrics."""

@@ -1,0 +1,1 @@
+"""What is in a file of TensorFlow Lite: operators, tensors, bytes, memory."""

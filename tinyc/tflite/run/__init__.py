@@ -1,0 +1,1 @@
+"""Files of TensorFlow Lite run under TFLM and tflite-runtime, in worker processes."""

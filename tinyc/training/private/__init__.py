@@ -1,0 +1,1 @@
+"""Training with example-level differential privacy, its accountant, and what an epsilon rests on."""
