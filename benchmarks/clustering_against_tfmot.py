@@ -30,8 +30,9 @@ from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.passes.cluster import Cluster
 from tinyc.spec.builders import load_module
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.cluster import Cluster
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
@@ -116,7 +117,7 @@ def plain(net: Net, epochs: int, context: Context) -> Net:
 
 def ours(net: Net, epochs: int, context: Context, keys: dict[str, Any]) -> Net:
     """Run the pass as a recipe does."""
-    made = Cluster(epochs=epochs, learning_rate=RATE, **keys).apply(net, context).state
+    made = apply(Cluster(epochs=epochs, learning_rate=RATE, **keys), net, context).state
     assert isinstance(made, Net)
     return made
 

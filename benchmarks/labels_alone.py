@@ -18,11 +18,12 @@ import numpy as np
 from tinyc import measure
 from tinyc.core import cache
 from tinyc.measure import intervals
-from tinyc.passes.distill import Distill
 from tinyc.report.terminal import open_screen
 from tinyc.run.judge import measurement
 from tinyc.run.run import Run, Settings, Workshop, open_run
 from tinyc.spec.load import load
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.distill import Distill
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def trained(run: Run, seed: int, transform: Distill) -> Any:
         source = Workshop(run).source()
         with tempfile.TemporaryDirectory() as scratch:
             context = run.bench.context(1, source, run.keys[0], (), Path(scratch))
-            outcome = transform.apply(source, replace(context, seed=context.seed + 100 * seed))
+            outcome = apply(transform, source, replace(context, seed=context.seed + 100 * seed))
         np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
     return np.load(kept)
 

@@ -20,9 +20,9 @@ from tinyc.core import cache
 from tinyc.core.errors import UserError
 from tinyc.measure import intervals
 from tinyc.network.state import Flat
-from tinyc.passes import PASSES
 from tinyc.report.terminal import open_screen
 from tinyc.run.patient import Patient, open_patient
+from tinyc.spec.passes import PASSES, apply
 from tinyc.tflite.write.strip import strip
 
 PLAIN = "int8"
@@ -71,15 +71,15 @@ def measured(patient: Patient, name: str, keys: Mapping[str, Any]) -> Row | None
     with tempfile.TemporaryDirectory() as scratch:
         context = patient.run.bench.context(patient.index, patient.net, "", (), Path(scratch), task=patient.net.task)
         try:
-            outcome = (
-                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}).apply(patient.net, context)
+            outcome = apply(
+                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}), patient.net, context
             )
         except UserError as error:
             print(f"{name}: refused: {error}")
             return None
         flat = Flat(strip(outcome.state.content), patient.net.task)
         if "precision" in keys:
-            flat = PASSES["compact"].model_validate({"use": "compact"}).apply(outcome.state, context).state
+            flat = apply(PASSES["compact"].model_validate({"use": "compact"}), outcome.state, context).state
         found = measure.measure_flat(flat, patient.run.bench.dataset, patient.pool, "tflm", patient.run.bench.progress)
     predicted = outcome.facts["precision"]["flash_predicted"] if "precision" in keys else None
     return Row(name, found, predicted)

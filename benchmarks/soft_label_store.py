@@ -20,6 +20,7 @@ from tinyc.measure import Measurement, intervals
 from tinyc.report.terminal import open_screen
 from tinyc.run.run import Run, Settings, Workshop, open_run
 from tinyc.spec.load import load
+from tinyc.spec.passes import apply
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def timed(run: Run, source: Any, changes: dict[str, Any], folder: Path) -> tuple
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         context = replace(run.bench.context(1, source, run.keys[0], (), Path(scratch)), cache=Path(scratch))
         began = time.perf_counter()
-        outcome = transform.apply(source, context)
+        outcome = apply(transform, source, context)
         return time.perf_counter() - began, measure.measure_net(outcome.state, run.bench.dataset)
 
 

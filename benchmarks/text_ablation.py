@@ -25,6 +25,7 @@ from tinyc.report.terminal import open_screen
 from tinyc.run.run import Run, Settings, Workshop, open_run
 from tinyc.run.stored import Done
 from tinyc.spec.load import load
+from tinyc.spec.passes import apply
 
 PLAIN = {"alpha": 0.0, "start": "random", "imitate": (), "augment": (), "views": 1, "clean": False}
 BASELINES: dict[str, dict[str, Any]] = {
@@ -99,7 +100,7 @@ def trained(run: Run, index: int, before: Done, transform: Any, seed: int) -> An
         source, state = workshop.source(), workshop.state_before(index, before)
         with tempfile.TemporaryDirectory() as scratch:
             context = run.bench.context(index, source, run.keys[0], (), Path(scratch), task=state.task)
-            outcome = transform.apply(state, replace(context, seed=context.seed + 100 * seed))
+            outcome = apply(transform, state, replace(context, seed=context.seed + 100 * seed))
         np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
     return np.load(kept)
 

@@ -22,9 +22,9 @@ from tinyc.data import inputs
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net, State
-from tinyc.passes import PASSES
 from tinyc.spec.builders import load_module
 from tinyc.spec.order import check_order, clustered, warnings
+from tinyc.spec.passes import PASSES, apply
 from tinyc.spec.recipe import Step
 from tinyc.tflite.run.pool import Pool
 
@@ -88,7 +88,7 @@ class House:
             self.made[()] = self.start()
         if names not in self.made:
             before = self.after(names[:-1])
-            outcome = transform(names, self.text).apply(before, self.context(before.task))
+            outcome = apply(transform(names, self.text), before, self.context(before.task))
             self.made[names], self.facts[names] = outcome.state, outcome.facts
         return self.made[names]
 

@@ -11,10 +11,10 @@ import pytest
 import small
 
 from tinyc import cli
-from tinyc.passes import PASSES
 from tinyc.spec import gallery
 from tinyc.spec.bounds import METRICS
 from tinyc.spec.load import load
+from tinyc.spec.passes import PASSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import tinyc
-from tinyc.passes import PASSES
 from tinyc.run import keys
 from tinyc.spec import gallery
 from tinyc.spec.builders import Find
 from tinyc.spec.load import load
+from tinyc.spec.passes import PASSES
 from tinyc.spec.references import references
 from tinyc.tflite.run import runtimes
 

@@ -122,7 +122,7 @@ def test_init_writes_a_project_and_overwrites_nothing(tmp_path: Path, capsys: Sh
 
 
 def test_passes_describes_every_key(capsys: Shown) -> None:
-    from tinyc.passes import PASSES
+    from tinyc.spec.passes import PASSES
 
     listed = out(capsys, "passes")
     for name, each in PASSES.items():

@@ -15,7 +15,8 @@ from tinyc.compression.clustering.latent import follow
 from tinyc.compression.clustering.tables import channels, distinct
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes.cluster import Cluster
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.cluster import Cluster
 
 HIDDEN = Kernel("hidden", "kernel", (-1,))
 
@@ -68,7 +69,7 @@ def test_training_with_latent_numbers_leaves_few_values_and_zeros(tmp_path):
         layer.set_weights([kernel * (np.abs(kernel) >= np.median(np.abs(kernel))), *others])
     cluster = Cluster(clusters=4, only=["second", "hidden"], epochs=2, batch=50, learning_rate=0.01)
     begun, trained = (
-        cluster.model_copy(update={"epochs": epochs}).apply(state, artifacts.context(tmp_path, state)).state.model
+        apply(cluster.model_copy(update={"epochs": epochs}), state, artifacts.context(tmp_path, state)).state.model
         for epochs in (0, 2)
     )
     for kernel in kernels(trained):
@@ -83,12 +84,12 @@ def test_training_with_latent_numbers_leaves_few_values_and_zeros(tmp_path):
 def test_a_killed_pass_goes_on_with_its_latent_numbers(tmp_path):
     state = Net(networks.mixed(), artifacts.TASK)
     cluster = Cluster(clusters=4, epochs=2, batch=50, learning_rate=0.01)
-    wanted = cluster.apply(state, artifacts.context(tmp_path / "undisturbed", state))
+    wanted = apply(cluster, state, artifacts.context(tmp_path / "undisturbed", state))
     lent = artifacts.context(tmp_path / "killed", state)
     examples = len(lent.data.train) // 50 * 50
     with pytest.raises(KeyboardInterrupt):
-        cluster.apply(state, replace(lent, progress=Notes(fail_at=examples + 50)))
-    outcome = cluster.apply(state, lent)
+        apply(cluster, state, replace(lent, progress=Notes(fail_at=examples + 50)))
+    outcome = apply(cluster, state, lent)
     assert outcome.facts == wanted.facts
     both = zip(outcome.state.model.get_weights(), wanted.state.model.get_weights(), strict=True)
     assert all(np.array_equal(first, second) for first, second in both)

@@ -19,8 +19,9 @@ from tinyc.measure.resampling import of_difference
 from tinyc.network import backend
 from tinyc.network.contract import Outcome
 from tinyc.network.state import Net
-from tinyc.passes.quantize import Quantize
 from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.run.pool import Pool
 
 EXAMPLES = 120
@@ -45,7 +46,7 @@ def quantized(net: Net, folder: Path, rehearse: Any = None, recordings: bool = F
     y = np.asarray(net.model(inputs(x, net.task))).argmax(-1)
     groups = {"recording": np.arange(EXAMPLES) // 10} if recordings else {}
     data = replace(context.data, validation=Split(x, y, np.arange(EXAMPLES), groups))
-    return Quantize(use="quantize", **keys).apply(net, replace(context, data=data))
+    return apply(Quantize(use="quantize", **keys), net, replace(context, data=data))
 
 
 @pytest.mark.parametrize("recordings", [False, True])
@@ -103,10 +104,10 @@ def test_sentences_are_compared_under_tflm_within_its_means(tmp_path: Path, monk
     source = Net(sentences.network(), sentences.TASK)
     kernel, *others = source.model.get_layer("layer0_inner").get_weights()
     source.model.get_layer("layer0_inner").set_weights([kernel * np.logspace(-3, 0, kernel.shape[1]), *others])
-    found = Quantize(use="quantize").apply(source, sentences.context(tmp_path, source)).facts["one_scale_dense"]
+    found = apply(Quantize(use="quantize"), source, sentences.context(tmp_path, source)).facts["one_scale_dense"]
     assert found["runtime"].startswith("tflite-micro")
     assert found["layers"] == ["layer0_inner"]
     assert found["examples"] == 128
     monkeypatch.setattr(one_scale, "MOST_MACS", 100)
-    found = Quantize(use="quantize").apply(source, sentences.context(tmp_path, source)).facts["one_scale_dense"]
+    found = apply(Quantize(use="quantize"), source, sentences.context(tmp_path, source)).facts["one_scale_dense"]
     assert "too long" in found["unmeasured"]

@@ -16,9 +16,10 @@ from tinyc.core.progress import Silent
 from tinyc.data import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes.quantize import Quantize
 from tinyc.quantization import fixed_ranges, qat
 from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.run.pool import Pool
 
 
@@ -78,7 +79,7 @@ def test_the_run_says_that_it_begins_far_below(
         monkeypatch.setattr(qat, "start_ranges", narrowed)
     heard = Heard()
     context = replace(artifacts.context(tmp_path), progress=heard)
-    outcome = Quantize(use="quantize", how="qat", epochs=1, batch=50).apply(net, context)
+    outcome = apply(Quantize(use="quantize", how="qat", epochs=1, batch=50), net, context)
     facts = outcome.facts
     assert facts["parity"]["largest"] < 1e-6
     assert facts["parity"]["mended"] == []
@@ -95,6 +96,6 @@ def test_the_run_says_that_it_begins_far_below(
 
 def test_a_rehearsal_proves_and_judges_nothing(tmp_path: Path) -> None:
     context = artifacts.context(tmp_path, rehearse="upper")
-    facts = Quantize(use="quantize", how="qat").apply(artifacts.net(), context).facts
+    facts = apply(Quantize(use="quantize", how="qat"), artifacts.net(), context).facts
     assert facts["parity"]["layers"] > 20
     assert "start" not in facts

@@ -16,9 +16,9 @@ from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
 from tinyc.core.errors import UserError
 from tinyc.data import inputs
 from tinyc.network.state import Flat
-from tinyc.passes import PASSES
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import trial_end
+from tinyc.spec.passes import PASSES
 from tinyc.tflite.run.pool import Pool
 
 NOTHING = Diagnosis("validation", 8, (), (), Calibrated({}, (), 0, 0, 0, ()))

@@ -165,7 +165,7 @@ def test_masks_on_ray_give_the_average_of_this_process():
 
 
 def test_two_clients_are_too_few_to_hide_in():
-    from tinyc.passes.federate import Federate
+    from tinyc.spec.passes.federate import Federate
 
     with pytest.raises(ValueError, match="needs 3 clients a round"):
         Federate(clients=2, aggregation="secagg")
@@ -175,7 +175,7 @@ def test_two_clients_are_too_few_to_hide_in():
 
 
 def test_the_report_says_what_masks_do_not_hide():
-    from tinyc.passes.federate import Federate
+    from tinyc.spec.passes.federate import Federate
 
     rounds = [{"answered": NAMES}, {"answered": NAMES[:3]}]
     told = Federate(clients=4, aggregation="secagg").conditions({"rounds": rounds, "clients": 4})

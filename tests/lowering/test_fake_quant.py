@@ -8,8 +8,9 @@ import sentences
 
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes.quantize import Quantize
 from tinyc.quantization.qat import has_blocks
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.spec.training import FitOptions
 from tinyc.tflite.run.pool import Pool
 from tinyc.training.fine_tuning import fine_tune
@@ -95,7 +96,7 @@ def test_training_wins_back_what_coarse_weights_lose(tmp_path, pool):
     (x, labels), losses = sentences.sentences(400, seed=9), {}
     ids = sentences.TASK.tokenizer.encode(x)
     for how, keys in {"ptq": {}, "qat": {"epochs": 2, "batch": 32, "learning_rate": 5e-3}}.items():
-        outcome = Quantize(use="quantize", how=how, per_channel_dense=False, **keys).apply(source, context)
+        outcome = apply(Quantize(use="quantize", how=how, per_channel_dense=False, **keys), source, context)
         tflm, reference = (pool.run(outcome.state.content, ids, runtime) for runtime in ("tflm", "reference"))
         np.testing.assert_array_equal(tflm.raw, reference.raw)
         losses[how] = loss(tflm.outputs, labels)

@@ -13,6 +13,7 @@ from tinyc.network.rewriting.functions import in_layers
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.quantization.untrained import require_int8
+from tinyc.spec.passes import apply
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.integer import float_tensors
@@ -93,7 +94,7 @@ def test_what_has_no_int8_form_is_refused_by_the_users_layer(written, layer, sai
 
 def test_it_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
     from tinyc.network.state import Net
-    from tinyc.passes.quantize import Quantize
+    from tinyc.spec.passes.quantize import Quantize
 
     def trained(*_):
         raise AssertionError("it was trained first")
@@ -105,7 +106,7 @@ def test_it_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(Quantize, "fine_tune", trained)
     net = Net(model, artifacts.TASK)
     with pytest.raises(UserError, match="DIV stays in float"):
-        Quantize(use="quantize", how="qat").apply(net, artifacts.context(tmp_path, net))
+        apply(Quantize(use="quantize", how="qat"), net, artifacts.context(tmp_path, net))
 
 
 def test_where_only_the_wrappers_stand_in_the_way_post_training_quantization_is_the_remedy():

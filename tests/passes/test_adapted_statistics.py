@@ -15,9 +15,9 @@ from tinyc.network import backend, sources
 from tinyc.network.flatten import flat
 from tinyc.network.logits import cut_softmax
 from tinyc.network.state import Net
-from tinyc.passes import PASSES
 from tinyc.quantization import batch_statistics
 from tinyc.run import stored
+from tinyc.spec.passes import PASSES, apply
 from tinyc.tflite.run.pool import Pool
 
 TRAINING = {"epochs": 1, "batch": 50}
@@ -76,7 +76,7 @@ def assert_adapted(model: Any) -> None:
 @pytest.mark.parametrize("keys", NETS, ids=lambda keys: f"{keys['use']} {keys.get('how', '')}")
 def test_a_network_that_a_pass_made(keys: dict[str, Any], tmp_path: Path) -> None:
     given = Net(network(), artifacts.TASK)
-    made = PASSES[keys["use"]].model_validate(keys).apply(given, artifacts.context(tmp_path, source=given)).state
+    made = apply(PASSES[keys["use"]].model_validate(keys), given, artifacts.context(tmp_path, source=given)).state
     assert_adapted(made.model)
     (tmp_path / "net.h5").write_bytes(stored.network_file(made)["net.h5"])
     assert_adapted(sources.read(tmp_path / "net.h5", "it"))
@@ -87,7 +87,7 @@ def test_a_network_that_a_pass_made(keys: dict[str, Any], tmp_path: Path) -> Non
 def test_an_artifact_that_was_made_of_it(keys: dict[str, Any], tmp_path: Path) -> None:
     given = Net(network(), artifacts.TASK)
     made = PASSES["quantize"].model_validate({"use": "quantize", **keys})
-    outcome = made.apply(given, artifacts.context(tmp_path, source=given))
+    outcome = apply(made, given, artifacts.context(tmp_path, source=given))
     x = inputs(artifacts.images()[0][200:], given.task)
     with Pool(1) as pool:
         outputs = pool.run(outcome.state.content, x, "tflm").outputs

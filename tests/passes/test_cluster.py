@@ -15,10 +15,11 @@ from tinyc.compression.clustering.kmeans import share
 from tinyc.compression.clustering.tables import distinct
 from tinyc.core.errors import TinycError, UserError
 from tinyc.network.state import Net
-from tinyc.passes.cluster import NOTE, Cluster
-from tinyc.passes.compact import Compact
-from tinyc.passes.prune import Prune
-from tinyc.passes.quantize import Quantize
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.cluster import NOTE, Cluster
+from tinyc.spec.passes.compact import Compact
+from tinyc.spec.passes.prune import Prune
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, opened
 from tinyc.tflite.write.tables import gains
 
@@ -56,7 +57,7 @@ def test_each_layer_gets_its_values_and_the_facts_say_so(tmp_path):
     before = [weight.copy() for weight in state.model.get_weights()]
     only = ["*", {"match": "re:conv|second", "clusters": 5}, {"match": "hidden", "clusters": 16}]
     cluster = Cluster(clusters=4, only=only, skip=["logits"], start="density", **ONE)
-    outcome = cluster.apply(state, artifacts.context(tmp_path, state))
+    outcome = apply(cluster, state, artifacts.context(tmp_path, state))
     assert Cluster(**cluster.model_dump()) == cluster
     rows = {row["layer"]: row for row in outcome.facts["layers"]}
     wanted = {"second": 5, "hidden": 16}
@@ -83,7 +84,7 @@ def test_each_layer_gets_its_values_and_the_facts_say_so(tmp_path):
 def test_the_source_teaches(tmp_path):
     state = net()
     cluster = Cluster(clusters=8, teach={"views": 1}, **ONE)
-    tuned = cluster.apply(state, artifacts.context(tmp_path, state)).facts["fine_tune"]
+    tuned = apply(cluster, state, artifacts.context(tmp_path, state)).facts["fine_tune"]
     assert (tuned["objective"], tuned["teachers"]) == ("distillation", ["source"])
 
 
@@ -91,18 +92,18 @@ def test_selectors_that_leave_nothing_are_refused(tmp_path):
     state = net()
     lent = artifacts.context(tmp_path, state)
     with pytest.raises(UserError, match="no selected layer has weights for a table"):
-        Cluster(clusters=4, only=["conv_bn"]).apply(state, lent)
+        apply(Cluster(clusters=4, only=["conv_bn"]), state, lent)
     with pytest.raises(UserError, match="no selected layer would be smaller as a table; depthwise"):
-        Cluster(clusters=16, only=["depthwise"]).apply(state, lent)
+        apply(Cluster(clusters=16, only=["depthwise"]), state, lent)
     with pytest.raises(UserError, match=r"cluster.only: 'thrid' matches no layer"):
-        Cluster(clusters=16, only=["thrid"]).apply(state, lent)
+        apply(Cluster(clusters=16, only=["thrid"]), state, lent)
 
 
 def test_bits_by_measurement(tmp_path):
     state = net()
     lent = artifacts.context(tmp_path, state)
     dense = 3 * 3 * 8 * 16 + 16 * 16 * 24
-    outcome = Cluster(bits="auto", budget="3000 B", epochs=0).apply(state, lent)
+    outcome = apply(Cluster(bits="auto", budget="3000 B", epochs=0), state, lent)
     found = outcome.facts["search"]
     assert found["bytes"] <= 3000
     assert found["split"] == "validation"
@@ -111,10 +112,10 @@ def test_bits_by_measurement(tmp_path):
     assert outcome.facts["table_bytes"] <= 3000 < dense
     assert tables(outcome.state.model).keys() >= {row["layer"] for row in outcome.facts["layers"]}
     with pytest.raises(UserError, match=r"cluster: budget: 1\.0 KiB is too little"):
-        Cluster(bits="auto", budget="1 KiB", epochs=0).apply(state, lent)
+        apply(Cluster(bits="auto", budget="1 KiB", epochs=0), state, lent)
 
-    loose = Cluster(bits="auto", drop=0.9, epochs=0).apply(state, lent).facts["search"]
-    tight = Cluster(bits="auto", drop=0.001, epochs=0).apply(state, lent).facts["search"]
+    loose = apply(Cluster(bits="auto", drop=0.9, epochs=0), state, lent).facts["search"]
+    tight = apply(Cluster(bits="auto", drop=0.001, epochs=0), state, lent).facts["search"]
     least = sum(min(row["bytes"] for row in found["tried"] if row["layer"] == name) for name in ("second", "hidden"))
     assert loose["bytes"] == least <= tight["bytes"]
     assert tight["accuracy_shared"] >= tight["accuracy_before"] - 0.001
@@ -126,7 +127,7 @@ def test_rehearsal_trains_and_measures_nothing(tmp_path, keys):
     sizes = []
     for side in ("lower", "upper"):
         lent = artifacts.context(tmp_path, state, side)
-        outcome = Cluster(epochs=50, **keys).apply(state, lent)
+        outcome = apply(Cluster(epochs=50, **keys), state, lent)
         assert "search" not in outcome.facts
         assert not outcome.facts["fine_tune"]["epochs"]
         sizes.append(sum(row["table_bytes"] for row in outcome.facts["layers"]))
@@ -136,15 +137,15 @@ def test_rehearsal_trains_and_measures_nothing(tmp_path, keys):
 def test_zeros_come_first_and_stay(tmp_path):
     state = net()
     lent = artifacts.context(tmp_path, state)
-    sparse = Prune(how="magnitude", sparsity=0.6, only=["second", "hidden"], **ONE).apply(state, lent).state
-    shared = Cluster(clusters=8, only=["second", "hidden"], **ONE).apply(sparse, lent).state
+    sparse = apply(Prune(how="magnitude", sparsity=0.6, only=["second", "hidden"], **ONE), state, lent).state
+    shared = apply(Cluster(clusters=8, only=["second", "hidden"], **ONE), sparse, lent).state
     for name in ("second", "hidden"):
         old, new = (each.model.get_layer(name).get_weights()[0] for each in (sparse, shared))
         assert np.array_equal(old == 0, new == 0)
         assert distinct(new, -1).max() == 8
     with pytest.raises(UserError, match="layer 'second' has a weight table of an earlier `cluster`"):
-        Prune(how="magnitude", sparsity=0.8, **ONE).apply(shared, lent)
-    again = Prune(how="magnitude", sparsity=0.7, only=["logits"], **ONE).apply(shared, lent).state.model
+        apply(Prune(how="magnitude", sparsity=0.8, **ONE), shared, lent)
+    again = apply(Prune(how="magnitude", sparsity=0.7, only=["logits"], **ONE), shared, lent).state.model
     kept, held = (each.get_layer("second").get_weights()[0] for each in (again, shared.model))
     assert np.array_equal(kept == 0, held == 0)
     assert distinct(kept, -1).max() == 8
@@ -153,8 +154,8 @@ def test_zeros_come_first_and_stay(tmp_path):
 def test_tables_outlive_the_channels_of_others(tmp_path):
     state = net()
     lent = artifacts.context(tmp_path, state)
-    shared = Cluster(clusters=8, only=["second", "hidden"], **ONE).apply(state, lent).state
-    cut = Prune(how="channels", fraction=0.25, only=["conv", "second"], **ONE).apply(shared, lent).state.model
+    shared = apply(Cluster(clusters=8, only=["second", "hidden"], **ONE), state, lent).state
+    cut = apply(Prune(how="channels", fraction=0.25, only=["conv", "second"], **ONE), shared, lent).state.model
     assert cut.get_layer("second").get_weights()[0].shape == (3, 3, 6, 12)
     for name in ("second", "hidden"):
         kernel = cut.get_layer(name).get_weights()[0]
@@ -172,7 +173,7 @@ def test_tables_and_zeros_reach_the_int8_file(tmp_path, how, sparsity):
     assert expected == dict.fromkeys(NAMES, 4)
     state = Net(model, artifacts.TASK)
     keys = ONE if how == "qat" else {}
-    outcome = Quantize(use="quantize", how=how, **keys).apply(state, artifacts.context(tmp_path, state))
+    outcome = apply(Quantize(use="quantize", how=how, **keys), state, artifacts.context(tmp_path, state))
     found = few_valued_after(outcome.state.content, expected)
     assert list(found) == ["tables"]
     assert list(found["tables"]) == NAMES
@@ -186,12 +187,12 @@ def test_a_dense_layer_has_a_table_that_tflm_can_hold(tmp_path, how):
     """It has one scale, trained or not, and TFLM divides tables as scales."""
     state = net()
     context = artifacts.context(tmp_path, state)
-    shared = Cluster(clusters=4, only=["hidden"], **ONE).apply(state, context).state
+    shared = apply(Cluster(clusters=4, only=["hidden"], **ONE), state, context).state
     keys = ONE if how == "qat" else {}
-    flat = Quantize(use="quantize", how=how, **keys).apply(shared, context).state
+    flat = apply(Quantize(use="quantize", how=how, **keys), shared, context).state
     hidden = max((gain for gain in gains(flat.content) if gain.layer == "hidden"), key=lambda gain: gain.bytes_before)
     assert (hidden.values, hidden.bits, hidden.per_channel) == (4, 2, False)
-    made = {row["layer"]: row for row in Compact(use="compact").apply(flat, context).facts["tensors"]}
+    made = {row["layer"]: row for row in apply(Compact(use="compact"), flat, context).facts["tensors"]}
     assert (made["hidden"]["values"], made["hidden"]["table_per"]) == (4, "tensor")
 
 
@@ -203,7 +204,7 @@ def test_tables_by_channel_are_not_lost_in_silence(tmp_path):
     model.get_layer("hidden").set_weights([by_output, bias])
     state = Net(model, artifacts.TASK)
     assert tables(model) == {"hidden": 4}
-    joined = Quantize(use="quantize").apply(state, artifacts.context(tmp_path, state))
+    joined = apply(Quantize(use="quantize"), state, artifacts.context(tmp_path, state))
     weights = next(work for work in heavy(opened(joined.state.content)) if work.layer == "hidden")
     values = len(np.unique(held(weights.model, weights.tensor(WEIGHTS))))
     assert joined.facts["tables"] == {"hidden": 4}
@@ -212,7 +213,7 @@ def test_tables_by_channel_are_not_lost_in_silence(tmp_path):
     assert joined.facts["notes"][0].startswith(
         f"hidden: its tables of 4 values for each channel become one of {values}"
     )
-    apart = Quantize(use="quantize", per_channel_dense=True).apply(state, artifacts.context(tmp_path, state))
+    apart = apply(Quantize(use="quantize", per_channel_dense=True), state, artifacts.context(tmp_path, state))
     assert "tables_joined" not in apart.facts
     gain = max(
         (each for each in gains(apart.state.content) if each.layer == "hidden"), key=lambda each: each.bytes_before

@@ -17,10 +17,11 @@ from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
 from tinyc.network.contract import Outcome
 from tinyc.network.state import Flat
-from tinyc.passes.compact import Compact
-from tinyc.passes.export import Export
 from tinyc.quantization.convert import calibrated
 from tinyc.quantization.int4 import to_int4
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.compact import Compact
+from tinyc.spec.passes.export import Export
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.operators import tflm_only
 from tinyc.tflite.run.pool import Pool
@@ -32,7 +33,7 @@ from tinyc.tflite.write.table_writing import Table, write
 
 def compact(folder: Path, state: Flat | None = None, rehearse: Any = None, **keys: Any) -> Outcome:
     given = state or few_values.flat()
-    return Compact(use="compact", **keys).apply(given, artifacts.context(folder, rehearse=rehearse))
+    return apply(Compact(use="compact", **keys), given, artifacts.context(folder, rehearse=rehearse))
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_a_table_that_changes_outputs_is_left_out_and_said(monkeypatch, tmp_path
 
 
 def test_export_proves_it_under_tflm_and_says_what_a_firmware_needs(compacted: Outcome, tmp_path: Path) -> None:
-    exported = Export(use="export").apply(compacted.state, artifacts.context(tmp_path))
+    exported = apply(Export(use="export"), compacted.state, artifacts.context(tmp_path))
     assert exported.facts["written"] == "stripped"
     assert exported.facts["compared_under"] == ["tflm"]
     assert exported.state.content == compacted.state.content
@@ -145,7 +146,7 @@ def test_export_proves_it_under_tflm_and_says_what_a_firmware_needs(compacted: O
     assert "tested with tflite-micro" in header
     assert f"#define MODEL_OPERATORS {len({op.name for op in describe(exported.state.content).ops})}" in header
     assert f"#define MODEL_ARENA_BYTES {exported.facts['arena_bytes']}" in header
-    plain = Export(use="export").apply(few_values.flat(), artifacts.context(tmp_path))
+    plain = apply(Export(use="export"), few_values.flat(), artifacts.context(tmp_path))
     assert "AddDecode" not in plain.files["model_data.h"].decode()
 
 

@@ -14,7 +14,7 @@ import waves
 
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net
-from tinyc.passes import PASSES
+from tinyc.spec.passes import PASSES, apply
 
 TRAINING = {"epochs": 1, "batch": 50}
 KEYS: dict[str, list[dict[str, Any]]] = {
@@ -80,7 +80,7 @@ def test_contract(use: str, keys: dict[str, Any], tmp_path: Path) -> None:
     for name in "ab":
         given = state_for(use, transform.takes)
         before = fingerprint(given)
-        outcome = transform.apply(given, context_for(use, tmp_path / name))
+        outcome = apply(transform, given, context_for(use, tmp_path / name))
         assert fingerprint(given) == before, "the input was changed"
         assert outcome.state.kind == transform.gives
         shape = given.task.input_shape

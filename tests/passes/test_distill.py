@@ -15,8 +15,8 @@ from tinyc.core.errors import UserError
 from tinyc.data import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes import PASSES
-from tinyc.passes.distill import Distill
+from tinyc.spec.passes import PASSES, apply
+from tinyc.spec.passes.distill import Distill
 from tinyc.spec.training import FitOptions
 from tinyc.training.source import train as train_source
 
@@ -49,8 +49,8 @@ def test_it_is_registered() -> None:
 
 def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Lent) -> None:
     before = digest(lent.source.model)
-    first = distill().apply(lent.source, lent)
-    again = distill().apply(lent.source, lent)
+    first = apply(distill(), lent.source, lent)
+    again = apply(distill(), lent.source, lent)
     assert digest(first.state.model) == digest(again.state.model)
     assert digest(lent.source.model) == before
     assert first.state.model.get_layer("low").filters == 6
@@ -63,20 +63,20 @@ def test_a_student_comes_near_its_teacher(lent: Lent) -> None:
     """After training it agrees with a wrong teacher more than with the labels."""
     lent.data = lesson(600, 0)
     x = inputs(lent.data.train.x, TASK)
-    taught = distill(epochs=12, alpha=1.0, learning_rate=1e-2, augment=()).apply(lent.source, lent).state.model
+    taught = apply(distill(epochs=12, alpha=1.0, learning_rate=1e-2, augment=()), lent.source, lent).state.model
     said, got = (model(x, training=False).numpy().argmax(-1) for model in (lent.source.model, taught))
     assert (said == got).mean() > 0.8
     assert (got == lent.data.train.y).mean() < 0.5
 
 
 def test_alpha_zero_is_labels_alone_and_stores_nothing(lent: Lent) -> None:
-    facts = distill(alpha=0).apply(lent.source, lent).facts
+    facts = apply(distill(alpha=0), lent.source, lent).facts
     assert facts["objective"] == "labels"
     assert not (lent.cache / "soft-labels").exists()
 
 
 def test_fresh_views_run_the_teacher_in_the_loop(lent: Lent) -> None:
-    facts = distill(views="fresh").apply(lent.source, lent).facts
+    facts = apply(distill(views="fresh"), lent.source, lent).facts
     assert facts["objective"] == "distillation"
     assert "store" not in facts
     assert not (lent.cache / "soft-labels").exists()
@@ -84,7 +84,7 @@ def test_fresh_views_run_the_teacher_in_the_loop(lent: Lent) -> None:
 
 def test_a_saved_network_teaches_beside_the_source(lent: Lent) -> None:
     network(seed=5).save(lent.folder / "other.h5")
-    facts = distill(teachers=("source", "other.h5")).apply(lent.source, lent).facts
+    facts = apply(distill(teachers=("source", "other.h5")), lent.source, lent).facts
     assert facts["teachers"] == ["source", "other.h5"]
 
 
@@ -92,21 +92,21 @@ def test_a_teacher_of_another_task_is_refused(lent: Lent) -> None:
     keras = backend.keras()
     keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]).save(lent.folder / "other.h5")
     with pytest.raises(UserError, match=r"other.h5.*maps \(5,\) to \(3,\)"):
-        distill(teachers=("other.h5",)).apply(lent.source, lent)
+        apply(distill(teachers=("other.h5",)), lent.source, lent)
 
 
 def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Lent) -> None:
-    outcome = distill(hints=[{"student": "low", "teacher": "first_relu"}], hint_epochs=6).apply(lent.source, lent)
+    outcome = apply(distill(hints=[{"student": "low", "teacher": "first_relu"}], hint_epochs=6), lent.source, lent)
     hints = outcome.facts["hints"]
     assert hints["layers"] == [{"student": "low", "teacher": "first_relu"}]
     assert hints["loss"][-1] < 0.7 * hints["loss"][0]
     assert [layer.name for layer in outcome.state.model.layers if "projection" in layer.name] == []
-    plain = distill().apply(lent.source, lent)
+    plain = apply(distill(), lent.source, lent)
     assert outcome.state.model.count_params() == plain.state.model.count_params()
 
 
 def test_hints_of_other_sizes_are_resized(lent: Lent) -> None:
-    outcome = distill(hints=[{"student": "low", "teacher": "second"}]).apply(lent.source, lent)
+    outcome = apply(distill(hints=[{"student": "low", "teacher": "second"}]), lent.source, lent)
     assert np.isfinite(outcome.facts["hints"]["loss"]).all()
 
 
@@ -121,19 +121,19 @@ def test_hints_of_other_sizes_are_resized(lent: Lent) -> None:
 def test_bad_hints_are_refused_also_in_a_rehearsal(lent: Lent, hint: dict[str, str], message: str) -> None:
     lent.rehearse = "lower"
     with pytest.raises(UserError, match=message):
-        distill(hints=[hint]).apply(lent.source, lent)
+        apply(distill(hints=[hint]), lent.source, lent)
 
 
 def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Lent) -> None:
     lent.rehearse = "upper"
-    outcome = distill(student={"build": "net.py:net", "width": 4}).apply(lent.source, lent)
+    outcome = apply(distill(student={"build": "net.py:net", "width": 4}), lent.source, lent)
     assert outcome.state.model.get_layer("low").filters == 4
     assert lent.progress.titles == []
     assert not lent.cache.exists()
 
 
 def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Lent, tmp_path: Path) -> None:
-    expected = distill(epochs=3).apply(lent.source, Lent(tmp_path / "other", tmp_path)).state.model
+    expected = apply(distill(epochs=3), lent.source, Lent(tmp_path / "other", tmp_path)).state.model
 
     class Killed(Notes):
         def advance(self, amount: int, note: str = "") -> None:
@@ -143,9 +143,9 @@ def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Lent, tmp_path: P
 
     lent.progress = Killed()
     with pytest.raises(KeyboardInterrupt):
-        distill(epochs=3).apply(lent.source, lent)
+        apply(distill(epochs=3), lent.source, lent)
     lent.progress = Notes()
-    resumed = distill(epochs=3).apply(lent.source, lent).state.model
+    resumed = apply(distill(epochs=3), lent.source, lent).state.model
     assert lent.progress.titles == ["distill"]
     assert digest(resumed) == digest(expected)
 
@@ -161,7 +161,7 @@ def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_p
     given = readings.lent(tmp_path, source, reader)
     given.find = Path
     before = digest(source)
-    outcome = read().apply(Net(given.source.model, readings.task(reader)), given)
+    outcome = apply(read(), Net(given.source.model, readings.task(reader)), given)
     assert digest(source) == before
     assert outcome.facts["start"]["vocabulary"] == [len(readings.pieces()), len(reader.vocabulary)]
     assert outcome.facts["imitate"]["layers"] == [2]
@@ -176,7 +176,7 @@ def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_p
 def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -> None:
     given = readings.lent(tmp_path, reader=readings.trimmed())
     given.find, given.rehearse = Path, "lower"
-    outcome = read().apply(Net(given.source.model, readings.task(readings.trimmed())), given)
+    outcome = apply(read(), Net(given.source.model, readings.task(readings.trimmed())), given)
     assert outcome.state.model.get_layer("tokens").width == 8
     assert given.progress.titles == []
     assert not given.cache.exists()
@@ -185,7 +185,7 @@ def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -
 @pytest.mark.parametrize("keys", [{"imitate": ["hidden"]}, {"start": "source"}], ids=str)
 def test_only_transformers_take_after_their_source(lent: Lent, keys: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"no Attention block|no text"):
-        distill(**keys).apply(lent.source, lent)
+        apply(distill(**keys), lent.source, lent)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,6 @@ def test_a_trained_teacher_helps_its_student(lent: Lent) -> None:
     lent.data = lesson(600, 100)
     lent.source = Net(network(), TASK)
     train_source(lent.source, TrainSpec(epochs=8, batch=32, learning_rate=5e-3), lent, lent.cache, "key")
-    facts = distill(epochs=10, alpha=1.0, learning_rate=1e-2, augment=()).apply(lent.source, lent).facts
+    facts = apply(distill(epochs=10, alpha=1.0, learning_rate=1e-2, augment=()), lent.source, lent).facts
     assert facts["teacher_validation_accuracy"] > 0.6
     assert facts["validation_accuracy"][-1] > 0.55

@@ -21,9 +21,10 @@ from tinyc.data.task import Task
 from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
 from tinyc.network import backend
 from tinyc.network.state import Flat
-from tinyc.passes.export import Export
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.spec.builders import load_module
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.export import Export
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 
@@ -48,7 +49,7 @@ def test_bad_keys(keys, message):
 
 
 def export(folder, state=None, rehearse=None, **keys):
-    return Export(use="export", **keys).apply(state or artifacts.flat(), artifacts.context(folder, rehearse=rehearse))
+    return apply(Export(use="export", **keys), state or artifacts.flat(), artifacts.context(folder, rehearse=rehearse))
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +198,7 @@ def text():
 
 def export_text(text, folder, **keys):
     flat, data = text
-    return Export(use="export", **keys).apply(flat, replace(artifacts.context(folder), data=data))
+    return apply(Export(use="export", **keys), flat, replace(artifacts.context(folder), data=data))
 
 
 def test_text_comes_with_its_tokenizer(text, tmp_path):

@@ -13,16 +13,17 @@ from pydantic import ValidationError
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes.factorize import Factorize
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.run.plan import ranked
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.factorize import Factorize
 from tinyc.tflite.read.flatbuffer import describe
 
 
 def factorize(folder, state=None, rehearse=None, **keys):
     given = state or texts.net()
     lent = (texts if given.task.tokenizer else artifacts).context(folder, source=given, rehearse=rehearse)
-    return given, Factorize(**{"epochs": 0, **keys}).apply(given, lent)
+    return given, apply(Factorize(**{"epochs": 0, **keys}), given, lent)
 
 
 def ids():

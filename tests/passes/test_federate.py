@@ -18,9 +18,10 @@ from tinyc.data import inputs
 from tinyc.federation import exchange
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.passes.federate import Federate
-from tinyc.passes.quantize import Quantize
 from tinyc.quantization import fixed_ranges
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.federate import Federate
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.training.predict import accuracy, predictor
 
@@ -101,7 +102,7 @@ def test_rounds_make_the_network_better_and_its_facts_add_up(tmp_path):
     given = net()
     before, statistics = right(given, tmp_path), given.model.get_layer("norm").get_weights()
     keys = {"partition": "column", "column": "subject", "clients": None, "rounds": 4, "local_epochs": 8}
-    outcome = federate(**keys).apply(given, context(tmp_path))
+    outcome = apply(federate(**keys), given, context(tmp_path))
     facts = outcome.facts
     assert right(outcome.state, tmp_path) > max(before, 0.8)
     assert facts["clients"] == 5
@@ -123,7 +124,7 @@ def test_rounds_make_the_network_better_and_its_facts_add_up(tmp_path):
 @pytest.mark.parametrize("aggregation", ["plain", "trimmed_mean"])
 def test_structure_survives_every_aggregation(strategy, aggregation, tmp_path):
     given = net(clients.structured())
-    outcome = federate(clients=5, strategy=strategy, aggregation=aggregation).apply(given, context(tmp_path))
+    outcome = apply(federate(clients=5, strategy=strategy, aggregation=aggregation), given, context(tmp_path))
     survived(given, outcome.state)
 
 
@@ -137,9 +138,9 @@ def survived(given: Net, state: Net) -> None:
 @pytest.mark.parametrize("aggregation", ["homomorphic", "secagg"])
 def test_structure_survives_encryption_and_masks(aggregation, tmp_path):
     given = net(clients.structured())
-    outcome = federate(aggregation=aggregation).apply(given, context(tmp_path))
+    outcome = apply(federate(aggregation=aggregation), given, context(tmp_path))
     survived(given, outcome.state)
-    plain = federate().apply(given, context(tmp_path))
+    plain = apply(federate(), given, context(tmp_path))
     one, other = (exchange.values(exchange.travelling(each.state.model, (), "frozen")) for each in (outcome, plain))
     assert max(np.abs(one[name] - other[name]).max() for name in one) < 1e-5
     assert outcome.facts["aggregation"] == aggregation
@@ -151,7 +152,7 @@ def test_structure_survives_encryption_and_masks(aggregation, tmp_path):
 )
 def test_structure_survives_noise_and_epsilon_is_told(keys, tmp_path):
     given = net(clients.structured())
-    outcome = federate(**keys).apply(given, context(tmp_path))
+    outcome = apply(federate(**keys), given, context(tmp_path))
     survived(given, outcome.state)
     told = [each["epsilon"] for each in outcome.facts["rounds"]]
     assert 0 < told[0] < told[1] <= 8
@@ -161,7 +162,7 @@ def test_structure_survives_noise_and_epsilon_is_told(keys, tmp_path):
 
 def test_a_spent_budget_stops_the_training(tmp_path):
     keys = {"privacy": EXAMPLE | {"noise": 1.0, "epsilon": 5.0}, "rounds": 40}
-    outcome = federate(**keys).apply(net(), context(tmp_path))
+    outcome = apply(federate(**keys), net(), context(tmp_path))
     assert 0 < len(outcome.facts["rounds"]) < 40
     assert "budget" in outcome.facts["stopped"]
     assert outcome.facts["rounds"][-1]["epsilon"] <= 5.0
@@ -169,7 +170,7 @@ def test_a_spent_budget_stops_the_training(tmp_path):
 
 def test_ranges_go_to_the_artifact(tmp_path):
     given = net()
-    outcome = federate(fake_quantize=True).apply(given, context(tmp_path))
+    outcome = apply(federate(fake_quantize=True), given, context(tmp_path))
     ranges = outcome.state.ranges
     assert (
         ranges
@@ -179,20 +180,20 @@ def test_ranges_go_to_the_artifact(tmp_path):
     wide = {name: (2 * low, 2 * high) for name, (low, high) in ranges.items()}
     scales = []
     for each in (ranges, wide):
-        quantized = Quantize(use="quantize", how="qat", epochs=0).apply(
-            replace(outcome.state, ranges=each), context(tmp_path)
+        quantized = apply(
+            Quantize(use="quantize", how="qat", epochs=0), replace(outcome.state, ranges=each), context(tmp_path)
         )
         assert quantized.facts["ranges_kept"] == len(ranges)
         scales.append(describe(quantized.state.content).outputs[0].scales[0])
     low, high = ranges["logits/post_activation"] if "logits/post_activation" in ranges else ranges["logits/output"]
     assert scales[0] == pytest.approx((high - low) / 255, rel=0.02)
     assert scales[1] == pytest.approx(2 * scales[0], rel=1e-3)
-    bare = Quantize(use="quantize", how="qat", epochs=0).apply(replace(outcome.state, ranges={}), context(tmp_path))
+    bare = apply(Quantize(use="quantize", how="qat", epochs=0), replace(outcome.state, ranges={}), context(tmp_path))
     assert "ranges_kept" not in bare.facts
 
 
 def test_local_batchnorm_is_judged_at_the_clients(tmp_path):
-    facts = federate(batchnorm="local").apply(net(), context(tmp_path)).facts
+    facts = apply(federate(batchnorm="local"), net(), context(tmp_path)).facts
     assert sorted(facts["client_accuracy"]) == ["client-0001", "client-0002", "client-0003"]
     assert all(0 <= each <= 1 for each in facts["client_accuracy"].values())
     assert facts["rounds"][-1]["validation_accuracy"] is None
@@ -201,7 +202,7 @@ def test_local_batchnorm_is_judged_at_the_clients(tmp_path):
 
 def test_selected_layers_alone_change(tmp_path):
     given = net()
-    outcome = federate(trainable=("logits",)).apply(given, context(tmp_path))
+    outcome = apply(federate(trainable=("logits",)), given, context(tmp_path))
     assert outcome.facts["travels"] == {"variables": 2, "params": 24 * 3 + 3}
     kept = [(a == b).all() for a, b in zip(given.model.get_weights(), outcome.state.model.get_weights(), strict=True)]
     assert kept[:-2] == [True] * (len(kept) - 2)
@@ -210,7 +211,7 @@ def test_selected_layers_alone_change(tmp_path):
 
 def test_a_rehearsal_trains_nothing_and_refuses_what_would_fail(tmp_path):
     given = net()
-    outcome = federate(fake_quantize=True).apply(given, context(tmp_path, "lower"))
+    outcome = apply(federate(fake_quantize=True), given, context(tmp_path, "lower"))
     assert all(
         (a == b).all() for a, b in zip(given.model.get_weights(), outcome.state.model.get_weights(), strict=True)
     )
@@ -218,12 +219,12 @@ def test_a_rehearsal_trains_nothing_and_refuses_what_would_fail(tmp_path):
     assert outcome.facts["clients"] == 3
     assert not (tmp_path / "cache").exists()
     with pytest.raises(UserError, match="no column 'subjct'"):
-        federate(partition="column", column="subjct", clients=None).apply(given, context(tmp_path, "lower"))
+        apply(federate(partition="column", column="subjct", clients=None), given, context(tmp_path, "lower"))
     with pytest.raises(UserError, match="matches no layer"):
-        federate(trainable=("nothing",)).apply(given, context(tmp_path, "lower"))
+        apply(federate(trainable=("nothing",)), given, context(tmp_path, "lower"))
 
 
 def test_deployment_without_terminals_says_how_to_serve(tmp_path):
     with pytest.raises(UserError, match="nobody listens") as caught:
-        federate(engine="deployment", clients=None).apply(net(), context(tmp_path))
+        apply(federate(engine="deployment", clients=None), net(), context(tmp_path))
     assert "tinyc federate serve" in caught.value.remedy

@@ -20,8 +20,8 @@ from tinyc.network import backend
 from tinyc.network.grafting import front_of
 from tinyc.network.signal_layers import BACK, FRONT
 from tinyc.network.state import Net
-from tinyc.passes import PASSES
 from tinyc.run import stored
+from tinyc.spec.passes import PASSES, apply
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.training import teachers
@@ -79,7 +79,7 @@ def same(before, model):
 
 def test_the_network_takes_raw_windows_and_sees_its_own_view(tmp_path):
     net = trained()
-    outcome = preprocess(LOWPASS, NORMALIZE).apply(net, waves.context(tmp_path))
+    outcome = apply(preprocess(LOWPASS, NORMALIZE), net, waves.context(tmp_path))
     assert outcome.state.task == net.task
     raw = inputs(waves.windows()[0][:30], net.task)
     taps = signal.firwin(9, 10, fs=waves.RATE)
@@ -95,7 +95,7 @@ def test_the_network_takes_raw_windows_and_sees_its_own_view(tmp_path):
 
 
 def test_steps_up_to_the_last_median_run_before_the_network(tmp_path):
-    outcome = preprocess(PCA, MEDIAN, NORMALIZE).apply(trained(), waves.context(tmp_path))
+    outcome = apply(preprocess(PCA, MEDIAN, NORMALIZE), trained(), waves.context(tmp_path))
     task = outcome.state.task
     assert [type(each).__name__ for each in task.front.operations] == ["Project", "Median"]
     assert task.input_shape == task.front.output_shape == outcome.state.model.input_shape[1:] == (48, 1, 3)
@@ -112,39 +112,39 @@ def test_only_training_data_is_fitted_on(tmp_path):
     context = waves.context(tmp_path)
     other = replace(context.data.validation, x=context.data.validation.x * 100)
     changed = replace(context, data=replace(context.data, validation=other, calibration=other))
-    first, second = (preprocess(NORMALIZE, PCA).apply(trained(), each) for each in (context, changed))
+    first, second = (apply(preprocess(NORMALIZE, PCA), trained(), each) for each in (context, changed))
     assert first.facts == second.facts
     same(front_weights(first.state.model), second.state.model)
 
 
 def test_the_bytes_a_second(tmp_path):
-    outcome = preprocess(MEDIAN, PCA).apply(trained(), waves.context(tmp_path))
+    outcome = apply(preprocess(MEDIAN, PCA), trained(), waves.context(tmp_path))
     assert outcome.facts["stream"] == {"sensor_bytes_per_second": 400.0, "after_preprocessing_bytes_per_second": 150.0}
     for rate, left in ((None, None), (50.0, 150.0)):
         task = replace(waves.TASK, stream=Stream(400.0, 1.0))
         step = {**LOWPASS, "rate": rate} if rate else MEDIAN
-        facts = preprocess(step, PCA).apply(Net(trained().model, task), waves.context(tmp_path, task=task)).facts
+        facts = apply(preprocess(step, PCA), Net(trained().model, task), waves.context(tmp_path, task=task)).facts
         assert facts["stream"]["after_preprocessing_bytes_per_second"] == left
     task = replace(waves.TASK, stream=None)
-    assert "stream" not in preprocess(PCA).apply(Net(trained().model, task), waves.context(tmp_path, task=task)).facts
+    assert "stream" not in apply(preprocess(PCA), Net(trained().model, task), waves.context(tmp_path, task=task)).facts
 
 
 def test_what_cannot_be_preprocessed_is_refused(tmp_path):
-    once = preprocess(NORMALIZE).apply(trained(), waves.context(tmp_path)).state
+    once = apply(preprocess(NORMALIZE), trained(), waves.context(tmp_path)).state
     with pytest.raises(UserError, match="preprocessed already"):
-        preprocess(NORMALIZE).apply(once, after(once, waves.context(tmp_path)))
-    fronted = preprocess(MEDIAN).apply(trained(), waves.context(tmp_path)).state
+        apply(preprocess(NORMALIZE), once, after(once, waves.context(tmp_path)))
+    fronted = apply(preprocess(MEDIAN), trained(), waves.context(tmp_path)).state
     with pytest.raises(UserError, match="preprocessed already"):
-        preprocess(NORMALIZE).apply(fronted, after(fronted, waves.context(tmp_path)))
+        apply(preprocess(NORMALIZE), fronted, after(fronted, waves.context(tmp_path)))
     with pytest.raises(UserError, match="reads text"):
-        preprocess(NORMALIZE).apply(texts.net(), texts.context(tmp_path))
+        apply(preprocess(NORMALIZE), texts.net(), texts.context(tmp_path))
 
 
 @pytest.mark.parametrize("steps", [(MEDIAN, NORMALIZE, PCA), (LOWPASS, NORMALIZE)], ids=["front", "layers"])
 @pytest.mark.parametrize("views", [1, "fresh"])
 def test_a_student_stands_on_the_reduced_signal_and_its_teacher_hears_the_raw_one(tmp_path, monkeypatch, steps, views):
     context = waves.context(tmp_path, trained())
-    state = preprocess(*steps).apply(trained(), context).state
+    state = apply(preprocess(*steps), trained(), context).state
     heard = []
 
     def listening(model, task):
@@ -156,7 +156,7 @@ def test_a_student_stands_on_the_reduced_signal_and_its_teacher_hears_the_raw_on
 
     monkeypatch.setattr(teachers, "listening", listening)
     keys = {"student": waves.student(tmp_path), "views": views, **TRAINING}
-    outcome = made("distill", **keys).apply(state, after(state, context))
+    outcome = apply(made("distill", **keys), state, after(state, context))
     same(front_weights(state.model)[: len(front_weights(front_of(state.model)))], outcome.state.model)
     assert outcome.state.model.get_layer("stem").input_shape == (None, 48, 1, 3 if PCA in steps else 4)
     assert not [layer for layer in outcome.state.model.layers if layer.name.startswith(BACK)]
@@ -169,17 +169,17 @@ def test_a_student_stands_on_the_reduced_signal_and_its_teacher_hears_the_raw_on
 
 def test_soft_labels_are_those_of_the_raw_signal_with_a_front_and_without(tmp_path):
     context = waves.context(tmp_path, trained())
-    state = preprocess(MEDIAN, NORMALIZE).apply(trained(), context).state
+    state = apply(preprocess(MEDIAN, NORMALIZE), trained(), context).state
     keys = {"student": waves.student(tmp_path), "views": 1, **TRAINING}
-    plain = made("distill", **keys).apply(trained(), context)
-    fronted = made("distill", **keys).apply(state, after(state, context))
+    plain = apply(made("distill", **keys), trained(), context)
+    fronted = apply(made("distill", **keys), state, after(state, context))
     stores = [each.facts["store"] for each in (plain, fronted)]
     assert stores[0]["key"] == stores[1]["key"]
     assert [each["views_reused"] for each in stores] == [0, 1]
     assert stores[0]["teacher_train_accuracy"] == stores[1]["teacher_train_accuracy"]
     assert plain.facts["teacher_validation_accuracy"] == fronted.facts["teacher_validation_accuracy"]
     elsewhere = waves.context(tmp_path / "other", trained())
-    alone = made("distill", **keys).apply(state, after(state, elsewhere))
+    alone = apply(made("distill", **keys), state, after(state, elsewhere))
     assert alone.facts["store"] == {**stores[0], "views_reused": 0}
 
 
@@ -196,14 +196,14 @@ LATER = [
 @functools.cache
 def projected(folder):
     wide = Net(waves.network(24), waves.TASK)
-    return preprocess(LOWPASS, NORMALIZE, PCA).apply(wide, waves.context(folder)).state
+    return apply(preprocess(LOWPASS, NORMALIZE, PCA), wide, waves.context(folder)).state
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("use", "keys"), LATER, ids=[f"{use}-{keys.get('how', '')}" for use, keys in LATER])
 def test_later_passes_leave_the_layers_alone(tmp_path, tmp_path_factory, use, keys):
     state = projected(tmp_path_factory.getbasetemp())
-    outcome = made(use, **keys).apply(state, after(state, waves.context(tmp_path, trained())))
+    outcome = apply(made(use, **keys), state, after(state, waves.context(tmp_path, trained())))
     same(front_weights(state.model), outcome.state.model)
     assert [layer.name for layer in outcome.state.model.layers[1:4]] == [f"{FRONT}mix", f"{FRONT}filter", f"{BACK}mix"]
     told = {skip.layer: skip.why for skip in outcome.skipped}
@@ -223,7 +223,7 @@ def test_training_under_int8_rounding_leaves_the_layers_alone(tmp_path, tmp_path
     monkeypatch.setattr(qat, "settle", lambda wrapped: (seen.append(wrapped), settle(wrapped)))
     state = projected(tmp_path_factory.getbasetemp())
     context = after(state, waves.context(tmp_path, trained()))
-    outcome = made("quantize", how="qat", weight_decay=0.1, **TRAINING).apply(state, context)
+    outcome = apply(made("quantize", how="qat", weight_decay=0.1, **TRAINING), state, context)
     assert outcome.skipped == ()
     wrapped = seen[-1]
     for name in (f"{FRONT}mix", f"{FRONT}filter", f"{BACK}mix"):
@@ -238,12 +238,12 @@ def test_training_under_int8_rounding_leaves_the_layers_alone(tmp_path, tmp_path
                                                                NORMALIZE)], ids=["layers", "front"])  # fmt: skip
 def test_the_artifact_takes_raw_windows(tmp_path, steps):
     context = waves.context(tmp_path, trained())
-    state = preprocess(*steps).apply(trained(), context).state
+    state = apply(preprocess(*steps), trained(), context).state
     context = after(state, context)
-    state = made("distill", student=waves.student(tmp_path), epochs=12, views=2, batch=24, learning_rate=0.01).apply(
-        state, context).state  # fmt: skip
-    flat = made("quantize", how="ptq").apply(state, context).state
-    exported = made("export").apply(flat, context)
+    taught = made("distill", student=waves.student(tmp_path), epochs=12, views=2, batch=24, learning_rate=0.01)
+    state = apply(taught, state, context).state
+    flat = apply(made("quantize", how="ptq"), state, context).state
+    exported = apply(made("export"), flat, context)
     x, y = (each[240:] for each in waves.windows())
     content = exported.state.content
     assert describe(content).inputs[0].shape == (1, *state.task.input_shape)
@@ -262,14 +262,14 @@ def test_the_artifact_takes_raw_windows(tmp_path, steps):
     assert exported.state.tables["preprocess"] == 4 * 16
     assert b"model_preprocess" in exported.files["model_data.h"]
     assert b"PREPROCESS_SCALE" not in exported.files["model_data.h"]
-    only = made("export", formats=["tflite"]).apply(flat, context)
+    only = apply(made("export", formats=["tflite"]), flat, context)
     assert set(only.files) == {"model.tflite", "preprocess.json"}
     assert "preprocess" not in only.state.tables
 
 
 @pytest.mark.parametrize("steps", [(MEDIAN, PCA), (PCA,)], ids=["front", "layers"])
 def test_a_stored_state_is_read_back(tmp_path, steps):
-    state = preprocess(*steps).apply(trained(), waves.context(tmp_path)).state
+    state = apply(preprocess(*steps), trained(), waves.context(tmp_path)).state
     step = tmp_path / "01-preprocess-abc"
     store(step, {"state": stored.describe(state)}, stored.state_files(state))
     found = stored.load_state(step, waves.TASK, dict)
@@ -288,7 +288,7 @@ def test_rows_of_numbers(tmp_path, steps):
     context = waves.context(tmp_path, task=task)
     split = replace(context.data.train, x=context.data.train.x[:, 7, 0])
     context = replace(context, data=replace(context.data, train=split, validation=split, calibration=split))
-    outcome = preprocess(*steps).apply(Net(model, task), context)
+    outcome = apply(preprocess(*steps), Net(model, task), context)
     rows = inputs(split.x, task)
     front = front_of(outcome.state.model).predict(rows, verbose=0)
     np.testing.assert_allclose(front.std(0), 1, atol=1e-3)
@@ -297,7 +297,7 @@ def test_rows_of_numbers(tmp_path, steps):
             outcome.state.model.predict(rows, verbose=0), model.predict(rows, verbose=0), atol=1e-4
         )
     assert outcome.facts["stream"]["after_preprocessing_bytes_per_second"] == 10 * front.shape[1]
-    aware = made("quantize", how="qat", epochs=1, batch=40).apply(outcome.state, after(outcome.state, context))
+    aware = apply(made("quantize", how="qat", epochs=1, batch=40), outcome.state, after(outcome.state, context))
     assert aware.skipped == ()
     with pytest.raises(UserError, match="denoise takes windows"):
-        preprocess(MEDIAN).apply(Net(model, task), context)
+        apply(preprocess(MEDIAN), Net(model, task), context)

@@ -17,7 +17,8 @@ from tinyc.data.tokens import Tokenizer, from_vocabulary
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.passes.prune import Prune
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.prune import Prune
 
 EMBEDDED = Path(__file__).parents[2] / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
 TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
@@ -108,7 +109,7 @@ def test_channels_then_fine_tuning(tmp_path, importance):
     state = network()
     before = [weight.copy() for weight in state.model.get_weights()]
     prune = Prune(use="prune", how="channels", fraction=0.5, importance=importance, epochs=1, batch=32)
-    outcomes = [prune.apply(state, context(tmp_path / str(run), state)) for run in range(2)]
+    outcomes = [apply(prune, state, context(tmp_path / str(run), state)) for run in range(2)]
     model, facts = outcomes[0].state.model, outcomes[0].facts
     assert [model.get_layer(name).filters for name in ("stem", "body", "top")] == [4, 4, 8]
     assert facts["groups"] == [
@@ -131,7 +132,7 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
     )  # fmt: skip
     assert Prune(**prune.model_dump()) == prune
     assert prune.ranked
-    outcomes = [prune.apply(state, context(tmp_path / str(run), state)) for run in range(2)]
+    outcomes = [apply(prune, state, context(tmp_path / str(run), state)) for run in range(2)]
     facts = outcomes[0].facts
     assert facts["params_after"] <= 0.6 * facts["params_before"]
     assert facts["macs_after"] < facts["macs_before"]
@@ -145,7 +146,7 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
     both = zip(*(outcome.state.model.get_weights() for outcome in outcomes), strict=True)
     assert all(np.array_equal(first, second) for first, second in both)
     for side in ("lower", "upper"):
-        rehearsed = prune.apply(state, context(tmp_path, state, side)).facts
+        rehearsed = apply(prune, state, context(tmp_path, state, side)).facts
         assert rehearsed["params_after"] == pytest.approx(facts["params_after"], rel=0.1)
 
 
@@ -168,12 +169,12 @@ def test_a_kill_in_a_later_round_repeats_no_finished_epoch(tmp_path, killed, lef
     """Rounds of one and two epochs of 256 examples; the kill comes in the second round."""
     state = network()
     prune = Prune(use="prune", how="channels", fraction=0.5, rounds=2, epochs=3, batch=64)
-    wanted = prune.apply(state, context(tmp_path / "undisturbed", state))
+    wanted = apply(prune, state, context(tmp_path / "undisturbed", state))
     lent = context(tmp_path / "killed", state)
     with pytest.raises(KeyboardInterrupt):
-        prune.apply(state, replace(lent, progress=Killed(killed)))
+        apply(prune, state, replace(lent, progress=Killed(killed)))
     counted = Killed()
-    outcome = prune.apply(state, replace(lent, progress=counted))
+    outcome = apply(prune, state, replace(lent, progress=counted))
     assert counted.done == left
     assert outcome.facts == wanted.facts
     both = zip(outcome.state.model.get_weights(), wanted.state.model.get_weights(), strict=True)
@@ -197,34 +198,34 @@ def test_amounts_from_a_sensitivity_file(tmp_path):
     for drop, left in ((0.01, (6, 12)), (0.1, (4, 12)), (0.001, (8, 16))):
         prune = Prune(use="prune", how="channels", sensitivity=str(path), drop=drop, epochs=0)
         for side in (None, "lower"):
-            model = prune.apply(state, context(tmp_path, state, side)).state.model
+            model = apply(prune, state, context(tmp_path, state, side)).state.model
             assert (model.get_layer("stem").filters, model.get_layer("top").filters) == left
     wider = network(12)
     for side in (None, "lower"):
         with pytest.raises(UserError, match="stem, body had 8 channels when measured and have 12") as error:
-            prune.apply(wider, context(tmp_path, wider, side))
+            apply(prune, wider, context(tmp_path, wider, side))
         assert str(path) in str(error.value)
     path.write_text("{}")
     with pytest.raises(UserError, match=r"is no sensitivity\.json"):
-        prune.apply(state, context(tmp_path, state))
+        apply(prune, state, context(tmp_path, state))
 
 
 @pytest.mark.parametrize("side", ["lower", "upper"])
 def test_rehearsal_has_the_final_shape_and_trains_nothing(tmp_path, side):
     state = network()
     prune = Prune(use="prune", how="channels", fraction=0.5, importance="taylor", epochs=50)
-    outcome = prune.apply(state, context(tmp_path, state, side))
+    outcome = apply(prune, state, context(tmp_path, state, side))
     assert outcome.facts["fine_tune"].get("epochs", 0) == 0
     assert outcome.state.model.get_layer("top").filters == 8
     prune = Prune(use="prune", how="magnitude", sparsity=0.5, epochs=50)
-    assert prune.apply(state, context(tmp_path, state, side)).facts["sparsity"]["top"] == 0.5
+    assert apply(prune, state, context(tmp_path, state, side)).facts["sparsity"]["top"] == 0.5
 
 
 def test_global_scope_lies_between_its_rehearsals(tmp_path):
     state = network()
     prune = Prune(use="prune", how="channels", fraction=0.5, scope="global", epochs=0)
     lower, real, upper = (
-        prune.apply(state, context(tmp_path, state, side)).facts["params_after"] for side in ("lower", None, "upper")
+        apply(prune, state, context(tmp_path, state, side)).facts["params_after"] for side in ("lower", None, "upper")
     )
     assert lower <= real <= upper
     assert lower < upper
@@ -234,13 +235,13 @@ def test_magnitude_trains_to_its_zeros_and_channels_keep_them(tmp_path):
     state = network()
     only = [{"match": "type:Conv2D"}, {"match": "body", "sparsity": 0.8}]
     prune = Prune(use="prune", how="magnitude", sparsity=0.5, only=only, epochs=2, batch=32)
-    outcome = prune.apply(state, context(tmp_path, state))
+    outcome = apply(prune, state, context(tmp_path, state))
     sparsity = outcome.facts["sparsity"]
     assert sparsity == pytest.approx({"stem": 0.5, "body": 0.8, "top": 0.5}, abs=0.01)
     assert [layer.name for layer in outcome.state.model.layers] == [layer.name for layer in state.model.layers]
 
     prune = Prune(use="prune", how="channels", fraction=0.25, only=["top"], epochs=1, batch=32)
-    later = prune.apply(outcome.state, context(tmp_path, state)).state.model
+    later = apply(prune, outcome.state, context(tmp_path, state)).state.model
     old, new = (model.get_layer("body").get_weights()[0] for model in (outcome.state.model, later))
     assert np.array_equal(old == 0, new == 0)
     assert not np.array_equal(old, new)
@@ -248,7 +249,7 @@ def test_magnitude_trains_to_its_zeros_and_channels_keep_them(tmp_path):
 
 def test_two_of_four(tmp_path):
     state = network()
-    outcome = Prune(use="prune", how="magnitude", pattern="2:4", epochs=1).apply(state, context(tmp_path, state))
+    outcome = apply(Prune(use="prune", how="magnitude", pattern="2:4", epochs=1), state, context(tmp_path, state))
     kernel = outcome.state.model.get_layer("top").get_weights()[0]
     blocks = np.count_nonzero(np.moveaxis(kernel, 2, 3).reshape(-1, 4), axis=1)
     assert (blocks == 2).all()
@@ -266,13 +267,13 @@ def test_subclassed_network_is_refused(tmp_path):
     state = Net(Own(), TASK)
     for keys in ({"how": "channels", "fraction": 0.5}, {"how": "magnitude", "sparsity": 0.5}):
         with pytest.raises(UserError, match="pruning needs a functional network"):
-            Prune(use="prune", **keys).apply(state, context(tmp_path, state))
+            apply(Prune(use="prune", **keys), state, context(tmp_path, state))
 
 
 def test_a_pruned_network_lowers_to_int8(tmp_path):
     state = network()
     prune = Prune(use="prune", how="channels", fraction=0.3, epochs=1, batch=32)
-    model = prune.apply(state, context(tmp_path, state)).state.model
+    model = apply(prune, state, context(tmp_path, state)).state.model
     images = data().train.x[:64].astype(np.float32) / 255
     tf = backend.tensorflow()
     lite = tf.lite
@@ -314,7 +315,7 @@ def test_heads_of_text_networks_and_their_facts(tmp_path, network, importance):
     facts = {}
     for side in (None, "lower"):
         lent = replace(context(tmp_path, state, side), data=words)
-        outcome = prune.apply(state, lent)
+        outcome = apply(prune, state, lent)
         names = [layer.name for layer in outcome.state.model.layers if type(layer).__name__ == "Attention"]
         assert [outcome.state.model.get_layer(name).heads for name in names] == [2, 2]
         facts = outcome.facts

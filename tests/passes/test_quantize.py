@@ -16,8 +16,9 @@ from tinyc.compression.clustering.tables import distinct
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net
-from tinyc.passes.quantize import Quantize
 from tinyc.quantization.int8_facts import calibration_notes
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.read.counterparts import BIAS, WEIGHTS, heavy, held, opened
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
@@ -61,7 +62,7 @@ def test_bad_keys(keys, message):
 
 
 def test_every_training_key_is_refused_without_training():
-    from tinyc.passes.quantize import TRAINING
+    from tinyc.spec.passes.quantize import TRAINING
     from tinyc.spec.training import FitOptions
 
     assert set(TRAINING) == set(FitOptions.model_fields)
@@ -69,7 +70,7 @@ def test_every_training_key_is_refused_without_training():
 
 def test_post_training(tmp_path):
     source = artifacts.net()
-    outcome = Quantize(use="quantize", calibration=30).apply(source, artifacts.context(tmp_path, source))
+    outcome = apply(Quantize(use="quantize", calibration=30), source, artifacts.context(tmp_path, source))
     assert isinstance(outcome.state, Flat)
     assert outcome.state.content != artifacts.content()
     facts = outcome.facts
@@ -90,14 +91,14 @@ def test_training_keeps_zeros_and_the_source_and_repeats(tmp_path):
     contents = []
     for run in ("one", "two"):
         (tmp_path / run).mkdir()
-        outcome = aware.apply(source, artifacts.context(tmp_path / run, source))
+        outcome = apply(aware, source, artifacts.context(tmp_path / run, source))
         contents.append(outcome.state.content)
         assert outcome.facts["fine_tune"]["epochs"] == 1
         assert outcome.facts["zero_weights_before"] > 0.45
         assert outcome.facts["zero_weights_after"] >= outcome.facts["zero_weights_before"]
     assert contents[0] == contents[1]
     assert [weight.tobytes() for weight in source.model.get_weights()] == before
-    untrained = Quantize(use="quantize", how="qat", epochs=0).apply(source, artifacts.context(tmp_path, source))
+    untrained = apply(Quantize(use="quantize", how="qat", epochs=0), source, artifacts.context(tmp_path, source))
     assert untrained.state.content != contents[0]
     assert zero_weights(contents[0]) >= zero_weights(untrained.state.content) - 0.01
 
@@ -105,8 +106,8 @@ def test_training_keeps_zeros_and_the_source_and_repeats(tmp_path):
 def test_a_rehearsal_has_the_shape_of_the_run(tmp_path):
     source = artifacts.net()
     aware = Quantize(use="quantize", how="qat", epochs=50)
-    rehearsed = aware.apply(source, artifacts.context(tmp_path, source, "lower")).state.content
-    untrained = Quantize(use="quantize", how="qat", epochs=0).apply(source, artifacts.context(tmp_path, source))
+    rehearsed = apply(aware, source, artifacts.context(tmp_path, source, "lower")).state.content
+    untrained = apply(Quantize(use="quantize", how="qat", epochs=0), source, artifacts.context(tmp_path, source))
     assert rehearsed == untrained.state.content
     assert not list(tmp_path.iterdir())
 
@@ -122,7 +123,7 @@ def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
 
     source = Net(Own(name="own"), artifacts.TASK)
     with pytest.raises(UserError, match="subclassed") as raised:
-        Quantize(use="quantize", how="qat").apply(source, artifacts.context(tmp_path, source))
+        apply(Quantize(use="quantize", how="qat"), source, artifacts.context(tmp_path, source))
     assert 'how = "ptq"' in raised.value.remedy
 
 
@@ -130,10 +131,10 @@ def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
 def test_what_tfmot_would_not_read_is_refused(key, value, tmp_path):
     source = artifacts.net()
     with pytest.raises(UserError, match="no effect with how") as raised:
-        Quantize(use="quantize", how="qat", **{key: value}).apply(source, artifacts.context(tmp_path, source, "lower"))
+        apply(Quantize(use="quantize", how="qat", **{key: value}), source, artifacts.context(tmp_path, source, "lower"))
     assert raised.value.where == f"quantize: {key}"
     usual, said = (
-        Quantize(use="quantize", how="qat", **keys).apply(source, artifacts.context(tmp_path, source, "lower"))
+        apply(Quantize(use="quantize", how="qat", **keys), source, artifacts.context(tmp_path, source, "lower"))
         for keys in ({}, {"per_channel_dense": False})
     )
     assert usual.state.content == said.state.content
@@ -141,7 +142,7 @@ def test_what_tfmot_would_not_read_is_refused(key, value, tmp_path):
 
 def run(keys, tmp_path, source=None, rehearse=None):
     source = source or artifacts.net()
-    return Quantize(use="quantize", **keys).apply(source, artifacts.context(tmp_path, source, rehearse))
+    return apply(Quantize(use="quantize", **keys), source, artifacts.context(tmp_path, source, rehearse))
 
 
 def test_int4_weights_halve_and_are_measured(tmp_path):
@@ -240,7 +241,7 @@ def test_int16_activations_come_nearer_than_int8(tmp_path):
 def test_int16_is_refused_where_tflm_lacks_an_operator(tmp_path):
     source = Net(sentences.network(), sentences.TASK)
     with pytest.raises(UserError, match="'INT16' is not supported by gather") as raised:
-        Quantize(use="quantize", activations="int16").apply(source, sentences.context(tmp_path, source, "lower"))
+        apply(Quantize(use="quantize", activations="int16"), source, sentences.context(tmp_path, source, "lower"))
     assert raised.value.where == "quantize: activations"
 
 
@@ -296,7 +297,7 @@ def test_equalizing_a_clustered_network_is_refused(tmp_path):
     source = artifacts.net()
     context = replace(artifacts.context(tmp_path, source), earlier=(SimpleNamespace(use="cluster"),))
     with pytest.raises(UserError, match="undo the tables of `cluster`"):
-        Quantize(use="quantize", equalize=True).apply(source, context)
+        apply(Quantize(use="quantize", equalize=True), source, context)
 
 
 def test_bits_are_chosen_for_a_flash_target(tmp_path):
@@ -341,7 +342,7 @@ def test_tables_that_were_chosen_survive_training(tmp_path):
 def test_clipping_is_told_by_tensor(tmp_path):
     source = artifacts.net()
     clip = Quantize(use="quantize", calibrate="percentile", percentile=95.0)
-    outcome = clip.apply(source, artifacts.context(tmp_path, source))
+    outcome = apply(clip, source, artifacts.context(tmp_path, source))
     ranges = outcome.facts["ranges"]
     assert 0 < ranges["clipped"] <= ranges["activations"]
     assert 0 < ranges["largest"]["fraction_left"] < 1
@@ -349,12 +350,12 @@ def test_clipping_is_told_by_tensor(tmp_path):
     assert ranges["largest"]["tensor"] in {tensor.name for tensor in described.tensors}
     assert outcome.state.content != artifacts.content()
     whole = Quantize(use="quantize", calibrate="percentile", percentile=100.0)
-    assert whole.apply(source, artifacts.context(tmp_path, source)).facts["ranges"]["clipped"] == 0
+    assert apply(whole, source, artifacts.context(tmp_path, source)).facts["ranges"]["clipped"] == 0
 
 
 def test_a_transformer_takes_ids_and_stays_whole_in_int8(tmp_path):
     source = Net(sentences.network(), sentences.TASK)
-    outcome = Quantize(use="quantize").apply(source, sentences.context(tmp_path, source))
+    outcome = apply(Quantize(use="quantize"), source, sentences.context(tmp_path, source))
     facts = outcome.facts
     assert facts["input"] == {"dtype": "int32", "shape": [1, sentences.TOKENS]}
     assert set(facts["output"]) == {"scale", "zero_point"}
@@ -366,10 +367,10 @@ def test_a_transformer_takes_ids_and_stays_whole_in_int8(tmp_path):
 def test_dense_layers_over_tokens_by_channel_are_warned_of(tmp_path):
     source = Net(sentences.network(), sentences.TASK)
     asked = Quantize(use="quantize", per_channel_dense=True)
-    facts = asked.apply(source, sentences.context(tmp_path, source)).facts
+    facts = apply(asked, source, sentences.context(tmp_path, source)).facts
     assert "per_channel_dense = false" in facts["notes"][0]
     assert "layer0_inner" in facts["per_channel_dense"]["layers"]
-    usual = Quantize(use="quantize").apply(artifacts.net(), artifacts.context(tmp_path))
+    usual = apply(Quantize(use="quantize"), artifacts.net(), artifacts.context(tmp_path))
     assert "notes" not in usual.facts
 
 
@@ -383,7 +384,7 @@ def test_a_transformer_trains_under_int8_rounding_keeps_zeros_and_repeats(tmp_pa
     outcomes = []
     for run in ("one", "two"):
         (tmp_path / run).mkdir()
-        outcomes.append(aware.apply(source, sentences.context(tmp_path / run, source)))
+        outcomes.append(apply(aware, source, sentences.context(tmp_path / run, source)))
     first, second = outcomes
     assert first.state.content == second.state.content
     assert first.facts["fine_tune"]["epochs"] == 1
@@ -391,7 +392,7 @@ def test_a_transformer_trains_under_int8_rounding_keeps_zeros_and_repeats(tmp_pa
     assert first.skipped == ()
     assert [weight.tobytes() for weight in source.model.get_weights()] == before
     untrained = Quantize(use="quantize", per_channel_dense=False, calibrate="percentile")
-    assert untrained.apply(source, sentences.context(tmp_path, source)).state.content != first.state.content
+    assert apply(untrained, source, sentences.context(tmp_path, source)).state.content != first.state.content
 
 
 def test_padding_is_hidden_even_where_no_calibration_sentence_has_any(tmp_path):
@@ -401,7 +402,7 @@ def test_padding_is_hidden_even_where_no_calibration_sentence_has_any(tmp_path):
     calibration = context.data.calibration
     full = replace(calibration, x=np.array([words] * len(calibration), object))
     context = replace(context, data=replace(context.data, calibration=full))
-    flat = Quantize(use="quantize", per_channel_dense=False).apply(source, context).state
+    flat = apply(Quantize(use="quantize", per_channel_dense=False), source, context).state
     described = describe(flat.content)
     masks = [described.tensors[op.outputs[0]] for op in described.ops if op.name == "GATHER" and "mask" in op.layer]
     assert [tensor.scales[0] for tensor in masks] == [pytest.approx(16 / 255, rel=1e-3)]
@@ -431,6 +432,6 @@ def test_calibration_by_other_than_the_recipe_says_is_noted(
 
 def test_the_notes_speak_of_the_recipes_own_number(tmp_path: Path) -> None:
     source = artifacts.net()
-    outcome = Quantize(use="quantize", calibration=300).apply(source, artifacts.context(tmp_path, source))
+    outcome = apply(Quantize(use="quantize", calibration=300), source, artifacts.context(tmp_path, source))
     assert outcome.facts["notes"][0].startswith("quantize has calibration = 300, and [data] sets 40 examples aside")
     assert outcome.facts["notes"][0].endswith("[data] calibration = 200 gives more")

@@ -16,12 +16,13 @@ from tinyc.core.errors import UserError
 from tinyc.data.tokens import Tokenizer
 from tinyc.network import backend
 from tinyc.network.state import Net
-from tinyc.passes.trim_vocabulary import TrimVocabulary
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.trim_vocabulary import TrimVocabulary
 
 
 def trim(folder, state=None, **keys):
     state = state or texts.net()
-    outcome = TrimVocabulary(**keys).apply(state, texts.context(folder, source=state))
+    outcome = apply(TrimVocabulary(**keys), state, texts.context(folder, source=state))
     return state, outcome, outcome.state.task.tokenizer
 
 
@@ -102,7 +103,7 @@ def test_facts_tell_unknown_tokens_length_and_the_source(tmp_path):
 
 def test_trimmed_twice_still_names_the_sources_ids(tmp_path):
     source, first, _ = trim(tmp_path, coverage=1.0)
-    outcome = TrimVocabulary(count=2).apply(first.state, texts.context(tmp_path, source=source))
+    outcome = apply(TrimVocabulary(count=2), first.state, texts.context(tmp_path, source=source))
     trimmed = outcome.state.task.tokenizer
     assert trimmed.origin == tuple(texts.PIECES.index(piece) for piece in trimmed.vocabulary)
     assert len(trimmed.vocabulary) < len(first.state.task.tokenizer.vocabulary)
@@ -127,15 +128,15 @@ def test_template_processing_is_renumbered():
 
 def test_a_rehearsal_has_the_same_shape_and_asks_no_source(tmp_path):
     state = texts.net()
-    real = TrimVocabulary(count=2).apply(state, texts.context(tmp_path, source=state))
-    plan = TrimVocabulary(count=2).apply(state, texts.context(tmp_path, source=state, rehearse="lower"))
+    real = apply(TrimVocabulary(count=2), state, texts.context(tmp_path, source=state))
+    plan = apply(TrimVocabulary(count=2), state, texts.context(tmp_path, source=state, rehearse="lower"))
     assert plan.state.task == real.state.task
     assert plan.facts["source_accuracy_on_trimmed"] is None
 
 
 def test_what_cannot_be_trimmed_is_refused(tmp_path):
     with pytest.raises(UserError, match="reads no text"):
-        TrimVocabulary(count=2).apply(artifacts.net(), artifacts.context(tmp_path))
+        apply(TrimVocabulary(count=2), artifacts.net(), artifacts.context(tmp_path))
     with pytest.raises(UserError, match="rows for"):
         trim(tmp_path, state=texts.net(vocabulary=20), count=2)
     keras = backend.keras()

@@ -18,8 +18,8 @@ from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat
-from tinyc.passes import PASSES
-from tinyc.passes.verify import Verify
+from tinyc.spec.passes import PASSES, apply
+from tinyc.spec.passes.verify import Verify
 from tinyc.tflite.run.pool import Pool
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "interpreters"))
@@ -51,7 +51,7 @@ def context(pool: Pool, rehearse: Any = None) -> Context:
 @pytest.mark.parametrize("rehearse", [None, "lower"])
 def test_the_artifact_comes_back_untouched_with_the_facts(pool: Pool, rehearse: Any) -> None:
     flat = Flat(tiny.plain(), TASK, tables={"labels": 5})
-    outcome = Verify().apply(flat, context(pool, rehearse))
+    outcome = apply(Verify(), flat, context(pool, rehearse))
     assert outcome.state == flat
     assert outcome.facts["agreed"] is True
     assert outcome.facts["examples"] == 40
@@ -60,7 +60,7 @@ def test_the_artifact_comes_back_untouched_with_the_facts(pool: Pool, rehearse: 
 
 def test_an_operator_that_tflm_lacks_is_an_error(pool: Pool) -> None:
     with pytest.raises(UserError, match=r"no GELU.*layer bent"):
-        Verify().apply(Flat(tiny.with_gelu(), TASK), context(pool))
+        apply(Verify(), Flat(tiny.with_gelu(), TASK), context(pool))
 
 
 def test_it_is_registered_and_takes_no_options() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tinyc.core.errors import UserError
-from tinyc.passes.federate import Federate
-from tinyc.passes.preprocess import Preprocess
 from tinyc.spec.load import load
 from tinyc.spec.order import check_order, legal_order, rescales, warnings
+from tinyc.spec.passes.federate import Federate
+from tinyc.spec.passes.preprocess import Preprocess
 from tinyc.spec.recipe import Step
 
 KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}

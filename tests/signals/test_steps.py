@@ -8,7 +8,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from tinyc.passes import PASSES
+from tinyc.spec.passes import PASSES
 
 AVERAGE = {"op": "denoise", "how": "moving_average"}
 MEDIAN = {"op": "denoise", "how": "median"}
@@ -51,7 +51,7 @@ def test_filters_before_a_median_are_not_folded_and_may_be_many():
 
 def test_a_recipe_is_read_without_any_library():
     code = (
-        "import sys; from tinyc.passes import PASSES\n"
+        "import sys; from tinyc.spec.passes import PASSES\n"
         "PASSES['preprocess'].model_validate({'use': 'preprocess', 'steps': [{'op': 'normalize'}]})\n"
         "print([name for name in ('numpy', 'scipy', 'sklearn', 'pywt', 'tensorflow') if name in sys.modules])"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lessons import Lent, Notes, digest, network
 
-from tinyc.passes.distill import Distill
+from tinyc.spec.passes.distill import Distill
 from tinyc.spec.training import FitOptions
 from tinyc.training.fine_tuning import fine_tune
 

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.core.errors import UserError
 from tinyc.network import backend
-from tinyc.passes.distill import Distill
+from tinyc.spec.passes import apply
+from tinyc.spec.passes.distill import Distill
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training.private import steps
@@ -278,7 +279,7 @@ def distill(**fields: Any) -> Distill:
 
 
 def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(lent: Lent) -> None:
-    facts = distill().apply(lent.source, lent).facts
+    facts = apply(distill(), lent.source, lent).facts
     told = facts["privacy"]
     assert facts["objective"] == "distillation"
     assert told["steps"] == 8
@@ -291,10 +292,10 @@ def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(le
 
 
 def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Lent) -> None:
-    chosen = distill(privacy={"noise": None, "epsilon": 8.0}, alpha=0).apply(lent.source, lent).facts["privacy"]
+    chosen = apply(distill(privacy={"noise": None, "epsilon": 8.0}, alpha=0), lent.source, lent).facts["privacy"]
     assert 7.9 < chosen["epsilon"] <= 8.0
     assert chosen["stopped"] is None
-    given = distill(privacy={"noise": 1.0, "epsilon": 3.0}, alpha=0, epochs=6).apply(lent.source, lent).facts
+    given = apply(distill(privacy={"noise": 1.0, "epsilon": 3.0}, alpha=0, epochs=6), lent.source, lent).facts
     assert given["privacy"]["epsilon"] <= 3.0
     assert given["privacy"]["steps"] < 24
     assert f"after {given['privacy']['steps']} of 24 steps" in given["privacy"]["stopped"]
@@ -302,12 +303,12 @@ def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Lent) -> None:
 
 
 def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Lent) -> None:
-    whole = distill(epochs=3).apply(lent.source, lent)
+    whole = apply(distill(epochs=3), lent.source, lent)
     lent.progress = Notes(fail_at=240)
     with pytest.raises(KeyboardInterrupt):
-        distill(epochs=3).apply(lent.source, lent)
+        apply(distill(epochs=3), lent.source, lent)
     lent.progress = Notes()
-    resumed = distill(epochs=3).apply(lent.source, lent)
+    resumed = apply(distill(epochs=3), lent.source, lent)
     assert digest(resumed.state.model) == digest(whole.state.model)
     assert resumed.facts["loss"] == whole.facts["loss"]
     assert resumed.facts["examples"] == whole.facts["examples"]
@@ -318,9 +319,9 @@ def test_a_student_with_batch_normalization_needs_it_frozen(lent: Lent) -> None:
     for rehearse in (None, "lower"):
         lent.rehearse = rehearse
         with pytest.raises(UserError, match="normalizes by its batch"):
-            distill(student=student, alpha=0).apply(lent.source, lent)
+            apply(distill(student=student, alpha=0), lent.source, lent)
     lent.rehearse = None
-    model = distill(student=student, alpha=0, batchnorm="frozen").apply(lent.source, lent).state.model
+    model = apply(distill(student=student, alpha=0, batchnorm="frozen"), lent.source, lent).state.model
     _, _, mean, variance = model.get_layer("norm").get_weights()
     assert (mean == 0).all()
     assert (variance == 1).all()
@@ -347,6 +348,6 @@ def test_frozen_batch_normalization_goes_with_privacy_alone() -> None:
 
 def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
     lent.rehearse = "lower"
-    outcome = distill().apply(lent.source, lent)
+    outcome = apply(distill(), lent.source, lent)
     assert outcome.state.task == TASK
     assert outcome.facts["epochs"] == 0

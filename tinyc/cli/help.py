@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tinyc.passes import PASSES
 from tinyc.spec.bounds import METRICS
 from tinyc.spec.builders import Builder
 from tinyc.spec.load import schemas, unknown_value
+from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Sections
 
 KINDS = {"net": "Keras network", "flat": ".tflite"}

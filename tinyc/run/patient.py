@@ -18,7 +18,6 @@ from tinyc.core.run_folder import RunFolder
 from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net
-from tinyc.passes import PASSES
 from tinyc.quantization.input_scaling import pulled_out
 from tinyc.run import doctor, keys, stored
 from tinyc.run.bench import Bench
@@ -29,6 +28,7 @@ from tinyc.run.stored import Done
 from tinyc.spec import gallery
 from tinyc.spec.load import load
 from tinyc.spec.origin import RECIPE
+from tinyc.spec.passes import PASSES, apply
 from tinyc.spec.recipe import Recipe, Step
 from tinyc.tflite.run.pool import Pool
 
@@ -83,7 +83,7 @@ class Patient:
             nothing = Net(None, self.net.task)
             earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
             context = self.run.bench.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
-            state = transform.apply(self.net, context).state
+            state = apply(transform, self.net, context).state
         if state.task.columns != self.net.task.columns:
             problem = "its columns are scaled before the int8 input now, and this run was made without"
             raise UserError(use, problem, "run the recipe again")

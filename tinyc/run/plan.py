@@ -25,6 +25,7 @@ from tinyc.run import source
 from tinyc.run.bench import Bench
 from tinyc.run.run import named
 from tinyc.spec.bounds import Bound, Check, Measured
+from tinyc.spec.passes import apply
 from tinyc.spec.recipe import Step
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
@@ -120,7 +121,7 @@ def rehearse(bench: Bench, end: End) -> Rehearsal:
                 matches += matched(step, state)
             context = bench.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
             if step.transform.use != "verify":
-                outcome = step.transform.apply(state, context)
+                outcome = apply(step.transform, state, context)
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
                 rewrites += rewritten(step.transform.use, outcome.facts)
                 files |= {name: len(content) for name, content in outcome.files.items()}

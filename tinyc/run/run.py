@@ -33,6 +33,7 @@ from tinyc.run.source import Opened, examples, open_source
 from tinyc.run.stored import Done
 from tinyc.spec import builders, origin
 from tinyc.spec.builders import Builder
+from tinyc.spec.passes import apply
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.references import references
 from tinyc.tflite.run.pool import Pool
@@ -214,7 +215,7 @@ class Workshop:
         state = self.state_before(index, before)
         context = self.bench.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
         with named(f"pass {index} ({transform.use})"):
-            outcome = transform.apply(state, context)
+            outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
         then = judge.measurement(before, self.bench.dataset)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 Kind = Literal["net", "flat"]
 """A Keras network, or a .tflite."""
 
 
 class Pass(Protocol):
-    """A frozen pydantic model with these class attributes, registered as one row of `passes.PASSES`."""
+    """A frozen pydantic model with these class attributes, registered as one row of `passes.ROWS`."""
 
     takes: ClassVar[Kind]
     gives: ClassVar[Kind]
 
     @property
     def use(self) -> str: ...
-
-    def apply(self, state: Any, context: Any) -> Any: ...

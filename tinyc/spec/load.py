@@ -11,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from tinyc.core.errors import UserError
 from tinyc.core.spelling import nearest
-from tinyc.passes import PASSES
 from tinyc.spec import document, gallery, origin
 from tinyc.spec.bounds import Bound
 from tinyc.spec.document import Document
 from tinyc.spec.order import check_order
+from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Recipe, Sections, Step
 from tinyc.spec.signal import check_signal
 

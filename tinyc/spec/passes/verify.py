@@ -6,8 +6,6 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from tinyc.network.contract import Context, Outcome
-from tinyc.network.state import Flat
 from tinyc.spec.contract import Kind
 
 
@@ -25,12 +23,3 @@ class Verify(BaseModel, frozen=True, extra="forbid"):
     gives: ClassVar[Kind] = "flat"
 
     use: Literal["verify"] = Field("verify", description="compare TFLM with tflite-runtime on the test set")
-
-    def apply(self, state: Flat, context: Context) -> Outcome:
-        """Give the artifact back with the comparison as facts.
-
-        Raises:
-            UserError: TFLM lacks an operator, or the file is damaged.
-            MachineError: a worker process was ended or hung.
-        """
-        return Outcome(state, facts=dict(context.compare(state)))
