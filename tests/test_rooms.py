@@ -13,8 +13,8 @@ import tinyc
 
 PACKAGE = Path(tinyc.__file__).parent
 ROOMS = (
-    "core", "spec", "data", "tflite", "devices", "network", "tasks", "training", "compression", "quantization",
-    "codegen", "measure", "analysis", "federation", "report", "run", "cli",
+    "core", "spec", "data", "tflite", "devices", "network", "tasks", "measure", "training", "compression",
+    "quantization", "codegen", "analysis", "federation", "report", "run", "cli",
 )  # fmt: skip
 HEAVY = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
