@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import UserError
-from tinyc.data.augment import AUGMENTATIONS, CHUNK, IDENTITY, NEEDS_TEXT, NEEDS_WINDOWS, check, view
+from tinyc.data.augment import CHUNK, IDENTITY, view
 from tinyc.data.recordings import counter
+from tinyc.spec.augmentations import AUGMENTATIONS, NEEDS_TEXT, NEEDS_WINDOWS, check
 
 
 def images(count: int = 40, channels: int = 1, height: int = 28, width: int = 28) -> np.ndarray:

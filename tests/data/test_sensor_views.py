@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import UserError
-from tinyc.data.augment import check, view
+from tinyc.data.augment import view
 from tinyc.data.recordings import sensor_transforms
+from tinyc.spec.augmentations import check
 
 
 def windows(count: int = 60) -> np.ndarray:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import UserError
-from tinyc.data.augment import IDENTITY, check, suits, view
+from tinyc.data.augment import IDENTITY, suits, view
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
+from tinyc.data.text.wording import WORD
 from tinyc.data.tokens import Language, Tokenizer
-from tinyc.data.wording import WORD
+from tinyc.spec.augmentations import check
 
 TEXTS = np.array(movies.sentences(), object)
 IDS = np.arange(len(TEXTS))

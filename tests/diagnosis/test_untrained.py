@@ -13,7 +13,7 @@ import pytest
 from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.data import inputs
 from tinyc.network import backend
-from tinyc.network.rewriting.functions import in_layers
+from tinyc.network.rewriting.layering import in_layers
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import text

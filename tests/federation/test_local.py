@@ -16,6 +16,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.federation import exchange, local, prepared
 from tinyc.federation.job import network_of
 from tinyc.network import backend
+from tinyc.spec.federation import learning_rate
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
@@ -118,12 +119,12 @@ def test_fedprox_pulls_towards_what_came():
 
 def test_the_learning_rate_follows_the_rounds():
     options = clients.options(schedule="cosine", rounds=10, learning_rate=0.4)
-    rates = [local.learning_rate(options, number) for number in range(1, 11)]
+    rates = [learning_rate(options, number) for number in range(1, 11)]
     assert rates[0] == 0.4
     assert rates[5] == pytest.approx(0.2)
     assert rates == sorted(rates, reverse=True)
     assert 0 < rates[-1] < 0.02
-    assert local.learning_rate(clients.options(), 4) == 0.05
+    assert learning_rate(clients.options(), 4) == 0.05
 
 
 @pytest.mark.parametrize("strategy", ["fedavg", "fedprox"])

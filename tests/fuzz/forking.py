@@ -40,6 +40,14 @@ def warm_up(kind: str) -> None:
     from fuzz import readers  # noqa: F401
     from sources.hostile.children import Refusing
 
+    import tinyc.analysis.inspection
+    import tinyc.cli.prediction
+    import tinyc.data.cutting
+    import tinyc.federation.certificates
+    import tinyc.federation.job
+    import tinyc.report.write
+    import tinyc.run.stored
+    import tinyc.spec.load  # noqa: F401
     from tinyc.network import backend, sources  # noqa: F401
 
     # numpy.testing, which SciPy imports, asks the processor's name of another program.

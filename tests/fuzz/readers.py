@@ -145,15 +145,15 @@ def loaded_weights() -> object:
 
 def dissected() -> object:
     """A .tflite looked at from all sides, without running it."""
-    from tinyc.cli.inspection import read_file
-    from tinyc.cli.savings import savings
+    from tinyc.analysis.savings import savings
+    from tinyc.core import files, limits
     from tinyc.tflite.read import graphs, multiplications
     from tinyc.tflite.read.anatomy import anatomy
     from tinyc.tflite.read.constants import constants
     from tinyc.tflite.read.flatbuffer import opened
     from tinyc.tflite.read.lifetimes import lifetimes
 
-    content = read_file(Path("net.tflite"))
+    content = files.read(Path("net.tflite"), limits.NETWORK_BYTES)
     _, described = opened(content, "net.tflite")
     return (
         constants(described), anatomy(content, described, "net.tflite"), savings(content, described),

@@ -11,7 +11,7 @@ from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
 
 if TYPE_CHECKING:
-    from tinyc.spec.data import Scaling
+    from tinyc.spec.data_keys import Scaling
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 SEES = "The network sees raw * scale + offset; a list such as 0.5,2 has one number for each column or channel"

@@ -18,7 +18,6 @@ from tinyc.cli import streams
 from tinyc.cli.answers import Answer
 from tinyc.cli.answers import read as read_answer
 from tinyc.cli.fronts import front_beside
-from tinyc.cli.inspection import read_file
 from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.core import files, limits
 from tinyc.core.errors import TinycError, UserError
@@ -28,7 +27,7 @@ from tinyc.data.scaling import require_columns, scaled
 from tinyc.data.tokens import Tokenizer
 from tinyc.report.views import Views
 from tinyc.report.write import read
-from tinyc.spec.data import Scaling
+from tinyc.spec.data_keys import Scaling
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.parting import with_output
@@ -49,7 +48,7 @@ class Asked:
 
 def run(file: Path, example: str, scale: Scaling | None, offset: Scaling | None, as_json: bool) -> str:
     """Predict from one example; class names and scale come from the run that the file lies in."""
-    content = read_file(file)
+    content = files.read(file, limits.NETWORK_BYTES)
     described = describe(content, str(file))
     if len(described.inputs) != 1:
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")

@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from tinyc import data, measure
 from tinyc.cli import streams
 from tinyc.cli.fronts import front_beside
-from tinyc.cli.inspection import read_file
 from tinyc.cli.prediction import run_of
 from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
-from tinyc.core import cache, limits, units
+from tinyc.core import cache, files, limits, units
 from tinyc.core.errors import UserError
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
-from tinyc.spec.data import DataSpec, Scaling
+from tinyc.spec.data import DataSpec
+from tinyc.spec.data_keys import Scaling
 from tinyc.spec.datasets import NAMED
 from tinyc.spec.sentences import Prepare
 from tinyc.tflite.read.description import Description
@@ -45,7 +45,7 @@ def run(
     as_json: bool,
 ) -> int:
     """Compare the runtimes; 0 where they agree as they should, else 1."""
-    content = read_file(file)
+    content = files.read(file, limits.NETWORK_BYTES)
     described = describe(content, str(file))
     if len(described.inputs) != 1:
         raise UserError(str(file), f"has {len(described.inputs)} inputs", "give a network of one input")

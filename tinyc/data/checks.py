@@ -16,7 +16,7 @@ from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
 from tinyc.data.text import strings
 from tinyc.spec.amounts import Amount
-from tinyc.spec.data import Scaling
+from tinyc.spec.data_keys import Scaling
 
 Arrays = Mapping[str, NDArray[Any]]
 

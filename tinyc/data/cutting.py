@@ -20,7 +20,8 @@ from tinyc.data.task import Stream, Task
 from tinyc.data.text import tokenizing
 from tinyc.data.tokens import Tokenizer
 from tinyc.spec.amounts import Amount
-from tinyc.spec.data import DataSpec, Scaling
+from tinyc.spec.data import DataSpec
+from tinyc.spec.data_keys import Scaling
 from tinyc.spec.preparation import Window, window_of
 
 RECORDING = "recording"

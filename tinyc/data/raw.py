@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tinyc.spec.data import Scaling
+    from tinyc.spec.data_keys import Scaling
 
 
 @dataclass(frozen=True)

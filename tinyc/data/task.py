@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinyc.spec.data import MetricName, Scaling
+from tinyc.spec.data_keys import MetricName, Scaling
 
 if TYPE_CHECKING:
     from tinyc.data.signals.front import Front

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tinyc.core.errors import UserError
-from tinyc.spec.federation import FederationOptions, required
+from tinyc.spec.federation import FederationOptions, learning_rate, required
 
 if TYPE_CHECKING:
     from tinyc.data.dataset import TrainingData
@@ -34,7 +34,6 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int, 
         MachineError: dp-accounting is not installed.
     """
     from tinyc.data import inputs
-    from tinyc.federation.local import learning_rate
     from tinyc.training.private.accounting import spent
     from tinyc.training.private.training import fit_private
 

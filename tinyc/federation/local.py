@@ -6,13 +6,13 @@ Nothing here knows of Flower. The same job, round and client give the same bytes
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tinyc.core.errors import UserError
 from tinyc.federation.prepared import Prepared, prepared
+from tinyc.spec.federation import learning_rate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,14 +110,6 @@ def fit(network: Prepared, options: FederationOptions, data: TrainingData, round
             reseed(network.generators, seed, epoch)
             run_epoch(training, epoch)
     return {"loss": training.history["loss"][-1]}
-
-
-def learning_rate(options: FederationOptions, round: int) -> float:
-    """Give the rate of a round, from 1 on: the same in all, or a cosine that would reach zero after the last."""
-    if options.schedule == "constant":
-        return options.learning_rate
-    done = min(round - 1, options.rounds) / options.rounds
-    return options.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
 
 def client_seed(seed: int, round: int, client: str) -> int:

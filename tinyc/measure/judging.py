@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tinyc.measure import resampling
 from tinyc.measure.figures import Ledger, Measurement
 from tinyc.spec.bounds import Measured
-from tinyc.spec.data import MetricName
+from tinyc.spec.data_keys import MetricName
 from tinyc.tasks.classification.metrics import recalls, scorer
 
 FIELDS = {"params": "params", "macs": "macs", "file": "file_bytes", "flash": "flash_bytes", "arena": "arena_bytes"}

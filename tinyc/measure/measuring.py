@@ -17,7 +17,7 @@ from tinyc.data.task import Task
 from tinyc.measure import resampling, weighing
 from tinyc.measure.figures import Ledger, Measurement, Runtime
 from tinyc.network.state import Flat, Net
-from tinyc.spec.data import MetricName
+from tinyc.spec.data_keys import MetricName
 from tinyc.tasks.classification.metrics import recalls, scorer
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe

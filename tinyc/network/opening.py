@@ -12,7 +12,8 @@ from tinyc.network import backend, checks, keras3, saved_model
 from tinyc.network.flatten import flat
 from tinyc.network.gate import bounded, examine
 from tinyc.network.logits import cut_softmax, refuse_probabilities
-from tinyc.network.rewriting.functions import Say, in_layers
+from tinyc.network.rewriting.functions import Say
+from tinyc.network.rewriting.layering import in_layers
 
 
 def read(path: Path, where: str, say: Say = lambda _: None) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from tinyc.core.errors import UserError
 from tinyc.spec.privacy import Privacy
-from tinyc.spec.qat_keys import Augment, Batch, LabelSmoothing, LearningRate, Optimizer, WeightDecay
+from tinyc.spec.training_keys import Augment, Batch, LabelSmoothing, LearningRate, Optimizer, WeightDecay
 
 
 class FederationOptions(BaseModel, frozen=True, extra="forbid"):
@@ -76,3 +77,11 @@ def required(options: FederationOptions) -> Privacy:
     if options.privacy is None:
         raise UserError("federate.privacy", "is missing", "give { level, clip, epsilon, delta }")
     return options.privacy
+
+
+def learning_rate(options: FederationOptions, round: int) -> float:
+    """Give the rate of a round, from 1 on: the same in all, or a cosine that would reach zero after the last."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    done = min(round - 1, options.rounds) / options.rounds
+    return options.learning_rate * (1 + math.cos(math.pi * done)) / 2

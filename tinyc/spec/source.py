@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from tinyc.spec.builders import Builder
-from tinyc.spec.qat_keys import (
+from tinyc.spec.training_keys import (
     Augment,
     Batch,
     Epochs,

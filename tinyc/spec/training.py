@@ -1,6 +1,6 @@
 """How a network is trained: the options that the fit loop reads.
 
-A pass carries the same keys flat, each as one field of a type from `tinyc.spec.qat_keys`
+A pass carries the same keys flat, each as one field of a type from `tinyc.spec.training_keys`
 (`epochs: Epochs = 4`), and hands `fit_options(self)` to the training.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from tinyc.spec.qat_keys import (
+from tinyc.spec.training_keys import (
     Augment,
     Batch,
     Epochs,

@@ -14,7 +14,7 @@ from tinyc.analysis.advice.missed import Ran
 from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.core import units
 from tinyc.measure import Ledger
-from tinyc.spec.data import Scaling
+from tinyc.spec.data_keys import Scaling
 
 
 @dataclass(frozen=True)

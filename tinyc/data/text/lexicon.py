@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from tinyc.data import tokens
 from tinyc.data.tokens import Language
-from tinyc.data.wording import WORD
 
+WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with what an apostrophe joins: don't is one word
 NEAREST = 15
 CHUNK = 512
 """Words compared at once: 512 against 20,000 others are 40 MB."""

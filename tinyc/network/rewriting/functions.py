@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinyc.network.checks import has_graph
-
 FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
 Say = Callable[[str], None]
 
@@ -23,18 +21,3 @@ def is_function(layer: Any) -> bool:
 def function_of(layer: Any) -> str:
     """The function as a user writes it: "tf.nn.relu6"; for an operator its method, "tf.__operators__.add"."""
     return f"tf.{layer.get_config()['function']}"
-
-
-def in_layers(model: Any, say: Say = lambda _: None) -> Any:
-    """Give a flat network in layers; `model` itself where it calls no functions. Names of layers and weights stay.
-
-    A function whose layer changes the network's outputs on random examples by more than float rounding is left.
-
-    Args:
-        say: told what became of the functions.
-    """
-    if not has_graph(model) or not any(map(is_function, model.layers)):
-        return model
-    from tinyc.network.rewriting.layering import layered  # needs NumPy, which a recipe is read without
-
-    return layered(model, say)

@@ -14,7 +14,7 @@ from tinyc.data.task import Task
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.state import Flat, Net
 from tinyc.spec.contract import Kind
-from tinyc.spec.qat_keys import (
+from tinyc.spec.training_keys import (
     Augment,
     Batch,
     Epochs,

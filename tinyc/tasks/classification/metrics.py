@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.spec.data import MetricName
+from tinyc.spec.data_keys import MetricName
 
 Weights = NDArray[Any]
 Scorer = Callable[[Weights], float]

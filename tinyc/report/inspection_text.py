@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinyc.cli.inspection import Inspection, place
+from tinyc.analysis.inspection import Inspection, place
 from tinyc.core import units
 from tinyc.devices import dense_scales
 from tinyc.measure import uncounted

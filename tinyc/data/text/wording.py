@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data.augment import without_vectors
 from tinyc.data.recordings import counter
-
-if TYPE_CHECKING:
-    from tinyc.data.text.lexicon import Lexicon, Neighbours
+from tinyc.data.text.lexicon import WORD, Lexicon, Neighbours
+from tinyc.spec.augmentations import without_vectors
 
 Ids = NDArray[np.int64]
-WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")  # letters, with what an apostrophe joins: don't is one word
 REPLACED, CHOSEN, DROPPED, MIXED = 21, 22, 23, 24  # streams, apart from those of images and splits
 REPLACED_FRACTION = 0.4
 DROPPED_FRACTION = 0.1

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from tinyc.spec.augmentations import AUGMENTATIONS
+
 
 def known_augmentations(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a name that no augmentation has."""
-    from tinyc.data.augment import AUGMENTATIONS
-
     for name in names:
         if name not in AUGMENTATIONS:
             raise ValueError(f"unknown augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
