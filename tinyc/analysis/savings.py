@@ -10,6 +10,9 @@ from tinyc.core.errors import UserError
 from tinyc.tflite.read.constants import Constant, constants
 from tinyc.tflite.read.description import BITS, Description
 from tinyc.tflite.read.flatbuffer import MALFORMED, describe
+from tinyc.tflite.read.values import HEADER_BYTES
+from tinyc.tflite.write.strip import strip
+from tinyc.tflite.write.tables import READ_LATE, TABLE_BYTES, gains
 
 CLUSTER_BITS = 4
 INT4_OPS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
@@ -52,8 +55,6 @@ def gzip_bytes(content: bytes) -> int:
 
 def strip_bytes(content: bytes, described: Description) -> bytes | None:
     """Strip the file; None where its form does not survive being written again."""
-    from tinyc.tflite.write.strip import strip
-
     try:
         stripped = strip(content)
         again = describe(stripped)
@@ -67,8 +68,6 @@ def strip_bytes(content: bytes, described: Description) -> bytes | None:
 
 def exact_tables(content: bytes) -> Iterator[tuple[str, int, bool, str]]:
     """What tables take off as the weights are now, without a change in any output."""
-    from tinyc.tflite.write.tables import gains
-
     try:
         weighed = gains(content)
     except UserError:
@@ -84,9 +83,6 @@ def exact_tables(content: bytes) -> Iterator[tuple[str, int, bool, str]]:
 
 def clustered_gain(constant: Constant, described: Description) -> int:
     """Estimate what 16 values a channel would take off one tensor; 0 where it would grow."""
-    from tinyc.tflite.read.values import HEADER_BYTES
-    from tinyc.tflite.write.tables import READ_LATE, TABLE_BYTES
-
     tensor = described.tensors[constant.tensor]
     plain = constant.bytes > 0 and not tensor.sparse
     held = constant.role == "weights" and plain and tensor.dtype in ("int8", "int16")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
-    from tinyc.data.task import Task
-    from tinyc.data.text.lexicon import Lexicon
+from tinyc.data.task import Task
+from tinyc.data.text.lexicon import Lexicon
 
 GREY = "are read as grey images"
 

@@ -7,7 +7,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
@@ -16,18 +18,14 @@ from tinyc.data.dataset import Dataset
 from tinyc.data.images import reading
 from tinyc.data.raw import Raw
 from tinyc.data.scaling import scaled
+from tinyc.data.task import Task
 from tinyc.data.text import sentences, strings, tokenizing
 from tinyc.data.text.lexicon import Lexicon
+from tinyc.data.tokens import Language
 from tinyc.spec.builders import Find
 from tinyc.spec.data import DataSpec
 from tinyc.spec.preparation import first_resize
 from tinyc.spec.sentences import TABLES, Prepare
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tinyc.data.task import Task
-    from tinyc.data.tokens import Language
 
 KINDS = "give an .npz, a .csv, a folder of images with a folder per class, or sentences as .csv, .tsv or .jsonl"
 
@@ -158,7 +156,6 @@ def own_files(path: Path) -> dict[str, Path]:
     """The file itself, or the images of a folder by their place in it."""
     if not path.is_dir():
         return {"": path}
-    from tinyc.data.images import reading
 
     return {file.relative_to(path).as_posix(): file for file in reading.listed(path)}
 

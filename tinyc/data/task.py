@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from tinyc.data.signals.front import Front
+from tinyc.data.tokens import Tokenizer
 from tinyc.spec.data_keys import MetricName, Scaling
-
-if TYPE_CHECKING:
-    from tinyc.data.signals.front import Front
-    from tinyc.data.tokens import Tokenizer
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core.errors import MachineError, UserError, clipped, quoted
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PAD, UNKNOWN, FIRST, LAST, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 SPECIAL = (PAD, UNKNOWN, FIRST, LAST, MASK)
@@ -47,8 +46,6 @@ class Tokenizer:
 
     def encode(self, texts: Iterable[str]) -> NDArray[np.int32]:
         """Give the ids of sentences, (sentences, length) int32."""
-        import numpy as np
-
         found = compiled(self.definition, self.length).encode_batch_fast([str(text) for text in texts])
         return np.array([each.ids for each in found], np.int32).reshape(-1, self.length)
 
@@ -69,8 +66,6 @@ class Tokenizer:
 
     def to_source(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
         """Give the source's ids for this tokenizer's: the very same pieces, in the same places."""
-        import numpy as np
-
         return ids if self.origin is None else np.asarray(self.origin, np.int32)[ids]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tinyc.core import files, limits, units
 from tinyc.core.errors import UserError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from tinyc.data import npz
 
 AGAIN = "save it with numpy.savez"
 
@@ -22,8 +22,6 @@ def read_npz(path: Path, where: str) -> dict[str, NDArray[Any]]:
         UserError: it is damaged, holds other things than plain arrays, or unpacks to more than a file of its size does.
         MachineError: they do not fit into memory.
     """
-    from tinyc.data import npz  # which imports NumPy, and a recipe is read without it
-
     with files.opened(path, limits.NETWORK_BYTES, where) as stream, npz.opened(where, stream) as archive:
         members = npz.members_of(where, archive)
         headers = {}

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
@@ -20,10 +23,6 @@ from tinyc.network.arrays import read_npz
 from tinyc.network.gate import bounded
 from tinyc.network.names import Names, names_of
 from tinyc.spec.builders import Builder, Find
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 BUILDER = "models/bert.py:bert"
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt", "tf_model.h5")
@@ -193,8 +192,6 @@ def array(arrays: Arrays, name: str, shape: tuple[int | None, ...], where: str) 
     Raises:
         UserError: it is missing, has another shape, or holds no finite numbers.
     """
-    import numpy as np
-
     found = held(arrays, name, where)
     if len(found.shape) != len(shape) or any(
         not got or want not in (None, got) for want, got in zip(shape, found.shape, strict=True)

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import TrainingData
-    from tinyc.network.state import Flat, Net, State
-    from tinyc.spec.contract import Pass
+from tinyc.core.progress import Progress
+from tinyc.data.dataset import TrainingData
+from tinyc.network.state import Flat, Net, State
+from tinyc.spec.contract import Pass
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
 from tinyc.network import backend
@@ -53,8 +55,6 @@ def convert(path: Path, held: int, place: str) -> Any:
 
 def dump(path: Path, held: int, place: str) -> dict[str, Any]:
     """Have Keras 3 read the file in a process of its own."""
-    import numpy as np
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "network.npz"
         keras = {"TF_USE_LEGACY_KERAS": "0", "KERAS_BACKEND": "tensorflow", "KERAS_HOME": folder, **NO_PLUGINS}
@@ -195,8 +195,6 @@ def set_weights(model: Any, stored: Mapping[str, Any], prefix: str, place: str) 
 
 def compare(model: Any, stored: Mapping[str, Any], place: str) -> None:
     """Refuse a conversion whose outputs are not those of the original."""
-    import numpy as np
-
     difference = float(np.abs(model(stored["probe_input"], training=False).numpy() - stored["probe_output"]).max())
     scale = max(1.0, float(np.abs(stored["probe_output"]).max()))
     if not difference <= TOLERANCE * scale:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinyc.core.errors import UserError
 from tinyc.core.scope import beyond
 from tinyc.network import backend
@@ -63,8 +65,6 @@ def refuse_probabilities(model: Any, where: str) -> None:
     Raises:
         UserError: on random examples all outputs are in [0, 1], and each row adds up to 1.
     """
-    import numpy as np
-
     shape = [side or 8 for side in model.inputs[0].shape[1:]]
     random = np.random.default_rng(0)
     # Keras' Input is float32 unless it is told otherwise, and its Embedding takes that.

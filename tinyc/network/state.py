@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tinyc.data.task import Task
+from tinyc.network import backend
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,6 @@ class Net:
 
     def clone(self) -> Net:
         """Copy architecture and weights; a pass works on the copy, since Keras networks are mutable."""
-        from tinyc.network import backend
-
         model = backend.keras().models.clone_model(self.model)
         model.set_weights(self.model.get_weights())
         return replace(self, model=model)

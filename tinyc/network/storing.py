@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import h5py
+
 from tinyc.core.quiet import hushed
 
 
@@ -14,8 +16,6 @@ def h5_bytes(model: Any) -> bytes:
     Raises:
         NotImplementedError, TypeError, ValueError: a layer of it cannot be stored.
     """
-    import h5py
-
     stream = io.BytesIO()
     with hushed(), h5py.File(stream, "w") as file:
         model.save(file, save_format="h5", include_optimizer=False)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from tinyc.core.errors import UserError
 from tinyc.network.arrays import read_npz
 from tinyc.network.gate import examine
@@ -54,8 +56,6 @@ def load_tracked(model: Any, path: Path, place: str) -> None:
 
 def read_h5(path: Path, place: str) -> Weights:
     """Read the arrays of each layer of an .h5 that holds weights or a whole network."""
-    import h5py
-
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+from tinyc.analysis.diagnosis.diagnose import Diagnosis
+from tinyc.analysis.diagnosis.figures import Figures
+from tinyc.analysis.diagnosis.findings import Cause
+from tinyc.analysis.diagnosis.trials import Trial
+from tinyc.analysis.diagnosis.untrained import Untrained
 from tinyc.core import units
 from tinyc.report.figures import signed
 from tinyc.report.plain import plain
-
-if TYPE_CHECKING:
-    from tinyc.analysis.diagnosis.diagnose import Diagnosis
-    from tinyc.analysis.diagnosis.figures import Figures
-    from tinyc.analysis.diagnosis.findings import Cause
-    from tinyc.analysis.diagnosis.trials import Trial
-    from tinyc.analysis.diagnosis.untrained import Untrained
-    from tinyc.training.probe import Score
+from tinyc.training.probe import Score
 
 LAYERS_SHOWN = 30
 ALSO_SHOWN = 4

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinyc.core import units
 from tinyc.report import chart, facts, kilobytes, tables
@@ -15,9 +17,6 @@ from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 from tinyc.report.views import Confusion, Layer, Sample, Views
 from tinyc.spec.bounds import Measured
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 BARS_SHOWN = 15
 MATRIX_CLASSES = 20
@@ -107,8 +106,6 @@ def render(report: Report, views: Views | None = None) -> str:
 @functools.cache
 def environment() -> Environment:
     """Open the templates of this folder; what they show is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     loader = FileSystemLoader(Path(__file__).parent)
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -231,8 +232,6 @@ def laid_out(rows: Sequence[tuple[str, ...]], right: set[int]) -> Iterator[str]:
 
 def wrapped(first: str, words: str, indent: int) -> list[str]:
     """Break a long line at spaces."""
-    import textwrap
-
     return textwrap.wrap(
         first + words, WIDTH, subsequent_indent=" " * indent, drop_whitespace=True, break_on_hyphens=False,
         replace_whitespace=False,

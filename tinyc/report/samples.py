@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from tinyc.report.views import Confusion, Sample
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PICTURE_EDGE = 64
 TEXT_LENGTH = 400
@@ -18,8 +18,6 @@ TEXT_LENGTH = 400
 
 def confusion(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Confusion:
     """Count test examples by true label (row) and predicted label (column)."""
-    import numpy as np
-
     counts = np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
     return tuple(tuple(int(count) for count in row) for row in counts)
 
@@ -37,8 +35,6 @@ def samples(
         labels: (examples,).
         source, final: probabilities, (examples, classes); logits go through `probabilities` first.
     """
-    import numpy as np
-
     source_label, final_label = source.argmax(axis=1), final.argmax(axis=1)
     before, after = source_label == labels, final_label == labels
     quarters = [
@@ -62,8 +58,6 @@ def samples(
 
 def probabilities(logits: NDArray[Any]) -> NDArray[Any]:
     """Turn logits, (examples, classes), into softmax probabilities."""
-    import numpy as np
-
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
     return shares
@@ -75,9 +69,6 @@ def picture(example: NDArray[Any]) -> str | None:
     A picture is (height, width), (height, width, 1) or (height, width, 3), at least 4 x 4. Floats are stretched to
     the example's own range.
     """
-    import numpy as np
-    from PIL import Image
-
     shape = example.shape[:-1] if example.ndim == 3 and example.shape[-1] in (1, 3) else example.shape
     if len(shape) != 2 or min(shape) < 4:
         return None

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from tinyc.core.errors import UserError
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from _typeshed import DataclassInstance  # known to type checkers alone
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 REMEDY = "the file was changed or cut; run the recipe again, finished steps are taken up"

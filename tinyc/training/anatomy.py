@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tinyc.core.errors import UserError
+from tinyc.network.blocks import Attention, LayerNorm, TokenEmbedding
 
 REMEDY = "build it from tinyc.network.blocks as models/bert.py does, or leave `imitate` and `start` out"
 
@@ -49,8 +50,6 @@ def anatomy(model: Any, where: str) -> Anatomy:
     Raises:
         UserError: it has no Attention block, no token table, or a layer without LayerNorm.
     """
-    from tinyc.network.blocks import Attention, TokenEmbedding
-
     layers = list(model.layers)
     begins = [index for index, layer in enumerate(layers) if isinstance(layer, Attention)]
     if not begins:
@@ -77,8 +76,6 @@ def producer(tensor: Any) -> Any:
 
 def result(part: Sequence[Any], place: Literal[0, -1], where: str) -> Any:
     """The output of the first or last LayerNorm of a part."""
-    from tinyc.network.blocks import LayerNorm
-
     norms = [layer for layer in part if isinstance(layer, LayerNorm)]
     if not norms:
         raise UserError(where, "has no LayerNorm where one is looked for", REMEDY)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data import inputs
+from tinyc.data.augment import view
+from tinyc.data.dataset import TrainingData
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.teachers import heard
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.data.dataset import TrainingData
-    from tinyc.spec.training import FitOptions
 
 T = TypeVar("T")
 CHUNK = 512
@@ -63,17 +63,12 @@ def chunks(feed: Feed, epoch: int) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]
 
 def epoch_order(feed: Feed, epoch: int) -> NDArray[np.int64]:
     """Rows of the training split in the order of this epoch."""
-    import numpy as np
-
     order = np.random.default_rng([feed.seed, epoch]).permutation(len(feed.data.train))
     return order[: feed.steps * feed.batch]
 
 
 def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, tuple[Any, ...]]:
     """Augment the given rows and compute what the objective wants beside their labels."""
-    from tinyc.data import inputs
-    from tinyc.data.augment import view
-
     train = feed.data.train
     seed, number = feed.objective.view(epoch)
     examples = view(train.x[rows], train.ids[rows], seed, number, feed.augment, feed.data.lexicon)

@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinyc.core import cache
 
 KEPT = 2
@@ -89,16 +91,12 @@ def fitting(array: Any, variable: Any) -> Any:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], meta: str) -> None:
     """Write arrays and a text as one uncompressed .npz, which carries a checksum of each array."""
-    import numpy as np
-
     text = np.frombuffer(meta.encode(), np.uint8)
     cache.write(path, lambda stream: np.savez(stream, meta=text, **arrays))
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], str]:
     """Read what `write_arrays` wrote; a truncated or altered file raises one of UNREADABLE."""
-    import numpy as np
-
     with np.load(path, allow_pickle=False) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return arrays, arrays.pop("meta").tobytes().decode()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from tinyc.network.contract import Context
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
 from tinyc.training.teachers import Panel, find_panel, heard
-
-if TYPE_CHECKING:
-    from tinyc.network.contract import Context
-    from tinyc.spec.training import FitOptions
 
 
 class Teaching(Protocol):

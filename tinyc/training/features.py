@@ -14,19 +14,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core import cache, progress, units
+from tinyc.data import inputs
+from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING
 from tinyc.training.imitation import Feature, reader
 from tinyc.training.store import CHUNK, HEADER, examples_key
 from tinyc.training.teachers import Teacher, listening
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.network.contract import Context
 
 Listen = Callable[["NDArray[Any]", "NDArray[Any]"], tuple[Any, ...]]
 
@@ -109,8 +108,6 @@ def key(teacher: Teacher, context: Context) -> str:
 
 def opened(folder: Path, feature: Feature, context: Context) -> NDArray[np.float16] | None:
     """Map one file into memory, or None where it is missing or damaged; the latter is said."""
-    import numpy as np
-
     path = place(folder, feature.name)
     if not path.exists():
         return None
@@ -147,9 +144,6 @@ def write_together(
 
 def fill(streams: Sequence[BinaryIO], lecture: Lecture, context: Context) -> None:
     """Write each feature's header, then its rows, chunk by chunk."""
-    import numpy as np
-
-    from tinyc.data import inputs
 
     train, hear = context.data.train, lecture.hear(context)
     for stream, feature in zip(streams, lecture.features.values(), strict=True):

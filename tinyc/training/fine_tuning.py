@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tinyc.tasks.classification.objectives import labels
+from tinyc.network.contract import Context
+from tinyc.spec.training import FitOptions
+from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training import distillation
 from tinyc.training.resume import resumable_fit
-
-if TYPE_CHECKING:
-    from tinyc.network.contract import Context
-    from tinyc.spec.training import FitOptions
-    from tinyc.tasks.classification.objectives import Objective
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from tinyc.core import progress
 from tinyc.core.errors import UserError
+from tinyc.core.progress import Progress
 from tinyc.data import augment
+from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, batches
@@ -24,11 +28,6 @@ from tinyc.training.predict import Predict, accuracy, predictor
 from tinyc.training.randomness import reseed, reseedable
 from tinyc.training.schedule import build_optimizer, learning_rates
 from tinyc.training.step import Step, compile_step
-
-if TYPE_CHECKING:
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import TrainingData
-    from tinyc.spec.training import FitOptions
 
 LOOK = 10
 """Steps between two looks at the loss; each look waits for the device."""
@@ -161,8 +160,6 @@ def run_epoch(training: Training, epoch: int) -> None:
 
 def look(training: Training, losses: Sequence[Any], first: int) -> list[float]:
     """Fetch the losses of the last steps, and stop at the first that is not a number."""
-    import math
-
     values = [float(loss) for loss in losses]
     for number, value in enumerate(values, first):
         if not math.isfinite(value):

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend, selectors
+from tinyc.network.contract import Context
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
 from tinyc.training.teachers import listening
-
-if TYPE_CHECKING:
-    from tinyc.network.contract import Context
-    from tinyc.spec.training import FitOptions
 
 
 class Hint(Protocol):

@@ -14,14 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from numpy.typing import NDArray
+
+from tinyc.data.augment import IDENTITY
 from tinyc.network import backend
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.anatomy import Anatomy, Layer
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Part = Literal["embedding", "hidden", "attention"]
 Attending = Literal["scores", "relations"]
@@ -166,7 +166,6 @@ def objective(
     chosen: Sequence[Goal], seed: int, listen: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
 ) -> Objective:
     """The sum of all distances; `listen` gives the teacher's features for (inputs, rows)."""
-    from tinyc.data.augment import IDENTITY
 
     def targets(ids: NDArray[Any], rows: NDArray[Any], _: int) -> tuple[Any, ...]:
         return (*listen(ids, rows), (ids != 0).astype("float32"))

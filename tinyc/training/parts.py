@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.network import backend
+from tinyc.network import backend, blocks
 from tinyc.training.anatomy import Anatomy, producer
 
 Array = NDArray[np.float32]
@@ -57,7 +57,7 @@ def front(anatomy: Anatomy, where: str) -> Front:
     return Front(anatomy.tokens.embeddings, dense[0] if dense else None, positions[0].positions, norms[0])
 
 
-def blocks(anatomy: Anatomy, where: str) -> list[Block]:
+def encoder_blocks(anatomy: Anatomy, where: str) -> list[Block]:
     """Find the weights of each layer.
 
     Raises:
@@ -84,8 +84,6 @@ def head(anatomy: Anatomy) -> list[Any]:
 
 def of_type(layers: Any, name: str) -> list[Any]:
     """The layers of one type: a block of tinyc's, or Keras' Dense."""
-    from tinyc.network import blocks
-
     kind = backend.keras().layers.Dense if name == "Dense" else getattr(blocks, name)
     return [layer for layer in layers if isinstance(layer, kind)]
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyc.data import inputs
+from tinyc.data.dataset import Split
+from tinyc.data.task import Task
 from tinyc.network import backend
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.data.dataset import Split
-    from tinyc.data.task import Task
 
 BATCH = 256
 """Examples in an inference batch: ResNet-50 on two cores gains nothing beyond it."""
@@ -22,8 +21,6 @@ Predict = Callable[["NDArray[Any]"], "list[NDArray[np.float32]]"]
 
 def predictor(model: Any, batch: int = BATCH) -> Predict:
     """Compile inference of a network once; the function takes floats or ids and lists the array of each output."""
-    import numpy as np
-
     tf = backend.tensorflow()
 
     def outputs(images: Any) -> Any:
@@ -46,8 +43,6 @@ def predictor(model: Any, batch: int = BATCH) -> Predict:
 
 def accuracy(predict: Predict, split: Split, task: Task) -> float:
     """Fraction of a split whose largest logit is the label's."""
-    from tinyc.data import inputs
-
     right = 0
     for start in range(0, len(split), BATCH):
         part = slice(start, start + BATCH)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.training.predict import predictor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 EXAMPLES = 512
 
@@ -38,8 +35,6 @@ class Probe:
     """
 
     def __init__(self, model: Any, data: TrainingData, task: Task, seed: int, examples: int = EXAMPLES) -> None:
-        from tinyc.data import inputs
-
         self.split = "validation" if len(data.validation) else "train"
         split = getattr(data, self.split)
         count = min(examples, len(split))

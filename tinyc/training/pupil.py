@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from tinyc.core.errors import UserError
+from tinyc.data import inputs
+from tinyc.data.tokens import Tokenizer
+from tinyc.network.contract import Context
+from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
 from tinyc.training.features import Listen, features
 from tinyc.training.imitation import Attending, Goal, Part
 from tinyc.training.predict import BATCH, predictor
 from tinyc.training.resume import resumable_fit
-
-if TYPE_CHECKING:
-    from tinyc.data.tokens import Tokenizer
-    from tinyc.network.contract import Context
-    from tinyc.spec.training import FitOptions
-    from tinyc.training.teachers import Teacher
+from tinyc.training.slicing import slice_source
+from tinyc.training.teachers import Teacher
 
 LayerMap = Literal["uniform"] | tuple[int, ...]
 
@@ -39,8 +41,6 @@ def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, dic
     Raises:
         UserError: the student or the source is no such transformer, or the student is the wider one.
     """
-    from tinyc.training.slicing import slice_source
-
     ours, theirs = anatomy(student, "student"), anatomy(context.source.model, "source")
     mapped = map_layers(layer_map, ours, theirs)
     vectors, facts = slice_source(ours, theirs, mapped, tokenizer_of(context, "start"))
@@ -86,9 +86,6 @@ def train_imitation(
 
 def apart(goals: Sequence[Goal], student: Any, listen: Listen, context: Context) -> list[float]:
     """How far student and teacher are apart in each goal, over the first training sentences."""
-    import numpy as np
-
-    from tinyc.data import inputs
 
     rows = np.arange(min(BATCH, len(context.data.train)))
     ids = inputs(context.data.train.x[rows], context.data.task)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from tinyc.network import backend
 
 
@@ -30,8 +32,6 @@ def reseedable(model: Any) -> Iterator[list[Any]]:
 
 def reseed(generators: Sequence[Any], seed: int, epoch: int) -> None:
     """Set all randomness inside the network to the begin of an epoch."""
-    import numpy as np
-
     backend.seed_everything(seed)
     for index, generator in enumerate(generators):
         generator.reset_from_seed(int(np.random.default_rng([seed, epoch, index]).integers(2**31)))

@@ -8,17 +8,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinyc.core import cache, units
-from tinyc.spec.training import TRAINING
+from tinyc.network.contract import Context
+from tinyc.spec.training import TRAINING, FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints
 from tinyc.training.fit import fit
-
-if TYPE_CHECKING:
-    from tinyc.network.contract import Context
-    from tinyc.spec.training import FitOptions
 
 WORTH_SAYING = 64 * 1024**2
 """Bytes of disk from which a pass says what its checkpoints need."""

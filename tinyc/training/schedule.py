@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.network import backend
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.spec.training import FitOptions
+from tinyc.spec.training import FitOptions
 
 
 def learning_rates(options: FitOptions, steps: int) -> NDArray[np.float32]:
@@ -19,8 +17,6 @@ def learning_rates(options: FitOptions, steps: int) -> NDArray[np.float32]:
     `cosine` is Loshchilov & Hutter 2017 without restarts; `step` divides by ten at 50 % and at 75 % of the
     steps (He et al. 2015, section 4.2).
     """
-    import numpy as np
-
     warm = round(options.warmup * steps)
     climb = (np.arange(warm) + 1) / (warm + 1)
     done = np.arange(steps - warm) / max(1, steps - warm)

@@ -14,17 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
+from tinyc.data.tokens import Tokenizer
 from tinyc.training.anatomy import Anatomy
-from tinyc.training.parts import Block, Front, bias, blocks, fill, fill_heads, front, head, kernel, overwrite
-
-if TYPE_CHECKING:
-    from tinyc.data.tokens import Tokenizer
+from tinyc.training.parts import Block, Front, bias, encoder_blocks, fill, fill_heads, front, head, kernel, overwrite
 
 Array = NDArray[np.float32]
 REMEDY = 'give the student a width and a vocabulary that fit, or say start = "random"'
@@ -60,7 +58,7 @@ def slice_source(
     table = source_table(theirs, ours, tokenizer)
     basis = find_basis(table, ours.positions.shape[1])
     energy = fill_front(ours, theirs, table, basis)
-    own, other = blocks(student, "student"), blocks(source, "source")
+    own, other = encoder_blocks(student, "student"), encoder_blocks(source, "source")
     kept = [fill_block(block, other[number - 1], basis) for block, number in zip(own, mapped, strict=True)]
     copied = fill_head(head(student), head(source), basis)
     facts = {

@@ -10,19 +10,17 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinyc.core import cache, units
+from tinyc.core.progress import Progress
+from tinyc.network.state import Net
+from tinyc.spec.source import TrainSpec
 from tinyc.spec.training import fit_options
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.checkpoints import UNREADABLE, fitting, read_arrays, write_arrays
 from tinyc.training.fit import FitContext, fit
 from tinyc.training.resume import checkpoint_bytes
-
-if TYPE_CHECKING:
-    from tinyc.core.progress import Progress
-    from tinyc.network.state import Net
-    from tinyc.spec.source import TrainSpec
 
 
 def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str) -> dict[str, Any]:

@@ -14,21 +14,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core import cache, progress, units
-from tinyc.data.augment import IDENTITY
+from tinyc.core.progress import Progress
+from tinyc.data import inputs
+from tinyc.data.augment import IDENTITY, view
+from tinyc.data.dataset import TrainingData
+from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
 from tinyc.training.teachers import Panel, heard
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import TrainingData
-    from tinyc.network.contract import Context
 
 CHUNK = 2048
 """Examples augmented and labelled between two signs of progress."""
@@ -164,10 +163,6 @@ def label_view(
     labeller: Labeller, number: int, predict: Callable[[Any], Any], advance: Callable[[int], None]
 ) -> NDArray[np.float16]:
     """Label one view of the whole training split."""
-    import numpy as np
-
-    from tinyc.data import inputs
-    from tinyc.data.augment import view
 
     train, parts = labeller.data.train, []
     for start in range(0, len(train), CHUNK):

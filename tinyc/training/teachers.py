@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core import cache
 from tinyc.core.errors import UserError
+from tinyc.data.task import Task
 from tinyc.network import sources
-from tinyc.training.predict import predictor
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.data.task import Task
-    from tinyc.network.contract import Context
-    from tinyc.training.predict import Predict
+from tinyc.network.contract import Context
+from tinyc.training.predict import Predict, predictor
 
 SOURCE = "source"
 
@@ -47,8 +44,6 @@ class Panel:
     @cached_property
     def predict(self) -> Predict:
         """Compile the teachers, once; the function lists one array, their mean logits (examples, classes)."""
-        import numpy as np
-
         predicts = [listening(teacher.model, self.task) for teacher in self.teachers]
 
         def predict(images: NDArray[Any]) -> list[NDArray[np.float32]]:

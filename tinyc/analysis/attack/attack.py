@@ -7,7 +7,7 @@ Intervals are over the examples asked about, of this one artifact; another train
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,14 @@ from tinyc.analysis.attack.shadows import School
 from tinyc.analysis.attack.sides import Sides
 from tinyc.core import progress
 from tinyc.core.errors import UserError
+from tinyc.core.progress import Progress
+from tinyc.data.dataset import Dataset, Split
+from tinyc.network.state import Flat
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
+from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.table_writing import expand
-
-if TYPE_CHECKING:
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import Dataset, Split
-    from tinyc.network.state import Flat
-    from tinyc.tflite.run.pool import Pool
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,19 @@ from numpy.typing import NDArray
 from tinyc import data
 from tinyc.analysis.attack.confidences import confidences
 from tinyc.analysis.attack.pool import Shares, shares
+from tinyc.analysis.attack.sides import Sides
 from tinyc.core.errors import UserError
+from tinyc.core.progress import Progress
 from tinyc.data.cutting import take
+from tinyc.data.dataset import Dataset, TrainingData
 from tinyc.network import backend
 from tinyc.network.signal_layers import BACK, FRONT
-from tinyc.spec.training import TRAINING
+from tinyc.network.state import Net
+from tinyc.spec.training import TRAINING, FitOptions
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
 from tinyc.training.fit import fit
 from tinyc.training.predict import predictor
-
-if TYPE_CHECKING:
-    from tinyc.analysis.attack.sides import Sides
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import Dataset, TrainingData
-    from tinyc.network.state import Net
-    from tinyc.spec.training import FitOptions
 
 
 @dataclass(frozen=True)

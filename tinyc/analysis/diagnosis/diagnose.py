@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.analysis.diagnosis import columns
 from tinyc.analysis.diagnosis.calibrating import Calibrated
@@ -16,14 +17,15 @@ from tinyc.analysis.diagnosis.findings import Cause, noise
 from tinyc.analysis.diagnosis.layers import Examples, read_layers
 from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.untrained import Untrained, untrained
+from tinyc.data import inputs
+from tinyc.data.dataset import Split, TrainingData
+from tinyc.network.state import Flat, Net
+from tinyc.quantization.calibration import with_padding
+from tinyc.quantization.convert import to_float_tflite
+from tinyc.quantization.input_scaling import pulled_out
+from tinyc.quantization.rewrite import legal
 from tinyc.tflite.read.flatbuffer import describe
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tinyc.data.dataset import Split, TrainingData
-    from tinyc.network.state import Flat, Net
-    from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.pool import Pool
 
 EXAMPLES, FEWEST = 64, 8
 # What the examples of one file may cost: multiply-accumulates, and bytes of tensors kept.
@@ -80,12 +82,6 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
     Raises:
         UserError, MachineError: a network cannot be converted or run here.
     """
-    from tinyc.data import inputs
-    from tinyc.quantization.calibration import with_padding
-    from tinyc.quantization.convert import to_float_tflite
-    from tinyc.quantization.input_scaling import pulled_out
-    from tinyc.quantization.rewrite import legal
-
     if flat.task.columns != net.task.columns and (pulled := pulled_out(net)):
         net = pulled.net
     split = "validation" if len(data.validation) else "train"

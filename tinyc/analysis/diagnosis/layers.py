@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,7 @@ from tinyc.tflite.read.description import Description, Op, Tensor
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, quantize
 from tinyc.tflite.run.parting import with_output
-
-if TYPE_CHECKING:
-    from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.pool import Pool
 
 INPUT = "INPUT"
 # They move numbers, or only write them with another scale.

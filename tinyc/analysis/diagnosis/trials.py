@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tinyc.analysis.diagnosis.causes import KERNELS
 from tinyc.analysis.diagnosis.diagnose import Diagnosis
 from tinyc.analysis.diagnosis.remedies import Change, caution, fits, spelled
 from tinyc.core.errors import TinycError, UserError
 from tinyc.quantization.int8_facts import per_channel_notes
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.pool import Pool
 
 CALIBRATE = ("minmax", "percentile", "mse")
 EXCLUDED = (1, 3)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tinyc.analysis.sensitivity import bits, cuts, pace
 from tinyc.analysis.sensitivity.bits import BITS
@@ -15,15 +14,13 @@ from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Sc
 from tinyc.analysis.sensitivity.store import Kept
 from tinyc.analysis.sensitivity.tables import short
 from tinyc.analysis.sensitivity.trials import BASE, Ground, Trial, bits_name, cut_name, ground_of
+from tinyc.compression.pruning.graph import Group
 from tinyc.core import progress, units
 from tinyc.core.errors import UserError
-
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.graph import Group
-    from tinyc.core.progress import Progress
-    from tinyc.data.dataset import TrainingData
-    from tinyc.network.state import Net
-    from tinyc.training.probe import Probe
+from tinyc.core.progress import Progress
+from tinyc.data.dataset import TrainingData
+from tinyc.network.state import Net
+from tinyc.training.probe import Probe
 
 NOTE = 36
 """Characters of a live figure."""

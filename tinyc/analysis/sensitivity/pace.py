@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.training.predict import Predict, predictor
 from tinyc.training.probe import Probe
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 BATCH = 64
 """Examples of an inference: few enough that fewer examples cost less time."""

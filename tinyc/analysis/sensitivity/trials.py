@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyc.analysis.sensitivity import bits, cuts
 from tinyc.analysis.sensitivity.bits import BITS
 from tinyc.analysis.sensitivity.cuts import AMOUNTS, Channels
-
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.graph import Group
+from tinyc.compression.pruning.graph import Group
 
 BASE = "base"
 Weights = dict[str, list[NDArray[Any]]]

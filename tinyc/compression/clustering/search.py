@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from tinyc.compression.clustering.allocation import End, Option, allocate, extreme
 from tinyc.compression.clustering.cluster import Means, Size
 from tinyc.compression.clustering.kernels import Kernel
 from tinyc.core.errors import UserError
-
-if TYPE_CHECKING:
-    from tinyc.training.probe import Probe, Score
+from tinyc.training.probe import Probe, Score
 
 BITS = range(2, 8)
 DENSE = 8

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.network.state import Net
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
+from tinyc.network.rewriting.forms import in_blocks
+from tinyc.network.rewriting.transformers import SAMPLES
+from tinyc.network.state import Net
 
 
 def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[str, Any]]]:
@@ -18,10 +20,6 @@ def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[s
     Raises:
         UserError: a layer of it has no form in blocks.
     """
-    from tinyc.data import inputs
-    from tinyc.network.rewriting.forms import in_blocks
-    from tinyc.network.rewriting.transformers import SAMPLES
-
     if not any(type(layer).__name__ == "MultiHeadAttention" for layer in state.model.layers):
         return state.model, []
     model, rewritten = in_blocks(state.model, inputs(data.train.x[:SAMPLES], state.task), where)

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.compression.pruning.graph import ChannelGraph
 from tinyc.compression.pruning.trace import Channels, Cut
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
 
 Importance = Literal["l1", "l2", "bn_scale", "taylor", "gate"]
 GRADIENT_EXAMPLES = 256
@@ -41,8 +40,6 @@ class Examples:
 
 def drawn(data: TrainingData, seed: int) -> Examples:
     """Draw at most GRADIENT_EXAMPLES of the training split."""
-    from tinyc.data import inputs
-
     train = data.train
     count = min(GRADIENT_EXAMPLES, len(train))
     rows = np.sort(np.random.default_rng(seed).choice(len(train), count, replace=False))

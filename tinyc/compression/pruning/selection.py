@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.aims import Aim
+from tinyc.compression.pruning.aims import Aim
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -44,8 +42,6 @@ def refuse_amounts(selections: Iterable[Selection], magnitude: bool, rival: str 
 
 def aims_of(entries: Iterable[str | Selection], magnitude: bool) -> list[Aim]:
     """Turn the entries of `only` into what layers they mean."""
-    from tinyc.compression.pruning.aims import Aim
-
     return [
         Aim(entry)
         if isinstance(entry, str)

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
 
 from tinyc.core import files, limits
 from tinyc.core.errors import TinycError, UserError, obeyed_by_none
@@ -142,8 +143,6 @@ def opened(path: Path) -> Iterator[Any]:
     Raises:
         UserError: it is none, is damaged, or too large.
     """
-    from PIL import Image, UnidentifiedImageError
-
     where = str(path)
     with files.opened(path, limits.IMAGE_BYTES) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own limit of pixels is looser, and what it notes of palettes is fine

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.data.signals.operations import Operation, read, written
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CHUNK = 1024
 """Windows at a time, so that float64 copies stay small."""
@@ -35,8 +34,6 @@ class Front:
 
     def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Run the operations in float64 over (examples, *input_shape); gives float32 (examples, *output_shape)."""
-        import numpy as np
-
         made = np.empty((len(x), *self.output_shape), np.float32)
         for start in range(0, len(x), CHUNK):
             part = x[start : start + CHUNK].astype(np.float64)

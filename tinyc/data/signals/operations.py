@@ -7,10 +7,10 @@ Their numbers are tuples, so that operations can be compared, stored as JSON and
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.data.signals.library import library
 
@@ -29,8 +29,6 @@ class Filter:
     taps: tuple[float, ...]
 
     def apply(self, x: NDArray[Any]) -> NDArray[Any]:
-        import numpy as np
-
         half, time = len(self.taps) // 2, x.shape[1]
         padded = np.pad(x, [(0, 0), (half, half), *[(0, 0)] * (x.ndim - 2)])
         total = np.zeros(x.shape, np.float64)
@@ -50,8 +48,6 @@ class Affine:
     offset: tuple[float, ...]
 
     def apply(self, x: NDArray[Any]) -> NDArray[Any]:
-        import numpy as np
-
         y: NDArray[Any] = x * np.asarray(self.scale) + np.asarray(self.offset)
         return y
 
@@ -67,8 +63,6 @@ class Project:
     matrix: tuple[tuple[float, ...], ...]
 
     def apply(self, x: NDArray[Any]) -> NDArray[Any]:
-        import numpy as np
-
         y: NDArray[Any] = (x - np.asarray(self.mean)) @ np.asarray(self.matrix).T
         return y
 
@@ -105,8 +99,6 @@ class Wavelet:
     threshold: Threshold
 
     def apply(self, x: NDArray[Any]) -> NDArray[Any]:
-        import numpy as np
-
         pywt, time = library("pywt"), x.shape[1]
         smooth, *details = pywt.wavedec(x.astype(np.float64), self.name, mode="symmetric", level=self.level, axis=1)
         noise = np.median(np.abs(details[-1]), axis=1, keepdims=True) / GAUSSIAN_MAD
@@ -116,8 +108,6 @@ class Wavelet:
 
     def amount(self, detail: NDArray[Any], noise: NDArray[Any], time: int) -> NDArray[Any]:
         """By how much the details of one level shrink, (examples, 1, 1, channels)."""
-        import numpy as np
-
         if self.threshold == "universal":
             return np.asarray(noise * np.sqrt(2 * np.log(time)))
         signal = np.sqrt(np.maximum(np.mean(detail**2, axis=1, keepdims=True) - noise**2, 0))
@@ -134,8 +124,6 @@ KINDS: dict[str, type] = {kind.__name__.lower(): kind for kind in (Filter, Affin
 
 def soft(detail: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]:
     """Move each number towards zero by so much, and no further."""
-    import numpy as np
-
     return np.asarray(np.sign(detail) * np.maximum(np.abs(detail) - by, 0))
 
 

@@ -11,6 +11,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import h5py
+from h5py import h5pl
+
 from tinyc.core import limits
 
 NUMBERS = "fiub"
@@ -26,9 +29,8 @@ def numbers(path: Path) -> int:
     Raises:
         ValueError: it cannot, or is damaged; says why.
     """
-    h5py = library()
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             found = of_objects(file, path.stat().st_size)
             refuse_repeats(file, found)
             return found
@@ -49,7 +51,7 @@ def texts(path: Path, *names: str) -> list[str | None]:
         ValueError: the file is damaged.
     """
     try:
-        with library().File(path, "r") as file:
+        with opened(path) as file:
             return [text(file.attrs.get(name)) for name in names]
     except DAMAGE as error:
         raise Unsafe(f"is damaged: {error}") from error
@@ -61,20 +63,15 @@ def text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def library() -> Any:
-    """Import h5py, and leave HDF5 no folder to load filters from."""
-    import h5py
-    from h5py import h5pl
-
+def opened(path: Path) -> h5py.File:
+    """Open a file to read; HDF5 is left no folder to load filters from."""
     for _ in range(h5pl.size()):
         h5pl.remove(0)
-    return h5py
+    return h5py.File(path, "r")
 
 
 def of_objects(file: Any, size: int) -> int:
     """Look at every group and dataset once, however they are linked, and count the numbers."""
-    import h5py
-
     seen, waiting, names = set(), [("/", file)], 0
     unpacked = stored = count = 0
     while waiting:
@@ -110,8 +107,6 @@ def refuse_repeats(file: Any, count: int) -> None:
 
     A list that is too long for one attribute is continued in others: `weight_names`, or `weight_names0` and so on.
     """
-    import h5py
-
     group, listed = file.get("model_weights", file), 0
     if not isinstance(group, h5py.Group):
         return
@@ -134,8 +129,6 @@ def names(group: Any, attribute: str) -> Iterator[str]:
 
 def of_dataset(name: str, item: Any) -> str | None:
     """Say why a dataset is not one of plain numbers that lie in the file."""
-    import h5py
-
     if not isinstance(item, h5py.Dataset):
         return f"holds {name!r}, which is neither a group nor numbers"
     if item.external or item.is_virtual:
@@ -156,8 +149,6 @@ def filters(item: Any) -> Iterator[int]:
 
 def of_attributes(item: Any) -> str | None:
     """Say which attribute is neither text nor numbers, or too long."""
-    import h5py
-
     for name in item.attrs:
         kept = item.attrs.get_id(name)
         kind = kept.dtype

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinyc.network import backend
+from tinyc.network.arithmetic import Elementwise, MatMul, WithConstant
+from tinyc.network.blocks import Gelu
 from tinyc.network.use import Use, all_tensors, constant, is_tensor
 
 Form = Callable[[Use], Any]
@@ -32,8 +34,6 @@ def operator(name: str, kind: str | None = None) -> Form:
 
 def divide(use: Use) -> Any:
     """A tensor by a constant, or by a root: that is a product with the root's reciprocal, which has an int8 form."""
-    from tinyc.network.arithmetic import Elementwise
-
     x, y = use.given[:2]
     root = y.node.layer if all_tensors([x, y]) else None
     if not isinstance(root, Elementwise) or root.function != "sqrt":
@@ -49,8 +49,6 @@ def merged(use: Use, kind: str, tensors: list[Any]) -> Any:
 
 def with_constant(use: Use, name: str, x: Any, y: Any, called: str) -> Any:
     """A layer with the constant as its configuration; None where it reaches over the batch, or is divided by x."""
-    from tinyc.network.arithmetic import WithConstant
-
     first = is_tensor(y)
     tensor, value = (y, constant(x)) if first else (x, constant(y))
     if value is None or not np.isfinite(value).all() or not is_tensor(tensor) or (first and name == "divide"):
@@ -116,8 +114,6 @@ def add_n(use: Use) -> Any:
 
 def matmul(use: Use) -> Any:
     """The product of two tensors' matrices."""
-    from tinyc.network.arithmetic import MatMul
-
     flags = dict(use.arguments)
     odd = [flags.get(key) for key in ("adjoint_a", "adjoint_b", "a_is_sparse", "b_is_sparse", "output_type")]
     if any(odd) or not all_tensors(use.given[:2]) or len(use.x.shape) < 3:
@@ -128,8 +124,6 @@ def matmul(use: Use) -> Any:
 
 def elementwise(name: str) -> Form:
     def form(use: Use) -> Any:
-        from tinyc.network.arithmetic import Elementwise
-
         return Elementwise(name, name=use.name)(use.x)
 
     return form
@@ -141,8 +135,6 @@ def activation(name: str) -> Form:
 
 def gelu(use: Use) -> Any:
     """The exact one is Keras' own; the one by tanh a block."""
-    from tinyc.network.blocks import Gelu
-
     if not use.arguments.get("approximate"):
         return activation("gelu")(use)
     return Gelu("tanh", name=use.name)(use.x)

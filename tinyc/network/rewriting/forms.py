@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
+from tinyc.network.blocks import Attention, Gelu, LayerNorm, PaddingMask, TokenEmbedding
 from tinyc.network.rewriting.transformers import Form, Rewritten, rewrite
 
 PARTS = ("query", "key", "value", "output")
@@ -53,8 +54,6 @@ def settled(new: Any, old: Any, weights: Sequence[Any]) -> Any:
 
 def attention(layer: Any, inputs: Sequence[Any]) -> Callable[..., Any]:
     """MultiHeadAttention: projections of (in, heads, width) kernels, and of (heads, width, out) for the output."""
-    from tinyc.network.blocks import Attention, PaddingMask
-
     keras = backend.keras()
     if layer._output_shape not in (None, ()) and np.size(layer._output_shape) != 1:
         raise refuse(layer, f"with output_shape = {layer._output_shape}")
@@ -126,8 +125,6 @@ def padded(layer: Any, mask: Any, inputs: Sequence[Any]) -> Any:
 
 def embedding(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
     """Embedding: the same table, (vocabulary, width)."""
-    from tinyc.network.blocks import TokenEmbedding
-
     if layer.mask_zero:
         raise refuse(layer, "with mask_zero = True passes a bool mask on", f"set mask_zero = False, or {BLOCKS}")
     new = TokenEmbedding(layer.input_dim, layer.output_dim, name=layer.name)
@@ -144,8 +141,6 @@ def embedding(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
 
 def normalization(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
     """LayerNormalization over the last axis; a scale or shift that it lacks is 1 or 0."""
-    from tinyc.network.blocks import LayerNorm
-
     new = LayerNorm(layer.epsilon, name=layer.name)
 
     def call(x: Any) -> Any:
@@ -163,15 +158,11 @@ def normalization(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
 
 def gelu(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
     """Activation("gelu")."""
-    from tinyc.network.blocks import Gelu
-
     return Gelu("erf", name=layer.name)
 
 
 def activated(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
     """A layer with activation = "gelu": itself without, and a Gelu `{name}_gelu` behind it."""
-    from tinyc.network.blocks import Gelu
-
     plain = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     bend = Gelu("erf", name=f"{layer.name}_gelu")
 

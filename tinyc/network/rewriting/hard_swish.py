@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.network.arithmetic import HardSwish
 from tinyc.network.flatten import Copy
 
 PRODUCTS = ("Multiply", "WithConstant")
@@ -32,8 +33,6 @@ class Fused(Copy):
     taken: dict[str, Any] = field(default_factory=dict)
 
     def called(self, node: Any, prefix: str, arguments: Any, keywords: Any) -> Any:
-        from tinyc.network.arithmetic import HardSwish
-
         name = node.layer.name
         if name in self.found:
             return HardSwish(name=name)(self.taken[self.found[name].shift])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinyc.network import backend
+from tinyc.network.arithmetic import Elementwise, Rearrangement, Reduction, Slice
 from tinyc.network.rewriting.calculating import Form, layer
 from tinyc.network.use import Use, all_tensors, constant, is_tensor
 
@@ -50,8 +51,6 @@ def stack(use: Use) -> Any:
 
 def sliced(use: Use, x: Any, by_axis: dict[int, slice], name: str) -> Any:
     """Take parts of the axes, which have a fixed size and are no batch; None where there is nothing but the whole."""
-    from tinyc.network.arithmetic import Slice
-
     spans = [by_axis.get(axis, ALL).indices(size) for axis, size in enumerate(x.shape[1:], start=1)]
     begin, end, stride = (list(each) for each in zip(*spans, strict=True))
     return Slice(begin, end, stride, name=name)(x)
@@ -154,8 +153,6 @@ def pad(use: Use) -> Any:
 
 
 def rearranged(use: Use, function: str, settings: dict[str, Any]) -> Any:
-    from tinyc.network.arithmetic import Rearrangement
-
     return Rearrangement(function, settings, name=use.name)(use.x)
 
 
@@ -184,8 +181,6 @@ def reduced(function: str) -> Form:
     """A mean or maximum over height and width, or time, is a global pooling; any other one a reduction."""
 
     def form(use: Use) -> Any:
-        from tinyc.network.arithmetic import Reduction
-
         axes, rank = use.axes(use.arguments.get("axis")), len(use.x.shape)
         keepdims = bool(use.arguments.get("keepdims"))
         if axes is None:
@@ -201,8 +196,6 @@ def deviation(root: bool) -> Form:
     """reduce_variance, reduce_std: the mean of squares about the mean."""
 
     def form(use: Use) -> Any:
-        from tinyc.network.arithmetic import Elementwise, Reduction
-
         axes = use.axes(use.arguments.get("axis"))
         if axes is None:
             return None

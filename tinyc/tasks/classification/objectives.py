@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.network import backend
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Targets = Callable[[NDArray[np.float32], NDArray[np.int64], int], tuple[NDArray[Any], ...]]
+Targets = Callable[[NDArray[np.float32], NDArray[np.int64], int], tuple[NDArray[Any], ...]]
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.description import Description
 
 Shape = tuple[int, ...]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.tflite.run.apart import identical
+from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.write.tables import Gain, compact
-
-if TYPE_CHECKING:
-    from tinyc.tflite.run.pool import Pool, Run
 
 
 @dataclass(frozen=True)

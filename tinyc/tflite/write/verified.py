@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -13,11 +13,9 @@ from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.apart import differing, identical
+from tinyc.tflite.run.pool import Pool
+from tinyc.tflite.run.runtimes import Runtime
 from tinyc.tflite.write.strip import align, strip
-
-if TYPE_CHECKING:
-    from tinyc.tflite.run.pool import Pool
-    from tinyc.tflite.run.runtimes import Runtime
 
 EXACT: tuple[Runtime, ...] = ("tflm", "reference")
 

@@ -21,12 +21,12 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from tinyc.core.errors import MachineError, UserError
-
-if TYPE_CHECKING:
-    from tinyc.spec.privacy import Privacy
+from tinyc.spec.privacy import Privacy
 
 Sampling = Literal["poisson", "without_replacement", "all"]
 
@@ -195,7 +195,6 @@ def gaussian(shift: float, delta: float) -> float:
 
     Rounds that all take part in are one such with sqrt(rounds) times the shift (Dong et al. 2022, corollary 2).
     """
-    import numpy as np
     from scipy.special import log_ndtr
 
     def exceeds(epsilon: float) -> bool:

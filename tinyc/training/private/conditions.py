@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from tinyc.spec.privacy import Privacy
-    from tinyc.training.private.accounting import Schedule
+from tinyc.spec.privacy import Privacy
+from tinyc.training.private.accounting import Schedule
 
 Watcher = Literal["server", "nobody"]
 """Who sees a client's update without noise."""

@@ -6,28 +6,26 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinyc.core import progress
 from tinyc.data import augment
 from tinyc.network import backend
+from tinyc.network.contract import Context
+from tinyc.spec.privacy import Privacy
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, prepare
 from tinyc.training.fit import describe
 from tinyc.training.predict import accuracy, predictor
 from tinyc.training.private import accounting
+from tinyc.training.private.accounting import Plan, Schedule
 from tinyc.training.private.conditions import conditions, of_distillation
 from tinyc.training.private.gradients import refuse_mixing, switched_off
 from tinyc.training.private.steps import Examples, Mechanism, PrivateTraining, begin, mean_loss, run_step, steps_of
 from tinyc.training.resume import checkpoint_bytes, reserve, training_key
 from tinyc.training.schedule import learning_rates
-
-if TYPE_CHECKING:
-    from tinyc.network.contract import Context
-    from tinyc.spec.privacy import Privacy
-    from tinyc.spec.training import FitOptions
-    from tinyc.training.private.accounting import Plan, Schedule
 
 
 @dataclass(frozen=True)

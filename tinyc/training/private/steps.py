@@ -13,19 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
+from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.private.gradients import Sums, clipped_sums, physical_batch, switched_off
 from tinyc.training.schedule import build_optimizer, is_kernel
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.spec.training import FitOptions
 
 DRAW, NOISE = 1, 2  # streams: the draws and the noise share no random numbers
 
@@ -147,8 +145,6 @@ def run_step(training: PrivateTraining, step: int, rate: float, callbacks: Seque
     Raises:
         UserError: the loss is not a number.
     """
-    import numpy as np
-
     rows = drawn(training, step)
     sums, loss = clipped(training, rows, step)
     if not math.isfinite(loss):
@@ -166,8 +162,6 @@ def run_step(training: PrivateTraining, step: int, rate: float, callbacks: Seque
 
 def drawn(training: PrivateTraining, step: int) -> NDArray[np.int64]:
     """Draw the rows of a step, each by itself (Poisson sampling)."""
-    import numpy as np
-
     random = np.random.default_rng([training.seed, DRAW, step]).random(training.examples.count)
     rows: NDArray[np.int64] = np.flatnonzero(random < training.mechanism.rate)
     return rows
@@ -175,8 +169,6 @@ def drawn(training: PrivateTraining, step: int) -> NDArray[np.int64]:
 
 def clipped(training: PrivateTraining, rows: NDArray[np.int64], step: int) -> tuple[list[NDArray[np.float64]], float]:
     """Sum the clipped gradients of all rows, a physical batch at a time; none is left out."""
-    import numpy as np
-
     sums, loss = [np.zeros(tuple(variable.shape)) for variable in training.variables], 0.0
     clip = np.float32(training.mechanism.clip)
     for start in range(0, len(rows), training.physical):
@@ -192,8 +184,6 @@ def clipped(training: PrivateTraining, rows: NDArray[np.int64], step: int) -> tu
 
 def noises(training: PrivateTraining, step: int) -> list[NDArray[np.float64]]:
     """Draw the noise of a step for each variable."""
-    import numpy as np
-
     random = np.random.default_rng([training.seed, NOISE, step])
     deviation = training.mechanism.noise * training.mechanism.clip
     return [random.normal(0.0, deviation, tuple(variable.shape)) for variable in training.variables]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from numpy.typing import NDArray
 
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training.private.gradients import refuse_mixing
 from tinyc.training.private.steps import Examples, Mechanism, PrivateTraining, begin, facts, run_step
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 KEPT: dict[Any, PrivateTraining] = {}
 """The last training, compiled; a client trains the same network in round after round."""
