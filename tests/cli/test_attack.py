@@ -14,7 +14,7 @@ import small
 
 from tinyc import cli
 from tinyc.analysis.attack.bounds import Promise
-from tinyc.cli.attacking import promised
+from tinyc.run.commands.attack import promised
 
 Shown = pytest.CaptureFixture[str]
 NET = """

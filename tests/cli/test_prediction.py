@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyc.cli.prediction import load_example
 from tinyc.core.errors import UserError
+from tinyc.run.commands.predict import load_example
 
 SHAPE = (4, 6, 1)
 BITMAP = b"BM" + bytes(12) + struct.pack("<IIIHH", 40, 60_000, 60_000, 1, 24) + bytes(24)

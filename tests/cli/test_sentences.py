@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from tinyc import cli
-from tinyc.cli.verification import random_inputs
 from tinyc.data import tokens
 from tinyc.data.tokens import Tokenizer
 from tinyc.network import backend
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.views import Views
 from tinyc.report.write import to_json
+from tinyc.run.commands.verify import random_inputs
 from tinyc.spec.builders import load_module
 from tinyc.tflite.read.flatbuffer import describe
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tinyc import cli
-from tinyc.cli import streams
+from tinyc.core import streams
 from tinyc.core.errors import UserError
 
 TINYC = f"{shlex.quote(sys.executable)} -m tinyc"

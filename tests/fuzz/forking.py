@@ -41,11 +41,11 @@ def warm_up(kind: str) -> None:
     from sources.hostile.children import Refusing
 
     import tinyc.analysis.inspection
-    import tinyc.cli.prediction
     import tinyc.data.cutting
     import tinyc.federation.certificates
     import tinyc.federation.job
     import tinyc.report.write
+    import tinyc.run.commands.predict
     import tinyc.run.stored
     import tinyc.spec.load  # noqa: F401
     from tinyc.network import backend, sources  # noqa: F401

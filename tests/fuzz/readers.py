@@ -110,7 +110,7 @@ def weights() -> object:
 
 def example(name: str, *shape: int) -> Read:
     def run() -> object:
-        from tinyc.cli.prediction import load_example
+        from tinyc.run.commands.predict import load_example
 
         return load_example(Path(name), shape)
 
@@ -217,7 +217,7 @@ def sealing_key() -> object:
 
 
 def front() -> object:
-    from tinyc.cli.fronts import front_beside
+    from tinyc.run.commands.fronts import front_beside
 
     return front_beside(Path("net.tflite"), (48, 1, 2))
 

@@ -13,9 +13,9 @@ import tiny
 from tiny import Graph, Plan, by_hand, of_graphs, options
 
 from tinyc import measure
-from tinyc.cli.verification import random_inputs
 from tinyc.core import limits
 from tinyc.core.errors import UserError
+from tinyc.run.commands.verify import random_inputs
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, quantize
 from tinyc.tflite.run import runtimes, spread

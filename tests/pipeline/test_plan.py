@@ -8,10 +8,10 @@ from typing import Any
 import artifacts
 import pytest
 
-from tinyc.cli.plan import rewritten as shown_rewrite
-from tinyc.cli.plan import text as shown_plan
-from tinyc.cli.plan import to_json
 from tinyc.data.task import Stream, Task
+from tinyc.run.commands.plan import rewritten as shown_rewrite
+from tinyc.run.commands.plan import text as shown_plan
+from tinyc.run.commands.plan import to_json
 from tinyc.run.plan import Plan, Rehearsal, Weighed, predict, rewritten, weigh
 from tinyc.spec.bounds import Bound
 from tinyc.tflite.run import runtimes

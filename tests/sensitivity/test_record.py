@@ -8,9 +8,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tinyc.analysis.sensitivity import Sensitivity, load, picture, tables
+from tinyc.analysis.sensitivity import Sensitivity, load
 from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Skip
 from tinyc.core.errors import UserError
+from tinyc.report import sensitivity_picture, sensitivity_tables
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 
@@ -89,7 +90,7 @@ def test_no_file_and_no_json(tmp_path):
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_fits_and_the_most_sensitive_stand_first(width):
     long = replace(FOUND, groups=(*FOUND.groups, group("a_very_long_name_of_a_layer_" * 4, 0.9, 0.9, 0.9, 0.9, 0.9)))
-    lines = list(tables.lines(long, width))
+    lines = list(sensitivity_tables.lines(long, width))
     assert max(map(len, lines)) <= width
     stem, body = (next(i for i, line in enumerate(lines) if line.startswith(name)) for name in ("stem +1", "<body> +1"))
     assert stem < body
@@ -99,7 +100,7 @@ def test_the_table_fits_and_the_most_sensitive_stand_first(width):
 
 
 def test_the_picture_is_one_sound_file_with_every_figure():
-    drawn = picture.draw(FOUND)
+    drawn = sensitivity_picture.draw(FOUND)
     texts = [element.text for element in ElementTree.fromstring(drawn).iter() if element.tag.endswith("text")]
     assert {"stem +1", "<body> +1", "12.5 %", "90 %", "8 bits", "-80.0", "+1.0", "-30.0"} <= set(texts)
     assert "http" not in drawn.replace("http://www.w3.org/2000/svg", "")
@@ -108,5 +109,5 @@ def test_the_picture_is_one_sound_file_with_every_figure():
 
 def test_a_network_without_groups_can_be_shown():
     bare = replace(FOUND, groups=(), int8=())
-    assert list(tables.lines(bare, 80))
-    assert ElementTree.fromstring(picture.draw(bare)).tag.endswith("svg")
+    assert list(sensitivity_tables.lines(bare, 80))
+    assert ElementTree.fromstring(sensitivity_picture.draw(bare)).tag.endswith("svg")

@@ -7,9 +7,9 @@ import sys
 import click
 
 from tinyc import __version__
-from tinyc.cli import artifacts, attack, diagnosis, federation, recipes, runs, sensitivity, streams
+from tinyc.cli import artifacts, attack, diagnosis, federation, recipes, runs, sensitivity
 from tinyc.cli.ending import explain
-from tinyc.core import descriptors, interrupts
+from tinyc.core import descriptors, interrupts, streams
 
 COMMANDS = (
     recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from tinyc.cli import streams
 from tinyc.cli.recipes import JSON
-
-if TYPE_CHECKING:
-    from tinyc.spec.data_keys import Scaling
+from tinyc.cli.table import work
+from tinyc.spec import amounts
+from tinyc.spec.amounts import Scaling
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 SEES = "The network sees raw * scale + offset; a list such as 0.5,2 has one number for each column or channel"
@@ -23,8 +22,6 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
     name = "NUMBER[,NUMBER..]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Scaling:
-        from tinyc.spec import amounts
-
         name = str(param.name) if param else "scale"
         try:
             numbers = tuple(amounts.number(name, each) for each in str(value).split(","))
@@ -43,9 +40,7 @@ SCALING = Numbers()
 @JSON
 def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) -> None:
     """Weigh FILE.tflite: bytes by kind and tensor, what could be taken off, arena by lifetime, operators."""
-    from tinyc.cli.inspection import show
-
-    streams.give(show(file, as_json, html, picture), as_json)
+    work("inspect")(file, as_json, html, picture)
 
 
 @click.command()
@@ -75,9 +70,7 @@ def verify(
 
     Each example starts from a reset interpreter, unless --sequence is given.
     """
-    from tinyc.cli.verification import run
-
-    return run(file, source, examples, scale, offset, sequence, as_json)
+    return work("verify")(file, source, examples, scale, offset, sequence, as_json)  # type: ignore[no-any-return]
 
 
 @click.command()
@@ -93,6 +86,4 @@ def predict(file: Path, example: str, scale: Scaling | None, offset: Scaling | N
     sentence, or a .txt file with one sentence a line. Outputs that are a distribution over the labels are shown in
     percent, all others as the numbers that they are.
     """
-    from tinyc.cli.prediction import run
-
-    streams.give(run(file, example, scale, offset, as_json), as_json)
+    work("predict")(file, example, scale, offset, as_json)

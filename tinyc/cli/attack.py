@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tinyc.cli.recipes import JSON
+from tinyc.cli.table import work
 
 
 @click.command()
@@ -33,6 +34,4 @@ def attack(
 
     An AUC of 0.5 is guessing, and 1 is certainty. Writes attack.json into RUN.
     """
-    from tinyc.cli import attacking
-
-    attacking.run(run, attacking.Asked(examples, shadows, epochs, runtime, seed), as_json)
+    work("attack")(run, examples, shadows, epochs, runtime, seed, as_json)

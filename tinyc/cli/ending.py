@@ -7,8 +7,8 @@ import io
 
 import click
 
-from tinyc.cli import bugs, streams
-from tinyc.core import files, interrupts
+from tinyc.cli import bugs
+from tinyc.core import files, interrupts, streams
 from tinyc.core.errors import MachineError, TinycError, UserError, clipped, obeyed_by_none
 
 NO_SPACE = "free some space (tinyc cache list shows what the cache holds), then run again; finished steps are kept"

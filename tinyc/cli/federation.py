@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from tinyc.cli import streams
 from tinyc.cli.recipes import JSON, OUT, SETS
+from tinyc.cli.table import work
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ADDRESS = "0.0.0.0:9092"
@@ -27,13 +26,7 @@ def federate() -> None:
 @click.option("--encryption", is_flag=True, help='Also the keys for aggregation = "homomorphic".')
 def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encryption: bool) -> None:
     """Make the keys of a server and its terminals: a new folder with a subfolder for each party."""
-    from tinyc.federation import certificates
-
-    made = certificates.make(folder, clients, hosts, days, encryption)
-    streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
-    for party in made[1:]:
-        streams.show(f"{party}: goes to one terminal, over a way that you trust")
-    streams.show(f"each folder holds a private key: hand out one, and never {folder} itself; they end in {days} days")
+    work("federate keys")(folder, clients, hosts, days, encryption)
 
 
 @federate.command()
@@ -48,19 +41,7 @@ def serve(
     recipe: str, keys: Path, address: str, clients: int | None, sets: tuple[str, ...], out: Path, as_json: bool
 ) -> int:
     """Run RECIPE as `compress` does, with the rounds of `federate` on the terminals that join."""
-    from tinyc.cli import compress
-    from tinyc.core.errors import UserError
-    from tinyc.federation import certificates, deployment
-    from tinyc.spec.load import load
-
-    steps = load(recipe, sets).steps
-    here = [number for number, step in enumerate(steps, start=1) if step.transform.use == "federate"]
-    if not here:
-        remedy = 'add [[pass]] use = "federate", or run it with `tinyc compress`'
-        raise UserError(recipe, "has no pass `federate`, so there is nothing to serve", remedy)
-    real = tuple(f'pass.{number}.engine="deployment"' for number in here)
-    with deployment.opened(address, certificates.read_server(keys), clients, len(here)):
-        return compress.run(recipe, (*sets, *real), out, False, None, as_json)
+    return work("federate serve")(recipe, keys, address, clients, sets, out, as_json)  # type: ignore[no-any-return]
 
 
 @federate.command()
@@ -74,13 +55,4 @@ def serve(
 )  # fmt: skip
 def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:
     """Train on the examples in --data whenever the server asks; only what was learnt is sent."""
-    from tinyc.federation import certificates, terminal
-
-    party = certificates.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
-    terminal.join(terminal.Terminal(server, party, data, max_retries), say)
-
-
-def say(text: str) -> None:
-    """Show one line at once, also in a file."""
-    streams.show(text)
-    sys.stdout.flush()
+    work("federate join")(server, keys, data, name, max_retries)

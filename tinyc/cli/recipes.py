@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from tinyc.cli import streams
+from tinyc.cli.table import work
 
 SETS = click.option(
     "--set", "sets", metavar="KEY=VALUE", multiple=True, help="Change one key, e.g. pass.prune.fraction=0.5."
@@ -30,9 +27,7 @@ OUT = click.option("--out", type=click.Path(path_type=Path, file_okay=False), de
 @JSON
 def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
     """Run RECIPE (a file, or a shipped recipe's name): the main job."""
-    from tinyc.cli.compress import run
-
-    return run(recipe, sets, out, fresh, start, as_json)
+    return work("compress")(recipe, sets, out, fresh, start, as_json)  # type: ignore[no-any-return]
 
 
 @click.command()
@@ -41,40 +36,7 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
 @JSON
 def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
     """Check RECIPE, and that the files, functions and columns that it names exist; nothing is built or run."""
-    from tinyc.run import present
-    from tinyc.spec.load import load
-
-    loaded = load(recipe, sets)
-    present.require(loaded)
-    if as_json:
-        streams.result(json.dumps(loaded.table, indent=2))
-        return
-    uses = " -> ".join(step.transform.use for step in loaded.steps)
-    streams.show(f"{loaded.path}: ok")
-    streams.show(f"  {loaded.name}: {uses}")
-    streams.show(f"  {len(loaded.targets)} targets, seed {loaded.seed}")
-    for line in advice(loaded):
-        streams.show(f"  note: {line}")
-
-
-def advice(recipe: Any) -> list[str]:
-    """What is legal but probably not meant."""
-    from tinyc.spec.order import warnings
-
-    uses = [step.transform.use for step in recipe.steps]
-    notes = []
-    if "quantize" not in uses:
-        notes.append(
-            "no quantize pass: the run ends with a float network and no artifact; flash and arena stay unmeasured"
-        )
-    elif "export" not in uses:
-        notes.append("no export pass: no .tflite, C or HEX file is written")
-    if not recipe.targets:
-        notes.append("no [targets]: the run cannot miss anything")
-    sparse = [step for step in recipe.steps if getattr(step.transform, "how", None) == "magnitude"]
-    if sparse:
-        notes.append('prune how = "magnitude" makes zeros, which save no byte of flash; how = "channels" does')
-    return [*notes, *warnings(recipe.steps)]
+    work("check")(recipe, sets, as_json)
 
 
 @click.command()
@@ -83,9 +45,7 @@ def advice(recipe: Any) -> list[str]:
 @JSON
 def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
     """Predict what RECIPE will end with, before anything trains."""
-    from tinyc.cli.plan import run
-
-    return run(recipe, sets, as_json)
+    return work("plan")(recipe, sets, as_json)  # type: ignore[no-any-return]
 
 
 @click.command()
@@ -93,12 +53,4 @@ def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of a recipe, for editors.")
 def passes(name: str | None, schema: bool) -> None:
     """List the passes, or say what the pass NAME does and takes."""
-    from tinyc.cli.help import describe_pass, list_passes, recipe_schema
-
-    if schema:
-        streams.result(json.dumps(recipe_schema(), indent=2))
-    elif name:
-        streams.page(describe_pass(name))
-    else:
-        streams.page(list_passes())
-    sys.stdout.flush()
+    work("passes")(name, schema)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tinyc.cli.recipes import JSON, OUT, SETS
+from tinyc.cli.table import work
 
 EXAMPLES = 512
 
@@ -28,6 +29,4 @@ def sensitivity(
     recipe: str, sets: tuple[str, ...], out: Path, examples: int, after: str | None, fresh: bool, as_json: bool
 ) -> None:
     """Measure what each layer of RECIPE's network loses by channels cut and bits taken."""
-    from tinyc.cli.probing import run
-
-    run(recipe, sets, out, examples, after, fresh, as_json)
+    work("sensitivity")(recipe, sets, out, examples, after, fresh, as_json)

@@ -15,8 +15,7 @@ from tinyc.data.dataset import GREY
 from tinyc.data.labels import named_labels
 from tinyc.data.raw import Raw, array_name
 from tinyc.data.text import strings
-from tinyc.spec.amounts import Amount
-from tinyc.spec.data_keys import Scaling
+from tinyc.spec.amounts import Amount, Scaling
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -19,9 +19,8 @@ from tinyc.data.recordings import windows
 from tinyc.data.task import Stream, Task
 from tinyc.data.text import tokenizing
 from tinyc.data.tokens import Tokenizer
-from tinyc.spec.amounts import Amount
+from tinyc.spec.amounts import Amount, Scaling
 from tinyc.spec.data import DataSpec
-from tinyc.spec.data_keys import Scaling
 from tinyc.spec.preparation import Window, window_of
 
 RECORDING = "recording"

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tinyc.spec.data_keys import Scaling
+from tinyc.spec.amounts import Scaling
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.spec.data_keys import Scaling
+from tinyc.spec.amounts import Scaling
 
 VALUES = 1 << 22
 """Values at a time, so that float64 copies stay small."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Tokenizer
-from tinyc.spec.data_keys import MetricName, Scaling
+from tinyc.spec.amounts import Scaling
+from tinyc.spec.data_keys import MetricName
 
 
 @dataclass(frozen=True)

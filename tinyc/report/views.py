@@ -25,8 +25,8 @@ from pydantic import ConfigDict
 
 from tinyc.core.errors import UserError
 from tinyc.report.schema import STRICT, validated
+from tinyc.spec.amounts import Scaling
 from tinyc.spec.bounds import Measured
-from tinyc.spec.data_keys import Scaling
 
 Confusion = tuple[tuple[int, ...], ...]
 

@@ -22,7 +22,7 @@ from tinyc.network.contract import Skipped
 from tinyc.network.state import Flat, Net, State
 from tinyc.network.storing import h5_bytes
 from tinyc.report.views import Layer
-from tinyc.spec.data_keys import Scaling
+from tinyc.spec.amounts import Scaling
 
 NET, FLAT, SCORES, TOKENIZER, FRONT = "net.h5", "model.tflite", "scores.npy", "tokenizer.json", "preprocess.json"
 FILES = "files/"

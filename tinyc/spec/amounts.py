@@ -10,6 +10,8 @@ from tinyc.core import limits
 FIT: Final = "fit"
 Amount = float | tuple[float, ...] | Literal["fit"]
 """One number for all values, one for each column or channel (the last axis of an example), or fitted to train."""
+Scaling = float | tuple[float, ...]
+"""One number for every value of an example, or one for each column or channel: the last axis."""
 GIVE = 'a number, a list with one number for each column, or "fit"'
 
 

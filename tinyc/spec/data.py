@@ -14,8 +14,8 @@ from pydantic import (
 
 from tinyc.core.spelling import nearest
 from tinyc.spec import amounts, data_checks
-from tinyc.spec.amounts import FIT, amount
-from tinyc.spec.data_keys import DataKeys, Scaling
+from tinyc.spec.amounts import FIT, Scaling, amount
+from tinyc.spec.data_keys import DataKeys
 from tinyc.spec.datasets import NAMED
 
 

@@ -13,8 +13,6 @@ from tinyc.spec.preparation import Steps, window_of
 from tinyc.spec.sentences import Prepare
 
 MetricName = Literal["accuracy", "f1", "auc"]
-Scaling = float | tuple[float, ...]
-"""One number for every value of an example, or one for each column or channel: the last axis."""
 
 
 def kind_of(value: Any) -> str:

@@ -14,7 +14,7 @@ from tinyc.analysis.advice.missed import Ran
 from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.core import units
 from tinyc.measure import Ledger
-from tinyc.spec.data_keys import Scaling
+from tinyc.spec.amounts import Scaling
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from tinyc.analysis.sensitivity.cuts import AMOUNTS
 from tinyc.analysis.sensitivity.pace import Pace
 from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity
 from tinyc.analysis.sensitivity.store import Kept
-from tinyc.analysis.sensitivity.tables import short
 from tinyc.analysis.sensitivity.trials import BASE, Ground, Trial, bits_name, cut_name, ground_of
 from tinyc.compression.pruning.graph import Group
 from tinyc.core import progress, units
@@ -20,6 +19,7 @@ from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
 from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Net
+from tinyc.report.sensitivity_tables import short
 from tinyc.training.probe import Probe
 
 NOTE = 36

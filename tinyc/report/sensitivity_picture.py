@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from tinyc.analysis.sensitivity import tables
 from tinyc.analysis.sensitivity.record import Sensitivity
-from tinyc.analysis.sensitivity.tables import Row
 from tinyc.core import units
+from tinyc.report import sensitivity_tables
+from tinyc.report.sensitivity_tables import Row
 
 CELL, ROW, NAME, GAP = 62, 22, 260, 48
 TOP = 130
@@ -28,9 +28,9 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", s
 
 def draw(found: Sensitivity) -> str:
     """Draw both grids beside each other."""
-    cuts, bits = tables.cut_rows(found), tables.bit_rows(found)
-    amounts = [f"{fraction * 100:.3g} %" for fraction in tables.fractions(found)]
-    widths = [f"{width} bits" for width in tables.widths(found)]
+    cuts, bits = sensitivity_tables.cut_rows(found), sensitivity_tables.bit_rows(found)
+    amounts = [f"{fraction * 100:.3g} %" for fraction in sensitivity_tables.fractions(found)]
+    widths = [f"{width} bits" for width in sensitivity_tables.widths(found)]
     second = NAME + CELL * len(amounts) + GAP
     across = second + NAME + CELL * len(widths) + 48
     down = TOP + ROW * max(len(cuts), len(bits)) + 40
@@ -73,7 +73,7 @@ def grid(heading: str, columns: list[str], rows: list[Row], left: int) -> Iterat
         yield f'<text class="number soft" x="{start + CELL * (place + 1) - 8}" y="{TOP - 10}">{escape(column)}</text>'
     for line, row in enumerate(rows):
         y = TOP + ROW * line
-        name = escape(tables.short(row.name, 30))
+        name = escape(sensitivity_tables.short(row.name, 30))
         yield f'<text x="{left}" y="{y + 16}">{name}<title>{escape(", ".join(row.layers))}</title></text>'
         for place, loss in enumerate(row.losses):
             yield from cell(start + CELL * place, y, loss)
@@ -86,5 +86,5 @@ def cell(x: int, y: int, loss: float) -> Iterator[str]:
     if strength > 0:
         yield f'<rect class="cell" {box} fill-opacity="{0.75 * strength:.3f}"/>'
     yield f'<rect class="edge" {box}/>'
-    figure = tables.points(loss)
+    figure = sensitivity_tables.points(loss)
     yield f'<text class="number{" soft" * (figure == "0")}" x="{x + CELL - 8}" y="{y + 16}">{figure}</text>'

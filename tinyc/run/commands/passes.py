@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+import sys
 import textwrap
 from collections.abc import Iterator
 from types import UnionType
@@ -11,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tinyc.core import streams
 from tinyc.spec.bounds import METRICS
 from tinyc.spec.builders import Builder
 from tinyc.spec.load import schemas, unknown_value
@@ -18,6 +21,15 @@ from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Sections
 
 KINDS = {"net": "Keras network", "flat": ".tflite"}
+
+
+def passes(name: str | None, schema: bool) -> None:
+    """Show all passes, one, or the schema of a recipe."""
+    if schema:
+        streams.result(json.dumps(recipe_schema(), indent=2))
+    else:
+        streams.page(describe_pass(name) if name else list_passes())
+    sys.stdout.flush()
 
 
 def list_passes() -> str:

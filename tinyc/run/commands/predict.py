@@ -14,20 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.cli import streams
-from tinyc.cli.answers import Answer
-from tinyc.cli.answers import read as read_answer
-from tinyc.cli.fronts import front_beside
-from tinyc.cli.sentences import sentences, table_rows, takes_ids, tokenizer_beside
-from tinyc.core import files, limits
+from tinyc.core import files, limits, streams
 from tinyc.core.errors import TinycError, UserError
 from tinyc.data import npy
 from tinyc.data.images import reading
 from tinyc.data.scaling import require_columns, scaled
 from tinyc.data.tokens import Tokenizer
+from tinyc.report.answers import Answer
+from tinyc.report.answers import read as read_answer
 from tinyc.report.views import Views
 from tinyc.report.write import read
-from tinyc.spec.data_keys import Scaling
+from tinyc.run.commands.fronts import front_beside
+from tinyc.run.commands.sentences import sentences, table_rows, takes_ids, tokenizer_beside
+from tinyc.spec.amounts import Scaling
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.parting import with_output
@@ -46,7 +45,7 @@ class Asked:
     is_list: bool = False
 
 
-def run(file: Path, example: str, scale: Scaling | None, offset: Scaling | None, as_json: bool) -> str:
+def predict(file: Path, example: str, scale: Scaling | None, offset: Scaling | None, as_json: bool) -> None:
     """Predict from one example; class names and scale come from the run that the file lies in."""
     content = files.read(file, limits.NETWORK_BYTES)
     described = describe(content, str(file))
@@ -61,7 +60,7 @@ def run(file: Path, example: str, scale: Scaling | None, offset: Scaling | None,
     else:
         asked = numbers(file, example, described, views, scale, offset)
     answers = answered(content, described, asked, views.classes, str(file))
-    return as_table(answers, asked) if as_json else as_text(answers, asked)
+    streams.give(as_table(answers, asked) if as_json else as_text(answers, asked), as_json)
 
 
 def answered(

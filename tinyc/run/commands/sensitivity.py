@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from tinyc.analysis.sensitivity import Sensitivity, picture, tables
+from tinyc.analysis.sensitivity import Sensitivity
 from tinyc.analysis.sensitivity.measuring import Request, measure
 from tinyc.analysis.sensitivity.store import Kept
-from tinyc.cli import streams
-from tinyc.core import cache, run_folder
+from tinyc.core import cache, run_folder, streams
 from tinyc.core.errors import UserError
 from tinyc.core.run_folder import RunFolder
 from tinyc.network.state import Net
+from tinyc.report import sensitivity_picture, sensitivity_tables
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.run import keys, stored
 from tinyc.run.bench import Bench
@@ -39,7 +39,7 @@ class Options:
         return None if self.after is None else f"{self.after} {self.recipe.steps[self.after - 1].transform.use}"
 
 
-def run(
+def sensitivity(
     recipe: str, sets: tuple[str, ...], out: Path, examples: int, after: str | None, fresh: bool, as_json: bool
 ) -> None:
     """Measure, write sensitivity.json and sensitivity.svg, and show the tables."""
@@ -50,10 +50,10 @@ def run(
     with run_folder.locked(folder):
         found = measured(options, folder, screen)
         run_folder.replace(folder.path / "sensitivity.json", found.to_json().encode())
-        run_folder.replace(folder.path / "sensitivity.svg", picture.draw(found).encode())
+        run_folder.replace(folder.path / "sensitivity.svg", sensitivity_picture.draw(found).encode())
     if as_json:
         streams.result(found.to_json())
-    for line in ("", *tables.lines(found, screen.width), "", *remarks(options, found)):
+    for line in ("", *sensitivity_tables.lines(found, screen.width), "", *remarks(options, found)):
         screen.say(line)
     screen.say(f"written: {folder.path / 'sensitivity.json'}, sensitivity.svg")
 

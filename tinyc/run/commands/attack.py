@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from tinyc.analysis.attack.attack import Request, Target
 from tinyc.analysis.attack.attack import attack as examine
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.analysis.attack.shadows import School
-from tinyc.cli import streams
-from tinyc.core import cache, run_folder
+from tinyc.compression.pruning.graph import require_functional
+from tinyc.core import cache, run_folder, streams
 from tinyc.core.errors import UserError
 from tinyc.core.run_folder import RunFolder
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net
+from tinyc.report import attack_page
 from tinyc.report.schema import finite
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.run import keys, stored
@@ -27,14 +28,12 @@ from tinyc.run.patient import at_home, finished, read_recipe
 from tinyc.run.run import Run, Settings, Workshop
 from tinyc.run.source import examples as load_examples
 from tinyc.run.source import untrained
+from tinyc.run.stored import Done
 from tinyc.spec.order import rescales, trains
+from tinyc.spec.recipe import Recipe
 from tinyc.spec.training import FitOptions, fit_options
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
-
-if TYPE_CHECKING:
-    from tinyc.run.stored import Done
-    from tinyc.spec.recipe import Recipe
 
 WRITTEN = "attack.json"
 
@@ -59,10 +58,11 @@ class Opened:
     flat: Flat
 
 
-def run(folder: Path, asked: Asked, as_json: bool) -> None:
+def attack(
+    folder: Path, examples: int, shadows: int, epochs: int | None, runtime: str, seed: int | None, as_json: bool
+) -> None:
     """Attack, write attack.json into the run's folder, and show the page."""
-    from tinyc.cli import attack_page
-
+    asked = Asked(examples, shadows, epochs, runtime, seed)
     if asked.shadows % 2:
         problem = "is odd, and shadows come in pairs that train on one half each"
         raise UserError(f"--shadows {asked.shadows}", problem, f"give {asked.shadows + 1}")
@@ -147,8 +147,6 @@ def schooled(made: Opened, asked: Asked, folder: Path) -> School:
     Raises:
         UserError: the network cannot be built from new weights.
     """
-    from tinyc.compression.pruning.graph import require_functional
-
     recipe = made.run.recipe
     backend.keras()  # Before a file of the user's imports it, in all its loudness.
     last = max((i for i, step in enumerate(recipe.steps, start=1) if step.transform.gives == "net"), default=0)

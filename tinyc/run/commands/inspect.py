@@ -5,29 +5,31 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tinyc.analysis.inspection import inspect, table
+from tinyc.analysis import inspection
+from tinyc.core import streams
 from tinyc.core.errors import MachineError, UserError
 from tinyc.report.inspection_page import page
 from tinyc.report.inspection_text import text
 from tinyc.report.lifetime_picture import svg
 
 
-def show(path: Path, as_json: bool, html: Path | None = None, picture: Path | None = None) -> str:
-    """Describe a file as text or JSON, and as a page or a picture of its arena where asked.
+def inspect(path: Path, as_json: bool, html: Path | None = None, picture: Path | None = None) -> None:
+    """Show a file as text or JSON, and as a page or a picture of its arena where asked.
 
     Raises:
         UserError: the file is missing or damaged, or a page or picture would take the place of another.
         MachineError: a page or picture cannot be written.
     """
-    found = inspect(path)
+    found = inspection.inspect(path)
     refuse_same(path, html, picture)
     if html:
         write(html, page(found))
     if picture:
         write(picture, svg(found.arena, found.described, found.arena_bytes))
     if as_json:
-        return json.dumps(table(found), indent=1)
-    return text(found)
+        streams.result(json.dumps(inspection.table(found), indent=1))
+    else:
+        streams.page(text(found))
 
 
 def refuse_same(path: Path, html: Path | None, picture: Path | None) -> None:

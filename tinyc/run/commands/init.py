@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyc.core import run_folder
+from tinyc.core import run_folder, streams
 from tinyc.core.errors import UserError
 from tinyc.spec import gallery
+
+
+def init(folder: Path) -> None:
+    """Begin a project in a folder, and say what to do next."""
+    for path in write_starter(folder):
+        streams.show(f"wrote {path}")
+    recipe = folder / "bring-your-own.toml"
+    streams.show(f"next: put your net.keras and data.npz into {folder}, then: tinyc check {recipe}")
 
 
 def write_starter(folder: Path) -> list[Path]:

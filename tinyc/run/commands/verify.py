@@ -13,17 +13,16 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from tinyc import data, measure
-from tinyc.cli import streams
-from tinyc.cli.fronts import front_beside
-from tinyc.cli.prediction import run_of
-from tinyc.cli.sentences import table_rows, takes_ids, tokenizer_beside
-from tinyc.core import cache, files, limits, units
+from tinyc.core import cache, files, limits, streams, units
 from tinyc.core.errors import UserError
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
+from tinyc.run.commands.fronts import front_beside
+from tinyc.run.commands.predict import run_of
+from tinyc.run.commands.sentences import table_rows, takes_ids, tokenizer_beside
+from tinyc.spec.amounts import Scaling
 from tinyc.spec.data import DataSpec
-from tinyc.spec.data_keys import Scaling
 from tinyc.spec.datasets import NAMED
 from tinyc.spec.sentences import Prepare
 from tinyc.tflite.read.description import Description
@@ -35,7 +34,7 @@ from tinyc.tflite.run.pool import Pool, undriven
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
 
 
-def run(
+def verify(
     file: Path,
     source: str | None,
     examples: int,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tinyc import measure
-from tinyc.cli import streams
-from tinyc.core import cache, units
+from tinyc.core import cache, streams, units
 from tinyc.core.run_folder import RunFolder
 from tinyc.report.terminal import open_screen
 from tinyc.run.bench import Bench
-from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless, plan
+from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless
+from tinyc.run.plan import plan as rehearsed
 from tinyc.run.source import examples
 from tinyc.spec.bounds import METRICS, Check
 from tinyc.spec.load import load
@@ -24,13 +24,13 @@ UNITS = {"params": "count", "macs": "count", "file": "bytes", "flash": "bytes", 
 LAYERS_SHOWN = 6
 
 
-def run(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
+def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
     """Rehearse a recipe and show the prediction; 1 where a target cannot be met."""
     loaded = load(recipe, sets)
     screen = open_screen(quiet=as_json)
     with tempfile.TemporaryDirectory() as folder, Pool(1) as pool:
         dataset, checkpoint = examples(loaded, cache.folder(), screen)
-        found = plan(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen, checkpoint))
+        found = rehearsed(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen, checkpoint))
     lost = hopeless(found.checks)
     if as_json:
         streams.result(json.dumps(to_json(found), indent=2))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tinyc.cli import streams
-from tinyc.core import cache
+from tinyc.core import cache, streams
 from tinyc.report import figures, lines
 from tinyc.report.record import Report
 from tinyc.report.terminal import Screen, open_screen
@@ -17,7 +16,7 @@ from tinyc.run.run import Settings, Started, open_run, start_index, steps
 from tinyc.spec.load import load
 
 
-def run(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
+def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
     """Run a recipe to its end; give 0 where every bound was met, 1 where one was missed."""
     began = time.monotonic()
     loaded = load(recipe, sets)

@@ -1,0 +1,44 @@
+"""`tinyc check`: whether a recipe is right, and all is there that it names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tinyc.core import streams
+from tinyc.run import present
+from tinyc.spec.load import load
+from tinyc.spec.order import warnings
+
+
+def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
+    """Read a recipe, look for all that it names, and say what it is; nothing is built or run."""
+    loaded = load(recipe, sets)
+    present.require(loaded)
+    if as_json:
+        streams.result(json.dumps(loaded.table, indent=2))
+        return
+    uses = " -> ".join(step.transform.use for step in loaded.steps)
+    streams.show(f"{loaded.path}: ok")
+    streams.show(f"  {loaded.name}: {uses}")
+    streams.show(f"  {len(loaded.targets)} targets, seed {loaded.seed}")
+    for line in advice(loaded):
+        streams.show(f"  note: {line}")
+
+
+def advice(recipe: Any) -> list[str]:
+    """What is legal but probably not meant."""
+    uses = [step.transform.use for step in recipe.steps]
+    notes = []
+    if "quantize" not in uses:
+        notes.append(
+            "no quantize pass: the run ends with a float network and no artifact; flash and arena stay unmeasured"
+        )
+    elif "export" not in uses:
+        notes.append("no export pass: no .tflite, C or HEX file is written")
+    if not recipe.targets:
+        notes.append("no [targets]: the run cannot miss anything")
+    sparse = [step for step in recipe.steps if getattr(step.transform, "how", None) == "magnitude"]
+    if sparse:
+        notes.append('prune how = "magnitude" makes zeros, which save no byte of flash; how = "channels" does')
+    return [*notes, *warnings(recipe.steps)]

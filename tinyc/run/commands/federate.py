@@ -1,0 +1,47 @@
+"""`tinyc federate`: training across real terminals, with keys of their own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tinyc.core import streams
+from tinyc.core.errors import UserError
+from tinyc.federation import certificates, deployment, terminal
+from tinyc.run.commands.compress import compress
+from tinyc.spec.load import load
+
+
+def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encryption: bool) -> None:
+    """Make the keys of a server and its terminals."""
+    made = certificates.make(folder, clients, hosts, days, encryption)
+    streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
+    for party in made[1:]:
+        streams.show(f"{party}: goes to one terminal, over a way that you trust")
+    streams.show(f"each folder holds a private key: hand out one, and never {folder} itself; they end in {days} days")
+
+
+def serve(
+    recipe: str, keys: Path, address: str, clients: int | None, sets: tuple[str, ...], out: Path, as_json: bool
+) -> int:
+    """Run a recipe with the rounds of `federate` on the terminals that join."""
+    steps = load(recipe, sets).steps
+    here = [number for number, step in enumerate(steps, start=1) if step.transform.use == "federate"]
+    if not here:
+        remedy = 'add [[pass]] use = "federate", or run it with `tinyc compress`'
+        raise UserError(recipe, "has no pass `federate`, so there is nothing to serve", remedy)
+    real = tuple(f'pass.{number}.engine="deployment"' for number in here)
+    with deployment.opened(address, certificates.read_server(keys), clients, len(here)):
+        return compress(recipe, (*sets, *real), out, False, None, as_json)
+
+
+def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:
+    """Train on a terminal's own examples whenever the server asks."""
+    party = certificates.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
+    terminal.join(terminal.Terminal(server, party, data, max_retries), say)
+
+
+def say(text: str) -> None:
+    """Show one line at once, also in a file."""
+    streams.show(text)
+    sys.stdout.flush()
