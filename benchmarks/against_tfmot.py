@@ -31,7 +31,8 @@ from tinyc.network import backend
 from tinyc.network.state import Flat
 from tinyc.report.terminal import open_screen
 from tinyc.run import judge
-from tinyc.run.run import Run, Settings, Started, Workshop, open_run, scratch_folder, steps
+from tinyc.run.opening import Run, open_own_run
+from tinyc.run.steps import Started, StepRunner, scratch_folder, steps
 from tinyc.spec.load import load
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
@@ -118,7 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     path = write_recipe(options)
     shown = open_screen()
-    with open_run(load(str(path)), Settings(options.folder, options.folder / "cache"), shown) as run:
+    with open_own_run(load(str(path)), options.folder, options.folder / "cache", shown) as run:
         ours = list(by_recipe(run))
         began = time.monotonic()
         theirs = by_tfmot(run, shares(options.epochs, 3), shown)
@@ -164,20 +165,20 @@ def by_recipe(run: Run) -> Iterator[tuple[str, measure.Measurement]]:
     """Do the recipe's passes; give the start network, and the artifact that the last of them leaves."""
     done = [each.source if isinstance(each, Started) else each.done for each in steps(run)]
     for name, each in (("start, float", done[0]), ("the recipe", done[-1])):
-        yield name, judge.measurement(each, run.bench.dataset)
+        yield name, judge.measurement(each, run.dataset)
 
 
 def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> measure.Measurement:
     """Prune, train on under PQAT, convert; measure the file under TensorFlow Lite Micro."""
-    house, dataset = Workshop(run), run.bench.dataset
+    house, dataset = StepRunner(run), run.dataset
     source = house.source()
-    with scratch_folder(run.bench.folder.path) as scratch:
-        context = run.bench.context(1, source, run.keys[0], (), scratch)
+    with scratch_folder(run.folder.path) as scratch:
+        context = run.context(1, source, run.keys.source, (), scratch)
         sparse = pruned(source.clone().model, epochs[0], context)
         aware = preserved(sparse, epochs[1], context)
         content = converted(aware, inputs(dataset.calibration.x, dataset.task))
-    (run.bench.folder.path / "tfmot.tflite").write_bytes(content)
-    return measure.measure_flat(Flat(content, dataset.task), dataset, run.bench.pool, "tflm", shown)
+    (run.folder.path / "tfmot.tflite").write_bytes(content)
+    return measure.measure_flat(Flat(content, dataset.task), dataset, run.pool, "tflm", shown)
 
 
 def pruned(model: Any, epochs: int, context: Any) -> Any:

@@ -25,7 +25,8 @@ from tinyc.core import cache
 from tinyc.measure import Measurement
 from tinyc.report.terminal import open_screen
 from tinyc.run.judge import measurement
-from tinyc.run.run import Run, Settings, Stepped, Workshop, open_run, steps
+from tinyc.run.opening import Run, open_own_run
+from tinyc.run.steps import Stepped, StepRunner, steps
 from tinyc.spec.load import load
 
 CENTRALIZED = "imu-tiny"
@@ -84,7 +85,7 @@ def federated(recipe: str, name: str, keys: Sequence[str], out: Path) -> Row:
     with opened(recipe, [f"pass.federate.{key}" for key in keys], out) as run:
         done = [each for each in steps(run) if isinstance(each, Stepped)]
         tuned = next(each for each in done if each.record.use == "federate")
-        final = measurement(done[-1].done, run.bench.dataset)
+        final = measurement(done[-1].done, run.dataset)
         return Row(name, final, weights_of(run, tuned), dict(tuned.record.facts), tuned.record.seconds)
 
 
@@ -102,17 +103,17 @@ def trained_together(recipe: str, out: Path) -> Row:
     with opened(CENTRALIZED, [f"pass.quantize.epochs={epochs}"], out) as run:
         done = [each for each in steps(run) if isinstance(each, Stepped)]
         trained = next(each.record for each in done if each.record.use == "quantize")
-        final = measurement(done[-1].done, run.bench.dataset)
+        final = measurement(done[-1].done, run.dataset)
         return Row(f"centralized, {epochs} epochs", final, [], {}, trained.seconds)
 
 
 def opened(recipe: str, sets: Sequence[str], out: Path) -> Any:
-    return open_run(load(recipe, sets), Settings(out, cache.folder()), open_screen())
+    return open_own_run(load(recipe, sets), out, cache.folder(), open_screen())
 
 
 def weights_of(run: Run, tuned: Stepped) -> list[Any]:
     """The weights that a step left in its folder, in the network's order."""
-    state: Any = Workshop(run).state_before(tuned.record.index + 1, tuned.done)
+    state: Any = StepRunner(run).state_before(tuned.record.index + 1, tuned.done)
     return [np.asarray(each) for each in state.model.get_weights()]
 
 

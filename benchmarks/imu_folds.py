@@ -21,7 +21,8 @@ from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.run.finish import finish
 from tinyc.run.judge import measurement
-from tinyc.run.run import Settings, Started, Stepped, open_run, steps
+from tinyc.run.opening import open_own_run
+from tinyc.run.steps import Started, Stepped, steps
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe
 
@@ -56,12 +57,12 @@ def run(name: str, subjects: tuple[int, int], out: Path) -> Fold:
     """Run the recipe on one fold, and both forests."""
     recipe = load(name, [f"data.prepare={prepare(load(name), subjects)}"])
     began = time.monotonic()
-    with open_run(recipe, Settings(out, cache.folder()), open_screen()) as opened:
+    with open_own_run(recipe, out, cache.folder(), open_screen()) as opened:
         given = list(steps(opened))
-        source = next(each.source for each in given if isinstance(each, Started))
+        begun = next(each for each in given if isinstance(each, Started))
         done = [each for each in given if isinstance(each, Stepped)]
-        report = finish(opened, source, [each.record for each in done], [each.done for each in done], began)
-        first, last = (measurement(each, opened.bench.dataset).correct for each in (source, done[-1].done))
+        report = finish(opened, begun, [each.record for each in done], [each.done for each in done], began)
+        first, last = (measurement(each, opened.dataset).correct for each in (begun.source, done[-1].done))
     raw, features = forests(recipe)
     return Fold(subjects, report, first, last, raw, features)
 

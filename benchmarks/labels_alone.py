@@ -20,7 +20,8 @@ from tinyc.core import cache
 from tinyc.measure import intervals
 from tinyc.report.terminal import open_screen
 from tinyc.run.judge import measurement
-from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.run.opening import Run, open_own_run
+from tinyc.run.steps import StepRunner
 from tinyc.spec.load import load
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.distill import Distill
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     recipe = load(options.recipe)
-    with open_run(recipe, Settings(options.out, cache.folder()), open_screen()) as run:
+    with open_own_run(recipe, options.out, cache.folder(), open_screen()) as run:
         show(run, [pair(run, seed) for seed in range(options.seeds)])
 
 
@@ -44,26 +45,26 @@ def pair(run: Run, seed: int) -> tuple[Any, Any]:
     Seed 0 is the recipe's own, so its taught student is taken from a finished run.
     """
     recipe = run.recipe.steps[0].transform
-    done = Workshop(run).finished(1) if seed == 0 else None
-    taught = measurement(done, run.bench.dataset).correct if done else trained(run, seed, recipe)
+    done = StepRunner(run).finished(1) if seed == 0 else None
+    taught = measurement(done, run.dataset).correct if done else trained(run, seed, recipe)
     return taught, trained(run, seed, recipe.model_copy(update={"alpha": 0.0}))
 
 
 def trained(run: Run, seed: int, transform: Distill) -> Any:
     """Train one student, or take what an earlier call of this script kept."""
-    kept = run.bench.folder.path / f"student-{run.keys[1][:8]}-alpha{transform.alpha}-seed{seed}.npy"
+    kept = run.folder.path / f"student-{run.keys.steps[1][:8]}-alpha{transform.alpha}-seed{seed}.npy"
     if not kept.exists():
-        source = Workshop(run).source()
+        source = StepRunner(run).source()
         with tempfile.TemporaryDirectory() as scratch:
-            context = run.bench.context(1, source, run.keys[0], (), Path(scratch))
+            context = run.context(1, source, run.keys.source, (), Path(scratch))
             outcome = apply(transform, source, replace(context, seed=context.seed + 100 * seed))
-        np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
+        np.save(kept, measure.measure_net(outcome.state, run.dataset).correct)
     return np.load(kept)
 
 
 def show(run: Run, pairs: list[tuple[Any, Any]]) -> None:
     """Print a Markdown table."""
-    print(f"\n{run.recipe.name}: {len(run.bench.dataset.test):,} test images\n")
+    print(f"\n{run.recipe.name}: {len(run.dataset.test):,} test images\n")
     print("| seed | distilled | labels alone | difference (95 % interval, paired) |\n|---|---|---|---|")
     for seed, (taught, alone) in enumerate(pairs):
         print(f"| {seed} | {row(taught, alone)} |")

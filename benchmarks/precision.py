@@ -21,7 +21,7 @@ from tinyc.core.errors import UserError
 from tinyc.measure import intervals
 from tinyc.network.state import Flat
 from tinyc.report.terminal import open_screen
-from tinyc.run.patient import Patient, open_patient
+from tinyc.run.finished import Quantized, open_quantized
 from tinyc.spec.passes import PASSES, apply
 from tinyc.tflite.write.strip import strip
 
@@ -56,31 +56,31 @@ def main() -> None:
     given = parser.parse_args()
     screen = open_screen()
     auto = {f'precision = "auto", {flash}': {"precision": "auto", "flash": flash} for flash in given.flash}
-    with open_patient(given.run, cache.folder(), screen) as patient:
+    with open_quantized(given.run, cache.folder(), screen) as made:
         tried = {**OPTIONS, **auto, **{f"{name}, bias_correction": {**keys, "bias_correction": True}
                                        for name, keys in auto.items()}}  # fmt: skip
-        rows = [row for name, keys in tried.items() if (row := measured(patient, name, keys))]
+        rows = [row for name, keys in tried.items() if (row := measured(made, name, keys))]
     print("\n| `quantize` | stripped file | predicted | arena | accuracy | against int8 (95 %, paired) |")
     print("|---|---|---|---|---|---|")
     for row in rows:
         print(line(row, rows[0].measured))
 
 
-def measured(patient: Patient, name: str, keys: Mapping[str, Any]) -> Row | None:
+def measured(made: Quantized, name: str, keys: Mapping[str, Any]) -> Row | None:
     """Quantize in one way and run the test examples; None, and the reason said, where it is refused."""
     with tempfile.TemporaryDirectory() as scratch:
-        context = patient.run.bench.context(patient.index, patient.net, "", (), Path(scratch), task=patient.net.task)
+        context = made.run.context(made.index, made.net, "", (), Path(scratch), task=made.net.task)
         try:
             outcome = apply(
-                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}), patient.net, context
+                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}), made.net, context
             )
         except UserError as error:
             print(f"{name}: refused: {error}")
             return None
-        flat = Flat(strip(outcome.state.content), patient.net.task)
+        flat = Flat(strip(outcome.state.content), made.net.task)
         if "precision" in keys:
             flat = apply(PASSES["compact"].model_validate({"use": "compact"}), outcome.state, context).state
-        found = measure.measure_flat(flat, patient.run.bench.dataset, patient.pool, "tflm", patient.run.bench.progress)
+        found = measure.measure_flat(flat, made.run.dataset, made.pool, "tflm", made.run.progress)
     predicted = outcome.facts["precision"]["flash_predicted"] if "precision" in keys else None
     return Row(name, found, predicted)
 

@@ -14,7 +14,8 @@ from tinyc.core import cache
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.run.finish import finish
-from tinyc.run.run import Settings, Started, Stepped, open_run, steps
+from tinyc.run.opening import open_own_run
+from tinyc.run.steps import Started, Stepped, steps
 from tinyc.spec.load import load
 
 SIZES = (
@@ -51,11 +52,11 @@ def run(name: str, size: dict[str, int], epochs: int | None, out: Path) -> Repor
     sets = [f"pass.distill.student.{key}={value}" for key, value in size.items()]
     recipe = load(name, (*sets, *([f"pass.distill.epochs={epochs}"] if epochs else [])))
     began = time.monotonic()
-    with open_run(recipe, Settings(out, cache.folder()), open_screen()) as opened:
+    with open_own_run(recipe, out, cache.folder(), open_screen()) as opened:
         given = list(steps(opened))
-        source = next(each.source for each in given if isinstance(each, Started))
+        begun = next(each for each in given if isinstance(each, Started))
         done = [each for each in given if isinstance(each, Stepped)]
-        return finish(opened, source, [each.record for each in done], [each.done for each in done], began)
+        return finish(opened, begun, [each.record for each in done], [each.done for each in done], began)
 
 
 if __name__ == "__main__":

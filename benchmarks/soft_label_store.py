@@ -18,7 +18,8 @@ from tinyc import measure
 from tinyc.core import cache, units
 from tinyc.measure import Measurement, intervals
 from tinyc.report.terminal import open_screen
-from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.run.opening import Run, open_own_run
+from tinyc.run.steps import StepRunner
 from tinyc.spec.load import load
 from tinyc.spec.passes import apply
 
@@ -33,9 +34,9 @@ def main() -> None:
     recipe = load(options.recipe)
     with (
         tempfile.TemporaryDirectory() as folder,
-        open_run(recipe, Settings(Path(folder), cache.folder()), open_screen()) as run,
+        open_own_run(recipe, Path(folder), cache.folder(), open_screen()) as run,
     ):
-        source = Workshop(run).source()
+        source = StepRunner(run).source()
         given = {"epochs": options.epochs, "views": options.views}
         changes = {name: value for name, value in given.items() if value}
         stored = timed(run, source, changes, Path(folder))
@@ -47,10 +48,10 @@ def timed(run: Run, source: Any, changes: dict[str, Any], folder: Path) -> tuple
     """Train the student with an empty store of its own; seconds, and its figures on the test split."""
     transform = run.recipe.steps[0].transform.model_copy(update=changes)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        context = replace(run.bench.context(1, source, run.keys[0], (), Path(scratch)), cache=Path(scratch))
+        context = replace(run.context(1, source, run.keys.source, (), Path(scratch)), cache=Path(scratch))
         began = time.perf_counter()
         outcome = apply(transform, source, context)
-        return time.perf_counter() - began, measure.measure_net(outcome.state, run.bench.dataset)
+        return time.perf_counter() - began, measure.measure_net(outcome.state, run.dataset)
 
 
 def show(stored: tuple[float, Measurement], looped: tuple[float, Measurement]) -> None:

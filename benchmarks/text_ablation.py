@@ -22,7 +22,8 @@ from tinyc import measure
 from tinyc.core import cache
 from tinyc.measure import intervals
 from tinyc.report.terminal import open_screen
-from tinyc.run.run import Run, Settings, Workshop, open_run
+from tinyc.run.opening import Run, open_own_run
+from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
 from tinyc.spec.load import load
 from tinyc.spec.passes import apply
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs"))
     options = parser.parse_args()
     recipe = load(options.recipe)
-    with open_run(recipe, Settings(options.out, cache.folder()), open_screen()) as run:
+    with open_own_run(recipe, options.out, cache.folder(), open_screen()) as run:
         index = next(i for i, step in enumerate(recipe.steps, 1) if step.transform.use == "distill")
         before = state_before(run, index)
         taught = recipe.steps[index - 1].transform
@@ -83,7 +84,7 @@ def augmented(taught: Any) -> dict[str, Any]:
 
 def state_before(run: Run, index: int) -> Done:
     """Do the passes before the distillation, or take them from a finished run."""
-    workshop = Workshop(run)
+    workshop = StepRunner(run)
     before = workshop.source_done()
     for earlier in range(1, index):
         before = workshop.finished(earlier) or workshop.perform(earlier, before)
@@ -93,21 +94,21 @@ def state_before(run: Run, index: int) -> Done:
 def trained(run: Run, index: int, before: Done, transform: Any, seed: int) -> Any:
     """Train one student, or take what an earlier call kept; which test sentences it gets right, (sentences,)."""
     fields = json.dumps(transform.model_dump(mode="json"), sort_keys=True)
-    name = hashlib.sha256(f"{run.keys[index - 1]} {fields} {seed}".encode()).hexdigest()[:12]
-    kept = run.bench.folder.path / f"ablation-{name}.npy"
+    name = hashlib.sha256(f"{run.keys.steps[index - 1]} {fields} {seed}".encode()).hexdigest()[:12]
+    kept = run.folder.path / f"ablation-{name}.npy"
     if not kept.exists():
-        workshop = Workshop(run)
+        workshop = StepRunner(run)
         source, state = workshop.source(), workshop.state_before(index, before)
         with tempfile.TemporaryDirectory() as scratch:
-            context = run.bench.context(index, source, run.keys[0], (), Path(scratch), task=state.task)
+            context = run.context(index, source, run.keys.source, (), Path(scratch), task=state.task)
             outcome = apply(transform, state, replace(context, seed=context.seed + 100 * seed))
-        np.save(kept, measure.measure_net(outcome.state, run.bench.dataset).correct)
+        np.save(kept, measure.measure_net(outcome.state, run.dataset).correct)
     return np.load(kept)
 
 
 def show(run: Run, rows: list[tuple[str, list[Any]]]) -> None:
     """Print a Markdown table; the difference is to the row of the labels, paired, of the first seed."""
-    print(f"\n{run.recipe.name}: {len(run.bench.dataset.test):,} test sentences\n")
+    print(f"\n{run.recipe.name}: {len(run.dataset.test):,} test sentences\n")
     print("| trained on | accuracy | against labels alone (95 %, paired) |\n|---|---|---|")
     alone = rows[0][1]
     for name, seeds in rows:
@@ -118,7 +119,7 @@ def show(run: Run, rows: list[tuple[str, list[Any]]]) -> None:
         print(
             f"| TF-IDF with logistic regression, {name} | {'not measured' if reached is None else f'{reached:.2%}'} | |"
         )
-    print(f"| the source | {Workshop(run).source_done().ledger.accuracy:.2%} | |")
+    print(f"| the source | {StepRunner(run).source_done().ledger.accuracy:.2%} | |")
 
 
 def gain(seeds: list[Any], alone: list[Any]) -> str:
@@ -135,7 +136,7 @@ def baseline(run: Run, words: dict[str, Any], regression: dict[str, Any]) -> flo
         from sklearn.pipeline import make_pipeline
     except ImportError:
         return None
-    data = run.bench.dataset
+    data = run.dataset
     best = make_pipeline(TfidfVectorizer(**words), LogisticRegression(**regression))
     texts = [*data.train.x, *data.validation.x]
     best.fit(texts, np.concatenate([data.train.y, data.validation.y]))

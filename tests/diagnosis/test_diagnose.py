@@ -17,7 +17,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import told
-from tinyc.run.doctor import added
+from tinyc.run.diagnosing import added
 from tinyc.tflite.run.pool import Pool
 
 

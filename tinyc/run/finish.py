@@ -22,14 +22,15 @@ from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
 from tinyc.report.write import write_all
 from tinyc.run import judge, keys, layers, misses
-from tinyc.run.run import Run, Started
+from tinyc.run.opening import Run
+from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, FLAT, Done, scaling_of
 from tinyc.tasks.classification.metrics import are_probabilities
 
 
 def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
     """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
-    recipe, data = run.recipe, run.bench.dataset
+    recipe, data = run.recipe, run.dataset
     source, final = begun.source, dones[-1]
     targets = judge.checks(recipe.targets, final, source, data)
     expects = [check for record in records for check in record.checks]
@@ -45,7 +46,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
         targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
         source_time=judge.source_time(source), told=begun.told,
     )  # fmt: skip
-    write_all(report, seen, run.bench.folder.path)
+    write_all(report, seen, run.folder.path)
     return report
 
 
@@ -56,7 +57,7 @@ def agreed(records: Sequence[StepRecord]) -> bool:
 
 def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
     """Put the files of the steps at the top of the run folder."""
-    folder = run.bench.folder.path
+    folder = run.folder.path
     found: dict[str, Artifact] = {}
     for done in dones:
         for name in done.files:
@@ -68,7 +69,7 @@ def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
 
 def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
     """What the pages show beside the report."""
-    data, final = run.bench.dataset, dones[-1]
+    data, final = run.dataset, dones[-1]
     states = [source, *dones]
     labels, classes = data.test.y, len(data.task.classes)
     first, last = odds(source), odds(final)

@@ -15,46 +15,46 @@ from tinyc.analysis.advice.told import Told
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
 from tinyc.run import judge
-from tinyc.run.bench import Bench
+from tinyc.run.opening import Run
 from tinyc.run.stored import Done
 from tinyc.run.symptoms import measure
 
 STILL = "cannot be told from guessing either; see the state before it"
 
 
-def is_guess(bench: Bench, measured: Measurement) -> bool:
+def is_guess(run: Run, measured: Measurement) -> bool:
     """Say whether a measured state is no better than guessing."""
-    return is_guessing(measured.ledger, measured.labels, len(bench.dataset.task.classes))
+    return is_guessing(measured.ledger, measured.labels, len(run.dataset.task.classes))
 
 
-def looked_at(bench: Bench, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
+def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
     """The facts of a network that only guesses; none where it does not, or is a file already.
 
     Args:
         is_loaded: its weights came with it, and were not trained in this run.
     """
-    if not isinstance(state, Net) or not is_guess(bench, measured):
+    if not isinstance(state, Net) or not is_guess(run, measured):
         return {}
-    return {"symptoms": measure(state, bench.dataset.for_training(), is_loaded).to_json()}
+    return {"symptoms": measure(state, run.dataset.for_training(), is_loaded).to_json()}
 
 
-def of_source(bench: Bench, source: Done) -> tuple[Told, ...]:
+def of_source(run: Run, source: Done) -> tuple[Told, ...]:
     """What must be said of the source, and what could be done about it."""
     training = source.facts.get("training", {})
-    train = bench.recipe.source.train
+    train = run.recipe.source.train
     keys = "source.train" if train else ""
     options = train.model_dump() if train else {}
-    return say(bench, 0, source, keys, options, training, training.get("seconds"))
+    return say(run, 0, source, keys, options, training, training.get("seconds"))
 
 
-def of_step(bench: Bench, index: int, done: Done, before: Done) -> tuple[Told, ...]:
+def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
     """The same of the state that pass `index` gave; where the state before guessed as well, that alone.
 
     Nothing where it is as accurate as the state before, which was spoken of.
     """
-    transform: Any = bench.recipe.steps[index - 1].transform
-    measured, then = (judge.measurement(each, bench.dataset) for each in (done, before))
-    if transform.use != "distill" and is_guess(bench, measured) and is_guess(bench, then):
+    transform: Any = run.recipe.steps[index - 1].transform
+    measured, then = (judge.measurement(each, run.dataset) for each in (done, before))
+    if transform.use != "distill" and is_guess(run, measured) and is_guess(run, then):
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
         return (Told(f"{index} {transform.use}", STILL, follows=True),)
@@ -62,11 +62,11 @@ def of_step(bench: Bench, index: int, done: Done, before: Done) -> tuple[Told, .
     keys = f"pass.{index}" if training.get("epochs") else ""
     options = transform.model_dump()
     ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
-    return say(bench, index, done, keys, options if keys else {}, training, done.seconds, ran)
+    return say(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
 
 
 def say(
-    bench: Bench,
+    run: Run,
     index: int,
     done: Done,
     keys: str,
@@ -76,8 +76,8 @@ def say(
     ran: Ran | None = None,
 ) -> tuple[Told, ...]:
     """Look for the reasons in what is stored of a state."""
-    measured, recipe, data = judge.measurement(done, bench.dataset), bench.recipe, bench.dataset
-    if not is_guess(bench, measured):
+    measured, recipe, data = judge.measurement(done, run.dataset), run.recipe, run.dataset
+    if not is_guess(run, measured):
         return ()
     uses = tuple(step.transform.use for step in recipe.steps)
     found = done.facts.get("symptoms")

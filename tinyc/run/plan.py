@@ -22,8 +22,8 @@ from tinyc.data.task import Task
 from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
-from tinyc.run.bench import Bench
-from tinyc.run.run import named
+from tinyc.run.opening import Run
+from tinyc.run.steps import named
 from tinyc.spec.bounds import Bound, Check, Measured
 from tinyc.spec.passes import apply
 from tinyc.spec.recipe import Step
@@ -88,44 +88,44 @@ class Plan:
     checks: tuple[Check, ...]
 
 
-def plan(bench: Bench) -> Plan:
+def plan(run: Run) -> Plan:
     """Rehearse a recipe.
 
     Raises:
         UserError: as the run would: a selector that matches nothing, an op that TensorFlow Lite Micro lacks.
     """
-    lower = rehearse(bench, "lower")
-    upper = rehearse(bench, "upper") if ranked(bench) else lower
-    checks = tuple(predict(bound, lower, upper, bench.dataset.task) for bound in bench.recipe.targets)
+    lower = rehearse(run, "lower")
+    upper = rehearse(run, "upper") if ranked(run) else lower
+    checks = tuple(predict(bound, lower, upper, run.dataset.task) for bound in run.recipe.targets)
     return Plan(lower, upper, checks)
 
 
-def ranked(bench: Bench) -> bool:
+def ranked(run: Run) -> bool:
     """Say whether a ranking of trained weights will decide a shape."""
-    transforms = [step.transform for step in bench.recipe.steps]
+    transforms = [step.transform for step in run.recipe.steps]
     return any(getattr(each, "scope", None) == "global" or getattr(each, "ranked", False) for each in transforms)
 
 
-def rehearse(bench: Bench, end: End) -> Rehearsal:
+def rehearse(run: Run, end: End) -> Rehearsal:
     """Run every pass on the untrained network."""
-    net = unsettle(source.untrained(bench), bench.recipe.seed)
-    states = [weigh("source", net, bench)]
+    net = unsettle(source.untrained(run), run.recipe.seed)
+    states = [weigh("source", net, run)]
     matches: list[Match] = []
     rewrites: list[Rewrite] = []
     state: State = net
     files: dict[str, int] = {}
     earlier: list[Any] = []
-    for index, step in enumerate(bench.recipe.steps, start=1):
+    for index, step in enumerate(run.recipe.steps, start=1):
         with tempfile.TemporaryDirectory() as scratch, named(f"pass {index} ({step.transform.use})"):
             if isinstance(state, Net):
                 matches += matched(step, state)
-            context = bench.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
+            context = run.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
             if step.transform.use != "verify":
                 outcome = apply(step.transform, state, context)
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
                 rewrites += rewritten(step.transform.use, outcome.facts)
                 files |= {name: len(content) for name, content in outcome.files.items()}
-                states.append(weigh(step.transform.use, state, bench))
+                states.append(weigh(step.transform.use, state, run))
         earlier.append(step.transform)
     return Rehearsal(tuple(states), operators(state), tuple(matches), files, tuple(rewrites))
 
@@ -158,22 +158,22 @@ def few_valued(value: NDArray[Any]) -> bool:
     return value.ndim > 1 and 1 < len(np.unique(first)) < MOSTLY * len(first)
 
 
-def weigh(use: str, state: State, bench: Bench) -> Weighed:
+def weigh(use: str, state: State, run: Run) -> Weighed:
     """The sizes of the state that a pass left; the arena by starting TFLM in it."""
     if isinstance(state, Net):
         weight = measure.weigh_net(state)
         return Weighed(use, weight.figures, weight.uncounted)
     content = state.content
     described = describe(content)
-    example = data.inputs(bench.dataset.calibration.x[:1], state.task)
-    run = bench.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
+    example = data.inputs(run.dataset.calibration.x[:1], state.task)
+    ran = run.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
     sizes = {
         "params": described.params,
         "macs": described.macs,
         "file": len(content),
         "flash": flash,
-        "arena": run.arena_bytes if run else None,
+        "arena": ran.arena_bytes if ran else None,
     }
     return Weighed(use, sizes, described.uncounted)
 

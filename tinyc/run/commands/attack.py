@@ -22,17 +22,15 @@ from tinyc.network.state import Flat, Net
 from tinyc.report import attack_page
 from tinyc.report.schema import finite
 from tinyc.report.terminal import Screen, open_screen
-from tinyc.run import keys, stored
-from tinyc.run.bench import Bench
-from tinyc.run.patient import at_home, finished, read_recipe
-from tinyc.run.run import Run, Settings, Workshop
-from tinyc.run.source import examples as load_examples
+from tinyc.run import stored
+from tinyc.run.finished import finished, read_recipe
+from tinyc.run.opening import Run, open_run
 from tinyc.run.source import untrained
+from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
 from tinyc.spec.order import rescales, trains
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.training import FitOptions, fit_options
-from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 
 WRITTEN = "attack.json"
@@ -74,7 +72,7 @@ def attack(
         school = schooled(made, asked, folder) if asked.shadows else None
         seed = recipe.seed if asked.seed is None else asked.seed
         request = Request(asked.examples, seed, cast(Runtime, asked.runtime), school)
-        found = examine(target_of(made), request, made.run.bench.pool, screen)
+        found = examine(target_of(made), request, made.run.pool, screen)
         text = json.dumps(finite(found.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
         run_folder.replace(folder / WRITTEN, text.encode())
     if as_json:
@@ -84,24 +82,18 @@ def attack(
 
 
 @contextmanager
-def opened(written: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
+def opened(recipe: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
     """Read a finished run and its data.
 
     Raises:
         UserError: a step is missing or damaged, the run ends without an artifact, or its data is not found.
     """
-    recipe = at_home(written, folder)
     if recipe.steps[-1].transform.gives != "flat":
         raise UserError(str(folder), "ends with a float network and has no artifact", "add quantize to its recipe")
     steps = tuple(finished(folder, recipe, index) for index in range(len(recipe.steps) + 1))
-    with Pool() as pool:
-        home = cache.folder()
-        dataset, checkpoint = load_examples(recipe, home, screen)
-        bench = Bench(recipe, RunFolder(folder), home, dataset, pool, screen, checkpoint)
-        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
-        made = Run(bench, Settings(folder.parent, home), every)
-        flat = stored.load_state(steps[-1].folder, dataset.task, dict)
-        yield Opened(made, steps, cast(Flat, flat))
+    with open_run(recipe, folder, cache.folder(), screen) as run:
+        flat = stored.load_state(steps[-1].folder, run.dataset.task, dict)
+        yield Opened(run, steps, cast(Flat, flat))
 
 
 def target_of(made: Opened) -> Target:
@@ -113,7 +105,7 @@ def target_of(made: Opened) -> Target:
             "The run was made with other data, files or versions than are here now, by its key. Members are the "
             "training examples of the data as it is now.",
         )
-    return Target(recipe.name, last.folder.name, made.flat, made.run.bench.dataset, promised(made), notes)
+    return Target(recipe.name, last.folder.name, made.flat, made.run.dataset, promised(made), notes)
 
 
 def promised(made: Opened) -> Promise | None:
@@ -148,13 +140,13 @@ def schooled(made: Opened, asked: Asked, folder: Path) -> School:
         UserError: the network cannot be built from new weights.
     """
     recipe = made.run.recipe
-    backend.keras()  # Before a file of the user's imports it, in all its loudness.
+    backend.keras()  # a file of the user's that imports it next would let it write its greetings
     last = max((i for i, step in enumerate(recipe.steps, start=1) if step.transform.gives == "net"), default=0)
-    house = Workshop(made.run)
+    runner = StepRunner(made.run)
     if last:
-        net = stored.load_state(made.steps[last].folder, made.run.bench.dataset.task, house.own_layers)
+        net = stored.load_state(made.steps[last].folder, made.run.dataset.task, runner.own_layers)
     else:
-        net = untrained(made.run.bench)
+        net = untrained(made.run)
     require_functional(cast(Net, net).model)
     options = training(recipe)
     epochs = options.epochs if asked.epochs is None else asked.epochs

@@ -12,7 +12,8 @@ from tinyc.report.terminal import Screen, open_screen
 from tinyc.report.write import to_json
 from tinyc.run import judge
 from tinyc.run.finish import finish
-from tinyc.run.run import Settings, Started, open_run, start_index, steps
+from tinyc.run.opening import open_own_run
+from tinyc.run.steps import Started, start_index, steps
 from tinyc.spec.load import load
 
 
@@ -20,10 +21,10 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
     """Run a recipe to its end; give 0 where every bound was met, 1 where one was missed."""
     began = time.monotonic()
     loaded = load(recipe, sets)
-    settings = Settings(out, cache.folder(), start_index(loaded, start, fresh))
+    first = start_index(loaded, start, fresh)
     screen = open_screen(quiet=as_json)
     screen.show(lines.title(loaded.name, loaded.description, loaded.seed))
-    with open_run(loaded, settings, screen) as opened:
+    with open_own_run(loaded, out, cache.folder(), screen, first) as opened:
         records, dones = [], []
         begun = None
         for event in steps(opened):
@@ -37,7 +38,7 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
         if begun is None:
             raise RuntimeError("the run gave no source")
         report = finish(opened, begun, records, dones, began)
-        folder = opened.bench.folder.path
+        folder = opened.folder.path
     screen.show(lines.end(report, screen.width))
     screen.say(f"report: {folder / 'report.html'}")
     if as_json:

@@ -14,40 +14,38 @@ from tinyc.core import cache, streams
 from tinyc.report import diagnosis
 from tinyc.report.schema import finite
 from tinyc.report.terminal import Screen, open_screen
-from tinyc.run.patient import Patient, open_patient
+from tinyc.run.finished import Quantized, open_quantized
 from tinyc.training.probe import Probe
 
 
 def diagnose(run: Path, trying: bool, as_json: bool) -> None:
     """Find the causes, show them ranked, and try the cheap remedies where asked."""
     screen = open_screen(quiet=as_json)
-    with open_patient(run, cache.folder(), screen) as patient:
-        found = examine(patient.net, patient.flat, patient.data, patient.pool, patient.options)
-        for line in [] if as_json else told(run, patient, found, screen.width):
+    with open_quantized(run, cache.folder(), screen) as made:
+        found = examine(made.net, made.flat, made.data, made.pool, made.options)
+        for line in [] if as_json else told(run, made, found, screen.width):
             streams.show(line)
-        tried, unknown = attempts(patient, found, screen, as_json) if trying else ([], ())
+        tried, unknown = attempts(made, found, screen, as_json) if trying else ([], ())
     if as_json:
-        streams.result(as_table(patient, found, tried, unknown))
+        streams.result(as_table(made, found, tried, unknown))
 
 
-def told(run: Path, patient: Patient, found: Diagnosis, width: int) -> list[str]:
+def told(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
     """The diagnosis for people."""
-    then, now = patient.before.ledger.accuracy, patient.after.ledger.accuracy
-    return diagnosis.text(str(run), patient.step.transform.use, (then, now), found, min(width, 120))
+    then, now = made.before.ledger.accuracy, made.after.ledger.accuracy
+    return diagnosis.text(str(run), made.step.transform.use, (then, now), found, min(width, 120))
 
 
-def attempts(
-    patient: Patient, found: Diagnosis, screen: Screen, quiet: bool
-) -> tuple[Sequence[Trial], tuple[str, ...]]:
+def attempts(made: Quantized, found: Diagnosis, screen: Screen, quiet: bool) -> tuple[Sequence[Trial], tuple[str, ...]]:
     """Try the cheap remedies one after the other, and show each as it ends."""
-    proposed, unknown = trials.proposals(found, patient.options)
-    probe = Probe(patient.net.clone().model, patient.data, patient.net.task, patient.run.recipe.seed)
-    judge = trials.Judge(probe.x, probe.y, patient.pool)
+    proposed, unknown = trials.proposals(found, made.options)
+    probe = Probe(made.net.clone().model, made.data, made.net.task, made.run.recipe.seed)
+    judge = trials.Judge(probe.x, probe.y, made.pool)
     done: list[Trial] = []
     heading = diagnosis.trial_heading(probe.score(), probe.split)
     for line in [] if quiet else heading:
         streams.show(line)
-    for trial in trials.attempts(proposed, patient.quantized, judge, patient.flat.content):
+    for trial in trials.attempts(proposed, made.quantized, judge, made.flat.content):
         done.append(trial)
         for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
             streams.show(line)
@@ -56,12 +54,12 @@ def attempts(
     return done, unknown
 
 
-def as_table(patient: Patient, found: Diagnosis, tried: Sequence[Trial], unknown: tuple[str, ...]) -> str:
+def as_table(made: Quantized, found: Diagnosis, tried: Sequence[Trial], unknown: tuple[str, ...]) -> str:
     """The whole diagnosis as JSON; accuracies of `test` are the run's own."""
     table = {
         "schema": 1,
-        "step": patient.after.folder.name,
-        "test": {"before": patient.before.ledger.accuracy, "after": patient.after.ledger.accuracy},
+        "step": made.after.folder.name,
+        "test": {"before": made.before.ledger.accuracy, "after": made.after.ledger.accuracy},
         **found.to_json(),
         "trials": [{**vars(trial), "helped": trial.helped, "caution": trial.caution} for trial in tried],
         "untried": list(unknown),

@@ -10,15 +10,12 @@ from typing import Any
 
 from tinyc import measure
 from tinyc.core import cache, streams, units
-from tinyc.core.run_folder import RunFolder
 from tinyc.report.terminal import open_screen
-from tinyc.run.bench import Bench
+from tinyc.run.opening import open_run
 from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless
 from tinyc.run.plan import plan as rehearsed
-from tinyc.run.source import examples
 from tinyc.spec.bounds import METRICS, Check
 from tinyc.spec.load import load
-from tinyc.tflite.run.pool import Pool
 
 UNITS = {"params": "count", "macs": "count", "file": "bytes", "flash": "bytes", "arena": "bytes"}
 LAYERS_SHOWN = 6
@@ -28,9 +25,11 @@ def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
     """Rehearse a recipe and show the prediction; 1 where a target cannot be met."""
     loaded = load(recipe, sets)
     screen = open_screen(quiet=as_json)
-    with tempfile.TemporaryDirectory() as folder, Pool(1) as pool:
-        dataset, checkpoint = examples(loaded, cache.folder(), screen)
-        found = rehearsed(Bench(loaded, RunFolder(Path(folder)), cache.folder(), dataset, pool, screen, checkpoint))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_run(loaded, Path(folder), cache.folder(), screen, workers=1) as opened,
+    ):
+        found = rehearsed(opened)
     lost = hopeless(found.checks)
     if as_json:
         streams.result(json.dumps(to_json(found), indent=2))

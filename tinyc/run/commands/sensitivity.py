@@ -16,12 +16,10 @@ from tinyc.network.state import Net
 from tinyc.report import sensitivity_picture, sensitivity_tables
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.run import keys, stored
-from tinyc.run.bench import Bench
-from tinyc.run.run import Run, Settings, Workshop
-from tinyc.run.source import examples as load_examples
+from tinyc.run.opening import open_run
+from tinyc.run.steps import StepRunner, step_number
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe
-from tinyc.tflite.run.pool import Pool
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def sensitivity(
     """Measure, write sensitivity.json and sensitivity.svg, and show the tables."""
     loaded = load(recipe, sets)
     screen = open_screen(quiet=as_json)
-    options = Options(loaded, out, step_number(loaded, after), examples, fresh)
+    options = Options(loaded, out, after_step(loaded, after), examples, fresh)
     folder = RunFolder(out / f"{loaded.name}-sensitivity")
     with run_folder.locked(folder):
         found = measured(options, folder, screen)
@@ -58,7 +56,7 @@ def sensitivity(
     screen.say(f"written: {folder.path / 'sensitivity.json'}, sensitivity.svg")
 
 
-def step_number(recipe: Recipe, text: str | None) -> int | None:
+def after_step(recipe: Recipe, text: str | None) -> int | None:
     """Read --after.
 
     Raises:
@@ -66,14 +64,7 @@ def step_number(recipe: Recipe, text: str | None) -> int | None:
     """
     if text is None:
         return None
-    uses = [step.transform.use for step in recipe.steps]
-    if text.isdecimal() and 1 <= int(text) <= len(uses):
-        number = int(text)
-    elif uses.count(text) == 1:
-        number = uses.index(text) + 1
-    else:
-        listed = ", ".join(f"{place} {use}" for place, use in enumerate(uses, start=1))
-        raise UserError(f"--after {text}", "names no single step", f"steps are {listed}")
+    number = step_number(recipe, "--after", text)
     if recipe.steps[number - 1].transform.gives == "flat":
         raise UserError(f"--after {text}", "leaves a .tflite, whose weights are int8", "name a step before it")
     return number
@@ -82,33 +73,33 @@ def step_number(recipe: Recipe, text: str | None) -> int | None:
 def measured(options: Options, folder: RunFolder, screen: Screen) -> Sensitivity:
     """Measure, going on where an earlier call with the same network, data and options was stopped."""
     recipe = options.recipe
-    with Pool() as pool:
-        dataset, checkpoint = load_examples(recipe, cache.folder(), screen)
-        bench = Bench(recipe, folder, cache.folder(), dataset, pool, screen, checkpoint)
-        # What later steps name need not exist yet: `prune` may be waiting for the file that this will write.
-        first = replace(recipe, steps=recipe.steps[: options.after or 0])
-        every = keys.of_recipe(first, dataset.digest, recipe.find, checkpoint)
-        net = network(options, Workshop(Run(bench, Settings(options.out, cache.folder()), every)))
-    kept = Kept(folder.path, keys.digest([every.steps[options.after or 0], options.examples, recipe.seed]))
+    # What later steps name need not exist yet: `prune` may be waiting for the file that this will write.
+    first = replace(recipe, steps=recipe.steps[: options.after or 0])
+    with open_run(first, folder.path, cache.folder(), screen) as run:
+        net = network(options, StepRunner(run))
+        kept = Kept(folder.path, keys.digest([run.keys.steps[options.after or 0], options.examples, recipe.seed]))
+        data = run.dataset.for_training()
     if options.fresh:
         kept.forget()
     request = Request(recipe.name, options.step, options.examples, recipe.seed)
-    return measure(net, dataset.for_training(), request, kept, screen)
+    return measure(net, data, request, kept, screen)
 
 
-def network(options: Options, house: Workshop) -> Net:
+def network(options: Options, runner: StepRunner) -> Net:
     """The source, trained or from the cache, or the network that a finished step left in a run folder.
 
     Raises:
         UserError: the step has not been run.
     """
     if options.after is None:
-        return house.source()
-    finished = [path for path in sorted(options.out.glob(f"*/{house.folder(options.after).name}")) if stored.load(path)]
+        return runner.source()
+    finished = [
+        path for path in sorted(options.out.glob(f"*/{runner.folder(options.after).name}")) if stored.load(path)
+    ]
     if not finished:
         remedy = f"run it first: tinyc compress {options.recipe.path} --out {options.out}"
         raise UserError(f"--after {options.step}", f"{options.out} has no run that finished this step", remedy)
-    return cast(Net, stored.load_state(finished[0], house.bench.dataset.task, house.own_layers))
+    return cast(Net, stored.load_state(finished[0], runner.run.dataset.task, runner.own_layers))
 
 
 def remarks(options: Options, found: Sensitivity) -> list[str]:

@@ -10,7 +10,7 @@ from tinyc.analysis.diagnosis.findings import Cause
 from tinyc.core import units
 from tinyc.core.errors import TinycError
 from tinyc.network.state import Flat, Net, State
-from tinyc.run.bench import Bench
+from tinyc.run.opening import Run
 from tinyc.spec.bounds import Bound
 from tinyc.spec.recipe import Recipe, Step
 
@@ -19,22 +19,22 @@ LAYERS_SHOWN = 5
 
 
 def findings(
-    bench: Bench, step: Step, taken: State, given: State, now: measure.Measurement, then: measure.Measurement
+    run: Run, step: Step, taken: State, given: State, now: measure.Measurement, then: measure.Measurement
 ) -> dict[str, Any]:
     """Give the facts of a diagnosis, and say the likeliest cause; nothing where no limit is passed."""
-    bound = limit(bench.recipe, step)
+    bound = limit(run.recipe, step)
     if bound is None or not isinstance(taken, Net) or not isinstance(given, Flat):
         return {}
     drop = measure.measured("accuracy_drop", now, then)
     if bound.judge(drop).met or drop.value is None:
         return {}
     try:
-        found = diagnose(taken, given, bench.dataset.for_training(), bench.pool, options(step))
+        found = diagnose(taken, given, run.dataset.for_training(), run.pool, options(step))
     except TinycError as error:
         return {"diagnosis": f"could not be made: {error}"}
     first = f"{found.causes[0].kind} in {found.causes[0].layer}" if found.causes else "no cause found"
     lost = f"{step.transform.use} loses {units.show(drop.value, 'pp')}, which is not {bound.text}"
-    bench.progress.say(f"{lost}: {first} (tinyc diagnose {bench.folder.path})")
+    run.progress.say(f"{lost}: {first} (tinyc diagnose {run.folder.path})")
     return {"diagnosis": facts(found)}
 
 

@@ -14,16 +14,14 @@ from pydantic import ValidationError
 
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
-from tinyc.core.run_folder import RunFolder
 from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.input_scaling import pulled_out
-from tinyc.run import doctor, keys, stored
-from tinyc.run.bench import Bench
+from tinyc.run import diagnosing, stored
 from tinyc.run.named import named_files
-from tinyc.run.run import Run, Settings, Workshop
-from tinyc.run.source import examples
+from tinyc.run.opening import Run, open_run
+from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
 from tinyc.spec import gallery
 from tinyc.spec.load import load
@@ -38,7 +36,7 @@ TRIED = ("per_channel_dense", "calibrate", "percentile", "calibration", "weights
 
 
 @dataclass(frozen=True)
-class Patient:
+class Quantized:
     """One `quantize` step of a finished run; `before` and `after` are what its neighbours left, with their figures."""
 
     run: Run
@@ -54,15 +52,15 @@ class Patient:
 
     @property
     def options(self) -> dict[str, Any]:
-        return doctor.options(self.step)
+        return diagnosing.options(self.step)
 
     @property
     def data(self) -> TrainingData:
-        return self.run.bench.dataset.for_training()
+        return self.run.dataset.for_training()
 
     @property
     def pool(self) -> Pool:
-        return self.run.bench.pool
+        return self.run.pool
 
     def quantized(self, changes: Mapping[str, Any]) -> bytes:
         """Quantize the network again after training, with some keys changed; give the artifact's bytes.
@@ -82,7 +80,7 @@ class Patient:
         with tempfile.TemporaryDirectory() as scratch:
             nothing = Net(None, self.net.task)
             earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
-            context = self.run.bench.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
+            context = self.run.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
             state = apply(transform, self.net, context).state
         if state.task.columns != self.net.task.columns:
             problem = "its columns are scaled before the int8 input now, and this run was made without"
@@ -91,37 +89,36 @@ class Patient:
 
 
 @contextmanager
-def open_patient(folder: Path, cache: Path, progress: Progress) -> Iterator[Patient]:
+def open_quantized(folder: Path, cache: Path, progress: Progress) -> Iterator[Quantized]:
     """Read a finished run up to its `quantize` step; nothing in it is changed.
 
     Raises:
         UserError: the folder holds no such run, or the files that its recipe names are not found.
     """
-    recipe = at_home(read_recipe(folder), folder)
+    recipe = read_recipe(folder)
     index = quantizing(recipe, folder)
-    after = finished(folder, recipe, index)
-    before = finished(folder, recipe, index - 1)
-    with Pool() as pool:
-        dataset, checkpoint = examples(recipe, cache, progress)
-        bench = Bench(recipe, RunFolder(folder), cache, dataset, pool, progress, checkpoint)
-        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
-        run = Run(bench, Settings(folder.parent, cache), every)
-        house = Workshop(run)
-        backend.keras()  # Before a file of the user's imports it, in all its loudness.
-        net = house.state_before(index, before)
-        flat = stored.load_state(after.folder, dataset.task, house.own_layers)
+    after, before = finished(folder, recipe, index), finished(folder, recipe, index - 1)
+    with open_run(recipe, folder, cache, progress) as run:
+        runner = StepRunner(run)
+        backend.keras()  # a file of the user's that imports it next would let it write its greetings
+        net = runner.state_before(index, before)
+        flat = stored.load_state(after.folder, run.dataset.task, runner.own_layers)
         if not isinstance(net, Net) or not isinstance(flat, Flat):
             raise UserError(str(folder), "its quantize step is damaged", "run the recipe again")
         pulled = pulled_out(net) if flat.task.columns != net.task.columns else None
-        yield Patient(run, index, pulled.net if pulled else net, flat, before, after)
+        yield Quantized(run, index, pulled.net if pulled else net, flat, before, after)
 
 
 def read_recipe(folder: Path) -> Recipe:
-    """Read the resolved recipe that a run leaves in its folder."""
+    """Read the resolved recipe that a run leaves in its folder, and put it where its paths lead somewhere.
+
+    Raises:
+        UserError: there is none, or no place has the files that it names.
+    """
     if not (folder / RECIPE).is_file():
         remedy = "give the folder of a finished run, e.g. runs/resnet50-tiny"
         raise UserError(str(folder), f"holds no {RECIPE}", remedy)
-    return load(str(folder / RECIPE))
+    return at_home(load(str(folder / RECIPE)), folder)
 
 
 def quantizing(recipe: Recipe, folder: Path) -> int:

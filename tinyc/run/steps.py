@@ -10,45 +10,26 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Literal
-
-import tomli_w
 
 from tinyc import measure
 from tinyc.analysis.advice.told import Told
 from tinyc.core import run_folder
 from tinyc.core.errors import TinycError, UserError
-from tinyc.core.progress import Progress
 from tinyc.data.signals.library import library
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net, State
 from tinyc.report.record import StepRecord
-from tinyc.run import doctor, guesses, judge, keys, layers, newest, stored
-from tinyc.run.bench import Bench
-from tinyc.run.keys import Keys
-from tinyc.run.named import require_outside, require_own
-from tinyc.run.source import Opened, examples, open_source
+from tinyc.run import diagnosing, guesses, judge, keys, layers, stored
+from tinyc.run.opening import Run
+from tinyc.run.source import Opened, open_source
 from tinyc.run.stored import Done
-from tinyc.spec import builders, origin
+from tinyc.spec import builders
 from tinyc.spec.builders import Builder
 from tinyc.spec.passes import apply
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.references import references
-from tinyc.tflite.run.pool import Pool
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a run goes: where run folders and the cache are, and which finished steps not to take up.
-
-    `start` is the number (from 1) of the first step to do again, None for none.
-    """
-
-    out: Path
-    cache: Path
-    start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,70 +49,29 @@ class Stepped:
     done: Done
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run's place: its recipe, its folder and what it has at hand."""
-
-    bench: Bench
-    settings: Settings
-    keys: Keys
-
-    @property
-    def recipe(self) -> Recipe:
-        return self.bench.recipe
-
-
-@contextmanager
-def open_run(recipe: Recipe, settings: Settings, progress: Progress) -> Iterator[Run]:
-    """Load the data, compute the keys, and hold the run folder; what another recipe left there is moved first.
-
-    Raises:
-        UserError: the data or a file cannot be used; or the recipe needs a file out of a folder that has to move.
-        MachineError: another process writes in the folder.
-    """
-    plain, may_move = settings.out / recipe.name, partial(require_outside, recipe)
-    # Asked again when the folder is held; here before anything is read, since loading takes long.
-    if plain.is_dir() and newest.has_to_move(plain, recipe.sha256):
-        may_move(plain)
-    require_own(recipe, plain)
-    with Pool() as pool:
-        dataset, checkpoint = examples(recipe, settings.cache, progress)
-        every = keys.of_recipe(recipe, dataset.digest, recipe.find, checkpoint)
-        with newest.opened(settings.out, recipe.name, recipe.sha256, progress.say, may_move) as folder:
-            sign(recipe, folder.path)
-            yield Run(Bench(recipe, folder, settings.cache, dataset, pool, progress, checkpoint), settings, every)
-
-
-def sign(recipe: Recipe, folder: Path) -> None:
-    """Write whose run a folder holds: the resolved recipe, and the file that it comes from."""
-    run_folder.replace(folder / origin.RECIPE, tomli_w.dumps(dict(recipe.table)).encode())
-    run_folder.replace(folder / origin.NAME, origin.text(recipe.sha256, recipe.origin, folder).encode())
-
-
 def steps(run: Run) -> Iterator[Started | Stepped]:
     """Do every step that is not done yet, from the first; give each as it ends.
 
     Raises:
         UserError, MachineError: a pass failed; the message names it, and what was finished stays.
     """
-    house = Workshop(run)
-    house.say_outdated()
-    source = house.source_done()
-    yield Started(source, run.bench.dataset.warnings, guesses.of_source(run.bench, source))
+    runner = StepRunner(run)
+    runner.say_outdated()
+    source = runner.source_done()
+    yield Started(source, run.dataset.warnings, guesses.of_source(run, source))
     before = source
     for index, step in enumerate(run.recipe.steps, start=1):
-        done = house.finished(index) or house.perform(index, before)
-        record = judge.record(index, step, done, before, source, run.bench.dataset)
-        yield Stepped(replace(record, told=guesses.of_step(run.bench, index, done, before)), done)
+        done = runner.finished(index) or runner.perform(index, before)
+        record = judge.record(index, step, done, before, source, run.dataset)
+        yield Stepped(replace(record, told=guesses.of_step(run, index, done, before)), done)
         before = done
 
 
-class Workshop:
-    """Where steps are done; holds the source network once it is needed, since loading it costs seconds."""
+class StepRunner:
+    """Does the steps of a run; holds the source network once it is needed, since loading it costs seconds."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.bench = run.bench
         self._source: Opened | None = None
 
     def source(self) -> Net:
@@ -141,10 +81,10 @@ class Workshop:
     def opened(self) -> Opened:
         """The source network with the facts of its training."""
         if self._source is None:
-            with scratch_folder(self.bench.folder.path) as scratch:
-                nothing = Net(None, self.bench.dataset.task)
-                context = self.bench.context(0, nothing, self.run.keys.source, (), scratch)
-                self._source = open_source(self.bench, self.run.keys.source, context)
+            with scratch_folder(self.run.folder.path) as scratch:
+                nothing = Net(None, self.run.dataset.task)
+                context = self.run.context(0, nothing, self.run.keys.source, (), scratch)
+                self._source = open_source(self.run, self.run.keys.source, context)
         return self._source
 
     def source_done(self) -> Done:
@@ -157,9 +97,9 @@ class Workshop:
                 library(module)
         began = time.monotonic()
         opened = self.opened()
-        measured = measure.measure_net(opened.net, self.bench.dataset, self.bench.progress)
+        measured = measure.measure_net(opened.net, self.run.dataset, self.run.progress)
         facts = {} if opened.training is None else {"training": opened.training}
-        facts |= guesses.looked_at(self.bench, opened.net, measured, is_loaded=opened.training is None)
+        facts |= guesses.looked_at(self.run, opened.net, measured, is_loaded=opened.training is None)
         done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                     layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
         return stored.save(done, None, {}, keys.numbers("source"))
@@ -168,60 +108,60 @@ class Workshop:
         return self.run.recipe.steps[index - 1].transform.use if index else "source"
 
     def folder(self, index: int) -> Path:
-        return self.bench.folder.step(index, self.use(index), self.run.keys.steps[index])
+        return self.run.folder.step(index, self.use(index), self.run.keys.steps[index])
 
     def say_outdated(self) -> None:
         """Say which steps lie here from a tinyc that computed or measured otherwise, and so are done again."""
-        if self.run.settings.start is not None:
+        if self.run.start is not None:
             return
         steps = range(len(self.run.recipe.steps) + 1)
         found = [f"{index} {self.use(index)}" for index in steps if self.outdated(index)]
         if found:
             why = "done again, since the tinyc that made them here computed or measured otherwise than this one"
-            self.bench.progress.say(f"{why}: {', '.join(found)}")
+            self.run.progress.say(f"{why}: {', '.join(found)}")
 
     def outdated(self, index: int) -> bool:
         """Tell whether a step is here under older numbers alone."""
         if self.folder(index).exists():
             return False
-        others = self.bench.folder.path.glob(f"{index:02d}-{self.use(index)}-*")
+        others = self.run.folder.path.glob(f"{index:02d}-{self.use(index)}-*")
         return any(stored.numbers(other) != keys.numbers(self.use(index)) for other in others)
 
     def finished(self, index: int) -> Done | None:
         """A step that an earlier run finished; a damaged one is set aside and done again."""
-        start = self.run.settings.start
+        start = self.run.start
         if start is not None and index >= max(start, 1):
             return None
         folder = self.folder(index)
         done = stored.load(folder)
         if done is None and os.path.lexists(folder):
             aside = run_folder.set_aside(folder)
-            self.bench.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
-        if done is None and run_folder.borrow(self.bench.folder, folder):
+            self.run.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
+        if done is None and run_folder.borrow(self.run.folder, folder):
             done = stored.load(folder)
         return done
 
     def perform(self, index: int, before: Done) -> Done:
         """Apply one pass to the state on disk, measure what it gave, and store both."""
-        with scratch_folder(self.bench.folder.path) as scratch:
+        with scratch_folder(self.run.folder.path) as scratch:
             return self.apply(index, before, scratch)
 
     def apply(self, index: int, before: Done, scratch: Path) -> Done:
         transform = self.run.recipe.steps[index - 1].transform
         earlier = tuple(step.transform for step in self.run.recipe.steps[: index - 1])
         # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
-        source = self.source() if transform.takes == "net" else Net(None, self.bench.dataset.task)
+        source = self.source() if transform.takes == "net" else Net(None, self.run.dataset.task)
         began = time.monotonic()
         state = self.state_before(index, before)
-        context = self.bench.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
+        context = self.run.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
         with named(f"pass {index} ({transform.use})"):
             outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
-        then = judge.measurement(before, self.bench.dataset)
-        found = doctor.findings(self.bench, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
-        if transform.use == "distill" or not guesses.is_guess(self.bench, then):
-            found |= guesses.looked_at(self.bench, outcome.state, measured, is_loaded=False)
+        then = judge.measurement(before, self.run.dataset)
+        found = diagnosing.findings(self.run, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
+        if transform.use == "distill" or not guesses.is_guess(self.run, then):
+            found |= guesses.looked_at(self.run, outcome.state, measured, is_loaded=False)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
@@ -234,7 +174,7 @@ class Workshop:
         """What the pass takes: the source, or the state that the step before left on disk."""
         if index == 1:
             return self.source()
-        return stored.load_state(before.folder, self.bench.dataset.task, self.own_layers)
+        return stored.load_state(before.folder, self.run.dataset.task, self.own_layers)
 
     def own_layers(self) -> dict[str, type]:
         """The layer classes that the files of the recipe's builders define; a stored network names them."""
@@ -248,12 +188,12 @@ class Workshop:
     def measure(self, index: int, state: State, taken: State, before: Done) -> measure.Measurement:
         """Weigh a state; the artifact as it will be flashed under TFLM, one in the middle by the fast kernels."""
         if isinstance(state, Net):
-            return measure.measure_net(state, self.bench.dataset, self.bench.progress)
+            return measure.measure_net(state, self.run.dataset, self.run.progress)
         runtime: Literal["tflm", "fast"] = "tflm" if self.run.recipe.is_last(index) else "fast"
         same = isinstance(taken, Flat) and taken == state
         if same and before.ledger.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime"):
-            return judge.measurement(before, self.bench.dataset)
-        return measure.measure_flat(state, self.bench.dataset, self.bench.pool, runtime, self.bench.progress)
+            return judge.measurement(before, self.run.dataset)
+        return measure.measure_flat(state, self.run.dataset, self.run.pool, runtime, self.run.progress)
 
 
 @contextmanager
@@ -285,10 +225,19 @@ def start_index(recipe: Recipe, text: str | None, fresh: bool) -> int | None:
         return 0 if fresh else None
     if fresh:
         raise UserError(f"--fresh --from {text}", "contradict each other", "--fresh begins at the first step; drop one")
+    return step_number(recipe, "--from", text)
+
+
+def step_number(recipe: Recipe, option: str, text: str) -> int:
+    """Read which step an option names: its number, from 1, or the name of a pass that stands there once.
+
+    Raises:
+        UserError: there is no such step.
+    """
     uses = [step.transform.use for step in recipe.steps]
     if text.isdecimal() and 1 <= int(text) <= len(uses):
         return int(text)
     if uses.count(text) == 1:
         return uses.index(text) + 1
     listed = ", ".join(f"{number} {use}" for number, use in enumerate(uses, start=1))
-    raise UserError(f"--from {text}", "names no single step", f"steps are {listed}")
+    raise UserError(f"{option} {text}", "names no single step", f"steps are {listed}")
