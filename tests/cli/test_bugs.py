@@ -28,7 +28,7 @@ def test_two_of_one_second_and_one_process_are_two_logs(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("time.strftime", lambda _: "20260101-000000")
     for number in range(2):
-        monkeypatch.setattr("tinyc.spec.load.load", lambda *_, number=number: [][number])
+        monkeypatch.setattr("tinyc.run.commands.check.load", lambda *_, number=number: [][number])
         assert cli.invoke(["check", "resnet50-tiny"]) == 70
     said = re.findall(r"the log is (.*)\)", capsys.readouterr().err)
     assert sorted(said) == [str(path) for path in logs(tmp_path)]

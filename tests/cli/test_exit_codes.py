@@ -173,7 +173,7 @@ def test_a_disk_that_refuses(
 
 
 def test_a_bug_of_ours_names_its_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("tinyc.spec.load.load", lambda *_: 1 / 0)
+    monkeypatch.setattr("tinyc.run.commands.check.load", lambda *_: 1 / 0)
     assert cli.invoke(["check", "resnet50-tiny"]) == 70
     shown = capsys.readouterr().err
     path = Path(shown.partition("the log is ")[2].strip().rstrip(")"))
@@ -188,7 +188,7 @@ def test_too_little_memory(name: str, monkeypatch: pytest.MonkeyPatch, capsys: p
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("tinyc.spec.load.load", fail)
+    monkeypatch.setattr("tinyc.run.commands.check.load", fail)
     assert cli.invoke(["check", "resnet50-tiny"]) == 3
     assert "not enough of it" in capsys.readouterr().err
 
@@ -197,7 +197,7 @@ def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tinyc.spec.load.load", interrupt)
+    monkeypatch.setattr("tinyc.run.commands.check.load", interrupt)
     assert cli.invoke(["check", "resnet50-tiny"]) == 130
     assert "run the same command again" in capsys.readouterr().err
 

@@ -133,7 +133,7 @@ def test_a_pipe_that_breaks_elsewhere_is_no_success(
     def broken(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("tinyc.spec.load.load", broken)
+    monkeypatch.setattr("tinyc.run.commands.check.load", broken)
     assert cli.invoke(["check", "resnet50-tiny"]) == 3
     assert "Broken pipe" in capsys.readouterr().err
 
@@ -142,5 +142,5 @@ def test_a_path_that_can_be_none_is_the_command_lines(tmp_path: Path, monkeypatc
     def make(*_: object) -> None:
         (tmp_path / ("x" * 300)).mkdir()
 
-    monkeypatch.setattr("tinyc.spec.load.load", make)
+    monkeypatch.setattr("tinyc.run.commands.check.load", make)
     assert cli.invoke(["check", "resnet50-tiny"]) == 2
