@@ -14,7 +14,7 @@ from tinyc import cli
 from tinyc.cli import bugs
 
 BUGGY = (
-    "import sys; from tinyc import recipe; recipe.load = lambda *_: 1 / 0; sys.argv[1:] = ['check', 'resnet50-tiny']\n"
+    "import sys; from tinyc.run.commands import check; check.load = lambda *_: 1 / 0; sys.argv[1:] = ['check', 'resnet50-tiny']\n"
 )
 
 
