@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 import tinyc
 from tinyc import cli
+from tinyc.cli import federation
 from tinyc.data.named import NAMED
 from tinyc.data.prepare import Prepare
 from tinyc.data.preparing import Step
@@ -25,7 +26,8 @@ from tinyc.sources.spec import SourceSpec, TrainSpec
 from tinyc.targets import METRICS
 
 ROOT, README = pages.ROOT, pages.README
-DATA, RECIPES, COMMANDS, RESULTS = (ROOT / "docs" / f"{name}.md" for name in ("data", "recipes", "commands", "results"))
+NAMES = ("data", "recipes", "commands", "results", "terminals")
+DATA, RECIPES, COMMANDS, RESULTS, TERMINALS = (ROOT / "docs" / f"{name}.md" for name in NAMES)
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 MAKEFILE = (ROOT / "Makefile").read_text()
 
@@ -118,8 +120,10 @@ def test_every_pass_metric_and_command_is_named() -> None:
     for page in (README, RECIPES):
         for name in (*PASSES, *METRICS):
             assert f"`{name}`" in page.read_text(), (page.name, name)
-    named = {line.split()[1] for line in pages.lines(COMMANDS) if line.startswith("tinyc ")}
-    assert named | {"federate", "passes"} == set(cli.group.commands)
+    shown = {line.split()[1] for line in pages.lines(COMMANDS) if line.startswith("tinyc ")}
+    assert shown | {"federate", "passes"} == set(cli.group.commands)
+    terminals = {line.split()[2] for line in pages.lines(TERMINALS) if line.startswith("tinyc federate ")}
+    assert terminals == set(federation.federate.commands)
 
 
 def test_every_exit_code_is_named() -> None:
