@@ -124,8 +124,8 @@ def test_a_folder_of_other_content_under_the_name_is_left(tmp_path: Path) -> Non
 def writer(folder: Path) -> Iterator[None]:
     """Let another process write in a folder."""
     code = (
-        "import sys; from pathlib import Path; from tinyc import rundir\n"
-        "with rundir.locked(rundir.RunFolder(Path(sys.argv[1]))): print('locked', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from tinyc.core import run_folder\n"
+        "with run_folder.locked(run_folder.RunFolder(Path(sys.argv[1]))): print('locked', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -203,14 +203,14 @@ def test_processes_that_race_never_share_a_folder(tmp_path: Path) -> None:
     """Each holds the folder for a while and finds in it what it wrote; whoever comes too early is refused."""
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from tinyc import newest, rundir; from tinyc.core.errors import MachineError; from tinyc.spec import origin\n"
+        "from tinyc.core import run_folder; from tinyc.run import newest; from tinyc.core.errors import MachineError; from tinyc.spec import origin\n"
         "base, sha = Path(sys.argv[1]), sys.argv[2] * 64\n"
         "done = 0\n"
         "while done < 12:\n"
         "    try:\n"
         "        with newest.opened(base, 'r', sha, lambda _: None, lambda _: None) as folder:\n"
         "            text = origin.text(sha, base / 'r.toml', folder.path)\n"
-        "            rundir.replace(folder.path / origin.NAME, text.encode())\n"
+        "            run_folder.replace(folder.path / origin.NAME, text.encode())\n"
         "            (folder.path / 'model.tflite').write_text(sha)\n"
         "            time.sleep(0.002)\n"
         "            assert (folder.path / 'model.tflite').read_text() == sha\n"

@@ -54,8 +54,8 @@ def test_a_failed_write_leaves_the_old_step(tmp_path: Path) -> None:
 def test_a_second_writer_is_refused_by_its_process_number(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     code = (
-        "import sys, time; from pathlib import Path; from tinyc import rundir\n"
-        "with rundir.locked(rundir.RunFolder(Path(sys.argv[1]))):\n"
+        "import sys, time; from pathlib import Path; from tinyc.core import run_folder\n"
+        "with run_folder.locked(run_folder.RunFolder(Path(sys.argv[1]))):\n"
         "    print('locked', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(
@@ -94,8 +94,8 @@ def test_a_finished_step_is_shared_by_key(tmp_path: Path) -> None:
 
 def test_two_processes_may_replace_one_file(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from tinyc import rundir\n"
-        "for _ in range(60): rundir.replace(Path(sys.argv[1]), sys.argv[2].encode() * 10_000)"
+        "import sys; from pathlib import Path; from tinyc.core import run_folder\n"
+        "for _ in range(60): run_folder.replace(Path(sys.argv[1]), sys.argv[2].encode() * 10_000)"
     )
     path = tmp_path / "report.html"
     writers = [subprocess.Popen([sys.executable, "-c", code, str(path), text]) for text in "ab"]

@@ -20,7 +20,6 @@ import pytest
 
 import tinyc
 from tinyc import cli
-from tinyc.cli import federation
 
 Shown = pytest.CaptureFixture[str]
 BUILD = """
@@ -102,22 +101,6 @@ def test_join_says_what_is_wrong_before_it_asks_anyone(tmp_path: Path, capsys: S
     run(*server, *client, "--data", str(tmp_path / "x.npz"), code=3)
     assert "127.0.0.1:1: cannot be reached" in capsys.readouterr().err
     run(*server, "--keys", str(tmp_path / "keys"), "--name", "client-1", "--data", str(tmp_path / "x.npz"), code=3)
-
-
-def commands() -> list[str]:
-    page = Path(tinyc.__file__).parents[1] / "docs" / "terminals.md"
-    return re.findall(r"^tinyc federate (.+)$", page.read_text(), re.MULTILINE)
-
-
-@pytest.mark.parametrize("line", commands())
-def test_the_commands_of_the_page_parse(line: str) -> None:
-    name, *arguments = line.split()
-    command = federation.federate.commands[name]
-    assert command.make_context(name, arguments).params
-
-
-def test_the_page_shows_every_command() -> None:
-    assert {line.split()[0] for line in commands()} == set(federation.federate.commands) == {"keys", "serve", "join"}
 
 
 def own(path: Path, seed: int, count: int = 90, **parts: int) -> Path:

@@ -207,7 +207,9 @@ def test_a_full_disk_leaves_what_there_was(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_sentence_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("tinyc.run.commands.check.load", lambda *_: run_folder.replace(tmp_path / "report.json", bytes(1000)))
+    monkeypatch.setattr(
+        "tinyc.run.commands.check.load", lambda *_: run_folder.replace(tmp_path / "report.json", bytes(1000))
+    )
     with files_of_at_most(100):
         assert cli.invoke(["check", "resnet50-tiny"]) == 3
     said = capsys.readouterr().err.splitlines()
