@@ -94,7 +94,7 @@ def test_no_more_room_is_made_than_the_file_needs(tmp_path: Path) -> None:
 
 
 OWN = {
-    "analysis/sensitivity/store.py": "writes", "cli/bugs.py": "writes", "cli/starter.py": "files of the package",
+    "analysis/sensitivity/store.py": "writes", "cli/bugs.py": "writes", "run/commands/init.py": "files of the package",
     "codegen/c_source.py": "files of the package", "core/cache.py": "its own files",
     "core/descriptors.py": "the null device", "core/files.py": "the one way",
     "core/run_folder.py": "writes, and its own lock", "data/images/fashion_mnist.py": "what it downloads",

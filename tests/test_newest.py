@@ -203,7 +203,8 @@ def test_processes_that_race_never_share_a_folder(tmp_path: Path) -> None:
     """Each holds the folder for a while and finds in it what it wrote; whoever comes too early is refused."""
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from tinyc.core import run_folder; from tinyc.run import newest; from tinyc.core.errors import MachineError; from tinyc.spec import origin\n"
+        "from tinyc.core import run_folder; from tinyc.core.errors import MachineError\n"
+        "from tinyc.run import newest; from tinyc.spec import origin\n"
         "base, sha = Path(sys.argv[1]), sys.argv[2] * 64\n"
         "done = 0\n"
         "while done < 12:\n"

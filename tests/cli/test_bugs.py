@@ -13,7 +13,10 @@ import pytest
 from tinyc import cli
 from tinyc.cli import bugs
 
-BUGGY = "import sys; from tinyc.run.commands import check; check.load = lambda *_: 1 / 0; sys.argv[1:] = ['check', 'resnet50-tiny']\n"
+BUGGY = (
+    "import sys; from tinyc.run.commands import check; check.load = lambda *_: 1 / 0\n"
+    "sys.argv[1:] = ['check', 'resnet50-tiny']\n"
+)
 
 
 def logs(folder: Path) -> list[Path]:
