@@ -100,7 +100,7 @@ OWN = {
     "core/run_folder.py": "writes, and its own lock", "data/images/fashion_mnist.py": "what it downloads",
     "federation/certificates.py": "writes", "network/gate/archive.py": "copies of its own",
     "network/gate/examine.py": "copies of its own", "network/gate/saved_model.py": "copies of its own",
-    "run/finish.py": "files of this run, and /proc/cpuinfo", "tflite/run/link.py": "what the kernel says of a worker",
+    "run/finish.py": "files of this run", "core/machine.py": "/proc/cpuinfo", "tflite/run/link.py": "what the kernel says of a worker",
 }  # fmt: skip
 READS = ("read_text", "read_bytes", "open", "fdopen")
 

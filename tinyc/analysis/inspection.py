@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tinyc.analysis.savings import Saving, gzip_bytes, savings
+from tinyc.analysis.savings import Saving, savings
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
 from tinyc.devices import dense_scales
+from tinyc.measure.weighing import gzip_bytes
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.constants import Constant, constants
 from tinyc.tflite.read.description import Description

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tinyc.core.errors import UserError
+from tinyc.measure.weighing import gzip_bytes
 from tinyc.tflite.read.constants import Constant, constants
 from tinyc.tflite.read.description import BITS, Description
 from tinyc.tflite.read.flatbuffer import MALFORMED, describe
@@ -46,11 +46,6 @@ def savings(content: bytes, described: Description) -> tuple[Saving, ...]:
     if stripped is not None:
         found.append(("gzip of the stripped file", gzip_bytes(stripped), True, cost))
     return tuple(Saving(name, after, size - after, measured, cost) for name, after, measured, cost in found)
-
-
-def gzip_bytes(content: bytes) -> int:
-    """The size after gzip, at its default effort and without a time stamp."""
-    return len(gzip.compress(content, compresslevel=6, mtime=0))
 
 
 def strip_bytes(content: bytes, described: Description) -> bytes | None:

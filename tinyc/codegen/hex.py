@@ -6,7 +6,8 @@ import io
 
 from intelhex import IntelHex
 
-ALIGNMENT = 16
+from tinyc.devices.flash import ALIGNMENT
+
 SPAN = 1 << 32
 
 

@@ -14,6 +14,7 @@ from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress, Silent
 from tinyc.data.dataset import Dataset
 from tinyc.data.task import Task
+from tinyc.devices.flash import flash_bytes
 from tinyc.measure import resampling, weighing
 from tinyc.measure.figures import Ledger, Measurement, Runtime
 from tinyc.network.state import Flat, Net
@@ -92,7 +93,7 @@ def measure_flat(
         "metadata_bytes": described.metadata_bytes,
         "file_bytes": len(flat.content),
         "gzip_bytes": weighing.gzip_bytes(flat.content),
-        "flash_bytes": weighing.flash_bytes(flat),
+        "flash_bytes": flash_bytes(flat.content, flat.tables),
         "arena_bytes": run.arena_bytes,
     }
     ran: Runtime = "tflm" if chosen == "tflm" else "tflite-runtime"

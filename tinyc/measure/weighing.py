@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.network.state import Flat, Net
+from tinyc.network.state import Net
 from tinyc.quantization.convert import to_float_tflite
 from tinyc.tflite.read.flatbuffer import Description, describe
-
-ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,6 @@ def own_weights(layer: Any) -> list[Any]:
     # QAT takes the kernel out of the layer and keeps it as (variable, quantizer, its ranges).
     taken = [variable for variable, *_ in getattr(layer, "_weight_vars", ())]
     return taken + (own_weights(inner) if inner is not None else [])
-
-
-def flash_bytes(flat: Flat) -> int:
-    """The artifact rounded up to 16 bytes, with every table that is generated beside it."""
-    return aligned(len(flat.content)) + sum(flat.tables.values())
-
-
-def aligned(size: int) -> int:
-    """Round bytes up to the alignment of a constant array."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
 
 
 def gzip_bytes(content: bytes) -> int:

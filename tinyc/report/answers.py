@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.report.samples import probabilities
 from tinyc.report.schema import finite
+from tinyc.tasks.classification.metrics import softmax
 from tinyc.tflite.read.description import Description, Tensor
 
 SHARES_SHOWN, NUMBERS_SHOWN = 5, 10
@@ -127,7 +127,7 @@ def of_logits(values: NDArray[Any], maker: str, classes: tuple[str, ...]) -> Ans
         return Numbers(values, classes, f"they come from {maker}: no shares of one whole")
     if not classes and maker != "LOG_SOFTMAX":
         return Numbers(values, why=UNNAMED)
-    return shares_of(probabilities(values.reshape(1, -1))[0], classes)
+    return shares_of(softmax(values.reshape(1, -1))[0], classes)
 
 
 def shares_of(given: NDArray[Any], classes: tuple[str, ...]) -> Shares:

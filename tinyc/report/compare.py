@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tinyc.core import units
 from tinyc.core.errors import UserError
+from tinyc.report.columns import columns
 from tinyc.report.facts import spell
 from tinyc.report.figures import FIELDS, factor, got, signed, unit_of
 from tinyc.report.plain import plain
@@ -124,9 +125,7 @@ def _sections(rows: tuple[Row, ...], names: tuple[str, str]) -> Iterator[str]:
                 yield from ("Recipe: no difference, or not kept by both runs", "")
             continue
         table = [(title, *map(plain, names), "change"), *map(_cells, chosen)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for row in table:
-            yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        yield from columns(table)
         yield ""
 
 

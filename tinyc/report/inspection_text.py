@@ -12,6 +12,7 @@ from tinyc.analysis.inspection import Inspection, place
 from tinyc.core import units
 from tinyc.devices import dense_scales
 from tinyc.measure import uncounted
+from tinyc.report.columns import columns
 from tinyc.report.plain import plain
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.description import Description, Tensor
@@ -220,14 +221,8 @@ def whole(number: int | None) -> str:
 
 def laid_out(rows: Sequence[tuple[str, ...]], right: set[int]) -> Iterator[str]:
     """Put cells under each other; the last is cut where the line would be longer than 80 columns."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    for each in rows:
-        cells = (
-            cell.rjust(width) if at in right else cell.ljust(width)
-            for at, (cell, width) in enumerate(zip(each, widths, strict=True))
-        )
-        line = ("  " + "  ".join(cells)).rstrip()
-        yield line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+    for line in columns(rows, right):
+        yield f"  {line}" if len(line) <= WIDTH - 2 else f"  {line[: WIDTH - 5]}..."
 
 
 def wrapped(first: str, words: str, indent: int) -> list[str]:

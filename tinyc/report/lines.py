@@ -12,6 +12,7 @@ from rich.text import Text
 from tinyc.analysis.advice.told import Told, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
+from tinyc.report.columns import padded
 from tinyc.report.figures import accuracy_of, got, signed
 from tinyc.report.notes import notes
 from tinyc.report.plain import plain
@@ -172,11 +173,11 @@ def _checks(checks: Sequence[Check]) -> str:
 
 
 def _table(cells: Cells, align: str = "llll") -> Iterator[Text]:
-    widths = [max(map(len, column)) for column in zip(cells.header, *cells.rows, strict=True)]
-    for number, row in enumerate((cells.header, *cells.rows)):
+    right = [place for place, side in enumerate(align) if side == "r"]
+    for number, row in enumerate(padded((cells.header, *cells.rows), right)):
         line = Text(style="bold" if number == 0 else "")
-        for place, (text, width, side) in enumerate(zip(row, widths, align, strict=True)):
+        for place, text in enumerate(row):
             line.append("  " if place else "")
-            line.append(text.rjust(width) if side == "r" else text.ljust(width), style=STYLES.get(text, ""))
+            line.append(text, style=STYLES.get(text.strip(), ""))
         line.rstrip()
         yield line

@@ -56,13 +56,6 @@ def samples(
     )
 
 
-def probabilities(logits: NDArray[Any]) -> NDArray[Any]:
-    """Turn logits, (examples, classes), into softmax probabilities."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
-    return shares
-
-
 def picture(example: NDArray[Any]) -> str | None:
     """Write one raw example as a PNG data URI of at most 64 x 64; None where it is no picture.
 

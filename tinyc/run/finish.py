@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import platform
-import resource
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import tomli_w
-from numpy.typing import NDArray
 
 from tinyc import __version__
+from tinyc.core import machine
 from tinyc.core.run_folder import replace
 from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
@@ -25,7 +20,7 @@ from tinyc.run import judge, keys, layers, misses
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, FLAT, Done, scaling_of
-from tinyc.tasks.classification.metrics import are_probabilities
+from tinyc.tasks.classification.metrics import probabilities
 
 
 def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
@@ -40,7 +35,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, artifact(final))
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
-        versions=keys.all_versions(), machine=machine(), source=source.ledger, final=final.ledger,
+        versions=keys.all_versions(), machine=machine.describe(), source=source.ledger, final=final.ledger,
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
         seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
         targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
@@ -72,7 +67,7 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
     data, final = run.dataset, dones[-1]
     states = [source, *dones]
     labels, classes = data.test.y, len(data.task.classes)
-    first, last = odds(source), odds(final)
+    first, last = probabilities(source.scores), probabilities(final.scores)
     scale, offset = scaling_of(final, data.task)
     return Views(
         description=run.recipe.description,
@@ -99,36 +94,3 @@ def artifact(done: Done) -> bytes | None:
     """The .tflite that a step left as its state; None where that is a Keras network."""
     path = done.folder / FLAT
     return path.read_bytes() if path.is_file() else None
-
-
-def odds(done: Done) -> NDArray[Any]:
-    """The probabilities that a state gave the test examples; an artifact's may be probabilities already."""
-    return done.scores if are_probabilities(done.scores) else samples.probabilities(done.scores)
-
-
-def machine() -> dict[str, Any]:
-    """The machine as a reader must know it to judge the seconds."""
-    return {
-        "system": platform.platform(terse=True),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "python": platform.python_version(),
-        "peak_bytes": peak(),
-    }
-
-
-def peak() -> int:
-    """The most memory that this process has held, in bytes; the interpreters' workers are not in it."""
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes if platform.system() == "Darwin" else kilobytes * 1024
-
-
-def processor() -> str:
-    """The processor's name as the kernel gives it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

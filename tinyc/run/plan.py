@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tinyc import data, measure
 from tinyc.data.task import Task
+from tinyc.devices.flash import flash_bytes
 from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
@@ -167,12 +168,11 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
     described = describe(content)
     example = data.inputs(run.dataset.calibration.x[:1], state.task)
     ran = run.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
-    flash = -(-len(content) // 16) * 16 + sum(state.tables.values())
     sizes = {
         "params": described.params,
         "macs": described.macs,
         "file": len(content),
-        "flash": flash,
+        "flash": flash_bytes(content, state.tables),
         "arena": ran.arena_bytes if ran else None,
     }
     return Weighed(use, sizes, described.uncounted)

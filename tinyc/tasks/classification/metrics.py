@@ -73,7 +73,12 @@ def probabilities(scores: NDArray[Any]) -> NDArray[np.float64]:
     exact = scores.astype(np.float64)
     if are_probabilities(exact):
         return exact
-    raised = np.exp(exact - exact.max(axis=1, keepdims=True))
+    return softmax(exact)
+
+
+def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn logits, (examples, classes), into probabilities."""
+    raised = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 

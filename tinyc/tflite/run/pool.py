@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 import weakref
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.core import limits, units
+from tinyc.core import limits, machine, units
 from tinyc.core.errors import MachineError, UserError
 from tinyc.tflite.read.description import Tensor
 from tinyc.tflite.read.flatbuffer import Description, describe
@@ -59,7 +58,7 @@ class Pool:
     """
 
     def __init__(self, processes: int | None = None, patience: float = PATIENCE) -> None:
-        self.processes = processes or cores()
+        self.processes = processes or machine.cores()
         self.patience = patience
         self.links: list[Link] = []
         self.arenas: dict[bytes, int] = {}
@@ -239,11 +238,6 @@ def check(description: Description, inputs: NDArray[Any], where: str) -> None:
     if tuple(inputs.shape[1:]) != wanted[1:]:
         problem = f"takes examples of shape {wanted[1:]} and was given {tuple(inputs.shape[1:])}"
         raise UserError(where, problem, "give the data that the network was made for")
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def end_all(links: list[Link]) -> None:
