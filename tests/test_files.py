@@ -94,13 +94,13 @@ def test_no_more_room_is_made_than_the_file_needs(tmp_path: Path) -> None:
 
 
 OWN = {
-    "analysis/sensitivity/store.py": "writes", "cli/bugs.py": "writes", "run/commands/init.py": "files of the package",
-    "codegen/c_source.py": "files of the package", "core/cache.py": "its own files",
-    "core/descriptors.py": "the null device", "core/files.py": "the one way",
-    "core/run_folder.py": "writes, and its own lock", "data/images/fashion_mnist.py": "what it downloads",
-    "federation/certificates.py": "writes", "network/gate/archive.py": "copies of its own",
-    "network/gate/examine.py": "copies of its own", "network/gate/saved_model.py": "copies of its own",
-    "run/finish.py": "files of this run", "core/machine.py": "/proc/cpuinfo", "tflite/run/link.py": "what the kernel says of a worker",
+    "analysis/sensitivity/store.py": "writes", "cli/bugs.py": "writes", "codegen/c_source.py": "files of the package",
+    "core/cache.py": "its own files", "core/descriptors.py": "the null device", "core/files.py": "the one way",
+    "core/machine.py": "/proc/cpuinfo", "core/run_folder.py": "writes, and its own lock",
+    "data/images/fashion_mnist.py": "what it downloads", "federation/certificates.py": "writes",
+    "network/gate/archive.py": "copies of its own", "network/gate/examine.py": "copies of its own",
+    "network/gate/saved_model.py": "copies of its own", "run/commands/init.py": "files of the package",
+    "run/finish.py": "files of this run", "tflite/run/link.py": "what the kernel says of a worker",
 }  # fmt: skip
 READS = ("read_text", "read_bytes", "open", "fdopen")
 

@@ -8,7 +8,7 @@ import people
 
 from tinyc.analysis.attack.attack import Request, Target, attack
 from tinyc.analysis.attack.bounds import Promise
-from tinyc.analysis.attack.shadows import Place, School
+from tinyc.analysis.attack.shadows import Place, ShadowTraining
 from tinyc.core.progress import Silent
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
@@ -25,10 +25,10 @@ def test_people_who_differ_are_not_taken_for_people_who_are_remembered(tmp_path:
     options = FitOptions(epochs=6, batch=16, learning_rate=0.1)
     fit(model, options, labels(1), Place(1, dataset.for_training(), Silent()), "target")
     flat = Flat(to_int8_tflite(model, dataset.train.x[:64]), dataset.task)
-    school = School(Net(model, dataset.task), options, 4, tmp_path)
+    training = ShadowTraining(Net(model, dataset.task), options, 4, tmp_path)
     target = Target("people", "02-quantize", flat, dataset, Promise(2.0, 1e-5, ("1 distill",), ("the source",)))
     with Pool(1) as pool:
-        found = attack(target, Request(240, 3, "tflm", school), pool, Silent())
+        found = attack(target, Request(240, 3, "tflm", training), pool, Silent())
     loss, likely = found.attacks
     assert (loss.name, likely.name) == ("loss", "lira")
     assert (loss.auc.low or 0) > 0.6

@@ -8,9 +8,9 @@ import numpy as np
 import people
 import pytest
 
-from tinyc.analysis.attack import lira, shadows, sides
+from tinyc.analysis.attack import lira, membership_split, shadows
 from tinyc.analysis.attack.pool import shares
-from tinyc.analysis.attack.shadows import School
+from tinyc.analysis.attack.shadows import ShadowTraining
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Silent
 from tinyc.network import backend
@@ -20,28 +20,28 @@ from tinyc.spec.training import FitOptions
 
 def test_as_many_of_each_side_by_seed() -> None:
     dataset = people.dataset()
-    found = sides.draw(dataset, 50, 1)
+    found = membership_split.draw(dataset, 50, 1)
     assert len(found.members) == len(found.others) == 50
     assert set(found.members.ids) <= set(dataset.train.ids)
     assert set(found.others.ids) <= set(dataset.test.ids)
-    assert np.array_equal(found.members.ids, sides.draw(dataset, 50, 1).members.ids)
-    assert not np.array_equal(found.members.ids, sides.draw(dataset, 50, 2).members.ids)
+    assert np.array_equal(found.members.ids, membership_split.draw(dataset, 50, 1).members.ids)
+    assert not np.array_equal(found.members.ids, membership_split.draw(dataset, 50, 2).members.ids)
     with pytest.raises(UserError, match="too few to tell apart"):
-        sides.draw(people.dataset(windows=1, subjects=6), 50, 1)
+        membership_split.draw(people.dataset(windows=1, subjects=6), 50, 1)
 
 
 def test_what_keeps_the_sides_apart_is_the_coarsest_column_of_two_a_side() -> None:
     column = np.arange(12)
     train = {"window": column, "recording": column // 2, "subject": column // 6, "room": column * 0}
     test = {name: values + 100 for name, values in train.items() if name != "room"} | {"room": column * 0}
-    assert sides.coarsest(train, test) == "subject"
-    assert sides.coarsest(train, test | {"subject": np.full(12, 9)}) == "recording"
-    assert sides.coarsest(train, {"room": column * 0}) is None
+    assert membership_split.coarsest(train, test) == "subject"
+    assert membership_split.coarsest(train, test | {"subject": np.full(12, 9)}) == "recording"
+    assert membership_split.coarsest(train, {"room": column * 0}) is None
 
 
 def test_shadows_get_whole_people_and_pairs_share_them_out() -> None:
     dataset = people.dataset()
-    found = sides.draw(dataset, 50, 1)
+    found = membership_split.draw(dataset, 50, 1)
     dealt = shares(dataset, found)
     subjects = dealt.examples.groups["subject"]
     first, second = (dealt.rows(index, 7) for index in (0, 1))
@@ -53,7 +53,7 @@ def test_shadows_get_whole_people_and_pairs_share_them_out() -> None:
 
 def test_without_groups_what_nobody_asks_about_is_in_every_shadow() -> None:
     dataset = people.dataset(grouped=False)
-    found = sides.draw(dataset, 40, 1)
+    found = membership_split.draw(dataset, 40, 1)
     dealt = shares(dataset, found)
     background = set(dataset.train.ids) - set(found.members.ids)
     asked = set(found.members.ids) | set(found.others.ids)
@@ -88,9 +88,9 @@ def test_the_ratio_finds_members_whatever_their_difficulty(count: int) -> None:
 
 def test_shadows_are_kept_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = people.dataset()
-    found = sides.draw(dataset, 50, 1)
+    found = membership_split.draw(dataset, 50, 1)
     net = Net(people.network(), dataset.task)
-    school = School(net, FitOptions(epochs=1, batch=16), 2, tmp_path)
+    training = ShadowTraining(net, FitOptions(epochs=1, batch=16), 2, tmp_path)
     calls: list[str] = []
     real = shadows.fit
 
@@ -100,15 +100,15 @@ def test_shadows_are_kept_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(shadows, "fit", counted)
     before = [weight.copy() for weight in net.model.get_weights()]
-    first = shadows.cast(school, dataset, found, 7, Silent())
+    first = shadows.cast(training, dataset, found, 7, Silent())
     assert calls == ["shadow 1 of 2", "shadow 2 of 2"]
     assert all(np.array_equal(a, b) for a, b in zip(before, net.model.get_weights(), strict=True))
-    again = shadows.cast(school, dataset, found, 7, Silent())
+    again = shadows.cast(training, dataset, found, 7, Silent())
     assert len(calls) == 2
     assert np.array_equal(first.confidences, again.confidences)
     (file,) = tmp_path.glob("shadows-*/001.npz")
     file.write_bytes(file.read_bytes()[:100])
-    mended = shadows.cast(school, dataset, found, 7, Silent())
+    mended = shadows.cast(training, dataset, found, 7, Silent())
     assert len(calls) == 3
     assert np.array_equal(first.confidences, mended.confidences)
 

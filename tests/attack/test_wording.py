@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.analysis.attack.record import Found, Name
 from tinyc.analysis.attack.scored import Figure
-from tinyc.analysis.attack.sides import Sides
 from tinyc.analysis.attack.wording import verdict
 from tinyc.data.dataset import Split
 
@@ -38,5 +38,5 @@ def found(name: Name, limits: Any) -> Found:
     ],
 )
 def test_the_verdict(unit: str | None, figures: dict[Name, Any], said: str) -> None:
-    sides = Sides(NOTHING, NOTHING, unit, "recording" if unit else None, (2, 2))
+    sides = MembershipSplit(NOTHING, NOTHING, unit, "recording" if unit else None, (2, 2))
     assert said in verdict(tuple(found(name, limits) for name, limits in figures.items()), sides)

@@ -12,7 +12,7 @@ from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.tflite.read.description import Tensor
 from tinyc.tflite.read.flatbuffer import describe
-from tinyc.tflite.run.parting import with_output
+from tinyc.tflite.run.divergence import with_output
 from tinyc.tflite.run.pool import Pool
 
 

@@ -19,7 +19,7 @@ from tinyc.run.commands.verify import random_inputs
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, quantize
 from tinyc.tflite.run import runtimes, spread
-from tinyc.tflite.run.parting import first_parting
+from tinyc.tflite.run.divergence import first_parting
 from tinyc.tflite.run.pool import Pool, Run, undriven
 
 

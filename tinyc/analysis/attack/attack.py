@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc import data
-from tinyc.analysis.attack import lira, shadows, sides, wording
+from tinyc.analysis.attack import lira, membership_split, shadows, wording
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.analysis.attack.confidences import confidences, losses
+from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.analysis.attack.record import Attack, Found
 from tinyc.analysis.attack.scored import Scored
-from tinyc.analysis.attack.shadows import School
-from tinyc.analysis.attack.sides import Sides
+from tinyc.analysis.attack.shadows import ShadowTraining
 from tinyc.core import progress
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
@@ -53,12 +53,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Request:
-    """How to attack: at most so many examples a side, and which kernels; `school` trains shadows, where wanted."""
+    """How to attack: at most so many examples a side, and which kernels; `training` trains shadows, where wanted."""
 
     examples: int
     seed: int
     runtime: runtimes.Runtime
-    school: School | None = None
+    training: ShadowTraining | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def attack(target: Target, request: Request, pool: Pool, shown: Progress) -> Att
         UserError: there are too few examples, or too few subjects or recordings for shadows.
         MachineError: a worker crashed, or no interpreter is installed.
     """
-    asked = sides.draw(target.dataset, request.examples, request.seed)
+    asked = membership_split.draw(target.dataset, request.examples, request.seed)
     oracle = Oracle(target.flat, pool, request.runtime, shown)
     members, others = oracle.ask(asked.members, "members"), oracle.ask(asked.others, "others")
     control = validation(target.dataset, len(asked.others), request.seed)
@@ -114,8 +114,8 @@ def attack(target: Target, request: Request, pool: Pool, shown: Progress) -> Att
     scored = Scored(members.confidences, others.confidences, asked.groups())
     attacks = [Found.of("loss", scored, request.seed)]
     trained: dict[str, Any] | None = None
-    if request.school:
-        likely, trained = with_shadows(request.school, target.dataset, asked, scored, request.seed, shown)
+    if request.training:
+        likely, trained = with_shadows(request.training, target.dataset, asked, scored, request.seed, shown)
         attacks.append(Found.of("lira", likely, request.seed))
     if control and unseen:
         attacks += controls(asked, control, scored, unseen, request.seed)
@@ -148,12 +148,12 @@ def attack(target: Target, request: Request, pool: Pool, shown: Progress) -> Att
 
 def validation(dataset: Dataset, examples: int, seed: int) -> Split | None:
     """Draw validation examples, as many as there are others; None where there are too few."""
-    if len(dataset.validation) < sides.FEWEST:
+    if len(dataset.validation) < membership_split.FEWEST:
         return None
-    return sides.sample(dataset.validation, examples, seed)
+    return membership_split.sample(dataset.validation, examples, seed)
 
 
-def controls(asked: Sides, control: Split, scored: Scored, unseen: Answers, seed: int) -> list[Found]:
+def controls(asked: MembershipSplit, control: Split, scored: Scored, unseen: Answers, seed: int) -> list[Found]:
     """Put validation examples, which trained nothing, in the others' place, and then in the members'."""
     groups, column = asked.groups(), control.groups[asked.cluster] if asked.cluster else None
     first = None if groups is None or column is None else (groups[0], column)
@@ -165,18 +165,18 @@ def controls(asked: Sides, control: Split, scored: Scored, unseen: Answers, seed
 
 
 def with_shadows(
-    school: School, dataset: Dataset, asked: Sides, scored: Scored, seed: int, shown: Progress
+    training: ShadowTraining, dataset: Dataset, asked: MembershipSplit, scored: Scored, seed: int, shown: Progress
 ) -> tuple[Scored, dict[str, Any]]:
     """Score the same examples by what shadows say of them."""
-    cast = shadows.cast(school, dataset, asked, seed, shown)
+    cast = shadows.cast(training, dataset, asked, seed, shown)
     target = np.concatenate([scored.members, scored.others])
     found, method = lira.scores(target, cast.confidences, cast.trained)
     count = len(scored.members)
     facts = {
-        "count": school.count,
-        "epochs": school.options.epochs,
+        "count": training.count,
+        "epochs": training.options.epochs,
         "examples": cast.examples,
         "method": method,
-        "options": school.options.model_dump(mode="json"),
+        "options": training.options.model_dump(mode="json"),
     }
     return replace(scored, members=found[:count], others=found[count:]), facts

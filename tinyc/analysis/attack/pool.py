@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.attack.sides import Sides
+from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
 
@@ -48,7 +48,7 @@ class Shares:
         return np.flatnonzero(self.background | chosen[self.place])
 
 
-def shares(dataset: Dataset, sides: Sides) -> Shares:
+def shares(dataset: Dataset, sides: MembershipSplit) -> Shares:
     """Deal out the units of the examples that are asked about.
 
     Where the target learnt whole subjects or recordings, so do the shadows: a window whose neighbours a shadow saw is

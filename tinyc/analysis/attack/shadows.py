@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from tinyc import data
 from tinyc.analysis.attack.confidences import confidences
+from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.analysis.attack.pool import Shares, shares
-from tinyc.analysis.attack.sides import Sides
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
 from tinyc.data.cutting import take
@@ -35,7 +35,7 @@ from tinyc.training.predict import predictor
 
 
 @dataclass(frozen=True)
-class School:
+class ShadowTraining:
     """How shadows are trained: `count` of them, each a copy of `net` with new weights; files go below `folder`."""
 
     net: Net
@@ -63,43 +63,43 @@ class Shadows:
     examples: float
 
 
-def cast(school: School, dataset: Dataset, sides: Sides, seed: int, shown: Progress) -> Shadows:
+def cast(training: ShadowTraining, dataset: Dataset, sides: MembershipSplit, seed: int, shown: Progress) -> Shadows:
     """Train all shadows, or take those that an earlier call trained.
 
     Raises:
         UserError: there is too little to halve, the network cannot be built anew, or a training diverges.
     """
     dealt = shares(dataset, sides)
-    folder = school.folder / f"shadows-{key(school, dataset, sides, seed)[:12]}"
+    folder = training.folder / f"shadows-{key(training, dataset, sides, seed)[:12]}"
     asked = np.concatenate([sides.members.x, sides.others.x])
     truth = np.concatenate([sides.members.y, sides.others.y])
     found, sizes = [], []
-    for index in range(school.count):
+    for index in range(training.count):
         rows = dealt.rows(index, seed)
         known = kept(folder / f"{index:03d}.npz", len(truth))
         if known is None:
-            title = f"shadow {index + 1} of {school.count}"
-            model = train_one(school, dataset, dealt, rows, number(seed, index), shown, title)
-            known = judge(model, data.inputs(asked, school.net.task), truth)
+            title = f"shadow {index + 1} of {training.count}"
+            model = train_one(training, dataset, dealt, rows, number(seed, index), shown, title)
+            known = judge(model, data.inputs(asked, training.net.task), truth)
             write_arrays(folder / f"{index:03d}.npz", {"confidences": known}, json.dumps({"examples": len(rows)}))
         found.append(known)
         sizes.append(len(rows))
-    trained = np.stack([dealt.half(index, seed)[dealt.scored] for index in range(school.count)])
+    trained = np.stack([dealt.half(index, seed)[dealt.scored] for index in range(training.count)])
     return Shadows(np.stack(found), trained, float(np.mean(sizes)))
 
 
 def train_one(
-    school: School, dataset: Dataset, dealt: Shares, rows: Any, seed: int, shown: Progress, title: str
+    training: ShadowTraining, dataset: Dataset, dealt: Shares, rows: Any, seed: int, shown: Progress, title: str
 ) -> Any:
     """Train one shadow from new weights on its own rows; there are no validation examples."""
     mine = replace(
         dataset.for_training(),
-        task=school.net.task,
+        task=training.net.task,
         train=take(dealt.examples, rows),
         validation=take(dataset.validation, np.arange(0)),
     )
-    model = fresh(school.net.model, seed)
-    fit(model, school.options, labels(seed, school.options.label_smoothing), Place(seed, mine, shown), title)
+    model = fresh(training.net.model, seed)
+    fit(model, training.options, labels(seed, training.options.label_smoothing), Place(seed, mine, shown), title)
     return model
 
 
@@ -141,13 +141,13 @@ def number(seed: int, index: int) -> int:
     return int(np.random.default_rng([seed, 33, index]).integers(2**31))
 
 
-def key(school: School, dataset: Dataset, sides: Sides, seed: int) -> str:
+def key(training: ShadowTraining, dataset: Dataset, sides: MembershipSplit, seed: int) -> str:
     """Key of all shadows: the network, its training, the data, who is asked about, and the versions."""
-    net = school.net
+    net = training.net
     words = net.task.tokenizer
     parts = [
         TRAINING, metadata.version("tensorflow"), json.loads(net.model.to_json()),
-        school.options.model_dump(mode="json"), dataset.digest, seed, sides.unit,
+        training.options.model_dump(mode="json"), dataset.digest, seed, sides.unit,
         sides.members.ids.tolist(), sides.others.ids.tolist(),
         None if net.task.front is None else net.task.front.to_json(),
         [words.definition, words.length] if words else None, *net.task.columns,

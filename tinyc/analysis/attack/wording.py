@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinyc.analysis.attack.bounds import Promise
+from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.analysis.attack.record import Found
-from tinyc.analysis.attack.sides import Sides
 
 
-def verdict(attacks: tuple[Found, ...], sides: Sides) -> str:
+def verdict(attacks: tuple[Found, ...], sides: MembershipSplit) -> str:
     """Say what the attacks came to; only an interval above 0.5 that cannot be mere difference is called memory."""
     found = {each.name: each for each in attacks}
     loss, likely, control = found["loss"], found.get("lira"), found.get("control")
@@ -27,7 +27,7 @@ def verdict(attacks: tuple[Found, ...], sides: Sides) -> str:
     return f"No memory shows: the interval of {name} holds 0.5, which is guessing. A stronger attack may find more."
 
 
-def of_loss(sides: Sides, corrected: bool, differs: bool) -> str:
+def of_loss(sides: MembershipSplit, corrected: bool, differs: bool) -> str:
     """Say what a loss threshold above 0.5 means where LiRA does not confirm it."""
     if corrected:
         return (
@@ -47,12 +47,12 @@ def above(found: Found | None) -> bool:
     return found is not None and found.auc.low is not None and found.auc.low > 0.5
 
 
-def things(sides: Sides) -> str:
+def things(sides: MembershipSplit) -> str:
     return "examples" if sides.unit is None else f"{sides.unit}s"
 
 
 def notes(
-    sides: Sides, attacks: tuple[Found, ...], promise: Promise | None, shadows: Mapping[str, Any] | None
+    sides: MembershipSplit, attacks: tuple[Found, ...], promise: Promise | None, shadows: Mapping[str, Any] | None
 ) -> Iterator[str]:
     """Say what the figures do not show."""
     if sides.unit is not None:
@@ -63,7 +63,7 @@ def notes(
         yield from of_promise(promise, sides)
 
 
-def of_units(sides: Sides, attacks: tuple[Found, ...], shadows: Mapping[str, Any] | None) -> Iterator[str]:
+def of_units(sides: MembershipSplit, attacks: tuple[Found, ...], shadows: Mapping[str, Any] | None) -> Iterator[str]:
     """Members and others are other people: say what of that is in the figures."""
     yield (
         f"Members and others share no {sides.unit} ({sides.units[0]} and {sides.units[1]}): a loss threshold tells "
@@ -75,7 +75,7 @@ def of_units(sides: Sides, attacks: tuple[Found, ...], shadows: Mapping[str, Any
         yield f"--shadows 16 corrects it: each {sides.unit} is compared with itself, in networks with and without it."
 
 
-def of_shadows(shadows: Mapping[str, Any], sides: Sides) -> Iterator[str]:
+def of_shadows(shadows: Mapping[str, Any], sides: MembershipSplit) -> Iterator[str]:
     """Say what shadows are, and how they differ from the artifact."""
     epochs = f"{shadows['epochs']} epoch{'' if shadows['epochs'] == 1 else 's'}"
     whole = f"whole {sides.unit}s, so that LiRA asks whether a {sides.unit} was there; " if sides.unit else ""
@@ -88,7 +88,7 @@ def of_shadows(shadows: Mapping[str, Any], sides: Sides) -> Iterator[str]:
         yield "LiRA is offline: below 16 shadows only the confidence without the example is fitted."
 
 
-def of_promise(promise: Promise, sides: Sides) -> Iterator[str]:
+def of_promise(promise: Promise, sides: MembershipSplit) -> Iterator[str]:
     """Compare with what epsilon allows, and say where it does not hold."""
     steps = " and ".join(promise.steps)
     yield (

@@ -13,7 +13,7 @@ from tinyc.core.errors import UserError
 from tinyc.tflite.read.description import Description, Op, Tensor
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, quantize
-from tinyc.tflite.run.parting import with_output
+from tinyc.tflite.run.divergence import with_output
 from tinyc.tflite.run.pool import Pool
 
 INPUT = "INPUT"

@@ -12,7 +12,7 @@ from typing import Any, cast
 from tinyc.analysis.attack.attack import Request, Target
 from tinyc.analysis.attack.attack import attack as examine
 from tinyc.analysis.attack.bounds import Promise
-from tinyc.analysis.attack.shadows import School
+from tinyc.analysis.attack.shadows import ShadowTraining
 from tinyc.compression.pruning.graph import require_functional
 from tinyc.core import cache, run_folder, streams
 from tinyc.core.errors import UserError
@@ -69,9 +69,9 @@ def attack(
     screen = open_screen(quiet=as_json)
     recipe = read_recipe(folder)
     with run_folder.locked(RunFolder(folder)), opened(recipe, folder, screen) as made:
-        school = schooled(made, asked, folder) if asked.shadows else None
+        training = shadow_training(made, asked, folder) if asked.shadows else None
         seed = recipe.seed if asked.seed is None else asked.seed
-        request = Request(asked.examples, seed, cast(Runtime, asked.runtime), school)
+        request = Request(asked.examples, seed, cast(Runtime, asked.runtime), training)
         found = examine(target_of(made), request, made.run.pool, screen)
         text = json.dumps(finite(found.to_json()), indent=1, allow_nan=False, ensure_ascii=False)
         run_folder.replace(folder / WRITTEN, text.encode())
@@ -133,7 +133,7 @@ def begins_anew(transform: Any) -> bool:
     return hasattr(transform, "student") and transform.start == "random" and transform.alpha == 0
 
 
-def schooled(made: Opened, asked: Asked, folder: Path) -> School:
+def shadow_training(made: Opened, asked: Asked, folder: Path) -> ShadowTraining:
     """Take the last network of the run, and the options by which the recipe trained one from new weights.
 
     Raises:
@@ -151,7 +151,7 @@ def schooled(made: Opened, asked: Asked, folder: Path) -> School:
     options = training(recipe)
     epochs = options.epochs if asked.epochs is None else asked.epochs
     options = options.model_copy(update={"epochs": max(1, epochs), "teach": None, "loss": "labels"})
-    return School(cast(Net, net), options, asked.shadows, folder)
+    return ShadowTraining(cast(Net, net), options, asked.shadows, folder)
 
 
 def training(recipe: Recipe) -> FitOptions:

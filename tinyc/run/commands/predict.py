@@ -29,7 +29,7 @@ from tinyc.run.commands.sentences import sentences, table_rows, takes_ids, token
 from tinyc.spec.amounts import Scaling
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
-from tinyc.tflite.run.parting import with_output
+from tinyc.tflite.run.divergence import with_output
 from tinyc.tflite.run.pool import Pool
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")

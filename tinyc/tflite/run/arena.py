@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.tflite.run import heard
+from tinyc.tflite.run import worker_stderr
 
 ALIGNMENT = 16
 LIMIT = 1 << 30
@@ -57,9 +57,9 @@ def reported(content: bytes, generous: int) -> int:
     interpreter = offer(content, generous)
     zero_inputs(interpreter, 0)
     interpreter.invoke()
-    heard.forget()
+    worker_stderr.forget()
     interpreter.print_allocations()  # writes to C's stderr and nowhere else
-    found = TOTAL.search(heard.text())
+    found = TOTAL.search(worker_stderr.text())
     if found is None:
         raise RuntimeError("TensorFlow Lite Micro did not say what it allocated")
     return int(found[1])
@@ -111,11 +111,11 @@ def offer(content: bytes, arena_bytes: int, **options: Any) -> Any:
         ArenaTooLargeError: a GiB was too small.
     """
     while arena_bytes <= LIMIT:
-        heard.forget()
+        worker_stderr.forget()
         try:
             return opened(content, arena_bytes, **options)
         except RuntimeError:
-            if not SHORT.search(heard.text()):
+            if not SHORT.search(worker_stderr.text()):
                 raise
         arena_bytes *= 4
     raise ArenaTooLargeError(f"an arena of {LIMIT} bytes is too small")
@@ -139,7 +139,7 @@ def zero_inputs(interpreter: Any, first: int) -> None:
         try:
             details = interpreter.get_input_details(place)
         except IndexError:
-            heard.forget()  # the complaint that there is no further input
+            worker_stderr.forget()  # the complaint that there is no further input
             return
         interpreter.set_input(np.zeros(details["shape"], details["dtype"]), place)
 

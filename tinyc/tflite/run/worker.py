@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from tinyc.core import limits
-from tinyc.tflite.run import arena, heard, runtimes
+from tinyc.tflite.run import arena, runtimes, worker_stderr
 
 # What a file or a kernel can cause; anything else is a fault of this machine or of ours.
 FILE_ERRORS = (RuntimeError, ValueError, IndexError, TypeError, MemoryError, OverflowError, struct.error)
@@ -34,7 +34,7 @@ def main() -> None:
             request = connection.recv()
         except (EOFError, ConnectionResetError):
             return
-        heard.forget()
+        worker_stderr.forget()
         try:
             if request[0] == "open":
                 session = runtimes.open_session(*request[1:])
@@ -47,7 +47,7 @@ def main() -> None:
                 reply = answer(session, request[1])
         except Exception as error:
             kind = "file" if isinstance(error, FILE_ERRORS) else "machine"
-            reply = ("failed", kind, f"{type(error).__name__}: {error}", heard.text())
+            reply = ("failed", kind, f"{type(error).__name__}: {error}", worker_stderr.text())
         try:
             connection.send(reply)
         except (BrokenPipeError, ConnectionResetError):

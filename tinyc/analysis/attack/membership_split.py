@@ -20,7 +20,7 @@ DRAW = 31
 
 
 @dataclass(frozen=True)
-class Sides:
+class MembershipSplit:
     """Members and others, as many of each.
 
     Attributes:
@@ -44,7 +44,7 @@ class Sides:
         return self.members.groups[self.cluster], self.others.groups[self.cluster]
 
 
-def draw(dataset: Dataset, examples: int, seed: int) -> Sides:
+def draw(dataset: Dataset, examples: int, seed: int) -> MembershipSplit:
     """Draw at most so many of each side, as many of the one as of the other.
 
     Raises:
@@ -58,7 +58,7 @@ def draw(dataset: Dataset, examples: int, seed: int) -> Sides:
     others = sample(dataset.test, count, seed)
     unit = coarsest(dataset.train.groups, dataset.test.groups)
     cluster = RECORDING if RECORDING in members.groups and RECORDING in others.groups else unit
-    return Sides(members, others, unit, cluster, (values(members, unit), values(others, unit)))
+    return MembershipSplit(members, others, unit, cluster, (values(members, unit), values(others, unit)))
 
 
 def sample(split: Split, count: int, seed: int) -> Split:

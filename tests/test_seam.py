@@ -1,0 +1,74 @@
+"""The seam: words import no work, and what handles artifacts never imports TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import artifacts
+import numpy as np
+import pytest
+
+import tinyc
+
+PACKAGE = Path(tinyc.__file__).parent
+WORDS = ("core", "spec", "cli")
+WORK = {"numpy", "tensorflow", "tf_keras", "scipy", "flwr", "h5py", "PIL", "jinja2", "rich"}
+WITHOUT_TENSORFLOW = ("core", "spec", "cli", "data", "tflite", "codegen", "measure", "report", "devices", "tasks")
+BLOCK = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"tensorflow", "tf_keras", "tensorflow_model_optimization", "keras"}:
+            raise AssertionError(f"{name} is imported")
+
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def modules(*rooms: str) -> list[str]:
+    paths = [path for room in rooms for path in sorted((PACKAGE / room).rglob("*.py"))]
+    return [".".join(("tinyc", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in paths]
+
+
+def run(code: str, *arguments: str, cwd: Path | None = None) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("room", WORDS)
+def test_words_import_no_work(room: str) -> None:
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
+    found = {name.partition(".")[0] for name in run(code, *modules(room)).split()}
+    assert not found & WORK
+    rooms = {name.split(".")[1] for name in run(code, *modules(room)).split() if name.startswith("tinyc.")}
+    assert rooms <= set(WORDS)
+
+
+@pytest.mark.parametrize("room", WITHOUT_TENSORFLOW)
+def test_artifacts_are_handled_without_tensorflow(room: str) -> None:
+    code = BLOCK + "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    run(code, *(name for name in modules(room) if not name.endswith(("worker", "__init__"))))
+
+
+@pytest.mark.slow
+def test_commands_on_artifacts_never_import_tensorflow(tmp_path: Path) -> None:
+    """Each runs in a process of its own in which importing TensorFlow fails."""
+    (tmp_path / "model.tflite").write_bytes(artifacts.flat().content)
+    example = tmp_path / "example.npy"
+    np.save(example, np.zeros(artifacts.TASK.input_shape, np.float32))
+    command = BLOCK + "from tinyc.__main__ import main\nmain()"
+    for arguments in (
+        ["inspect", "model.tflite", "--json"],
+        ["verify", "model.tflite", "--examples", "4", "--json"],
+        ["predict", "model.tflite", "example.npy", "--json"],
+        ["cache", "list", "--json"],
+        ["check", "resnet50-tiny", "--json"],
+        ["passes", "--schema"],
+    ):
+        json.loads(run(command, *arguments, cwd=tmp_path))
