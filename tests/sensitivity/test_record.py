@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tinyc.analysis.sensitivity import Sensitivity, load, picture, tables
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Skip
+from tinyc.analysis.sensitivity import picture, tables
 from tinyc.core.errors import UserError
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip, load
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from tinyc.analysis.sensitivity import Sensitivity, picture, tables
+from tinyc.analysis.sensitivity import picture, tables
 from tinyc.analysis.sensitivity.measuring import Request, measure
 from tinyc.analysis.sensitivity.store import Kept
 from tinyc.cli import streams
@@ -21,6 +21,7 @@ from tinyc.run.run import Run, Settings, Workshop
 from tinyc.run.source import examples as load_examples
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe
+from tinyc.spec.sensitivity_file import Sensitivity
 from tinyc.tflite.run.pool import Pool
 
 

@@ -11,12 +11,12 @@ from tinyc.analysis.sensitivity import bits, cuts, pace
 from tinyc.analysis.sensitivity.bits import BITS
 from tinyc.analysis.sensitivity.cuts import AMOUNTS
 from tinyc.analysis.sensitivity.pace import Pace
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity
 from tinyc.analysis.sensitivity.store import Kept
 from tinyc.analysis.sensitivity.tables import short
 from tinyc.analysis.sensitivity.trials import BASE, Ground, Trial, bits_name, cut_name, ground_of
 from tinyc.core import progress, units
 from tinyc.core.errors import UserError
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity
 
 if TYPE_CHECKING:
     from tinyc.compression.pruning.graph import Group

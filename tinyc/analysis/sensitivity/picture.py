@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from html import escape
 
 from tinyc.analysis.sensitivity import tables
-from tinyc.analysis.sensitivity.record import Sensitivity
 from tinyc.analysis.sensitivity.tables import Row
 from tinyc.core import units
+from tinyc.spec.sensitivity_file import Sensitivity
 
 CELL, ROW, NAME, GAP = 62, 22, 260, 48
 TOP = 130

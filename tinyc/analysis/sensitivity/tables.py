@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Sensitivity
 from tinyc.core import units
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Sensitivity
 
 SHOWN = 20
 """Rows of a table in a terminal; all of them are in the JSON and the picture."""

@@ -40,7 +40,7 @@ ROWS: Mapping[str, Row] = {
     "distill": Row(Distill, ""),
     "trim_vocabulary": Row(TrimVocabulary, ""),
     "factorize": Row(Factorize, ""),
-    "prune": Row(Prune, ""),
+    "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
     "cluster": Row(Cluster, ""),
     "federate": Row(Federate, ""),
     "quantize": Row(Quantize, ""),

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
-
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.aims import Aim
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -40,15 +36,3 @@ def refuse_amounts(selections: Iterable[Selection], magnitude: bool, rival: str 
                 raise ValueError(f'`only` of {table.match!r}: `{other}` does not go with how = "{how}"')
         if getattr(table, own) is not None and rival:
             raise ValueError(f"`only` of {table.match!r}: no `{own}` of its own under {rival}")
-
-
-def aims_of(entries: Iterable[str | Selection], magnitude: bool) -> list[Aim]:
-    """Turn the entries of `only` into what layers they mean."""
-    from tinyc.compression.pruning.aims import Aim
-
-    return [
-        Aim(entry)
-        if isinstance(entry, str)
-        else Aim(entry.match, entry.sparsity if magnitude else entry.fraction, entry.keep_least)
-        for entry in entries
-    ]
