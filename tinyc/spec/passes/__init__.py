@@ -38,8 +38,8 @@ class Row:
 ROWS: Mapping[str, Row] = {
     "preprocess": Row(Preprocess, ""),
     "distill": Row(Distill, ""),
-    "trim_vocabulary": Row(TrimVocabulary, ""),
-    "factorize": Row(Factorize, ""),
+    "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
+    "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
     "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
     "cluster": Row(Cluster, ""),
     "federate": Row(Federate, ""),
