@@ -41,7 +41,7 @@ ROWS: Mapping[str, Row] = {
     "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
     "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
     "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
-    "cluster": Row(Cluster, ""),
+    "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster"),
     "federate": Row(Federate, ""),
     "quantize": Row(Quantize, ""),
     "compact": Row(Compact, ""),
