@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend, selectors
+from tinyc.spec.imitation import Hint
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
 from tinyc.training.teachers import listening
@@ -20,17 +21,6 @@ from tinyc.training.teachers import listening
 if TYPE_CHECKING:
     from tinyc.network.contract import Context
     from tinyc.spec.training import FitOptions
-
-
-class Hint(Protocol):
-    """One pair of layers by selector, and its weight in the loss."""
-
-    @property
-    def student(self) -> str: ...
-    @property
-    def teacher(self) -> str: ...
-    @property
-    def weight(self) -> float: ...
 
 
 @dataclass(frozen=True)

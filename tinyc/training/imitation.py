@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tinyc.network import backend
+from tinyc.spec.imitation import Attending, Part
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.anatomy import Anatomy, Layer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Part = Literal["embedding", "hidden", "attention"]
-Attending = Literal["scores", "relations"]
 Kind = Literal["features", "scores", "relations"]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from tinyc.core.errors import UserError
+from tinyc.spec.imitation import Attending, LayerMap, Part
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
 from tinyc.training.features import Listen, features
-from tinyc.training.imitation import Attending, Goal, Part
+from tinyc.training.imitation import Goal
 from tinyc.training.predict import BATCH, predictor
 from tinyc.training.resume import resumable_fit
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from tinyc.network.contract import Context
     from tinyc.spec.training import FitOptions
     from tinyc.training.teachers import Teacher
-
-LayerMap = Literal["uniform"] | tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class Row:
 
 ROWS: Mapping[str, Row] = {
     "preprocess": Row(Preprocess, ""),
-    "distill": Row(Distill, ""),
+    "distill": Row(Distill, "tinyc.training.distill:distill"),
     "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
     "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
     "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
