@@ -10,7 +10,8 @@ import pytest
 import small
 
 from tinyc import cli
-from tinyc.analysis.sensitivity import load, measuring
+from tinyc.analysis.sensitivity import measuring
+from tinyc.spec.sensitivity_file import load
 
 Shown = pytest.CaptureFixture[str]
 

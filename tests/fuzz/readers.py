@@ -223,9 +223,9 @@ def front() -> object:
 
 
 def sensitivity() -> object:
-    from tinyc.analysis.sensitivity import record
+    from tinyc.spec import sensitivity_file
 
-    return record.load(Path("sensitivity.json"))
+    return sensitivity_file.load(Path("sensitivity.json"))
 
 
 NO_FILES = ("--set", "job", "job's network")

@@ -218,7 +218,7 @@ def front(folder: Path) -> None:
 
 
 def sensitivity(folder: Path) -> None:
-    from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip
+    from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip
 
     cuts = (CutScore(0.25, 0.9, 0.1), CutScore(0.5, 0.8, 0.2))
     found = Sensitivity(

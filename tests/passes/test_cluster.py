@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from tinyc.compression.clustering.apply import NOTE
 from tinyc.compression.clustering.check import few_valued_after, int8_values
 from tinyc.compression.clustering.keep import tables
 from tinyc.compression.clustering.kernels import kernels
@@ -16,7 +17,7 @@ from tinyc.compression.clustering.tables import distinct
 from tinyc.core.errors import TinycError, UserError
 from tinyc.network.state import Net
 from tinyc.spec.passes import apply
-from tinyc.spec.passes.cluster import NOTE, Cluster
+from tinyc.spec.passes.cluster import Cluster
 from tinyc.spec.passes.compact import Compact
 from tinyc.spec.passes.prune import Prune
 from tinyc.spec.passes.quantize import Quantize

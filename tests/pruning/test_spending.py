@@ -8,6 +8,7 @@ from pruning_networks import CLASSES, FAMILIES, images, randomized
 
 from tinyc import measure
 from tinyc.compression.pruning.aims import Aim, resolve
+from tinyc.compression.pruning.amounts import limits_of
 from tinyc.compression.pruning.costs import UNITS, costs
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples
@@ -52,7 +53,7 @@ def test_budgets_are_met_and_hardly_more(importance, budget, per):
     ranking = Ranking(0.5, importance, budget=allowed, per=per)
     pruned = prune(randomized(FAMILIES["resnet8"]()), ranking)
     start, end = ([bill[unit] for unit in UNITS] for bill in (pruned.bills[0], pruned.bills[-1]))
-    limits = allowed.limits(np.array(start, float))
+    limits = limits_of(allowed, np.array(start, float))
     assert (end <= limits + 1e-6).all()
     assert max(end / limits) > 0.93  # one channel of the first stage is 4 % of all MACs
     assert pruned.model.count_params() == pruned.bills[-1]["params"]

@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tinyc.analysis.sensitivity import Sensitivity, load
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Skip
 from tinyc.core.errors import UserError
 from tinyc.report import sensitivity_picture, sensitivity_tables
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip, load
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 

@@ -1,4 +1,4 @@
-"""Which known words a given one may be a misspelling of."""
+"""Names: which known one a given one may be a misspelling of, and how a long one is shortened."""
 
 from __future__ import annotations
 
@@ -15,3 +15,11 @@ def nearest(given: str, known: Iterable[str], most: int = 1) -> list[str]:
         return []
     words = (word for word in islice(known, limits.COLUMNS) if len(word) <= limits.WORD_CHARACTERS)
     return difflib.get_close_matches(given, words, n=most)
+
+
+def short(text: str, room: int) -> str:
+    """Cut a long name in the middle: both ends tell layers apart."""
+    if len(text) <= room:
+        return text
+    half = (room - 1) // 2
+    return text[: room - 1 - half] + "…" + text[-half:]

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyc.analysis.inspection import Inspection, place
 from tinyc.core import units
+from tinyc.core.spelling import short
 from tinyc.devices import dense_scales
 from tinyc.measure import uncounted
 from tinyc.report.columns import columns
@@ -241,5 +242,4 @@ def bar(share: float, width: int) -> str:
 
 def cut(name: str, width: int = NAME_WIDTH) -> str:
     """Shorten a name in its middle, since layers differ at both ends."""
-    name = plain(name)
-    return name if len(name) <= width else name[: width // 2 - 1] + "…" + name[-(width - width // 2) :]
+    return short(plain(name), width)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from tinyc.analysis.sensitivity.record import Sensitivity
 from tinyc.core import units
+from tinyc.core.spelling import short
 from tinyc.report import sensitivity_tables
 from tinyc.report.sensitivity_tables import Row
+from tinyc.spec.sensitivity_file import Sensitivity
 
 CELL, ROW, NAME, GAP = 62, 22, 260, 48
 TOP = 130
@@ -73,7 +74,7 @@ def grid(heading: str, columns: list[str], rows: list[Row], left: int) -> Iterat
         yield f'<text class="number soft" x="{start + CELL * (place + 1) - 8}" y="{TOP - 10}">{escape(column)}</text>'
     for line, row in enumerate(rows):
         y = TOP + ROW * line
-        name = escape(sensitivity_tables.short(row.name, 30))
+        name = escape(short(row.name, 30))
         yield f'<text x="{left}" y="{y + 16}">{name}<title>{escape(", ".join(row.layers))}</title></text>'
         for place, loss in enumerate(row.losses):
             yield from cell(start + CELL * place, y, loss)

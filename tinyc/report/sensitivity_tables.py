@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Sensitivity
 from tinyc.core import units
+from tinyc.core.spelling import short
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Sensitivity
 
 SHOWN = 20
 """Rows of a table in a terminal; all of them are in the JSON and the picture."""
@@ -99,11 +100,3 @@ def points(loss: float) -> str:
     """Write accuracy lost in percentage points; what was gained has a plus."""
     text = f"{abs(loss) * 100:.1f}"
     return "0" if text == "0.0" else ("-" if loss > 0 else "+") + text
-
-
-def short(text: str, room: int) -> str:
-    """Cut a long name in the middle: both ends tell layers apart."""
-    if len(text) <= room:
-        return text
-    half = (room - 1) // 2
-    return text[: room - 1 - half] + "…" + text[-half:]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tinyc.core import units
-
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.costs import Bill
 
 SPELLED: dict[str, units.Unit] = {"params": "count", "macs": "count", "file": "bytes"}
 
@@ -41,17 +38,6 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
         if not any(getattr(self, key) for key in SPELLED):
             raise ValueError('name what may remain, e.g. budget = { params = "10 %" }')
         return self
-
-    def limits(self, start: Bill) -> Bill:
-        """Give the most that may remain, (units,), of a network that costs `start`; infinite where all may."""
-        import numpy as np
-
-        texts = [getattr(self, key) for key in SPELLED]
-        bounds = [
-            np.inf if text is None else amount(key, text, cost)
-            for key, text, cost in zip(SPELLED, texts, start, strict=True)
-        ]
-        return np.array(bounds)
 
 
 def amount(key: str, text: str, whole: float) -> float:

@@ -9,26 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend, selectors
 from tinyc.network.contract import Context
+from tinyc.spec.imitation import Hint
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
 from tinyc.training.teachers import listening
-
-
-class Hint(Protocol):
-    """One pair of layers by selector, and its weight in the loss."""
-
-    @property
-    def student(self) -> str: ...
-    @property
-    def teacher(self) -> str: ...
-    @property
-    def weight(self) -> float: ...
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from tinyc.data.augment import IDENTITY
 from tinyc.network import backend
+from tinyc.spec.imitation import Attending, Part
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.anatomy import Anatomy, Layer
 
-Part = Literal["embedding", "hidden", "attention"]
-Attending = Literal["scores", "relations"]
 Kind = Literal["features", "scores", "relations"]
 
 

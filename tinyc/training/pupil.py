@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +12,16 @@ from tinyc.core.errors import UserError
 from tinyc.data import inputs
 from tinyc.data.tokens import Tokenizer
 from tinyc.network.contract import Context
+from tinyc.spec.imitation import Attending, LayerMap, Part
 from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
 from tinyc.training.features import Listen, features
-from tinyc.training.imitation import Attending, Goal, Part
+from tinyc.training.imitation import Goal
 from tinyc.training.predict import BATCH, predictor
 from tinyc.training.resume import resumable_fit
 from tinyc.training.slicing import slice_source
 from tinyc.training.teachers import Teacher
-
-LayerMap = Literal["uniform"] | tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.sensitivity.record import Skip
 from tinyc.compression.clustering.kernels import kernels
+from tinyc.spec.sensitivity_file import Skip
 
 BITS = (8, 4, 3, 2)
 

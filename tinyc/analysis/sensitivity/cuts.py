@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.sensitivity.record import Skip, load
 from tinyc.compression.pruning.choice import floor, keep_highest, rankable, removable
 from tinyc.compression.pruning.costs import UNITS, costs
 from tinyc.compression.pruning.graph import ChannelGraph, Group, channel_graph
 from tinyc.compression.pruning.importance import Scores, scores
 from tinyc.compression.pruning.trace import Cut
+from tinyc.spec.sensitivity_file import Skip
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 
@@ -65,17 +64,6 @@ def without(model: Any, found: Channels, group: Group, count: int) -> dict[str, 
     keep = keep_highest(found.graph, counts, found.ranks)
     touched = [cut for cut in found.graph.cuts if not keep[cut.channels].all()]
     return {name: silenced(model.get_layer(name), cuts, keep) for name, cuts in by_layer(touched)}
-
-
-def amounts_from(path: Path, model: Any, drop: float) -> dict[tuple[str, ...], float]:
-    """Read from a file of `tinyc sensitivity` what each group of a network may lose for an accuracy `drop`, a fraction.
-
-    Raises:
-        UserError: the file cannot be read, or was measured on a network of other sizes.
-    """
-    found = load(path)
-    found.require_fit({group.layers: len(group.channels) for group in channel_graph(model).groups}, str(path))
-    return found.amounts(drop)
 
 
 def by_layer(cuts: Sequence[Cut]) -> Iterator[tuple[str, list[Cut]]]:

@@ -10,16 +10,16 @@ from tinyc.analysis.sensitivity import bits, cuts, pace
 from tinyc.analysis.sensitivity.bits import BITS
 from tinyc.analysis.sensitivity.cuts import AMOUNTS
 from tinyc.analysis.sensitivity.pace import Pace
-from tinyc.analysis.sensitivity.record import CutScore, GroupCuts, LayerBits, Score, Sensitivity
 from tinyc.analysis.sensitivity.store import Kept
 from tinyc.analysis.sensitivity.trials import BASE, Ground, Trial, bits_name, cut_name, ground_of
 from tinyc.compression.pruning.graph import Group
 from tinyc.core import progress, units
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
+from tinyc.core.spelling import short
 from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Net
-from tinyc.report.sensitivity_tables import short
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity
 from tinyc.training.probe import Probe
 
 NOTE = 36

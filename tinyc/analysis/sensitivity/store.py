@@ -10,9 +10,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from tinyc.analysis.sensitivity.record import Score
 from tinyc.core import cache, files, limits
 from tinyc.core.errors import UserError
+from tinyc.spec.sensitivity_file import Score
 
 
 class Kept:

@@ -67,12 +67,12 @@ class Row:
     dense_bytes: int
 
 
-def apply(model: Any, wanted: Mapping[Kernel, int], means: Means) -> list[Row]:
+def give_values(model: Any, wanted: Mapping[Kernel, int], means: Means) -> list[Row]:
     """Give each weight its number of values, in place; tell what was done."""
-    return [apply_one(model, kernel, clusters, means) for kernel, clusters in wanted.items()]
+    return [give_values_to(model, kernel, clusters, means) for kernel, clusters in wanted.items()]
 
 
-def apply_one(model: Any, kernel: Kernel, clusters: int, means: Means) -> Row:
+def give_values_to(model: Any, kernel: Kernel, clusters: int, means: Means) -> Row:
     weight = kernel.read(model)
     shared = means.shared(kernel, weight, clusters)
     model.get_layer(kernel.layer).set_weights(kernel.weights(model, shared))
@@ -103,7 +103,7 @@ def worthwhile(model: Any, wanted: Mapping[Kernel, int]) -> tuple[dict[Kernel, i
     return chosen, skipped
 
 
-def verify(model: Any, wanted: Mapping[Kernel, int]) -> None:
+def require_few_values(model: Any, wanted: Mapping[Kernel, int]) -> None:
     """Make sure that the training left no weight with more values than it was given.
 
     Raises:

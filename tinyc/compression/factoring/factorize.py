@@ -47,7 +47,7 @@ class Factorized:
     skipped: tuple[Skipped, ...]
 
 
-def factorize(model: Any, amount: Amount, aims: Aims, where: str) -> Factorized:
+def replace_layers(model: Any, amount: Amount, aims: Aims, where: str) -> Factorized:
     """Factorize the selected layers of a functional network where that saves parameters; `model` is not changed.
 
     Raises:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tinyc.network import selectors
+from tinyc.spec.selection import Selection
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class Aims:
     fractions: Mapping[str, float]
     skipped: frozenset[str]
     keep_least: Mapping[str, float] = field(default_factory=dict)
+
+
+def aims_of(entries: Iterable[str | Selection], magnitude: bool) -> list[Aim]:
+    """Turn the entries of `only` into what layers they mean."""
+    return [
+        Aim(entry)
+        if isinstance(entry, str)
+        else Aim(entry.match, entry.sparsity if magnitude else entry.fraction, entry.keep_least)
+        for entry in entries
+    ]
 
 
 def resolve(

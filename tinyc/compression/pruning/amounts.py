@@ -26,7 +26,7 @@ from tinyc.compression.pruning.spending import (
 )
 from tinyc.core import units
 from tinyc.core.errors import UserError
-from tinyc.spec.budget import SPELLED, Budget
+from tinyc.spec.budget import SPELLED, Budget, amount
 
 Scope = Literal["group", "global"]
 __all__ = ["Begin", "Part", "Per", "Scope", "removed"]
@@ -77,8 +77,8 @@ def removed(model: Any, graph: ChannelGraph, asked: Asked, ranks: Scores, begin:
         return np.asarray(by_group(begin.graph, fractions, begin.caps, asked.round_to) - gone)
     if asked.rehearse is not None:
         return extreme(model, graph, asked.fraction * share, asked.round_to, asked.rehearse, begin.caps)
-    amount = budget(begin.graph, asked.fraction * share) - int(gone.sum())
-    return by_rank(graph, amount, per_unit(model, graph, ranks, asked.per), begin.caps - gone, asked.round_to)
+    count = budget(begin.graph, asked.fraction * share) - int(gone.sum())
+    return by_rank(graph, count, per_unit(model, graph, ranks, asked.per), begin.caps - gone, asked.round_to)
 
 
 def group_fractions(asked: Asked, begin: Begin) -> list[float]:
@@ -99,7 +99,7 @@ def to_budget(
     allowed: Budget, model: Any, graph: ChannelGraph, asked: Asked, ranks: Scores, begin: Begin, share: float
 ) -> Removals:
     """Remove until a share of what is over the budget is gone."""
-    last = allowed.limits(begin.bill)
+    last = limits_of(allowed, begin.bill)
     bounds = np.where(np.isinf(last), last, begin.bill - share * np.maximum(begin.bill - last, 0))
     caps = begin.caps - (sizes(begin.graph) - sizes(graph))
     purse = Purse(costs(model, graph), graph, bounds, caps, asked.round_to)
@@ -108,6 +108,16 @@ def to_budget(
         return by_budget(purse, ranks, rates)
     except Unreachable as error:
         raise out_of_reach(begin.where, last, error.left) from None
+
+
+def limits_of(allowed: Budget, start: Bill) -> Bill:
+    """Give the most that may remain, (units,), of a network that costs `start`; infinite where all may."""
+    texts = [getattr(allowed, key) for key in SPELLED]
+    bounds = [
+        np.inf if text is None else amount(key, text, cost)
+        for key, text, cost in zip(SPELLED, texts, start, strict=True)
+    ]
+    return np.array(bounds)
 
 
 def out_of_reach(where: str, limits: Bill, left: Bill) -> UserError:

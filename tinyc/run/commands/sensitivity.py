@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from tinyc.analysis.sensitivity import Sensitivity
 from tinyc.analysis.sensitivity.measuring import Request, measure
 from tinyc.analysis.sensitivity.store import Kept
 from tinyc.core import cache, run_folder, streams
@@ -20,6 +19,7 @@ from tinyc.run.opening import open_run
 from tinyc.run.steps import StepRunner, step_number
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe
+from tinyc.spec.sensitivity_file import Sensitivity
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ class Row:
 
 ROWS: Mapping[str, Row] = {
     "preprocess": Row(Preprocess, ""),
-    "distill": Row(Distill, ""),
-    "trim_vocabulary": Row(TrimVocabulary, ""),
-    "factorize": Row(Factorize, ""),
-    "prune": Row(Prune, ""),
-    "cluster": Row(Cluster, ""),
+    "distill": Row(Distill, "tinyc.training.distill:distill"),
+    "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
+    "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
+    "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
+    "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster"),
     "federate": Row(Federate, ""),
     "quantize": Row(Quantize, ""),
     "compact": Row(Compact, ""),

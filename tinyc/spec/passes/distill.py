@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tinyc.core import units
-from tinyc.network import backend, sources
-from tinyc.network.contract import Context, Outcome
-from tinyc.network.state import Net
 from tinyc.spec.builders import Builder
 from tinyc.spec.contract import Kind
+from tinyc.spec.imitation import Attending, Hint, LayerMap, Part
 from tinyc.spec.privacy import Privacy
 from tinyc.spec.training import (
     Augment,
     Batch,
     Epochs,
-    FitOptions,
     LabelSmoothing,
     LearningRate,
     Optimizer,
     Schedule,
     Warmup,
     WeightDecay,
-    fit_options,
 )
-from tinyc.training import distillation, hints
-from tinyc.training.imitation import Attending, Part
-from tinyc.training.private.fit import fit_within
-from tinyc.training.pupil import Lesson, start, train_imitation
-from tinyc.training.resume import resumable_fit
-from tinyc.training.teachers import find_teacher
-
-
-class Hint(BaseModel, frozen=True, extra="forbid"):
-    """A layer of the student that learns to resemble a layer of the first teacher."""
-
-    student: str = Field(description="selector of one layer of the student")
-    teacher: str = Field(description="selector of one layer of the teacher")
-    weight: float = Field(1.0, gt=0, le=1e6, description="factor of this pair in the loss of the hint stage")
 
 
 class Distill(BaseModel, frozen=True, extra="forbid"):
@@ -80,7 +61,7 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
         "scores",
         description="what of the attention: its scores, or relations in query, key and value (any head counts)",
     )
-    layer_map: Literal["uniform"] | tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    layer_map: LayerMap = Field(
         "uniform", description="the teacher's layer, from 1, for each of the student's; or 'uniform'"
     )
     imitate_epochs: int = Field(10, ge=1, le=1000, description="epochs of the stage `imitate`")
@@ -136,70 +117,3 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
                 f"augment = {mixing[0]!r} takes words from all training sentences, which voids `privacy`; use drop"
             )
         return self
-
-    def apply(self, state: Net, context: Context) -> Outcome:
-        """Build the student, train it, and give it in the network's place.
-
-        Raises:
-            UserError: the student cannot be built or taught, or its training diverges.
-            MachineError: the cache cannot hold the soft labels or the checkpoints.
-        """
-        backend.seed_everything(context.seed)
-        student = state.with_model(self.build(state, context))
-        options = fit_options(self)
-        facts: dict[str, Any] = {"student": self.student.build, "student_options": self.student.options}
-        if self.start == "source" or self.imitate:
-            facts |= self.take_after(student, options, context)
-            student = student.clone()
-        if self.hints:
-            facts["hints"] = self.take_hints(student, options, context)
-            student = student.clone()
-        return Outcome(student, facts | self.teach(student, options, context))
-
-    def build(self, state: Net, context: Context) -> Any:
-        """Build the student; where the network begins with preprocessing, on what that gives and behind it."""
-        from tinyc.network.grafting import front_of, grafted
-
-        front = front_of(state.model)
-        if front is None:
-            return sources.network(self.student, state.task, context.find)
-        reduced = replace(state.task, input_shape=tuple(front.output_shape[1:]))
-        return grafted(front, sources.network(self.student, reduced, context.find))
-
-    def take_after(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
-        """Slice the student from the source, and let it imitate the first teacher's insides."""
-        facts: dict[str, Any] = {}
-        basis: Any = None
-        if self.start == "source":
-            basis, facts["start"] = start(student.model, self.layer_map, context)
-        if self.imitate:
-            keys = self.model_dump(mode="json", include={"imitate", "attention", "layer_map", "teachers"})
-            lesson = Lesson(self.imitate, self.attention, self.layer_map, int(units.parse(self.store_limit, "bytes")))
-            shorter = options.model_copy(update={"epochs": self.imitate_epochs, "augment": ()})
-            teacher = find_teacher(self.teachers[0], context)
-            facts["imitate"] = train_imitation(lesson, student.model, teacher, basis, shorter, context, [keys])
-        return facts
-
-    def teach(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
-        """Train the student by its teachers, or by labels alone."""
-        panel = distillation.panel_of(self, context)
-        if context.rehearse is not None:
-            panel = None
-        objective, facts = distillation.objective(self, panel, options, context)
-        if panel:
-            facts["teacher_validation_accuracy"] = distillation.validation_accuracy(panel, context)
-        details = [self.model_dump(mode="json"), context.source_key]
-        if self.privacy is not None:
-            return facts | fit_within(
-                student.model, self.privacy, self.batchnorm, options, objective, context, "distill", details=details
-            )
-        return facts | resumable_fit(student.model, options, objective, context, "distill", details=details)
-
-    def take_hints(self, student: Net, options: FitOptions, context: Context) -> dict[str, Any]:
-        """Match the hint layers, and train the student up to them."""
-        teacher = find_teacher(self.teachers[0], context).model
-        pairs = hints.pair_layers(self.hints, student.model, teacher)
-        shorter = options.model_copy(update={"epochs": self.hint_epochs})
-        trained = hints.train_hints(pairs, student.model, teacher, shorter, context)
-        layers = [{"student": pair.student.name, "teacher": pair.teacher.name} for pair in pairs]
-        return {"layers": layers, "epochs": trained["epochs"], "loss": trained["loss"]}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.network.contract import Context, Outcome
 from tinyc.spec.contract import Kind
 from tinyc.spec.training import (
     Augment,
@@ -20,13 +19,8 @@ from tinyc.spec.training import (
     Taught,
     Warmup,
     WeightDecay,
-    fit_options,
     refuse_unheard,
 )
-
-if TYPE_CHECKING:
-    from tinyc.compression.factoring.factorize import Thin
-    from tinyc.network.state import Net
 
 AMOUNTS = ("rank", "energy", "params")
 
@@ -78,44 +72,3 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
     def ranked(self) -> bool:
         """Trained weights decide the shape, so that a plan gives a range."""
         return self.rank is None
-
-    def apply(self, state: Net, context: Context) -> Outcome:
-        """Factorize a copy of the network and fine-tune it.
-
-        Raises:
-            UserError: the network is subclassed, a selector matches nothing, nothing can be factorized, or `params`
-                is too little for rank 1.
-        """
-        from tinyc.compression.clustering.keep import keep_structure
-        from tinyc.compression.factoring.factorize import factorize
-        from tinyc.compression.factoring.ranks import Amount
-        from tinyc.compression.pruning import aims, graph
-        from tinyc.training.fine_tuning import fine_tune
-
-        graph.require_functional(state.model)
-        only = [aims.Aim(selector) for selector in self.only]
-        selected = aims.resolve(state.model, 1.0, only, self.skip, self.use)
-        amount = Amount(self.rank, self.energy, self.params, context.rehearse)
-        found = factorize(state.model, amount, selected, self.use)
-        tuned = fine_tune(found.model, fit_options(self), context, self.use, keep_structure(found.model))
-        facts = {
-            "params_before": state.model.count_params(),
-            "params_after": found.model.count_params(),
-            "layers": [row(thin) for thin in found.layers],
-            "fine_tune": tuned,
-        }
-        return Outcome(state.with_model(found.model), facts, skipped=found.skipped)
-
-
-def row(thin: Thin) -> dict[str, Any]:
-    """One factorized layer for the report; parameters are those of its kernel or table, without a bias."""
-    rows, columns = thin.factors.shape
-    return {
-        "layer": thin.factors.layer,
-        "shape": f"{rows}x{columns}",
-        "rank": thin.rank,
-        "energy": round(thin.energy, 6),
-        "params_before": thin.factors.size,
-        "params_after": thin.rank * thin.factors.price,
-        "relative_error": round(thin.error, 6),
-    }

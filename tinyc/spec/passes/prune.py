@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from tinyc.compression.pruning.selection import Selection, aims_of, refuse_amounts
-from tinyc.network.contract import Context, Outcome
 from tinyc.spec.budget import Budget
 from tinyc.spec.contract import Kind
+from tinyc.spec.selection import Selection, refuse_amounts
 from tinyc.spec.training import (
     Augment,
     Batch,
@@ -23,18 +21,10 @@ from tinyc.spec.training import (
     Taught,
     Warmup,
     WeightDecay,
-    fit_options,
     refuse_unheard,
 )
 
-if TYPE_CHECKING:
-    from tinyc.compression.pruning.aims import Aims
-    from tinyc.compression.pruning.structured import Ranking
-    from tinyc.network.state import Net
-    from tinyc.training.fine_tuning import Part
-
 AMOUNTS = ("fraction", "budget", "sensitivity")
-NOTHING = "nothing was cut: the amount rounds down to no channel, or `keep_least`, `round_to` or the budget keeps all"
 OWN = {
     "channels": (*AMOUNTS, "drop", "scope", "importance", "per", "round_to", "keep_least", "rounds"),
     "magnitude": ("sparsity", "pattern", "sparsity_schedule"),
@@ -192,102 +182,3 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
     def ranked(self) -> bool:
         """Trained weights decide the shape, so that a plan gives a range."""
         return self.budget is not None
-
-    def apply(self, state: Net, context: Context) -> Outcome:
-        """Prune a copy of the network and fine-tune it.
-
-        Raises:
-            UserError: the network is subclassed, a selector matches nothing, or nothing can be pruned.
-        """
-        from tinyc.compression.pruning import aims, graph
-
-        graph.require_functional(state.model)
-        magnitude = self.how == "magnitude"
-        only = aims_of(self.only, magnitude)
-        found = aims.resolve(state.model, self.amount, only, self.skip, self.use, self.keep_least)
-        return self.sparsify(state, found, context) if magnitude else self.cut(state, found, context)
-
-    def cut(self, state: Net, aims: Aims, context: Context) -> Outcome:
-        """Remove channels or heads, and fine-tune after each round."""
-        from tinyc.compression.clustering.keep import keep_structure
-        from tinyc.compression.pruning import structured
-        from tinyc.compression.pruning.facts import reached
-        from tinyc.compression.pruning.heads import opened
-        from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
-        from tinyc.training.fine_tuning import Part
-        from tinyc.training.resume import outliving
-
-        model, rewritten = opened(state, context.data, self.use) if self.how == "heads" else (state.model, [])
-        rounds = 1 if context.rehearse else self.rounds
-        tuned: list[dict[str, Any]] = []
-
-        def tune(smaller: Any, number: int) -> None:
-            tuned.append(
-                self.tune(smaller, context, keep_structure(smaller), Part.of_round(self.epochs, number, rounds, kept))
-            )
-
-        blind = self.ranked_by not in NEED_EXAMPLES or context.rehearse
-        examples = None if blind else drawn(context.data, context.seed)
-        with outliving() as kept:
-            pruned = structured.channels(model, self.ranking(model, context), aims, self.use, examples, rounds, tune)
-        facts = {
-            "how": self.how,
-            "importance": self.ranked_by,
-            "scope": self.scope,
-            "params_before": state.model.count_params(),
-            "params_after": pruned.model.count_params(),
-            **reached(pruned, tuned, "heads" if self.how == "heads" else "channels"),
-            **({"budget": self.budget.model_dump(exclude_none=True)} if self.budget else {}),
-            **({"rewritten": rewritten} if rewritten else {}),
-            **({"notes": [NOTHING]} if pruned.model.count_params() == model.count_params() else {}),
-            "fine_tune": tuned[-1],
-        }
-        return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
-
-    def ranking(self, model: Any, context: Context) -> Ranking:
-        """Say how channels are chosen; amounts by sensitivity are read from their file, which must fit the network."""
-        from tinyc.compression.pruning.structured import Ranking
-
-        part: Literal["channels", "heads"] = "heads" if self.how == "heads" else "channels"
-        amounts = None
-        if self.sensitivity is not None:
-            from tinyc.analysis.sensitivity.cuts import amounts_from
-
-            amounts = amounts_from(context.find(self.sensitivity), model, self.drop or 0.0)
-        return Ranking(
-            self.amount, self.ranked_by, self.scope, self.round_to, context.rehearse, part, self.per, self.budget,
-            amounts,
-        )  # fmt: skip
-
-    def sparsify(self, state: Net, aims: Aims, context: Context) -> Outcome:
-        """Train under TFMOT's schedule until the weights are zero."""
-        from tinyc.compression.clustering.keep import keep_structure
-        from tinyc.compression.pruning import magnitude
-
-        tuned: dict[str, Any] = {}
-
-        def train(wrapped: Any, callbacks: list[Any]) -> None:
-            tuned.update(self.tune(wrapped, context, [*callbacks, *keep_structure(wrapped)]))
-
-        options = magnitude.Sparsification(aims.fractions, self.pattern, self.sparsity_schedule, self.steps(context))
-        pruned = magnitude.magnitude(state.model, options, None if context.rehearse else train, "prune")
-        facts = {
-            "how": self.how,
-            "pattern": self.pattern,
-            "sparsity": {name: round(reached, 6) for name, reached in pruned.reached.items()},
-            "fine_tune": tuned,
-        }
-        return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
-
-    def steps(self, context: Context) -> int:
-        """Count the training steps: an epoch's last partial batch is left out."""
-        examples = len(context.data.train)
-        return self.epochs * (examples // max(1, min(self.batch, examples)))
-
-    def tune(self, model: Any, context: Context, callbacks: list[Any], part: Part | None = None) -> dict[str, Any]:
-        """Train the network in place with the recipe's losses, for one round's part of the epochs."""
-        from tinyc.training.fine_tuning import fine_tune
-
-        title = f"prune: {self.how}" + (part.name if part else "")
-        own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own
-        return fine_tune(model, fit_options(self), own, title, callbacks, part)

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, Field
 
-from tinyc.compression.pruning.aims import Aim
-
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
     """Layers that share an amount of their own: `{ match = "conv5_*", fraction = 0.5 }`."""
@@ -38,13 +36,3 @@ def refuse_amounts(selections: Iterable[Selection], magnitude: bool, rival: str 
                 raise ValueError(f'`only` of {table.match!r}: `{other}` does not go with how = "{how}"')
         if getattr(table, own) is not None and rival:
             raise ValueError(f"`only` of {table.match!r}: no `{own}` of its own under {rival}")
-
-
-def aims_of(entries: Iterable[str | Selection], magnitude: bool) -> list[Aim]:
-    """Turn the entries of `only` into what layers they mean."""
-    return [
-        Aim(entry)
-        if isinstance(entry, str)
-        else Aim(entry.match, entry.sparsity if magnitude else entry.fraction, entry.keep_least)
-        for entry in entries
-    ]

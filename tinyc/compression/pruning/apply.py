@@ -1,0 +1,126 @@
+"""The work of the pass `prune`: channels, heads or single weights go, and what stays is fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from tinyc.compression.clustering.keep import keep_structure
+from tinyc.compression.pruning import structured
+from tinyc.compression.pruning.aims import Aims, aims_of, resolve
+from tinyc.compression.pruning.facts import reached
+from tinyc.compression.pruning.graph import channel_graph, require_functional
+from tinyc.compression.pruning.heads import opened
+from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
+from tinyc.compression.pruning.magnitude import Sparsification, magnitude
+from tinyc.compression.pruning.structured import Ranking
+from tinyc.network.contract import Context, Outcome
+from tinyc.network.state import Net
+from tinyc.spec import sensitivity_file
+from tinyc.spec.passes.prune import Prune
+from tinyc.spec.training import fit_options
+from tinyc.training.fine_tuning import Part, fine_tune
+from tinyc.training.resume import outliving
+
+NOTHING = "nothing was cut: the amount rounds down to no channel, or `keep_least`, `round_to` or the budget keeps all"
+
+
+def prune(options: Prune, state: Net, context: Context) -> Outcome:
+    """Prune a copy of the network and fine-tune it.
+
+    Raises:
+        UserError: the network is subclassed, a selector matches nothing, or nothing can be pruned.
+    """
+    require_functional(state.model)
+    zeros = options.how == "magnitude"
+    only = aims_of(options.only, zeros)
+    aims = resolve(state.model, options.amount, only, options.skip, options.use, options.keep_least)
+    return sparsify(options, state, aims, context) if zeros else cut(options, state, aims, context)
+
+
+def cut(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
+    """Remove channels or heads, and fine-tune after each round."""
+    heads = options.how == "heads"
+    model, rewritten = opened(state, context.data, options.use) if heads else (state.model, [])
+    rounds = 1 if context.rehearse else options.rounds
+    tuned: list[dict[str, Any]] = []
+
+    def train(smaller: Any, number: int) -> None:
+        part = Part.of_round(options.epochs, number, rounds, kept)
+        tuned.append(tune(options, smaller, context, keep_structure(smaller), part))
+
+    blind = options.ranked_by not in NEED_EXAMPLES or context.rehearse
+    examples = None if blind else drawn(context.data, context.seed)
+    with outliving() as kept:
+        ranking = ranking_of(options, model, context)
+        pruned = structured.channels(model, ranking, aims, options.use, examples, rounds, train)
+    facts = {
+        "how": options.how,
+        "importance": options.ranked_by,
+        "scope": options.scope,
+        "params_before": state.model.count_params(),
+        "params_after": pruned.model.count_params(),
+        **reached(pruned, tuned, "heads" if heads else "channels"),
+        **({"budget": options.budget.model_dump(exclude_none=True)} if options.budget else {}),
+        **({"rewritten": rewritten} if rewritten else {}),
+        **({"notes": [NOTHING]} if pruned.model.count_params() == model.count_params() else {}),
+        "fine_tune": tuned[-1],
+    }
+    return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
+
+
+def ranking_of(options: Prune, model: Any, context: Context) -> Ranking:
+    """Say how channels are chosen; amounts by sensitivity are read from their file, which must fit the network."""
+    part: Literal["channels", "heads"] = "heads" if options.how == "heads" else "channels"
+    return Ranking(
+        options.amount, options.ranked_by, options.scope, options.round_to, context.rehearse, part, options.per,
+        options.budget, measured_amounts(options, model, context),
+    )  # fmt: skip
+
+
+def measured_amounts(options: Prune, model: Any, context: Context) -> Mapping[tuple[str, ...], float] | None:
+    """Read from a file of `tinyc sensitivity` what fraction each group may lose, by its layers.
+
+    Raises:
+        UserError: the file cannot be read, or was measured on a network of other sizes.
+    """
+    if options.sensitivity is None:
+        return None
+    path = context.find(options.sensitivity)
+    found = sensitivity_file.load(path)
+    found.require_fit({group.layers: len(group.channels) for group in channel_graph(model).groups}, str(path))
+    return found.amounts(options.drop or 0.0)
+
+
+def sparsify(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
+    """Train under TFMOT's schedule until the weights are zero."""
+    tuned: dict[str, Any] = {}
+
+    def train(wrapped: Any, callbacks: list[Any]) -> None:
+        tuned.update(tune(options, wrapped, context, [*callbacks, *keep_structure(wrapped)]))
+
+    way = Sparsification(aims.fractions, options.pattern, options.sparsity_schedule, steps_of(options, context))
+    pruned = magnitude(state.model, way, None if context.rehearse else train, "prune")
+    facts = {
+        "how": options.how,
+        "pattern": options.pattern,
+        "sparsity": {name: round(share, 6) for name, share in pruned.reached.items()},
+        "fine_tune": tuned,
+    }
+    return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
+
+
+def steps_of(options: Prune, context: Context) -> int:
+    """Count the training steps: an epoch's last partial batch is left out."""
+    examples = len(context.data.train)
+    return options.epochs * (examples // max(1, min(options.batch, examples)))
+
+
+def tune(
+    options: Prune, model: Any, context: Context, callbacks: list[Any], part: Part | None = None
+) -> dict[str, Any]:
+    """Train the network in place with the recipe's losses, for one round's part of the epochs."""
+    title = f"prune: {options.how}" + (part.name if part else "")
+    own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own
+    return fine_tune(model, fit_options(options), own, title, callbacks, part)
