@@ -147,7 +147,7 @@ def schooled(made: Opened, asked: Asked, folder: Path) -> School:
     Raises:
         UserError: the network cannot be built from new weights.
     """
-    from tinyc.compression.pruning.graph import require_functional
+    from tinyc.network.checks import require_functional
 
     recipe = made.run.recipe
     backend.keras()  # Before a file of the user's imports it, in all its loudness.

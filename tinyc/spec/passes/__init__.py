@@ -36,7 +36,7 @@ class Row:
 
 
 ROWS: Mapping[str, Row] = {
-    "preprocess": Row(Preprocess, ""),
+    "preprocess": Row(Preprocess, "tinyc.network.preprocess:preprocess"),
     "distill": Row(Distill, ""),
     "trim_vocabulary": Row(TrimVocabulary, ""),
     "factorize": Row(Factorize, ""),

@@ -136,10 +136,10 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         from tinyc.compression.clustering import cluster, latent
         from tinyc.compression.clustering.cluster import Means
         from tinyc.compression.clustering.keep import keep_structure
-        from tinyc.compression.pruning import graph
+        from tinyc.network.checks import require_functional
         from tinyc.training.fine_tuning import fine_tune
 
-        graph.require_functional(state.model)
+        require_functional(state.model)
         made = state.clone()
         means = Means(self.per, self.start, context.seed)
         wanted, skipped, found = self.choose(made, means, context)

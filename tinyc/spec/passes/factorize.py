@@ -89,10 +89,11 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
         from tinyc.compression.clustering.keep import keep_structure
         from tinyc.compression.factoring.factorize import factorize
         from tinyc.compression.factoring.ranks import Amount
-        from tinyc.compression.pruning import aims, graph
+        from tinyc.compression.pruning import aims
+        from tinyc.network.checks import require_functional
         from tinyc.training.fine_tuning import fine_tune
 
-        graph.require_functional(state.model)
+        require_functional(state.model)
         only = [aims.Aim(selector) for selector in self.only]
         selected = aims.resolve(state.model, 1.0, only, self.skip, self.use)
         amount = Amount(self.rank, self.energy, self.params, context.rehearse)

@@ -159,10 +159,10 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
             UserError: the examples cannot be dealt so, a selector matches nothing, or the network cannot be trained so.
             MachineError: a library is missing, or too few clients gave usable answers; the rounds before are kept.
         """
-        from tinyc.compression.pruning import graph
         from tinyc.federation import assembly, exchange
+        from tinyc.network.checks import require_functional
 
-        graph.require_functional(state.model)
+        require_functional(state.model)
         made = state.clone()
         options = FederationOptions.model_validate(self.model_dump(exclude={"use"}))
         variables = exchange.travelling(made.model, self.trainable, self.batchnorm)

@@ -199,9 +199,10 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: the network is subclassed, a selector matches nothing, or nothing can be pruned.
         """
-        from tinyc.compression.pruning import aims, graph
+        from tinyc.compression.pruning import aims
+        from tinyc.network.checks import require_functional
 
-        graph.require_functional(state.model)
+        require_functional(state.model)
         magnitude = self.how == "magnitude"
         only = aims_of(self.only, magnitude)
         found = aims.resolve(state.model, self.amount, only, self.skip, self.use, self.keep_least)
