@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
 from tinyc.tflite.read.flatbuffer import Description, describe
 
@@ -34,8 +35,6 @@ def weigh_net(net: Net) -> Weight:
 
 def lowered(net: Net) -> tuple[bytes, Description]:
     """Convert a network to float32, to weigh it."""
-    from tinyc.quantization.convert import to_float_tflite
-
     content = to_float_tflite(net.model)
     return content, describe(content, net.model.name)
 

@@ -81,8 +81,8 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
         UserError, MachineError: a network cannot be converted or run here.
     """
     from tinyc.data import inputs
+    from tinyc.network.float_tflite import to_float_tflite
     from tinyc.quantization.calibration import with_padding
-    from tinyc.quantization.convert import to_float_tflite
     from tinyc.quantization.input_scaling import pulled_out
     from tinyc.quantization.rewrite import legal
 
