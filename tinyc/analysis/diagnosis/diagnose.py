@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyc.analysis.diagnosis import columns
 from tinyc.analysis.diagnosis.calibrating import Calibrated
-from tinyc.analysis.diagnosis.causes import Chart, ranked
+from tinyc.analysis.diagnosis.causes import Chart, columns_apart, ranked
 from tinyc.analysis.diagnosis.figures import Figures, figures
 from tinyc.analysis.diagnosis.findings import Cause, noise
 from tinyc.analysis.diagnosis.layers import Examples, read_layers
@@ -111,7 +110,7 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
         set_aside=len(data.calibration), asked=taken, train=len(data.train),
         trained=tuple(names[i] for i in np.unique(data.train.y) if i < len(names)),
     )  # fmt: skip
-    apart = columns.causes(examples.judged, describe(flat.content))
+    apart = columns_apart(examples.judged, describe(flat.content))
     causes = (*wrong(fixed, options), *apart, *ranked(Chart(measured, calibrated, options)))
     return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone, fixed)
 

@@ -43,7 +43,7 @@ ROWS: Mapping[str, Row] = {
     "prune": Row(Prune, ""),
     "cluster": Row(Cluster, ""),
     "federate": Row(Federate, "tinyc.federation.apply:federate", "federate"),
-    "quantize": Row(Quantize, ""),
+    "quantize": Row(Quantize, "tinyc.quantization.apply:quantize"),
     "compact": Row(Compact, ""),
     "export": Row(Export, ""),
     "verify": Row(Verify, "tinyc.measure.verify:verify"),

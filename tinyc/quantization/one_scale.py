@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinyc.core import units
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.devices.dense_scales import warning
 from tinyc.measure.judging import limits
 from tinyc.quantization.int8_facts import per_channel_notes
@@ -19,10 +22,6 @@ from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.training.probe import EXAMPLES
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 FINE = 32
 """Steps of 127 that an output's largest weight must take; with fewer, its own scale would give it two bits more."""
@@ -55,8 +54,6 @@ def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int,
         Facts: the metric of both, `gain` of `apart` with its paired 95 % interval (fractions), `examples`, `split`,
         `runtime`, and `says`, a sentence, where all of the interval lies above nothing; or `unmeasured`, the reason.
     """
-    from tinyc.data import inputs
-
     # The fast kernels get dense layers over tokens wrong that have a scale for each output.
     runtime: Runtime = "tflm" if per_channel_notes(apart) else "fast"
     split = "validation" if len(data.validation) else "train"

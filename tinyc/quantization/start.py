@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core import units
 from tinyc.core.errors import UserError
+from tinyc.data.task import Task
 from tinyc.measure import resampling
+from tinyc.network.contract import Context
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.effect import Gauge
 from tinyc.training.predict import predictor
-
-if TYPE_CHECKING:
-    from tinyc.data.task import Task
-    from tinyc.network.contract import Context
 
 CALIBRATED = 100
 """Most samples that set the ranges of post-training quantization here."""
