@@ -44,8 +44,8 @@ ROWS: Mapping[str, Row] = {
     "cluster": Row(Cluster, ""),
     "federate": Row(Federate, "tinyc.federation.apply:federate", "federate"),
     "quantize": Row(Quantize, "tinyc.quantization.apply:quantize"),
-    "compact": Row(Compact, ""),
-    "export": Row(Export, ""),
+    "compact": Row(Compact, "tinyc.quantization.compact:compact"),
+    "export": Row(Export, "tinyc.codegen.export:export"),
     "verify": Row(Verify, "tinyc.measure.verify:verify"),
 }
 PASSES: Mapping[str, Any] = {use: row.schema for use, row in ROWS.items()}
