@@ -6,21 +6,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 
 from tinyc import __version__
+from tinyc.data.task import Task
 from tinyc.devices import dense_scales
+from tinyc.network.state import Flat
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.description import Description, Tensor
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
-
-if TYPE_CHECKING:
-    from tinyc.data.task import Task
-    from tinyc.network.state import Flat
 
 HEADER, SOURCE = "model_data.h", "model_data.cc"
 VECTORS_HEADER, VECTORS_SOURCE = "test_vectors.h", "test_vectors.cc"
@@ -157,8 +156,6 @@ def quoted(text: str) -> str:
 
 def render(file: str, facts: dict[str, Any]) -> bytes:
     """Fill in the template of a file."""
-    from jinja2 import Environment, StrictUndefined
-
     # The output is C, not HTML: nothing is escaped but by `quoted`.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
     template = Path(__file__).with_name(f"{file}.jinja").read_text(encoding="utf-8")

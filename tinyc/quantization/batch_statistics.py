@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.network import backend
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 EXAMPLES, BATCH = 4096, 256
 DROPPED = ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout", "GaussianNoise", "AlphaDropout")
@@ -65,8 +64,6 @@ def undropped(model: Any) -> Any:
 
 def batches(data: TrainingData, task: Task, seed: int) -> Iterator[NDArray[Any]]:
     """Draw whole batches of training examples as the network sees them; one batch of all where there are few."""
-    from tinyc.data import inputs
-
     order = np.random.default_rng(seed).permutation(len(data.train))[:EXAMPLES]
     size = min(BATCH, len(order))
     for start in range(0, len(order) - size + 1, size):

@@ -28,7 +28,7 @@ def to_int8_tflite(model: Any, samples: NDArray[Any], per_channel_dense: bool = 
         model: a Keras network, plain or with TFMOT's quantization wrappers (whose ranges are then used).
         samples: (examples, *input_shape) as the network sees them; they set the ranges of what has none.
         per_channel_dense: whether Dense weights get a scale for each output, which much firmware computes wrongly
-            (`interpreters.dense_scales`), rather than one for the layer.
+            (`devices.dense_scales`), rather than one for the layer.
 
     Raises:
         UserError: an operation has no int8 form or would stay in float; names it.

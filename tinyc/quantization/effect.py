@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
+from tinyc.data import inputs
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.quantization.int8_facts import per_channel_notes
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.training.predict import predictor
 from tinyc.training.probe import EXAMPLES
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,6 @@ class Gauge:
     """Measures artifacts against the float network on at most EXAMPLES validation (or training) examples."""
 
     def __init__(self, model: Any, data: TrainingData, task: Task, seed: int) -> None:
-        from tinyc.data import inputs
-
         self.split = "validation" if len(data.validation) else "train"
         split = getattr(data, self.split)
         rows = np.sort(np.random.default_rng(seed).permutation(len(split))[:EXAMPLES])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.network.contract import Skipped
-from tinyc.quantization import parity, qat
+from tinyc.quantization import fake_quant, parity, qat
 from tinyc.quantization.separable import split
 from tinyc.quantization.wrappers import inside
 
@@ -36,8 +36,6 @@ def measured(model: Any, samples: NDArray[Any], per_channel: bool) -> tuple[Rang
     if not qat.has_blocks(model):
         aware = qat.quantization_aware(model, samples)
         return read(aware.model), aware.skipped
-    from tinyc.quantization import fake_quant
-
     aware = fake_quant.wrap(model, samples, per_channel)
     return read(aware.model), aware.skipped
 
@@ -50,8 +48,6 @@ def wrapped(model: Any, ranges: Mapping[str, tuple[float, float]], per_channel: 
     """
     nothing = np.zeros((0, *model.input_shape[1:]), np.float32)
     if qat.has_blocks(model):
-        from tinyc.quantization import fake_quant
-
         made = fake_quant.wrap(model, nothing, per_channel).model
     else:
         qat.refuse(model)

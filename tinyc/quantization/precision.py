@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,10 @@ from tinyc.compression.clustering.allocation import End, Option, allocate, extre
 from tinyc.compression.clustering.kernels import Kernel, kernels
 from tinyc.compression.clustering.kmeans import share
 from tinyc.compression.clustering.tables import as_weight, channels, table_bytes
+from tinyc.data.dataset import TrainingData
+from tinyc.data.task import Task
 from tinyc.quantization.int4 import rounded
 from tinyc.training.probe import Probe, Score
-
-if TYPE_CHECKING:
-    from tinyc.data.dataset import TrainingData
-    from tinyc.data.task import Task
 
 Kind = Literal["int8", "int4", "table"]
 TABLE_BITS = (7, 6, 5, 4, 3, 2)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyc.core import progress
+from tinyc.data.task import Task
 from tinyc.network.contract import Context, Skipped
 from tinyc.quantization import convert
 from tinyc.quantization.bias_correction import correct_biases
@@ -19,9 +20,6 @@ from tinyc.quantization.int4 import to_int4
 from tinyc.quantization.int8_facts import clipped
 from tinyc.tflite.read.counterparts import heavy, opened
 from tinyc.tflite.write.integer import require_integer
-
-if TYPE_CHECKING:
-    from tinyc.data.task import Task
 
 UNTRIED = "whether TensorFlow Lite Micro runs {} could not be tried: it is not installed here"
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from tinyc.network.blocks import Gelu
 from tinyc.network.rewriting.forms import in_blocks
 from tinyc.network.rewriting.transformers import Form, Rewritten, rewrite
 
@@ -33,8 +34,6 @@ def legal(
 
 def bent(form: GeluForm) -> Form:
     """The form that gives each exact Gelu block another one."""
-    from tinyc.network.blocks import Gelu
-
     return Form(
         "Gelu of erf",
         f"Gelu of {form}",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
 from tinyc.core import progress
+from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.selectors import select
@@ -17,9 +18,6 @@ from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.effect import Gauge
 from tinyc.tflite.write.strip import strip
 from tinyc.training.probe import Probe, Score
-
-if TYPE_CHECKING:
-    from tinyc.data.task import Task
 
 SIZED = 4
 """Samples that a conversion takes of which only the size is read; the last of all may be the padded one."""
