@@ -9,8 +9,9 @@ import artifacts
 import numpy as np
 
 from tinyc.network import backend
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat
-from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.quantization.convert import to_int8_tflite
 
 
 def spaced(kernel: Any, values: int, axis: int | None) -> Any:

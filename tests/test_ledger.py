@@ -17,8 +17,9 @@ from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network import backend
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
-from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.spec.bounds import METRICS
 from tinyc.tasks.classification.metrics import probabilities, recalls, scorer
 from tinyc.tflite.run import runtimes

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.analysis.diagnosis.columns import coarse
+from tinyc.quantization.columns import coarse
 
 
 def rows(*deviations: float) -> Any:

@@ -8,7 +8,8 @@ import pytest
 
 from tinyc.analysis.diagnosis.layers import Examples, Layer, matched, read_layers
 from tinyc.network import backend
-from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.network.float_tflite import to_float_tflite
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.tflite.read.description import Tensor
 from tinyc.tflite.read.flatbuffer import describe

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc.analysis.diagnosis import one_scale
 from tinyc.data import inputs
 from tinyc.data.dataset import Split
 from tinyc.measure.intervals import paired
@@ -19,6 +18,7 @@ from tinyc.measure.resampling import of_difference
 from tinyc.network import backend
 from tinyc.network.contract import Outcome
 from tinyc.network.state import Net
+from tinyc.quantization import one_scale
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.quantize import Quantize

@@ -11,13 +11,13 @@ import broken
 import numpy as np
 import pytest
 
-from tinyc.analysis.diagnosis.start import Start, start
 from tinyc.core.progress import Silent
 from tinyc.data import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges, qat
 from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.start import Start, start
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.run.pool import Pool

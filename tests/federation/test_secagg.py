@@ -10,7 +10,9 @@ import pytest
 
 from tinyc.core.errors import MachineError
 from tinyc.federation import apps, exchange, flower, grid, rounds, secagg, secagg_client, strategies
+from tinyc.federation.apply import conditions
 from tinyc.federation.server import Finished, Server
+from tinyc.spec.passes.federate import Federate
 
 NAMES = [f"c{number}" for number in range(4)]
 
@@ -165,8 +167,6 @@ def test_masks_on_ray_give_the_average_of_this_process():
 
 
 def test_two_clients_are_too_few_to_hide_in():
-    from tinyc.spec.passes.federate import Federate
-
     with pytest.raises(ValueError, match="needs 3 clients a round"):
         Federate(clients=2, aggregation="secagg")
     with pytest.raises(ValueError, match="needs 3 clients a round"):
@@ -175,9 +175,7 @@ def test_two_clients_are_too_few_to_hide_in():
 
 
 def test_the_report_says_what_masks_do_not_hide():
-    from tinyc.spec.passes.federate import Federate
-
     rounds = [{"answered": NAMES}, {"answered": NAMES[:3]}]
-    told = Federate(clients=4, aggregation="secagg").conditions({"rounds": rounds, "clients": 4})
+    told = conditions(Federate(clients=4, aggregation="secagg"), {"rounds": rounds, "clients": 4})
     assert "3 of 3 clients have to stay" in told[0]
     assert any("32-bit" in each for each in told)

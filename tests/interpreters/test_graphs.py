@@ -10,7 +10,7 @@ import tiny
 from tiny import Graph, Plan, of_graphs, options
 
 from tinyc.network import backend
-from tinyc.quantization.convert import to_float_tflite
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 

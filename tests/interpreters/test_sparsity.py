@@ -12,7 +12,7 @@ from tiny import Plan, by_hand, options, pack, schema
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
-from tinyc.quantization.convert import converter, inference
+from tinyc.network.float_tflite import converter, inference
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.flatbuffer import describe, opened
 

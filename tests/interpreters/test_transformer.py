@@ -7,7 +7,7 @@ import pytest
 import sentences
 
 from tinyc.core.errors import UserError
-from tinyc.quantization.convert import to_float_tflite
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.strip import align, strip

@@ -11,7 +11,8 @@ import flatbuffers
 import numpy as np
 
 from tinyc.network import backend
-from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.network.float_tflite import to_float_tflite
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.tflite.read.schema import schema
 
 SHAPE = (12, 12, 2)

@@ -8,8 +8,9 @@ import pytest
 import sentences
 
 from tinyc.network import backend
+from tinyc.network.float_tflite import run
 from tinyc.quantization.calibration import BINS, Clip, Seen, choose, measure
-from tinyc.quantization.convert import int8_converter, quantized, run, to_clipped_int8_tflite, to_int8_tflite
+from tinyc.quantization.convert import int8_converter, quantized, to_clipped_int8_tflite, to_int8_tflite
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 

@@ -14,7 +14,8 @@ import pytest
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
-from tinyc.quantization.convert import calibrated, from_calibrated, to_float_tflite, to_int8_tflite
+from tinyc.network.float_tflite import to_float_tflite
+from tinyc.quantization.convert import calibrated, from_calibrated, to_int8_tflite
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.integer import float_tensors

@@ -17,6 +17,7 @@ from tinyc.spec.passes import apply
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.integer import float_tensors
+from tinyc.training import fine_tuning
 
 NEAR = 0.06
 """How far int8 outputs may be from float ones, as a fraction of their range; a wrong range is apart by tenths."""
@@ -103,7 +104,7 @@ def test_it_is_refused_before_anything_is_trained(tmp_path, monkeypatch):
     x = layers.Conv2D(4, 3, 2)(image)
     x = layers.GlobalAveragePooling2D()(x / (1.0 + tf.abs(x)))
     model = in_layers(keras.Model(image, layers.Dense(10)(x), name="net"))
-    monkeypatch.setattr(Quantize, "fine_tune", trained)
+    monkeypatch.setattr(fine_tuning, "fine_tune", trained)
     net = Net(model, artifacts.TASK)
     with pytest.raises(UserError, match="DIV stays in float"):
         apply(Quantize(use="quantize", how="qat"), net, artifacts.context(tmp_path, net))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tinyc.network import backend
-from tinyc.quantization.convert import to_float_tflite, to_int8_tflite
+from tinyc.network.float_tflite import to_float_tflite
+from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema

@@ -17,7 +17,7 @@ from tinyc.compression.pruning.products import FORMULAS, NONE, products
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.core.errors import UserError
 from tinyc.network import backend
-from tinyc.quantization.convert import to_float_tflite
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.spec.budget import Budget
 from tinyc.tflite.read.flatbuffer import describe
 

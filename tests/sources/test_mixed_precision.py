@@ -10,7 +10,7 @@ import pytest
 
 from tinyc.network import backend
 from tinyc.network.flatten import flat
-from tinyc.quantization.convert import to_float_tflite
+from tinyc.network.float_tflite import to_float_tflite
 
 
 @pytest.fixture

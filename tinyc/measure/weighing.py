@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Net
-from tinyc.quantization.convert import to_float_tflite
 from tinyc.tflite.read.flatbuffer import Description, describe
 
 

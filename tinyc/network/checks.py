@@ -43,6 +43,16 @@ def has_graph(model: Any) -> bool:
     return bool(getattr(model, "_is_graph_network", False)) and bool(getattr(model, "inputs", None))
 
 
+def require_functional(model: Any) -> None:
+    """Refuse a network whose layers are not known as a graph."""
+    if not getattr(model, "_is_graph_network", False):
+        raise UserError(
+            f"network {getattr(model, 'name', model)!r}",
+            f"pruning needs a functional network; {type(model).__name__} computes in its own call()",
+            'build it as tf_keras.Model(inputs, outputs), or quantize it with how = "ptq" alone',
+        )
+
+
 def opaque_layers(model: Any) -> list[str]:
     """Name the layers that hide a whole network in their code: they can be quantized after training, no more."""
     networks = backend.keras().Model

@@ -10,10 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 from tinyc.analysis.diagnosis.calibrating import Calibrated, calibration, clipping
 from tinyc.analysis.diagnosis.figures import Figures
 from tinyc.analysis.diagnosis.findings import Cause, noise, worst
 from tinyc.analysis.diagnosis.remedies import Change, lines
+from tinyc.quantization.columns import FITTED, in_artifact
+from tinyc.tflite.read.flatbuffer import Description
 
 KERNELS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 OUTLIER, ROWS, TAIL = 12.0, 8.0, 8.0
@@ -52,6 +56,13 @@ def ranked(chart: Chart) -> tuple[Cause, ...]:
     found += lost(chart, found)
     found = found or [*shifts(chart)] or [*noisiest(chart)]
     return tuple(sorted([*found, *dead(chart)], key=lambda cause: -cause.noise))
+
+
+def columns_apart(inputs: NDArray[Any], artifact: Description) -> Iterator[Cause]:
+    """Columns of the input in other units, of which one int8 scale leaves few values; (examples, ..., columns)."""
+    found = in_artifact(inputs, artifact)
+    if found is not None:
+        yield Cause("columns apart", artifact.inputs[0].name, found.evidence, (FITTED,), found.noise)
 
 
 def one_scale(chart: Chart) -> Iterator[Cause]:

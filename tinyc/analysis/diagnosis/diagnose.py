@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.diagnosis import columns
 from tinyc.analysis.diagnosis.calibrating import Calibrated
-from tinyc.analysis.diagnosis.causes import Chart, ranked
+from tinyc.analysis.diagnosis.causes import Chart, columns_apart, ranked
 from tinyc.analysis.diagnosis.figures import Figures, figures
 from tinyc.analysis.diagnosis.findings import Cause, noise
 from tinyc.analysis.diagnosis.layers import Examples, read_layers
@@ -19,9 +18,9 @@ from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.untrained import Untrained, untrained
 from tinyc.data import inputs
 from tinyc.data.dataset import Split, TrainingData
+from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.calibration import with_padding
-from tinyc.quantization.convert import to_float_tflite
 from tinyc.quantization.input_scaling import pulled_out
 from tinyc.quantization.rewrite import legal
 from tinyc.tflite.read.flatbuffer import describe
@@ -107,7 +106,7 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
         set_aside=len(data.calibration), asked=taken, train=len(data.train),
         trained=tuple(names[i] for i in np.unique(data.train.y) if i < len(names)),
     )  # fmt: skip
-    apart = columns.causes(examples.judged, describe(flat.content))
+    apart = columns_apart(examples.judged, describe(flat.content))
     causes = (*wrong(fixed, options), *apart, *ranked(Chart(measured, calibrated, options)))
     return Diagnosis(split, len(judged), causes, measured, calibrated, remarks(trained, options), alone, fixed)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tinyc.devices.dense_scales import warning
+from tinyc.quantization.columns import FITTED, RETRAIN
 
 Change = tuple[str, Any]
 # Keys that post-training ranges read; training under int8 rounding sets its own.
@@ -17,8 +18,6 @@ EIGHT_BITS = frozenset({"calibrate", "percentile", "weights", "exclude", "precis
 """Keys that `quantize` takes beside activations = "int8" alone."""
 DATA = "data."
 PRUNE = "prune."
-FITTED = '[data] scale = "fit"'
-RETRAIN = "the network has to be trained on what it then sees"
 
 
 def lines(changes: Iterable[Change], options: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from tinyc.compression.clustering.cluster import Means, Row, give_values, requir
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.clustering.kernels import Kernel, kernels
 from tinyc.compression.clustering.search import rehearsed, search
-from tinyc.compression.pruning.graph import require_functional
 from tinyc.core import units
 from tinyc.core.errors import UserError
 from tinyc.network import selectors
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.signal_layers import WHY_FIXED, is_fixed
 from tinyc.network.state import Net

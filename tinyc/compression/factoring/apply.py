@@ -8,7 +8,7 @@ from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.factoring.factorize import Thin, replace_layers
 from tinyc.compression.factoring.ranks import Amount
 from tinyc.compression.pruning.aims import Aim, resolve
-from tinyc.compression.pruning.graph import require_functional
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
 from tinyc.spec.passes.factorize import Factorize

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tinyc.compression.factoring.matrices import Factors, candidates, factors
 from tinyc.compression.factoring.ranks import Amount, ranks
 from tinyc.compression.pruning.aims import Aims
-from tinyc.compression.pruning.graph import require_functional
 from tinyc.core.errors import UserError
 from tinyc.network import backend
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Skipped
 from tinyc.network.flatten import Copy, name_of, replay
 

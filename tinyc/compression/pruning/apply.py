@@ -10,11 +10,12 @@ from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.pruning import structured
 from tinyc.compression.pruning.aims import Aims, aims_of, resolve
 from tinyc.compression.pruning.facts import reached
-from tinyc.compression.pruning.graph import channel_graph, require_functional
+from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.heads import opened
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
 from tinyc.compression.pruning.magnitude import Sparsification, magnitude
 from tinyc.compression.pruning.structured import Ranking
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
 from tinyc.spec import sensitivity_file

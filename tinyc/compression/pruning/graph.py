@@ -18,8 +18,8 @@ from tinyc.compression.pruning.arithmetic_rules import ARITHMETIC
 from tinyc.compression.pruning.block_rules import BLOCKS
 from tinyc.compression.pruning.rules import RULES
 from tinyc.compression.pruning.trace import Channels, Cut, Node, Resize, Trace, Uncuttable
-from tinyc.core.errors import UserError
 from tinyc.network import backend
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Skipped
 from tinyc.network.signal_layers import WHY_FIXED, is_fixed
 
@@ -107,16 +107,6 @@ def shrunk(graph: ChannelGraph, keep: Keep) -> ChannelGraph:
         resizes=tuple(replace(resize, channels=left(resize.channels)) for resize in graph.resizes),
         count=int(keep.sum()),
     )
-
-
-def require_functional(model: Any) -> None:
-    """Refuse a network whose layers are not known as a graph."""
-    if not getattr(model, "_is_graph_network", False):
-        raise UserError(
-            f"network {getattr(model, 'name', model)!r}",
-            f"pruning needs a functional network; {type(model).__name__} computes in its own call()",
-            'build it as tf_keras.Model(inputs, outputs), or quantize it with how = "ptq" alone',
-        )
 
 
 def walk(model: Any) -> Iterator[Any]:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compression.pruning.graph import require_functional, walk
+from tinyc.compression.pruning.graph import walk
 from tinyc.core.errors import TinycError, UserError
 from tinyc.network import backend
+from tinyc.network.checks import require_functional
 from tinyc.network.contract import Skipped
 from tinyc.network.signal_layers import WHY_FIXED, is_fixed
 

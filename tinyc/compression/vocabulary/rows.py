@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.compression.pruning.graph import ChannelGraph, require_functional, walk
+from tinyc.compression.pruning.graph import ChannelGraph, walk
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.compression.pruning.trace import Cut, Resize
 from tinyc.compression.vocabulary.definition import Kept
 from tinyc.core.errors import UserError
+from tinyc.network.checks import require_functional
 
 TABLES = {"TokenEmbedding": "vocabulary", "Embedding": "input_dim"}
 """The layers that look ids up, and what their config calls the number of rows."""

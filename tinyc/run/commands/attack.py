@@ -13,11 +13,11 @@ from tinyc.analysis.attack.attack import Request, Target
 from tinyc.analysis.attack.attack import attack as examine
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.analysis.attack.shadows import ShadowTraining
-from tinyc.compression.pruning.graph import require_functional
 from tinyc.core import cache, run_folder, streams
 from tinyc.core.errors import UserError
 from tinyc.core.run_folder import RunFolder
 from tinyc.network import backend
+from tinyc.network.checks import require_functional
 from tinyc.network.state import Flat, Net
 from tinyc.report import attack_page
 from tinyc.report.schema import finite

@@ -36,16 +36,16 @@ class Row:
 
 
 ROWS: Mapping[str, Row] = {
-    "preprocess": Row(Preprocess, ""),
+    "preprocess": Row(Preprocess, "tinyc.network.preprocess:preprocess"),
     "distill": Row(Distill, "tinyc.training.distill:distill"),
     "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
     "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
     "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
     "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster"),
-    "federate": Row(Federate, ""),
-    "quantize": Row(Quantize, ""),
-    "compact": Row(Compact, ""),
-    "export": Row(Export, ""),
+    "federate": Row(Federate, "tinyc.federation.apply:federate", "federate"),
+    "quantize": Row(Quantize, "tinyc.quantization.apply:quantize"),
+    "compact": Row(Compact, "tinyc.quantization.compact:compact"),
+    "export": Row(Export, "tinyc.codegen.export:export"),
     "verify": Row(Verify, "tinyc.measure.verify:verify"),
 }
 PASSES: Mapping[str, Any] = {use: row.schema for use, row in ROWS.items()}
@@ -59,6 +59,4 @@ def apply(options: Any, state: Any, context: Any) -> Any:
         MachineError: the pass needs an extra that is not installed.
     """
     row = ROWS[options.use]
-    if not row.work:
-        return options.apply(state, context)
     return lazy.load(row.work, row.extra, options.use)(options, state, context)

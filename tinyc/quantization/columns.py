@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.diagnosis.findings import Cause
-from tinyc.analysis.diagnosis.remedies import FITTED, RETRAIN
 from tinyc.data import scaling
 from tinyc.tflite.read.flatbuffer import Description
 
 FEW = 16
 """A column that keeps fewer values than these of 256 has lost most of what it tells."""
 SHOWN = 3
+FITTED = '[data] scale = "fit"'
+RETRAIN = "the network has to be trained on what it then sees"
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,6 @@ def input_notes(inputs: NDArray[Any], artifact: Description) -> tuple[str, ...]:
 
 
 def in_artifact(inputs: NDArray[Any], artifact: Description) -> Columns | None:
-    """The same of an artifact, by the scale of its first input; ids have none."""
+    """Look at the columns by the scale of an artifact's first input; ids have none."""
     scales = artifact.inputs[0].scales
     return coarse(inputs, float(scales[0])) if len(scales) == 1 else None
-
-
-def causes(inputs: NDArray[Any], artifact: Description) -> Iterator[Cause]:
-    """The same as a cause of lost accuracy."""
-    found = in_artifact(inputs, artifact)
-    if found is not None:
-        yield Cause("columns apart", artifact.inputs[0].name, found.evidence, (FITTED,), found.noise)
