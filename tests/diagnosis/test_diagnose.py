@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tinyc.analysis.diagnosis.calibrating import Calibrated
-from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from tinyc.analysis.diagnosis.diagnose import diagnose
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Flat, Net

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tinyc.analysis.diagnosis.calibrating import Calibrated
-from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from tinyc.analysis.diagnosis.diagnose import diagnose
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
 from tinyc.core.errors import UserError

@@ -10,7 +10,8 @@ import broken
 import numpy as np
 import pytest
 
-from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from tinyc.analysis.diagnosis.diagnose import diagnose
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.data import inputs
 from tinyc.network import backend
 from tinyc.network.rewriting.layering import in_layers

@@ -13,7 +13,7 @@ import checkpoints
 import pytest
 
 from tinyc.core.errors import MachineError, UserError
-from tinyc.network.rewriting import places
+from tinyc.network import places
 
 SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 NAME = "hf:sentence-transformers/all-MiniLM-L6-v2"

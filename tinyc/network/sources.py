@@ -6,8 +6,8 @@ from tinyc.network.checks import fit_to_task, opaque_layers
 from tinyc.network.flatten import at_size
 from tinyc.network.gate.examine import examine
 from tinyc.network.opening import read, read_own
+from tinyc.network.places import locate
 from tinyc.network.rewriting.layering import in_layers
-from tinyc.network.rewriting.places import locate
 from tinyc.network.taken import input_shape
 from tinyc.network.weights import load_weights
 

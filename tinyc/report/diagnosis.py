@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from tinyc.analysis.diagnosis.diagnose import Diagnosis
 from tinyc.analysis.diagnosis.figures import Figures
 from tinyc.analysis.diagnosis.findings import Cause
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.trials import Trial
 from tinyc.analysis.diagnosis.untrained import Untrained
 from tinyc.core import units

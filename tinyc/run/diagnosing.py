@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinyc import measure
-from tinyc.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from tinyc.analysis.diagnosis.findings import Cause
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.core import units
 from tinyc.core.errors import TinycError
 from tinyc.network.state import Flat, Net, State
@@ -28,6 +28,8 @@ def findings(
     drop = measure.measured("accuracy_drop", now, then)
     if bound.judge(drop).met or drop.value is None:
         return {}
+    from tinyc.analysis.diagnosis.diagnose import diagnose  # imports TensorFlow, which few runs need this late
+
     try:
         found = diagnose(taken, given, run.dataset.for_training(), run.pool, options(step))
     except TinycError as error:

@@ -7,7 +7,9 @@ from pathlib import Path
 from tinyc import data
 from tinyc.core.progress import Progress
 from tinyc.data.dataset import Dataset
-from tinyc.network import sources
+from tinyc.network.checkpoint import language
+from tinyc.network.places import locate
+from tinyc.network.taken import input_shape
 from tinyc.spec.recipe import Recipe
 
 
@@ -18,9 +20,9 @@ def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Pat
         UserError, MachineError: the data or the checkpoint cannot be used.
     """
     name = recipe.source.checkpoint
-    folder = sources.locate(name, recipe.find, cache, shown.say) if name else None
-    language = sources.language(folder) if folder else None
-    dataset = data.load(recipe.data, recipe.find, cache, recipe.seed, language)
+    folder = locate(name, recipe.find, cache, shown.say) if name else None
+    words = language(folder) if folder else None
+    dataset = data.load(recipe.data, recipe.find, cache, recipe.seed, words)
     return as_taken(dataset, recipe), folder
 
 
@@ -29,5 +31,5 @@ def as_taken(dataset: Dataset, recipe: Recipe) -> Dataset:
     file, shape = recipe.source.file, dataset.task.input_shape
     if file is None or len(shape) != 3 or shape[-1] != 1:
         return dataset
-    taken = sources.input_shape(recipe.find(file), f"{recipe.path}: source")
+    taken = input_shape(recipe.find(file), f"{recipe.path}: source")
     return dataset.without_channel() if taken is not None and len(taken) == 2 else dataset

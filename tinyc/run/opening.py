@@ -91,6 +91,14 @@ class Run:
         return measure.compare_runtimes(flat, self.dataset, self.pool, self.progress)
 
 
+@dataclass(frozen=True)
+class OpenedSource:
+    """The source network with its weights; `training` are the facts of its training, None where there was none."""
+
+    net: Net
+    training: Mapping[str, Any] | None = None
+
+
 @contextmanager
 def open_run(
     recipe: Recipe, folder: Path, cache: Path, progress: Progress, start: int | None = None, workers: int | None = None

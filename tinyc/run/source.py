@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tinyc.analysis.advice import inputs
 from tinyc.analysis.advice.guessing import beats_guessing, chance
@@ -14,20 +12,12 @@ from tinyc.network import backend, checkpoint, sources
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.run import symptoms
-from tinyc.run.opening import Run
+from tinyc.run.opening import OpenedSource, Run
 from tinyc.training import source as training
 from tinyc.training.predict import predictor
 
 
-@dataclass(frozen=True)
-class Opened:
-    """The source network with its weights; `training` are the facts of its training, None where there was none."""
-
-    net: Net
-    training: Mapping[str, Any] | None = None
-
-
-def open_source(run: Run, key: str, context: Context) -> Opened:
+def open_source(run: Run, key: str, context: Context) -> OpenedSource:
     """Give the source network with its weights; training it is done once for each content key.
 
     Raises:
@@ -38,10 +28,10 @@ def open_source(run: Run, key: str, context: Context) -> Opened:
     if spec.weights:
         sources.load_weights(net.model, run.recipe.find(spec.weights), str(run.recipe.path))
     if not spec.train:
-        return Opened(net)
+        return OpenedSource(net)
     if not training.is_known(run.cache, key):
         say_scale(net, run)
-    return Opened(net, training.train(net, spec.train, replace(context, source=net), run.cache, key))
+    return OpenedSource(net, training.train(net, spec.train, replace(context, source=net), run.cache, key))
 
 
 def say_scale(net: Net, run: Run) -> None:

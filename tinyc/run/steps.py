@@ -22,8 +22,7 @@ from tinyc.network import backend
 from tinyc.network.state import Flat, Net, State
 from tinyc.report.record import StepRecord
 from tinyc.run import diagnosing, guesses, judge, keys, layers, stored
-from tinyc.run.opening import Run
-from tinyc.run.source import Opened, open_source
+from tinyc.run.opening import OpenedSource, Run
 from tinyc.run.stored import Done
 from tinyc.spec import builders
 from tinyc.spec.builders import Builder
@@ -72,18 +71,20 @@ class StepRunner:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._source: Opened | None = None
+        self._source: OpenedSource | None = None
 
     def source(self) -> Net:
         """The source network, loaded or trained at the first call."""
         return self.opened().net
 
-    def opened(self) -> Opened:
+    def opened(self) -> OpenedSource:
         """The source network with the facts of its training."""
         if self._source is None:
             with scratch_folder(self.run.folder.path) as scratch:
                 nothing = Net(None, self.run.dataset.task)
                 context = self.run.context(0, nothing, self.run.keys.source, (), scratch)
+                from tinyc.run.source import open_source  # imports TensorFlow, which a finished run is shown without
+
                 self._source = open_source(self.run, self.run.keys.source, context)
         return self._source
 

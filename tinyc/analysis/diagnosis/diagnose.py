@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from tinyc.analysis.diagnosis.calibrating import Calibrated
 from tinyc.analysis.diagnosis.causes import Chart, columns_apart, ranked
-from tinyc.analysis.diagnosis.figures import Figures, figures
+from tinyc.analysis.diagnosis.figures import figures
 from tinyc.analysis.diagnosis.findings import Cause, noise
 from tinyc.analysis.diagnosis.layers import Examples, read_layers
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.untrained import Untrained, untrained
 from tinyc.data import inputs
@@ -30,43 +30,6 @@ EXAMPLES, FEWEST = 64, 8
 # What the examples of one file may cost: multiply-accumulates, and bytes of tensors kept.
 MOST_MACS, MOST_BYTES = 1e10, 256 << 20
 FLOAT_BYTES = 4
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What was found.
-
-    Attributes:
-        split: which examples judged, "validation" or "train"; `examples` how many.
-        causes: the ranked causes; empty where nothing stands out.
-        layers: every compared layer's figures, in the order of execution.
-        notes: what a reader must know of the comparison; `alone` are operators without a float counterpart.
-        untrained: every layer without weights to train; of an equalized artifact none.
-    """
-
-    split: str
-    examples: int
-    causes: tuple[Cause, ...]
-    layers: tuple[Figures, ...]
-    calibration: Calibrated
-    notes: tuple[str, ...] = ()
-    alone: tuple[str, ...] = ()
-    untrained: tuple[Untrained, ...] = ()
-
-    @property
-    def lowest(self) -> Figures | None:
-        """The layer with the least signal to noise."""
-        known = [each for each in self.layers if each.sqnr_db is not None]
-        return min(known, key=lambda each: each.sqnr_db or 0.0, default=None)
-
-    def to_json(self) -> dict[str, Any]:
-        counts = dict(self.calibration.counts)
-        return {
-            "split": self.split, "examples": self.examples, "causes": [cause.to_json() for cause in self.causes],
-            "calibration": {"examples": self.calibration.examples, "classes": counts}, "notes": list(self.notes),
-            "unmatched": list(self.alone), "untrained": [each.to_json() for each in self.untrained],
-            "layers": [asdict(each) for each in self.layers],
-        }  # fmt: skip
 
 
 def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapping[str, Any]) -> Diagnosis:

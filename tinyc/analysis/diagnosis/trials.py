@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyc.analysis.diagnosis.causes import KERNELS
-from tinyc.analysis.diagnosis.diagnose import Diagnosis
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import Change, caution, fits, spelled
 from tinyc.core.errors import TinycError, UserError
 from tinyc.quantization.int8_facts import per_channel_notes

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinyc.analysis.diagnosis import trials
-from tinyc.analysis.diagnosis.diagnose import Diagnosis
 from tinyc.analysis.diagnosis.diagnose import diagnose as examine
+from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.trials import Trial
 from tinyc.core import cache, streams
 from tinyc.report import diagnosis
