@@ -25,7 +25,7 @@ from rich.table import Table
 from tinyc import measure
 from tinyc.core.progress import Progress
 from tinyc.core.quiet import hushed
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.measure import intervals
 from tinyc.network import backend
 from tinyc.network.state import Flat

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyc import data
 from tinyc.core import cache
+from tinyc.data import loading
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.run.finish import finish
@@ -78,7 +78,7 @@ def forests(recipe: Recipe) -> tuple[float, float]:
     """Test accuracy of a random forest on the samples, and on features of each channel."""
     from sklearn.ensemble import RandomForestClassifier
 
-    whole = data.load(recipe.data, recipe.find, cache.folder(), recipe.seed)
+    whole = loading.load(recipe.data, recipe.find, cache.folder(), recipe.seed)
     x = np.concatenate([whole.train.x, whole.validation.x])[:, :, 0]
     y = np.concatenate([whole.train.y, whole.validation.y])
     reached = []

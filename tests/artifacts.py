@@ -10,8 +10,8 @@ import numpy as np
 from small import EMBEDDED
 
 from tinyc.core.progress import Silent
-from tinyc.data import inputs
 from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.contract import Context

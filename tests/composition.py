@@ -18,7 +18,7 @@ import small
 import texts
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net, State

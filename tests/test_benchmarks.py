@@ -17,7 +17,7 @@ from benchmarks import (
     mlperf_tiny,
     terminal_data,
 )
-from tinyc import data
+from tinyc.data import loading
 from tinyc.federation.client_privacy import Mechanism
 from tinyc.measure import Ledger, Measurement
 from tinyc.spec.load import load
@@ -132,7 +132,7 @@ def test_every_fold_tests_two_people_whom_nothing_else_sees(tmp_path: Path) -> N
     tested: list[str] = []
     for subjects in imu_folds.FOLDS:
         recipe = load("imu-tiny", [f"data.prepare={imu_folds.prepare(load('imu-tiny'), subjects)}"])
-        whole = data.load(recipe.data, recipe.find, tmp_path, recipe.seed)
+        whole = loading.load(recipe.data, recipe.find, tmp_path, recipe.seed)
         splits = (whole.train, whole.validation, whole.test)
         people = [set(split.groups["subject"].tolist()) for split in splits]
         assert [len(each) for each in people] == [7, 1, 2]

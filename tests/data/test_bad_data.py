@@ -16,7 +16,7 @@ from PIL import Image
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.data import load
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tinyc.core.errors import UserError
-from tinyc.data import load
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 COLUMNS = {"text": "text", "label": "label"}

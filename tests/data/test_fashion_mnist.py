@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import MachineError
-from tinyc.data import load
 from tinyc.data.images import fashion_mnist
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 FULL = DataSpec(name="fashion-mnist-full")

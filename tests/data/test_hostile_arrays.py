@@ -15,7 +15,7 @@ import pytest
 
 from tinyc.core import limits
 from tinyc.core.errors import TinycError
-from tinyc.data import load
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import TinycError
-from tinyc.data import load
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 BEGIN = """\

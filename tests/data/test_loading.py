@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
+from tinyc.data.inputs import inputs
+from tinyc.data.loading import digest, load
 from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 

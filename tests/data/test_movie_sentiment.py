@@ -14,7 +14,7 @@ import movies
 import numpy as np
 import pytest
 
-from tinyc.data import load
+from tinyc.data.loading import load
 from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 

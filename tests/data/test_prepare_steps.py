@@ -13,8 +13,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from tinyc.core.errors import UserError
-from tinyc.data import digest, load
 from tinyc.data.dataset import Dataset
+from tinyc.data.loading import digest, load
 from tinyc.spec.data import DataSpec
 from tinyc.spec.preparation import Window
 

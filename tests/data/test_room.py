@@ -11,7 +11,8 @@ import pytest
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
-from tinyc.data import load, room
+from tinyc.data import room
+from tinyc.data.loading import load
 from tinyc.spec.data import DataSpec
 
 SAMPLES = 4000

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import data
 from tinyc.core.errors import UserError
-from tinyc.data import scaling
+from tinyc.data import loading, scaling
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.spec.data import DataSpec
 
@@ -29,7 +29,7 @@ def stored(folder: Path, x: Any, name: str = "rows.npz", **more: Any) -> Path:
 
 
 def load(path: Path, **keys: Any) -> Any:
-    return data.load(DataSpec.model_validate({"path": str(path), **keys}), Path, path.parent, 7)
+    return loading.load(DataSpec.model_validate({"path": str(path), **keys}), Path, path.parent, 7)
 
 
 def test_fit_is_mean_and_deviation_of_the_training_examples_alone(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_fit_is_mean_and_deviation_of_the_training_examples_alone(tmp_path: Path
     everything = mixed().astype(np.float64)
     assert np.allclose(found.task.scale, 1 / train.std(0), rtol=1e-6)
     assert not np.allclose(found.task.scale, 1 / everything.std(0), rtol=1e-4)
-    seen = data.inputs(found.train.x, found.task)
+    seen = inputs(found.train.x, found.task)
     assert seen.dtype == np.float32
     assert np.allclose(seen, (train - train.mean(0)) / train.std(0), atol=1e-5)
     assert not found.warnings or not any("centres" in note for note in found.warnings)
@@ -48,9 +48,9 @@ def test_a_list_is_one_number_a_column_and_a_number_is_for_all(tmp_path: Path) -
     path = stored(tmp_path, mixed())
     x = load(path).test.x
     lists = load(path, scale=[1, 0.001, 100], offset=[-1, -1, 0.5]).task
-    assert (data.inputs(x, lists) == x * np.float32([1, 0.001, 100]) + np.float32([-1, -1, 0.5])).all()
+    assert (inputs(x, lists) == x * np.float32([1, 0.001, 100]) + np.float32([-1, -1, 0.5])).all()
     half = load(path, scale=[1, 0.001, 100], offset=2).task
-    assert (data.inputs(x, half) == x * np.float32([1, 0.001, 100]) + np.float32(2)).all()
+    assert (inputs(x, half) == x * np.float32([1, 0.001, 100]) + np.float32(2)).all()
     assert half.columns == ((1.0, 2.0), (0.001, 2.0), (100.0, 2.0))
     assert load(path, scale=2).task.columns == ()
 
@@ -74,7 +74,7 @@ def test_images_and_windows_are_scaled_by_channel(tmp_path: Path) -> None:
     images = draw.integers(0, 256, (60, 5, 4, 3), np.uint8)
     images[..., 1] //= 16
     found = load(stored(tmp_path, images, "images.npz"), scale="fit")
-    assert np.allclose(data.inputs(found.train.x, found.task).std((0, 1, 2)), 1, atol=1e-5)
+    assert np.allclose(inputs(found.train.x, found.task).std((0, 1, 2)), 1, atol=1e-5)
     with pytest.raises(UserError, match=r"scale has 2 numbers, and the last axis of an example, \(5, 4, 3\), has 3"):
         load(tmp_path / "images.npz", scale=[1, 2])
     samples = np.tile(mixed(64), (12, 1))
@@ -94,7 +94,7 @@ def test_a_column_that_never_changes_is_centred_and_said(tmp_path: Path) -> None
     x[:, 1] = 0.1
     found = load(stored(tmp_path, x), scale="fit")
     assert found.task.scale[1] == 1.0
-    assert (data.inputs(found.test.x, found.task)[:, 1] == 0).all()
+    assert (inputs(found.test.x, found.task)[:, 1] == 0).all()
     assert any('scale = "fit" only centres column 1, counted from 0' in note for note in found.warnings)
 
 
@@ -142,4 +142,4 @@ def test_scale_and_offset_of_sentences_are_refused(tmp_path: Path) -> None:
 def test_a_number_scales_as_it_always_did() -> None:
     x = mixed()
     task = Task(("a", "b", "c"), (3,), scale=1 / 255, offset=-0.3)
-    assert (data.inputs(x, task) == x * np.float32(1 / 255) + np.float32(-0.3)).all()
+    assert (inputs(x, task) == x * np.float32(1 / 255) + np.float32(-0.3)).all()

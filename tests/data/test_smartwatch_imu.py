@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.data import inputs, load
+from tinyc.data.inputs import inputs
+from tinyc.data.loading import load
 from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import movies
 import numpy as np
 
-from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
+from tinyc.data.inputs import inputs
+from tinyc.data.loading import digest, load
 from tinyc.data.tokens import Language
 from tinyc.spec.data import DataSpec
 

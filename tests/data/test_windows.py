@@ -11,8 +11,9 @@ import recordings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinyc.data import digest, inputs, load
 from tinyc.data.dataset import Dataset
+from tinyc.data.inputs import inputs
+from tinyc.data.loading import digest, load
 from tinyc.data.raw import Raw
 from tinyc.data.recordings import windows
 from tinyc.spec.data import DataSpec

@@ -167,7 +167,7 @@ def test_words_need_vectors() -> None:
 
 
 def test_batches_see_the_words_of_the_lexicon() -> None:
-    from tinyc.data import inputs
+    from tinyc.data.inputs import inputs
     from tinyc.tasks.classification.objectives import labels
     from tinyc.training.batches import Feed, prepare
 

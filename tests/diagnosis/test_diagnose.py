@@ -13,8 +13,8 @@ import pytest
 from tinyc.analysis.diagnosis.calibrating import Calibrated
 from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import told

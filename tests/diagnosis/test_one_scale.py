@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import sentences
 
-from tinyc.data import inputs
 from tinyc.data.dataset import Split
+from tinyc.data.inputs import inputs
 from tinyc.measure.intervals import paired
 from tinyc.measure.resampling import of_difference
 from tinyc.network import backend

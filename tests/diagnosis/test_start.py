@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinyc.core.progress import Silent
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges, qat

@@ -15,7 +15,7 @@ from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import trial_end

@@ -12,7 +12,7 @@ import pytest
 
 from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.rewriting.layering import in_layers
 from tinyc.network.state import Flat, Net

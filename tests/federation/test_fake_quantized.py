@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.federation import exchange, local, prepared
 from tinyc.network import backend
 from tinyc.quantization import fixed_ranges, qat

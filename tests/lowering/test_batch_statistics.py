@@ -5,7 +5,7 @@ from __future__ import annotations
 import artifacts
 import numpy as np
 
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.quantization.batch_statistics import reestimate
 

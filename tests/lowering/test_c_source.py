@@ -13,7 +13,7 @@ import pytest
 from tinyc import __version__
 from tinyc.codegen import c_source
 from tinyc.codegen.c_source import Vectors
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.devices import dense_scales
 from tinyc.network.state import Flat

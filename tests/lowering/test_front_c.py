@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tinyc.codegen.front_c import front_source
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.data.signals.front import Front
 from tinyc.data.signals.operations import Affine, Filter, Median, Project, Wavelet
 from tinyc.data.task import Task

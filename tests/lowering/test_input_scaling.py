@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc import data
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.arithmetic import WithConstant
@@ -68,7 +68,7 @@ def network(layers: list[Any], keras: Any) -> Net:
 
 
 def outputs(net: Net, raw: Any) -> Any:
-    return np.asarray(net.model(data.inputs(raw, net.task), training=False))
+    return np.asarray(net.model(inputs(raw, net.task), training=False))
 
 
 @pytest.mark.parametrize("name", PULLED)

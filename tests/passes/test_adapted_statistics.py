@@ -10,7 +10,7 @@ import artifacts
 import numpy as np
 import pytest
 
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend, sources
 from tinyc.network.flatten import flat
 from tinyc.network.logits import cut_softmax

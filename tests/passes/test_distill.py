@@ -12,7 +12,7 @@ from lessons import TASK, Lent, Notes, digest, lesson, network
 from pydantic import ValidationError
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
 from tinyc.spec.passes import PASSES, apply

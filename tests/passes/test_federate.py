@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from tinyc.compression.clustering.keep import tables
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Silent
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.federation import exchange
 from tinyc.network.contract import Context
 from tinyc.network.state import Net

@@ -14,7 +14,7 @@ from scipy import ndimage, signal
 
 from tinyc.core.errors import UserError
 from tinyc.core.run_folder import store
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Stream
 from tinyc.network import backend
 from tinyc.network.grafting import front_of

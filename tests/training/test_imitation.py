@@ -12,7 +12,7 @@ from lessons import Notes, digest, network
 from readings import encoder, lent
 
 from tinyc.core.errors import MachineError, UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import anatomy

@@ -11,7 +11,7 @@ import readings
 from readings import encoder, lent
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.training import imitation
 from tinyc.training.anatomy import anatomy
 from tinyc.training.pupil import start

@@ -10,8 +10,8 @@ import pytest
 from lessons import TASK, Lent, Notes, lesson, network
 
 from tinyc.core.errors import MachineError
-from tinyc.data import inputs
 from tinyc.data.augment import view
+from tinyc.data.inputs import inputs
 from tinyc.spec.training import FitOptions
 from tinyc.training.batches import Feed, batches
 from tinyc.training.distillation import objective, panel_of

@@ -16,7 +16,7 @@ from tinyc.codegen.hex import fits, to_hex
 from tinyc.codegen.tokenizer_c import TokenizerSource, tokenizer_source
 from tinyc.core import progress
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.state import Flat
 from tinyc.spec.passes.export import Export, address

@@ -17,8 +17,6 @@ from tinyc.data import cutting, functions, named, npz, preparing, rows
 from tinyc.data.dataset import Dataset
 from tinyc.data.images import reading
 from tinyc.data.raw import Raw
-from tinyc.data.scaling import scaled
-from tinyc.data.task import Task
 from tinyc.data.text import sentences, strings, tokenizing
 from tinyc.data.text.lexicon import Lexicon
 from tinyc.data.tokens import Language
@@ -72,17 +70,6 @@ def digest(spec: DataSpec, find: Find, cache: Path) -> str:
         return seal(spec, content_digest(spec, find, cache, raw))
     except OSError as error:
         raise unreadable(spec, error) from error
-
-
-def inputs(x: NDArray[Any], task: Task) -> NDArray[Any]:
-    """Turn raw examples into what networks and artifacts see.
-
-    Token ids, int32; or raw * scale + offset, float32, which the task's front has gone over.
-    """
-    if task.tokenizer:
-        return task.tokenizer.encode(x)
-    seen = scaled(x, task.scale, task.offset)
-    return task.front.apply(seen) if task.front else seen
 
 
 def title(spec: DataSpec) -> str:

@@ -50,7 +50,7 @@ def job_of(state: Net, options: FederationOptions, context: Context) -> tuple[Jo
     ranges: Mapping[str, tuple[float, float]] = {}
     skipped: tuple[Skipped, ...] = ()
     if options.fake_quantize:
-        from tinyc.data import inputs
+        from tinyc.data.inputs import inputs
         from tinyc.quantization import fixed_ranges
 
         ranges, skipped = fixed_ranges.measured(state.model, inputs(context.data.calibration.x, state.task), False)

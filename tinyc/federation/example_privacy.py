@@ -33,7 +33,7 @@ def fit(network: Prepared, job: Job, data: TrainingData, round: int, seed: int, 
         UserError: the privacy budget is spent.
         MachineError: dp-accounting is not installed.
     """
-    from tinyc.data import inputs
+    from tinyc.data.inputs import inputs
     from tinyc.training.private.accounting import spent
     from tinyc.training.private.training import fit_private
 

@@ -123,7 +123,7 @@ def refuse_unfit(data: TrainingData, client: str) -> None:
     Raises:
         UserError: there are none, they are of another shape, or a label has no class.
     """
-    from tinyc.data import inputs
+    from tinyc.data.inputs import inputs
 
     where, train, task = f"client {client}", data.train, data.task
     if not len(train):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data
 from tinyc.core import progress
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress, Silent
 from tinyc.data.dataset import Dataset
+from tinyc.data.inputs import inputs
 from tinyc.devices import dense_scales
 from tinyc.network.state import Flat
 from tinyc.tflite.read import operators
@@ -62,7 +62,7 @@ def compare_runtimes(flat: Flat, dataset: Dataset, pool: Pool, shown: Progress |
         UserError: the file is damaged, or TFLM lacks an operator; names it, its layers and what to write instead.
         MachineError: a worker was ended or hung.
     """
-    return compare(flat.content, data.inputs(dataset.test.x, flat.task), pool, labels=dataset.test.y, shown=shown)
+    return compare(flat.content, inputs(dataset.test.x, flat.task), pool, labels=dataset.test.y, shown=shown)
 
 
 def compare(

@@ -8,11 +8,11 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data
 from tinyc.core import progress
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress, Silent
 from tinyc.data.dataset import Dataset
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.devices.flash import flash_bytes
 from tinyc.measure import resampling, weighing
@@ -59,7 +59,7 @@ def predict(net: Net, dataset: Dataset, shown: Progress) -> NDArray[np.float32]:
     with progress.task(shown, "measure", len(x)):
         parts = []
         for start in range(0, len(x), BATCH):
-            parts.append(net.model.predict_on_batch(data.inputs(x[start : start + BATCH], task)))
+            parts.append(net.model.predict_on_batch(inputs(x[start : start + BATCH], task)))
             shown.advance(len(parts[-1]))
     return np.asarray(np.concatenate(parts), np.float32)
 
@@ -83,7 +83,7 @@ def measure_flat(
     content = flat.content if chosen == "tflm" else expand(flat.content)
     shown = shown or Silent()
     with progress.task(shown, f"measure ({chosen})", len(dataset.test)):
-        examples = data.inputs(dataset.test.x, flat.task)
+        examples = inputs(dataset.test.x, flat.task)
         run = pool.run(content, examples, chosen, advance=shown.advance)
     sizes = {
         "params": described.params,

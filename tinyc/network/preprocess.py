@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.data.signals.fitting import fit, is_windows
 from tinyc.data.signals.front import Front
 from tinyc.data.task import Task

@@ -12,7 +12,7 @@ from tinyc.compression.clustering.check import few_valued_after, joined_notes
 from tinyc.compression.clustering.keep import tables
 from tinyc.core import units
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.devices import dense_scales
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Flat, Net

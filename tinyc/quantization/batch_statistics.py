@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.network import backend
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tinyc.core import progress
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.selectors import matches
 from tinyc.network.state import Flat

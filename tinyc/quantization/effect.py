@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.quantization.int8_facts import per_channel_notes
 from tinyc.tflite.run import runtimes

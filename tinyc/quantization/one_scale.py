@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinyc.core import units
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.devices.dense_scales import warning
 from tinyc.measure.judging import limits

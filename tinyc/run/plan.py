@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data, measure
+from tinyc import measure
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.devices.flash import flash_bytes
 from tinyc.network import selectors
@@ -166,7 +167,7 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
         return Weighed(use, weight.figures, weight.uncounted)
     content = state.content
     described = describe(content)
-    example = data.inputs(run.dataset.calibration.x[:1], state.task)
+    example = inputs(run.dataset.calibration.x[:1], state.task)
     ran = run.pool.run(content, example, "tflm") if runtimes.package("tflm") else None
     sizes = {
         "params": described.params,

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data
 from tinyc.analysis.advice.inputs import Scaled, Seen, scalings
 from tinyc.analysis.advice.symptoms import Share, Statistics, Symptoms
 from tinyc.data import scaling
 from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.state import Net
@@ -35,11 +35,11 @@ def inputs_seen(net: Net, examples: TrainingData, is_loaded: bool) -> tuple[Seen
     if look is None:
         return None, ()
     x = drawn(examples.train).x
-    seen = look(data.inputs(x, net.task))
+    seen = look(inputs(x, net.task))
     if seen.suits and not is_loaded:
         return seen, ()
     given = scalings(first_layer.raw(x))
-    others = (Scaled(*each, look(data.inputs(x, under(net.task, x, *each)))) for each in given)
+    others = (Scaled(*each, look(inputs(x, under(net.task, x, *each)))) for each in given)
     return seen, tuple(others)
 
 
@@ -84,7 +84,7 @@ def drawn(split: Split) -> Split:
 
 def right(predict: Any, split: Split, task: Task) -> Share:
     """How many examples come out as their labels say."""
-    logits: NDArray[Any] = predict(data.inputs(split.x, task))[0].reshape(len(split), -1)
+    logits: NDArray[Any] = predict(inputs(split.x, task))[0].reshape(len(split), -1)
     return Share(int((logits.argmax(axis=1) == split.y).sum()), len(split))
 
 

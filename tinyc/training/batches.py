@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data import inputs
 from tinyc.data.augment import view
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training.teachers import heard

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core import cache, progress, units
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING
 from tinyc.training.imitation import Feature, reader

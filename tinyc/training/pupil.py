@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
+from tinyc.data.inputs import inputs
 from tinyc.data.tokens import Tokenizer
 from tinyc.network.contract import Context
 from tinyc.spec.imitation import Attending, LayerMap, Part

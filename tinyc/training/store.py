@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from tinyc.core import cache, progress, units
 from tinyc.core.progress import Progress
-from tinyc.data import inputs
 from tinyc.data.augment import IDENTITY, view
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data
 from tinyc.analysis.attack import lira, membership_split, shadows, wording
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.analysis.attack.confidences import confidences, losses
@@ -24,6 +23,7 @@ from tinyc.core import progress
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
 from tinyc.data.dataset import Dataset, Split
+from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe
@@ -87,9 +87,7 @@ class Oracle:
     def ask(self, split: Split, title: str) -> Answers:
         """Run examples; raises UserError where the outputs are not one score a class."""
         with progress.task(self.shown, f"{title} ({self.runtime})", len(split)):
-            run = self.pool.run(
-                self.content, data.inputs(split.x, self.flat.task), self.runtime, advance=self.shown.advance
-            )
+            run = self.pool.run(self.content, inputs(split.x, self.flat.task), self.runtime, advance=self.shown.advance)
         self.version = run.runtime
         outputs = run.outputs.reshape(len(split), -1)
         classes = len(self.flat.task.classes)

@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc import data
 from tinyc.analysis.attack.confidences import confidences
 from tinyc.analysis.attack.membership_split import MembershipSplit
 from tinyc.analysis.attack.pool import Shares, shares
@@ -24,6 +23,7 @@ from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress
 from tinyc.data.cutting import take
 from tinyc.data.dataset import Dataset, TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.signal_layers import BACK, FRONT
 from tinyc.network.state import Net
@@ -80,7 +80,7 @@ def cast(training: ShadowTraining, dataset: Dataset, sides: MembershipSplit, see
         if known is None:
             title = f"shadow {index + 1} of {training.count}"
             model = train_one(training, dataset, dealt, rows, number(seed, index), shown, title)
-            known = judge(model, data.inputs(asked, training.net.task), truth)
+            known = judge(model, inputs(asked, training.net.task), truth)
             write_arrays(folder / f"{index:03d}.npz", {"confidences": known}, json.dumps({"examples": len(rows)}))
         found.append(known)
         sizes.append(len(rows))

@@ -16,8 +16,8 @@ from tinyc.analysis.diagnosis.layers import Examples, read_layers
 from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
 from tinyc.analysis.diagnosis.untrained import Untrained, untrained
-from tinyc.data import inputs
 from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.calibration import with_padding

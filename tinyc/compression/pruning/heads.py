@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network.rewriting.forms import in_blocks
 from tinyc.network.rewriting.transformers import SAMPLES
 from tinyc.network.state import Net

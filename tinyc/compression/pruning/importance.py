@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tinyc.compression.pruning.graph import ChannelGraph
 from tinyc.compression.pruning.trace import Channels, Cut
-from tinyc.data import inputs
 from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network import backend
 
 Importance = Literal["l1", "l2", "bn_scale", "taylor", "gate"]

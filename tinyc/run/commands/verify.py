@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from tinyc import data, measure
+from tinyc import measure
 from tinyc.core import cache, files, limits, streams, units
 from tinyc.core.errors import UserError
+from tinyc.data.inputs import inputs
+from tinyc.data.loading import load
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
@@ -92,14 +94,14 @@ def test_data(
         raise UserError(where, f"takes sentences, and {source} is not known to be text", f"give --data {named}")
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
-    dataset = data.load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
+    dataset = load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
     if tuple(dataset.task.input_shape) == (*taken, 1):
         dataset = dataset.without_channel()
     given = tuple(dataset.task.input_shape)
     if front is not None and front.input_shape != given:
         problem = f"takes windows of shape {front.input_shape} before its preprocessing and was given {given}"
         raise UserError(where, problem, "give the windows that the network was made for, as x and y of an .npz")
-    return data.inputs(dataset.test.x, replace(dataset.task, front=front)), dataset.test.y
+    return inputs(dataset.test.x, replace(dataset.task, front=front)), dataset.test.y
 
 
 def spec_of(source: str, scale: Scaling | None, offset: Scaling | None, prepare: Prepare | None) -> DataSpec:
