@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from tinyc.spec.contract import Pass
 from tinyc.spec.order import warnings
+from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Step
 
-
-@dataclass(frozen=True)
-class Named:
-    """A pass that is only its name and what the question is about."""
-
-    use: str
-    epochs: int = 0
-    privacy: Any = None
-    how: str | None = None
-    takes: str = "net"
-    gives: str = "net"
-
-    def apply(self, state: Any, context: Any) -> Any:
-        raise NotImplementedError
+PRIVATE = {"level": "example", "clip": 1.0, "epsilon": 8, "delta": 1e-3}
+KEYS: dict[str, dict[str, Any]] = {
+    "distill": {"student": "net.py:net", "epochs": 4},
+    "prune": {"how": "channels", "fraction": 0.1},
+    "federate": {"clients": 3},
+}
 
 
-def said(*passes: Named) -> list[str]:
+def named(use: str, **keys: Any) -> Pass:
+    return PASSES[use].model_validate({"use": use, **KEYS.get(use, {}), **keys})
+
+
+def said(*passes: Pass) -> list[str]:
     steps = [Step(each, (), f"recipe:{line}") for line, each in enumerate(passes, 1)]
     return [each for each in warnings(steps) if "epsilon" in each]
 
 
-@pytest.mark.parametrize("private", [Named("distill", 4, privacy="some"), Named("federate", privacy="some")])
-def test_a_training_after_a_private_one_is_said(private: Named) -> None:
-    (found,) = said(private, Named("prune", 4, how="channels"))
+@pytest.mark.parametrize("private", [named("distill", privacy=PRIVATE), named("federate", privacy=PRIVATE)])
+def test_a_training_after_a_private_one_is_said(private: Pass) -> None:
+    (found,) = said(private, named("prune", epochs=4))
     assert f"prune (pass 2) trains on the examples that {private.use} (pass 1) protects" in found
     assert "give prune epochs = 0" in found
 
 
 def test_what_does_not_train_or_comes_before_is_fine() -> None:
-    private = Named("distill", 4, privacy="some")
-    assert not said(Named("prune", 4), private, Named("prune", 0), Named("quantize", 4, how="ptq"))
-    assert not said(Named("distill", 4), Named("prune", 4))
-    assert said(private, Named("quantize", 4, how="qat"))
-    assert said(private, Named("federate"))
+    private = named("distill", privacy=PRIVATE)
+    assert not said(named("prune", epochs=4), private, named("prune", epochs=0), named("quantize", how="ptq"))
+    assert not said(named("distill"), named("prune", epochs=4))
+    assert said(private, named("quantize", epochs=4, how="qat"))
+    assert said(private, named("federate"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +10,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tinyc.core.errors import UserError
+from tinyc.spec.contract import Pass
 from tinyc.spec.load import load
-from tinyc.spec.order import check_order, legal_order, rescales, warnings
+from tinyc.spec.order import check_order, legal_order, warnings
+from tinyc.spec.passes import PASSES
 from tinyc.spec.passes.federate import Federate
 from tinyc.spec.passes.preprocess import Preprocess
 from tinyc.spec.recipe import Step
 
-KINDS = {"quantize": ("net", "flat"), **dict.fromkeys(("compact", "export", "verify"), ("flat", "flat"))}
-USES = ("preprocess", "distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster", *KINDS)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A pass that is only its name; the order of passes asks for no more, but for how `prune` prunes."""
-
-    use: str
-    how: str | None = None
-    precision: str = "uniform"
-    weights: str = "int8"
-    equalize: bool = False
-
-    @property
-    def takes(self) -> Any:
-        return KINDS.get(self.use, ("net", "net"))[0]
-
-    @property
-    def gives(self) -> Any:
-        return KINDS.get(self.use, ("net", "net"))[1]
-
-    def apply(self, state: Any, context: Any) -> Any:
-        raise NotImplementedError
+USES = (
+    "preprocess", "distill", "trim_vocabulary", "factorize", "prune:channels", "prune:magnitude", "cluster",
+    "quantize", "compact", "export", "verify",
+)  # fmt: skip
+BARE: dict[str, dict[str, Any]] = {
+    "preprocess": {"steps": [{"op": "denoise", "how": "median"}]},
+    "distill": {"student": "net.py:net"},
+    "trim_vocabulary": {"count": 2},
+    "factorize": {"rank": 2},
+    "prune": {"how": "channels", "fraction": 0.1},
+    "prune:channels": {"how": "channels", "fraction": 0.1},
+    "prune:magnitude": {"how": "magnitude", "sparsity": 0.5},
+    "cluster": {"clusters": 4},
+    "quantize:qat": {"how": "qat"},
+    "quantize:equalize": {"equalize": True},
+    "quantize:auto": {"precision": "auto", "flash": "9 KiB"},
+    "quantize:int4": {"weights": "int4"},
+}
+"""The least that a pass needs to be written, by its name and what the question is about."""
 
 
 def steps(text: str) -> list[Step]:
@@ -48,17 +44,18 @@ def steps(text: str) -> list[Step]:
     return [Step(read(word), (), f"recipe:{line}") for line, word in enumerate(text.split(), 1)]
 
 
-def read(word: str) -> Named:
-    return Named(*word.split(":"))
+def read(word: str) -> Pass:
+    use = word.partition(":")[0]
+    return PASSES[use].model_validate({"use": use, **BARE.get(word, {})})
 
 
 @pytest.mark.parametrize(
     ("text", "line", "problem", "remedy", "order"),
     [
         ("quantize prune", 2, "prune takes a Keras network, but quantize gives a .tflite", "move it before quantize",
-         "prune -> quantize"),
+         "prune (channels) -> quantize"),
         ("prune export", 2, "export takes a .tflite, but prune gives a Keras network", "put a quantize pass before it",
-         "prune -> quantize -> export"),
+         "prune (channels) -> quantize -> export"),
         ("compact cluster quantize", 1, "compact takes a .tflite, but the source gives", "put a quantize pass before",
          "cluster -> quantize -> compact"),
         ("quantize quantize", 2, "quantize takes a Keras network, but quantize gives", "leave one quantize out",
@@ -81,7 +78,7 @@ def read(word: str) -> Named:
         ("distill quantize preprocess", 3, "preprocess takes a Keras network", "move it before quantize",
          "distill -> preprocess -> quantize"),
         ("quantize cluster prune export", 2, "cluster takes a Keras network", "move it before quantize",
-         "cluster -> prune -> quantize -> export"),
+         "cluster -> prune (channels) -> quantize -> export"),
     ],
 )  # fmt: skip
 def test_an_illegal_order_is_refused_with_a_legal_one(
@@ -97,17 +94,17 @@ def test_an_illegal_order_is_refused_with_a_legal_one(
 
 
 def test_a_key_that_no_order_helps_is_refused_without_one() -> None:
-    passes = (Named("cluster"), Named("quantize", equalize=True))
     with pytest.raises(UserError, match=r"equalize = true after cluster.*\n?.*remove `equalize`, or the cluster pass$"):
-        check_order([Step(each, (), "here") for each in passes])
-    check_order([Step(each, (), "here") for each in (Named("cluster"), Named("quantize"))])
+        check_order(steps("cluster quantize:equalize"))
+    check_order(steps("cluster quantize"))
+    check_order(steps("cluster distill quantize:equalize"))
 
 
 @given(some.lists(some.sampled_from(USES), min_size=1, max_size=8))
 @settings(max_examples=500, deadline=None, derandomize=True)
 def test_the_order_in_the_remedy_is_legal_and_a_legal_one_stays(words: list[str]) -> None:
     given_passes = [read(word) for word in words]
-    offered = [Named(each) if isinstance(each, str) else each for each in legal_order(given_passes)]
+    offered = [read(each) if isinstance(each, str) else each for each in legal_order(given_passes)]
     check_order([Step(each, (), "") for each in offered])
     assert {each.use for each in offered} - {"quantize"} == {each.use for each in given_passes} - {"quantize"}
     try:
@@ -134,10 +131,10 @@ def test_the_order_in_the_remedy_is_legal_and_a_legal_one_stays(words: list[str]
         ("prune:channels factorize quantize", ()),
         ("cluster quantize export", ("cluster (pass 1) leaves few values a tensor, which save no byte",)),
         ("quantize compact export", ("compact (pass 2) makes tables of tensors with few values",)),
-        ("quantize::auto compact", ()),
-        ("quantize::auto export", ("quantize (pass 1) has precision = \"auto\", which counts on tables",)),
-        ("cluster quantize::uniform:int4 compact", ("quantize (pass 2) has weights = \"int4\" after cluster",)),
-        ("cluster distill quantize::uniform:int4", ("distill (pass 2)",)),
+        ("quantize:auto compact", ()),
+        ("quantize:auto export", ("quantize (pass 1) has precision = \"auto\", which counts on tables",)),
+        ("cluster quantize:int4 compact", ("quantize (pass 2) has weights = \"int4\" after cluster",)),
+        ("cluster distill quantize:int4", ("distill (pass 2)",)),
         ("cluster distill prune:magnitude quantize", ("distill (pass 2)",)),
     ],
 )  # fmt: skip
@@ -200,4 +197,4 @@ def test_ranges_that_nobody_takes_are_said(text: str, said: str | None) -> None:
 
 def test_only_preprocess_changes_scales() -> None:
     of_shipped = [step.transform for step in load("imu-federated").steps]
-    assert [each.use for each in of_shipped if rescales(each)] == ["preprocess"]
+    assert [each.use for each in of_shipped if each.effects.fits] == ["preprocess"]

@@ -54,7 +54,7 @@ def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
     """
     transform: Any = run.recipe.steps[index - 1].transform
     measured, then = (judge.measurement(each, run.dataset) for each in (done, before))
-    if transform.use != "distill" and is_guess(run, measured) and is_guess(run, then):
+    if not transform.effects.leaves("student") and is_guess(run, measured) and is_guess(run, then):
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
         return (Told(f"{index} {transform.use}", STILL, follows=True),)

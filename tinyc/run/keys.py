@@ -13,17 +13,15 @@ import tinyc
 from tinyc.core import cache
 from tinyc.network.checkpoint import BUILDER, fingerprinted
 from tinyc.spec.builders import Builder, Find
+from tinyc.spec.passes import ROWS
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.references import references
 from tinyc.spec.training import TRAINING
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.runtimes import Runtime
 
-COMPUTED = {
-    "source": 2, "preprocess": 1, "distill": 1, "trim_vocabulary": 1, "factorize": 2, "prune": 2, "cluster": 2,
-    "federate": 1, "quantize": 3, "compact": 2, "export": 3, "verify": 2,
-}  # fmt: skip
-"""What each pass makes of the same state and options, and how a source is read or built: raised when it changes."""
+SOURCE = 2
+"""How a source is read or built: raised when it changes, as `computed` in the row of a pass."""
 MEASURED = 4
 """What the ledger and the report's figures say of the same state: raised when that changes."""
 VERSIONED = ("tensorflow", "tensorflow-model-optimization")
@@ -69,7 +67,7 @@ def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
 
 def numbers(use: str) -> dict[str, int]:
     """What a step of this pass is made by today; a step of other numbers is done again."""
-    return {"computed": COMPUTED[use], "measured": MEASURED}
+    return {"computed": ROWS[use].computed if use in ROWS else SOURCE, "measured": MEASURED}
 
 
 def measuring(recipe: Recipe, index: int) -> list[Any]:

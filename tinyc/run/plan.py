@@ -27,6 +27,7 @@ from tinyc.run import source
 from tinyc.run.opening import Run
 from tinyc.run.steps import named
 from tinyc.spec.bounds import Bound, Check, Measured
+from tinyc.spec.effects import Place
 from tinyc.spec.passes import apply
 from tinyc.spec.recipe import Step
 from tinyc.tflite.read.flatbuffer import describe
@@ -104,8 +105,7 @@ def plan(run: Run) -> Plan:
 
 def ranked(run: Run) -> bool:
     """Say whether a ranking of trained weights will decide a shape."""
-    transforms = [step.transform for step in run.recipe.steps]
-    return any(getattr(each, "scope", None) == "global" or getattr(each, "ranked", False) for each in transforms)
+    return any(step.transform.effects.ranked for step in run.recipe.steps)
 
 
 def rehearse(run: Run, end: End) -> Rehearsal:
@@ -122,7 +122,7 @@ def rehearse(run: Run, end: End) -> Rehearsal:
             if isinstance(state, Net):
                 matches += matched(step, state)
             context = run.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
-            if step.transform.use != "verify":
+            if step.transform.effects.place != Place.CHECK:
                 outcome = apply(step.transform, state, context)
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state
                 rewrites += rewritten(step.transform.use, outcome.facts)

@@ -94,7 +94,7 @@ class StepRunner:
         if known:
             return known
         for step in self.run.recipe.steps:
-            for module in getattr(step.transform, "libraries", ()):
+            for module in step.transform.libraries:
                 library(module)
         began = time.monotonic()
         opened = self.opened()
@@ -161,7 +161,7 @@ class StepRunner:
         seconds = time.monotonic() - began
         then = judge.measurement(before, self.run.dataset)
         found = diagnosing.findings(self.run, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
-        if transform.use == "distill" or not guesses.is_guess(self.run, then):
+        if transform.effects.leaves("student") or not guesses.is_guess(self.run, then):
             found |= guesses.looked_at(self.run, outcome.state, measured, is_loaded=False)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,

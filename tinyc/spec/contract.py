@@ -1,18 +1,47 @@
-"""What the schema of every pass has: what it takes, what it gives, and its name."""
+"""What the schema of every pass has."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel
+
+from tinyc.spec.data import DataSpec
+from tinyc.spec.effects import Effects
 
 Kind = Literal["net", "flat"]
 """A Keras network, or a .tflite."""
+Where = Callable[[tuple[str | int, ...]], str]
+"""From the key path of a value, below the pass, to its place in the recipe, for messages."""
 
 
-class Pass(Protocol):
-    """A frozen pydantic model with these class attributes, registered as one row of `passes.ROWS`."""
+class Pass(BaseModel, frozen=True, extra="forbid"):
+    """The schema of a pass: its fields are its recipe keys, and its work is named by its row in `passes.ROWS`.
+
+    Attributes:
+        takes: what the pass before must give.
+        gives: what it gives itself.
+    """
 
     takes: ClassVar[Kind]
     gives: ClassVar[Kind]
 
+    use: str
+
     @property
-    def use(self) -> str: ...
+    def effects(self) -> Effects:
+        """What it does to what other passes rely on."""
+        return Effects()
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Modules of optional libraries without which it cannot run; asked for before anything trains."""
+        return ()
+
+    def check_data(self, data: DataSpec, where: Where) -> None:
+        """Refuse data that the keys of `[data]` alone show to be unfit for this pass.
+
+        Raises:
+            UserError: says which key, and what to do.
+        """

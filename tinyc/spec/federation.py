@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from tinyc.core.errors import UserError
 from tinyc.spec.privacy import Privacy
-from tinyc.spec.training_keys import Augment, Batch, LabelSmoothing, LearningRate, Optimizer, WeightDecay
+from tinyc.spec.training import Augment, Batch, LabelSmoothing, LearningRate, Optimizer, WeightDecay
 
 
 class FederationOptions(BaseModel, frozen=True, extra="forbid"):

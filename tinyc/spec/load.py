@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -17,7 +18,6 @@ from tinyc.spec.document import Document
 from tinyc.spec.order import check_order
 from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Recipe, Sections, Step
-from tinyc.spec.signal import check_signal
 
 Keys = tuple[str | int, ...]
 PIPELINE_KEYS = ("pass", "targets", "device")
@@ -50,7 +50,8 @@ def check(doc: Document) -> Recipe:
     if not steps:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     check_order(steps)
-    check_signal([each.transform for each in steps], top.data, doc.where)
+    for index, each in enumerate(steps):
+        each.transform.check_data(top.data, partial(place, doc, index))
     text = json.dumps(table, sort_keys=True)
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
@@ -58,6 +59,11 @@ def check(doc: Document) -> Recipe:
         sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.of(doc.path),
         bases=tuple(lines.path for lines in doc.lines[1:]),
     )  # fmt: skip
+
+
+def place(doc: Document, index: int, keys: Keys) -> str:
+    """Say where a key of a pass stands."""
+    return doc.where(("pass", index, *keys))
 
 
 def step(doc: Document, index: int, entry: Any) -> Step:

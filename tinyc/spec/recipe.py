@@ -13,6 +13,7 @@ from tinyc.spec import gallery
 from tinyc.spec.bounds import Bound
 from tinyc.spec.contract import Pass
 from tinyc.spec.data import DataSpec
+from tinyc.spec.effects import Place
 from tinyc.spec.source import SourceSpec
 
 
@@ -72,4 +73,4 @@ class Recipe:
 
     def is_last(self, index: int) -> bool:
         """Say whether pass `index` (from 1) gives the bytes that will be flashed: at most `verify` follows."""
-        return all(step.transform.use == "verify" for step in self.steps[index:])
+        return all(step.transform.effects.place == Place.CHECK for step in self.steps[index:])

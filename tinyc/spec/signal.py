@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from tinyc.core.errors import UserError
-from tinyc.spec.contract import Pass
+from tinyc.spec.contract import Where
 from tinyc.spec.data import DataSpec
 from tinyc.spec.datasets import NAMED
 from tinyc.spec.sentences import Prepare
-from tinyc.spec.signal_steps import Denoise, rate_of, require_width
-
-Where = Callable[[tuple[str | int, ...]], str]
+from tinyc.spec.signal_steps import Denoise, Step, rate_of, require_width
 
 
-def check_signal(passes: Sequence[Pass], data: DataSpec, where: Where) -> None:
+def check_signal(steps: Sequence[Step], data: DataSpec, where: Where) -> None:
     """Refuse to preprocess text, filters that no rate allows, and taps that no window holds.
-
-    Args:
-        where: from a key path of the recipe to its place, for messages.
 
     Raises:
         UserError: the first of them.
     """
-    for index, each in enumerate(passes):
-        if each.use != "preprocess":
-            continue
-        if is_text(data):
-            place = where(("pass", index))
-            raise UserError(place, "preprocess is for signals, and the data is text", "leave the pass out")
-        for number, step in enumerate(getattr(each, "steps", ())):
-            if isinstance(step, Denoise):
-                check_filter(step, data, where(("pass", index, "steps", number)))
+    if is_text(data):
+        raise UserError(where(()), "preprocess is for signals, and the data is text", "leave the pass out")
+    for number, step in enumerate(steps):
+        if isinstance(step, Denoise):
+            check_filter(step, data, where(("steps", number)))
 
 
 def is_text(data: DataSpec) -> bool:

@@ -7,31 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 
 from tinyc.spec.builders import Builder
-from tinyc.spec.training_keys import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Optimizer,
-    Schedule,
-    Warmup,
-    WeightDecay,
-)
+from tinyc.spec.training import Epochs, TrainingKeys
 
 
-class TrainSpec(BaseModel, frozen=True, extra="forbid"):
+class TrainSpec(TrainingKeys, frozen=True, extra="forbid"):
     """How the source is trained on the labels (`[source] train`); from its weights on, where it has some."""
 
     epochs: Annotated[Epochs, Field(ge=1)] = 12
-    batch: Batch = 64
-    optimizer: Optimizer = "adam"
-    learning_rate: LearningRate = 1e-3
-    schedule: Schedule = "cosine"
-    warmup: Warmup = 0.0
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
 
 
 class SourceSpec(BaseModel, frozen=True, extra="forbid"):

@@ -85,4 +85,4 @@ def fine_tune(
 
 def latest_distillation(context: Context) -> Any:
     """Give the last pass before this one that had teachers, or None."""
-    return next((item for item in reversed(context.earlier) if item.use == "distill"), None)
+    return next((item for item in reversed(context.earlier) if item.effects.teaches), None)

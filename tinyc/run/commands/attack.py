@@ -28,7 +28,6 @@ from tinyc.run.opening import Run, open_run
 from tinyc.run.source import untrained
 from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
-from tinyc.spec.order import rescales, trains
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.training import FitOptions, fit_options
 from tinyc.tflite.run.runtimes import Runtime
@@ -117,20 +116,15 @@ def promised(made: Opened) -> Promise | None:
     beside = ["the source"]
     for index, (step, done) in enumerate(zip(recipe.steps, made.steps[1:], strict=True), start=1):
         name, facts = f"{index} {step.transform.use}", done.facts.get("privacy")
-        if begins_anew(step.transform):
+        if step.transform.effects.forgets:
             epsilon, delta, kept, beside = 0.0, 0.0, [], list(fitted)
         if isinstance(facts, dict) and facts.get("level") == "example":
             epsilon, delta = epsilon + facts["epsilon"], delta + facts["delta"]
             kept.append(name)
-        elif trains(step.transform) or rescales(step.transform):
+        elif step.transform.effects.trains or step.transform.effects.fits:
             beside.append(name)
-            fitted += [name] if rescales(step.transform) else []
+            fitted += [name] if step.transform.effects.fits else []
     return Promise(epsilon, delta, tuple(kept), tuple(beside)) if kept else None
-
-
-def begins_anew(transform: Any) -> bool:
-    """Say whether nothing of the network before reaches the one after: a student on its own, by labels alone."""
-    return hasattr(transform, "student") and transform.start == "random" and transform.alpha == 0
 
 
 def shadow_training(made: Opened, asked: Asked, folder: Path) -> ShadowTraining:
@@ -157,8 +151,8 @@ def shadow_training(made: Opened, asked: Asked, folder: Path) -> ShadowTraining:
 def training(recipe: Recipe) -> FitOptions:
     """Find how the recipe trains from new weights: its latest student, else its source, else its latest training."""
     passes: list[Any] = [step.transform for step in reversed(recipe.steps)]
-    students = [each for each in passes if hasattr(each, "student")]
+    students = [each for each in passes if each.effects.leaves("student")]
     source = [recipe.source.train] if recipe.source.train else []
-    others = [each for each in passes if trains(each)]
+    others = [each for each in passes if each.effects.trains]
     found = next(iter([*students, *source, *others]), None)
     return FitOptions() if found is None else fit_options(found)

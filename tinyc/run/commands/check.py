@@ -7,8 +7,9 @@ from typing import Any
 
 from tinyc.core import streams
 from tinyc.run import present
+from tinyc.spec.effects import Place
 from tinyc.spec.load import load
-from tinyc.spec.order import warnings
+from tinyc.spec.order import CONVERTER, warnings
 
 
 def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
@@ -28,17 +29,16 @@ def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
 
 def advice(recipe: Any) -> list[str]:
     """What is legal but probably not meant."""
-    uses = [step.transform.use for step in recipe.steps]
+    effects = [step.transform.effects for step in recipe.steps]
+    places = {each.place for each in effects}
     notes = []
-    if "quantize" not in uses:
+    if Place.CONVERT not in places:
         notes.append(
-            "no quantize pass: the run ends with a float network and no artifact; flash and arena stay unmeasured"
+            f"no {CONVERTER} pass: the run ends with a float network and no artifact; flash and arena stay unmeasured"
         )
-    elif "export" not in uses:
+    elif Place.WRITE not in places:
         notes.append("no export pass: no .tflite, C or HEX file is written")
     if not recipe.targets:
         notes.append("no [targets]: the run cannot miss anything")
-    sparse = [step for step in recipe.steps if getattr(step.transform, "how", None) == "magnitude"]
-    if sparse:
-        notes.append('prune how = "magnitude" makes zeros, which save no byte of flash; how = "channels" does')
+    notes += dict.fromkeys(note for each in effects for note in each.notes)
     return [*notes, *warnings(recipe.steps)]

@@ -19,6 +19,7 @@ from tinyc.spec.builders import Builder
 from tinyc.spec.load import schemas, unknown_value
 from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Sections
+from tinyc.spec.training import FitOptions, TrainingKeys
 
 KINDS = {"net": "Keras network", "flat": ".tflite"}
 
@@ -46,8 +47,14 @@ def describe_pass(name: str) -> str:
         raise unknown_value("tinyc passes", "pass", name, PASSES)
     each = PASSES[name]
     head = f"{name}: {KINDS[each.takes]} -> {KINDS[each.gives]}\n\n{inspect.cleandoc(each.__doc__ or '')}\n"
-    keys = "\n".join(describe_field(key, field) for key, field in each.model_fields.items() if key != "use")
+    keys = "\n".join(describe_field(key, each.model_fields[key]) for key in own_first(each) if key != "use")
     return f'{head}\nkeys of [[pass]] use = "{name}":\n{keys or "  none"}'
+
+
+def own_first(schema: type[BaseModel]) -> list[str]:
+    """The keys of a pass: its own, then those that every training has."""
+    shared = FitOptions.model_fields if issubclass(schema, TrainingKeys) else {}
+    return sorted(schema.model_fields, key=lambda key: key in shared)
 
 
 def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:

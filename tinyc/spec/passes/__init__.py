@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyc.core import lazy
+from tinyc.spec.contract import Pass
 from tinyc.spec.passes.cluster import Cluster
 from tinyc.spec.passes.compact import Compact
 from tinyc.spec.passes.distill import Distill
@@ -25,30 +26,33 @@ class Row:
     """One pass.
 
     Attributes:
-        schema: a pydantic model and a `contract.Pass`, which no one type spells.
+        schema: what a recipe may say of it.
         work: "module:function"; the function takes the options, a state and a context, and returns an Outcome.
+        computed: what the work makes of the same state and options; raised when that changes, so that the steps that
+            people have on disk are done again.
         extra: the optional dependencies without which the work cannot be imported.
     """
 
-    schema: Any
+    schema: type[Pass]
     work: str
+    computed: int = 1
     extra: str | None = None
 
 
 ROWS: Mapping[str, Row] = {
     "preprocess": Row(Preprocess, "tinyc.network.preprocess:preprocess"),
     "distill": Row(Distill, "tinyc.training.distill:distill"),
-    "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", "text"),
-    "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize"),
-    "prune": Row(Prune, "tinyc.compression.pruning.apply:prune"),
-    "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster"),
-    "federate": Row(Federate, "tinyc.federation.apply:federate", "federate"),
-    "quantize": Row(Quantize, "tinyc.quantization.apply:quantize"),
-    "compact": Row(Compact, "tinyc.quantization.compact:compact"),
-    "export": Row(Export, "tinyc.codegen.export:export"),
-    "verify": Row(Verify, "tinyc.measure.verify:verify"),
+    "trim_vocabulary": Row(TrimVocabulary, "tinyc.compression.vocabulary.apply:trim_vocabulary", extra="text"),
+    "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize", computed=2),
+    "prune": Row(Prune, "tinyc.compression.pruning.apply:prune", computed=2),
+    "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster", computed=2),
+    "federate": Row(Federate, "tinyc.federation.apply:federate", extra="federate"),
+    "quantize": Row(Quantize, "tinyc.quantization.apply:quantize", computed=3),
+    "compact": Row(Compact, "tinyc.quantization.compact:compact", computed=2),
+    "export": Row(Export, "tinyc.codegen.export:export", computed=3),
+    "verify": Row(Verify, "tinyc.measure.verify:verify", computed=2),
 }
-PASSES: Mapping[str, Any] = {use: row.schema for use, row in ROWS.items()}
+PASSES: Mapping[str, type[Pass]] = {use: row.schema for use, row in ROWS.items()}
 
 
 def apply(options: Any, state: Any, context: Any) -> Any:

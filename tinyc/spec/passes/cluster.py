@@ -8,20 +8,8 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tinyc.core import units
 from tinyc.spec.contract import Kind
-from tinyc.spec.training import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Loss,
-    Optimizer,
-    Schedule,
-    Taught,
-    Warmup,
-    WeightDecay,
-    refuse_unheard,
-)
+from tinyc.spec.effects import Effects, Made, Want
+from tinyc.spec.training import FineTuned, LearningRate
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -31,7 +19,7 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
     clusters: int | None = Field(None, ge=2, le=128, description="values of each channel; else the pass's")
 
 
-class Cluster(BaseModel, frozen=True, extra="forbid"):
+class Cluster(FineTuned, frozen=True, extra="forbid"):
     """Give weights few values by k-means, and train the values on: 16 values are 4-bit indices after `compact`.
 
     Clusters convolutions (depthwise and transposed too), Dense layers and token tables. Int8 scales are per channel,
@@ -66,17 +54,7 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
         (), description="layers to cluster: selectors, or tables { match, clusters }; the last match wins"
     )
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
-    epochs: Epochs = 4
-    batch: Batch = 32
-    optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 5e-4
-    schedule: Schedule = "cosine"
-    warmup: Warmup = 0.0
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
-    loss: Loss = "auto"
-    teach: Taught = None
 
     @field_validator("budget")
     @classmethod
@@ -105,10 +83,15 @@ class Cluster(BaseModel, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def training_fits(self) -> Self:
         """Refuse teachers that nobody would hear."""
-        refuse_unheard(self)
         return self
 
     @property
-    def ranked(self) -> bool:
-        """Trained weights decide the sizes, so that a plan gives a range."""
-        return self.bits == "auto"
+    def effects(self) -> Effects:
+        """Tables of few values, which save bytes once the file holds them."""
+        unused = "leaves few values a tensor, which save no byte of flash without a compact pass after quantize"
+        return Effects(
+            trains=self.epochs > 0,
+            ranked=self.bits == "auto",
+            makes=(Made("tables"),),
+            wants=(Want(("stored tables", "student"), "after", unused),),
+        )

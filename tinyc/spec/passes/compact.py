@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects, Made, Once, Place, Want
 
 
-class Compact(BaseModel, frozen=True, extra="forbid"):
+class Compact(Pass, frozen=True, extra="forbid"):
     """Store tensors of at most 2, 4, ... 128 values (a channel) as indices of 1 to 7 bits and a table.
 
     Where a table pays, the artifact is stripped first; where none does, it stays as it was. A tensor is put into a
@@ -27,3 +28,17 @@ class Compact(BaseModel, frozen=True, extra="forbid"):
         None, min_length=1, description="layers to store so: a name, a glob, re:... or type:CONV_2D"
     )
     skip: tuple[str, ...] = Field((), description="layers to store as they are, by the same selectors")
+
+    @property
+    def effects(self) -> Effects:
+        """The file holds tables, of the tensors that have few values."""
+        few = (
+            "makes tables of tensors with few values, and no cluster pass made such; only those that have few by "
+            "themselves get smaller"
+        )
+        return Effects(
+            place=Place.TABLES,
+            once=Once("the first has written every table that makes the file smaller"),
+            makes=(Made("stored tables"),),
+            wants=(Want(("tables", "mixed bits"), "before", few),),
+        )

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tinyc.core import units
 from tinyc.spec.builders import Builder
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects, Made
 from tinyc.spec.imitation import Attending, Hint, LayerMap, Part
 from tinyc.spec.privacy import Privacy
-from tinyc.spec.training import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Optimizer,
-    Schedule,
-    Warmup,
-    WeightDecay,
-)
+from tinyc.spec.training import Epochs, LearningRate, TrainingKeys, Warmup
 
 
-class Distill(BaseModel, frozen=True, extra="forbid"):
+class Distill(TrainingKeys, Pass, frozen=True, extra="forbid"):
     """Train a smaller network, the student, to imitate the source (Hinton et al. 2015).
 
     The teachers run once over `views` augmented views of the training split; what they say is kept in the user
@@ -69,14 +60,8 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
         "2 GiB", description="disk for the teacher's features; where they need more, the teacher runs in the loop"
     )
     epochs: Epochs = 30
-    batch: Batch = 64
-    optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 2e-3
-    schedule: Schedule = "cosine"
     warmup: Warmup = 0.05
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
     privacy: Privacy | None = Field(
         None,
         description="train the student by DP-SGD, e.g. { level = 'example', clip = 1.0, epsilon = 8, delta = 1e-3 }",
@@ -117,3 +102,14 @@ class Distill(BaseModel, frozen=True, extra="forbid"):
                 f"augment = {mixing[0]!r} takes words from all training sentences, which voids `privacy`; use drop"
             )
         return self
+
+    @property
+    def effects(self) -> Effects:
+        """A new network, which later passes fine-tune by the same teachers."""
+        return Effects(
+            trains=self.epochs > 0,
+            teaches=True,
+            forgets=self.start == "random" and self.alpha == 0,
+            protects=self.privacy is not None,
+            makes=(Made("student"),),
+        )

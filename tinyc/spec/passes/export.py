@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects, Place
 
 
 def address(value: int | str) -> int:
@@ -23,7 +24,7 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-class Export(BaseModel, frozen=True, extra="forbid"):
+class Export(Pass, frozen=True, extra="forbid"):
     """Write the artifact: .tflite, C sources with test vectors, Intel HEX, each with its SHA-256.
 
     The .tflite is stripped of all that neither TFLM nor the usual readers (PyPI's tflite, ethos-u-vela,
@@ -61,3 +62,8 @@ class Export(BaseModel, frozen=True, extra="forbid"):
         if not 0 <= base < 1 << 32 or base % 16:
             raise ValueError(f"`base_address` {base:#x} must be a multiple of 16 in 32 bits")
         return self
+
+    @property
+    def effects(self) -> Effects:
+        """It writes the last bytes."""
+        return Effects(place=Place.WRITE)

@@ -4,28 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from tinyc.spec.contract import Kind
-from tinyc.spec.training import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Loss,
-    Optimizer,
-    Schedule,
-    Taught,
-    Warmup,
-    WeightDecay,
-    refuse_unheard,
-)
+from tinyc.spec.effects import Effects, Rule
+from tinyc.spec.training import FineTuned
 
 AMOUNTS = ("rank", "energy", "params")
 
 
-class Factorize(BaseModel, frozen=True, extra="forbid"):
+class Factorize(FineTuned, frozen=True, extra="forbid"):
     """Replace Dense layers, 1x1 convolutions and token tables by two thin layers each, where that saves parameters.
 
     A truncated singular value decomposition gives the factors, and fine-tuning follows. NAME_down goes before NAME,
@@ -47,17 +35,6 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
     )
     only: tuple[str, ...] = Field((), description="layers to factorize: selectors; else all that can be")
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
-    epochs: Epochs = 4
-    batch: Batch = 32
-    optimizer: Optimizer = "adam"
-    learning_rate: LearningRate = 1e-3
-    schedule: Schedule = "cosine"
-    warmup: Warmup = 0.0
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
-    loss: Loss = "auto"
-    teach: Taught = None
 
     @model_validator(mode="after")
     def one_amount(self) -> Self:
@@ -65,10 +42,11 @@ class Factorize(BaseModel, frozen=True, extra="forbid"):
         given = [key for key in AMOUNTS if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of `rank`, `energy` and `params`; given: {', '.join(given) or 'none'}")
-        refuse_unheard(self)
         return self
 
     @property
-    def ranked(self) -> bool:
-        """Trained weights decide the shape, so that a plan gives a range."""
-        return self.rank is None
+    def effects(self) -> Effects:
+        """New weights in the layers that it splits."""
+        lost = "computes new weights: the {what} of {{maker}} before it are lost in the layers that it splits; "
+        rules = tuple(Rule(trace, lost.format(what=trace) + "put factorize first") for trace in ("zeros", "tables"))
+        return Effects(trains=self.epochs > 0, ranked=self.rank is None, loses=rules)

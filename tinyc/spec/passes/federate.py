@@ -7,7 +7,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from tinyc.spec.answers import FEWEST_MASKED, SEALED, drawn_clients, needed
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects, Made
 from tinyc.spec.federation import FederationOptions
 
 OWNERS = (
@@ -22,7 +23,7 @@ OWNERS = (
 ROBUST = ("trimmed_mean", "krum")
 
 
-class Federate(FederationOptions, frozen=True, extra="forbid"):
+class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
     """Train the network on across clients: each trains on its own examples, and what they learnt is averaged.
 
     Trainable float weights travel, and nothing else. Zeros of earlier pruning and the tables of `cluster` are kept.
@@ -143,3 +144,15 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
         if self.augment:
             raise ValueError('`augment` is not used where privacy has level = "example"; remove it')
         return self
+
+    @property
+    def effects(self) -> Effects:
+        """It trains on all examples; under int8 rounding, within ranges for the next pass."""
+        made = []
+        if self.fake_quantize:
+            put = 'put quantize how = "qat" with epochs = 0 right after it'
+            made.append(Made("ranges", "fake_quantize = true", put))
+        if self.batchnorm == "local":
+            said = 'batchnorm = "local", where every client has a network of its own'
+            made.append(Made("client networks", said, 'write batchnorm = "frozen", or end the recipe there'))
+        return Effects(trains=True, protects=self.privacy is not None, makes=tuple(made))

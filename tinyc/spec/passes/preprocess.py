@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass, Where
+from tinyc.spec.data import DataSpec
+from tinyc.spec.effects import Effects, Made, Once, Want
+from tinyc.spec.signal import check_signal
 from tinyc.spec.signal_steps import Denoise, Step, modules, split
 
 
-class Preprocess(BaseModel, frozen=True, extra="forbid"):
+class Preprocess(Pass, frozen=True, extra="forbid"):
     """Denoise, normalize and project the signal; fitted on training data alone, and nothing is trained.
 
     Filters, normalization and PCA become frozen layers, tinyc_front_*, so that the artifact takes raw examples. A
@@ -44,3 +47,23 @@ class Preprocess(BaseModel, frozen=True, extra="forbid"):
     def libraries(self) -> tuple[str, ...]:
         """Modules without which the pass cannot run; the pipeline asks for them before anything trains."""
         return modules(self.steps)
+
+    @property
+    def effects(self) -> Effects:
+        """Another signal, which a student sees; for the network at hand, scales and channels are undone."""
+        rescales = any(not isinstance(step, Denoise) for step in self.steps)
+        unused = (
+            "scales or projects, and without a distill pass after it the network keeps layers that undo it; put "
+            "distill after it, whose student sees the reduced signal"
+        )
+        return Effects(
+            once=Once("the signal is described once", "put all steps into the first, in order"),
+            fits=rescales,
+            outlives=True,
+            makes=(Made("undo layers"),) if rescales else (),
+            wants=(Want(("student",), "after", unused),) if rescales else (),
+        )
+
+    def check_data(self, data: DataSpec, where: Where) -> None:
+        """Refuse text, filters that no rate allows, and taps that no window holds."""
+        check_signal(self.steps, data, where)

@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from tinyc.spec.budget import Budget
 from tinyc.spec.contract import Kind
+from tinyc.spec.effects import Effects, Made, Rule
 from tinyc.spec.selection import Selection, refuse_amounts
-from tinyc.spec.training import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Loss,
-    Optimizer,
-    Schedule,
-    Taught,
-    Warmup,
-    WeightDecay,
-    refuse_unheard,
-)
+from tinyc.spec.training import FineTuned
 
 AMOUNTS = ("fraction", "budget", "sensitivity")
 OWN = {
@@ -32,7 +20,7 @@ OWN = {
 """The keys that one `how` has and the other does not."""
 
 
-class Prune(BaseModel, frozen=True, extra="forbid"):
+class Prune(FineTuned, frozen=True, extra="forbid"):
     """Remove channels or attention heads, which makes layers smaller, or set weights to zero (how = "magnitude").
 
     how = "channels" removes filters and units, such as the feed-forward width of a transformer, and leaves heads alone;
@@ -103,17 +91,6 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         description="layers to prune: selectors, or tables { match, fraction | sparsity, keep_least }; the last wins",
     )
     skip: tuple[str, ...] = Field((), description="layers to leave alone, whatever `only` says: selectors")
-    epochs: Epochs = 4
-    batch: Batch = 32
-    optimizer: Optimizer = "adam"
-    learning_rate: LearningRate = 1e-3
-    schedule: Schedule = "cosine"
-    warmup: Warmup = 0.0
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
-    loss: Loss = "auto"
-    teach: Taught = None
 
     @model_validator(mode="after")
     def fits_how(self) -> Self:
@@ -151,7 +128,6 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         """Refuse rounds without an epoch each, and teachers that nobody would hear."""
         if self.rounds > max(1, self.epochs):
             raise ValueError(f"{self.rounds} rounds need at least {self.rounds} epochs; `epochs` is {self.epochs}")
-        refuse_unheard(self)
         return self
 
     @model_validator(mode="after")
@@ -179,6 +155,20 @@ class Prune(BaseModel, frozen=True, extra="forbid"):
         return self.importance or ("taylor" if self.budget else "l1")
 
     @property
-    def ranked(self) -> bool:
-        """Trained weights decide the shape, so that a plan gives a range."""
-        return self.budget is not None
+    def effects(self) -> Effects:
+        """Single zeros are kept by later trainings, and would break the tables that these keep, too."""
+        label, trains = f"prune ({self.how})", self.epochs > 0
+        if self.how != "magnitude":
+            return Effects(label=label, trains=trains, ranked=self.scope == "global" or self.budget is not None)
+        broken = Rule(
+            "tables",
+            'how = "magnitude" stands after {maker}, and single zeros would break its tables',
+            "move it before {maker}, which keeps the zeros",
+        )
+        return Effects(
+            label=label,
+            trains=trains,
+            makes=(Made("zeros"),),
+            breaks=() if self.only or self.skip else (broken,),  # selectors may miss the layers with tables
+            notes=('prune how = "magnitude" makes zeros, which save no byte of flash; how = "channels" does',),
+        )

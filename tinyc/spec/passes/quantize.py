@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tinyc.core import units
 from tinyc.spec.contract import Kind
-from tinyc.spec.training_keys import (
-    Augment,
-    Batch,
-    Epochs,
-    LabelSmoothing,
-    LearningRate,
-    Loss,
-    Optimizer,
-    Schedule,
-    Taught,
-    Warmup,
-    WeightDecay,
-    refuse_unheard,
-)
+from tinyc.spec.effects import Effects, Made, Place, Rule, Want
+from tinyc.spec.training import FineTuned, LearningRate
 
 TRAINING = (
     "epochs", "batch", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "augment",
@@ -37,7 +25,7 @@ def size(text: str | None) -> str | None:
     return text
 
 
-class Quantize(BaseModel, frozen=True, extra="forbid"):
+class Quantize(FineTuned, frozen=True, extra="forbid"):
     """Turn the network into an int8 .tflite, int8 in and out, with no float left inside but what `exclude` names.
 
     how = "ptq" takes the ranges of activations from calibration examples; how = "qat" trains the network on under
@@ -93,17 +81,7 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
     flash: Annotated[str | None, AfterValidator(size)] = Field(
         None, description='for precision = "auto": what the artifact may take once stripped and compacted, "96 KiB"'
     )
-    epochs: Epochs = 4
-    batch: Batch = 32
-    optimizer: Optimizer = "adam"
     learning_rate: LearningRate = 2e-4
-    schedule: Schedule = "cosine"
-    warmup: Warmup = 0.0
-    weight_decay: WeightDecay = 0.0
-    augment: Augment = ()
-    label_smoothing: LabelSmoothing = 0.0
-    loss: Loss = "auto"
-    teach: Taught = None
 
     @model_validator(mode="after")
     def fits_how(self) -> Self:
@@ -116,7 +94,6 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         for key in POST_TRAINING if self.how == "qat" else ():
             if getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f'`{key}` belongs to how = "ptq"; this pass has how = "qat"')
-        refuse_unheard(self)
         return self
 
     @model_validator(mode="after")
@@ -133,11 +110,32 @@ class Quantize(BaseModel, frozen=True, extra="forbid"):
         return self
 
     @property
-    def ranked(self) -> bool:
-        """Trained weights decide the sizes, so that a plan gives a range."""
-        return self.precision == "auto"
-
-    @property
     def per_channel(self) -> bool:
         """Dense layers get a scale for each output: only where the recipe asks for it."""
         return self.per_channel_dense is True
+
+    @property
+    def effects(self) -> Effects:
+        """The network becomes a .tflite; factors of channels break tables, and four bits take their place."""
+        breaks = [Rule("client networks", "stands after {maker} {said}", "{instead}")]
+        if self.equalize:
+            problem = "has equalize = true after {maker}, and a factor for each channel would break its tables"
+            breaks.append(Rule("tables", problem, "remove `equalize`, or the {maker} pass"))
+        displaced = (
+            'has weights = "int4" after {maker}: four bits take the place of the tables; leave one of the two out'
+        )
+        untabled = (
+            'has precision = "auto", which counts on tables: without a compact pass after it they save no byte, and '
+            "`flash` is missed"
+        )
+        searches = self.precision == "auto"
+        return Effects(
+            place=Place.CONVERT,
+            trains=self.how == "qat" and self.epochs > 0,
+            ranked=searches,
+            makes=(Made("mixed bits"),) if searches else (),
+            uses=("ranges",) if self.how == "qat" else (),
+            breaks=tuple(breaks),
+            loses=(Rule("tables", displaced),) if self.weights == "int4" else (),
+            wants=(Want(("stored tables",), "after", untabled),) if searches else (),
+        )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects
 
 AMOUNTS = ("coverage", "size", "count")
 
 
-class TrimVocabulary(BaseModel, frozen=True, extra="forbid"):
+class TrimVocabulary(Pass, frozen=True, extra="forbid"):
     """Keep the word pieces that the training sentences use, in the tokenizer and in the network's table.
 
     Words whose piece goes are spelled with shorter pieces; special pieces and the single characters of the training
@@ -34,3 +35,8 @@ class TrimVocabulary(BaseModel, frozen=True, extra="forbid"):
         if len(given) != 1:
             raise ValueError(f"give one of `coverage`, `size` and `count`; given: {', '.join(given) or 'none'}")
         return self
+
+    @property
+    def effects(self) -> Effects:
+        """Another tokenizer, which a student has too."""
+        return Effects(outlives=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from tinyc.spec.contract import Kind
+from tinyc.spec.contract import Kind, Pass
+from tinyc.spec.effects import Effects, Place
 
 
-class Verify(BaseModel, frozen=True, extra="forbid"):
+class Verify(Pass, frozen=True, extra="forbid"):
     """Run the artifact on the whole test set under TFLM, tflite-runtime's reference kernels and its fast kernels.
 
     TFLM is expected to equal the reference kernels to the bit: where it does not, the command exits with 1, but for one
@@ -23,3 +24,8 @@ class Verify(BaseModel, frozen=True, extra="forbid"):
     gives: ClassVar[Kind] = "flat"
 
     use: Literal["verify"] = Field("verify", description="compare TFLM with tflite-runtime on the test set")
+
+    @property
+    def effects(self) -> Effects:
+        """It changes nothing, and checks the last bytes."""
+        return Effects(place=Place.CHECK)
