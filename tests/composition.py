@@ -10,12 +10,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import artifacts
 import numpy as np
+import pytest
 import small
 import texts
+import waves
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
@@ -23,7 +25,7 @@ from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net, State
 from tinyc.spec.builders import load_module
-from tinyc.spec.order import check_order, clustered, warnings
+from tinyc.spec.order import check_order, makers, warnings
 from tinyc.spec.passes import PASSES, apply
 from tinyc.spec.recipe import Step
 from tinyc.tflite.run.pool import Pool
@@ -31,10 +33,12 @@ from tinyc.tflite.run.pool import Pool
 DOCUMENT = Path(__file__).parents[1] / "docs" / "orders.md"
 TRAINED = {"epochs": 1, "batch": 50, "learning_rate": 0.01}
 NAMES = (
-    "distill", "trim_vocabulary", "factorize", "prune: channels", "prune: heads", "prune: magnitude", "cluster",
-    "quantize", "compact", "export", "verify",
+    "preprocess", "distill", "trim_vocabulary", "factorize", "prune: channels", "prune: heads", "prune: magnitude",
+    "cluster", "federate", "quantize", "compact", "export", "verify",
 )  # fmt: skip
-OF_TEXT = frozenset({"trim_vocabulary", "prune: heads"})
+Kind = Literal["images", "text", "windows"]
+NEEDS: Mapping[str, Kind] = {"trim_vocabulary": "text", "prune: heads": "text", "preprocess": "windows"}
+"""The examples that a pass is for; all others take any."""
 MAKES_FLAT, TAKES_FLAT = "quantize", ("compact", "export", "verify")
 CHAINS = (
     ("distill", "prune: channels", "cluster", "quantize", "compact", "export", "verify"),
@@ -44,6 +48,8 @@ CHAINS = (
     ("prune: channels", "distill", "cluster", "quantize", "compact", "export", "verify"),
     ("trim_vocabulary", "distill", "cluster", "quantize", "compact", "export", "verify"),
     ("prune: heads", "factorize", "trim_vocabulary", "quantize", "export", "verify"),
+    ("preprocess", "distill", "prune: channels", "federate", "quantize", "export", "verify"),
+    ("prune: magnitude", "cluster", "federate", "quantize", "compact", "export", "verify"),
     ("cluster", "quantize", "export", "compact"),
     ("cluster", "prune: magnitude", "quantize", "compact"),
     ("distill", "quantize", "prune: channels", "export"),
@@ -66,18 +72,20 @@ class House:
     """One kind of network, and the states that passes made of it, by the passes' names."""
 
     folder: Path
-    text: bool
+    kind: Kind
     made: dict[tuple[str, ...], State] = field(default_factory=dict)
     facts: dict[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
 
     def start(self) -> Net:
-        if self.text:
+        if self.kind == "text":
             return texts.net(width=32, inner=128)
+        if self.kind == "windows":
+            return Net(waves.network(width=32), waves.TASK)
         backend.seed_everything(3)
         return Net(load_module(self.folder / "net.py").net((14, 14, 1), 10, 16), artifacts.TASK)
 
     def context(self, task: Any) -> Context:
-        lent = texts.context(self.folder) if self.text else artifacts.context(self.folder)
+        lent = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
         return replace(
             lent, source=self.made[()], data=replace(lent.data, task=task), find=lambda name: self.folder / name
         )
@@ -88,41 +96,43 @@ class House:
             self.made[()] = self.start()
         if names not in self.made:
             before = self.after(names[:-1])
-            outcome = apply(transform(names, self.text), before, self.context(before.task))
+            outcome = apply(transform(names, self.kind), before, self.context(before.task))
             self.made[names], self.facts[names] = outcome.state, outcome.facts
         return self.made[names]
 
 
-def transform(names: Sequence[str], text: bool = False) -> Any:
+def transform(names: Sequence[str], kind: Kind = "images") -> Any:
     """The last of these passes, with keys that suit a tiny network; it trains where there is something to keep."""
     use, _, how = names[-1].partition(": ")
     keeps = bool({"cluster", "prune: magnitude"} & set(names[:-1]))
-    own = OPTIONS[names[-1]](text) | ({"how": how} if how else {})
+    own = OPTIONS[names[-1]](kind) | ({"how": how} if how else {})
     training = TRAINED if keeps else {"epochs": 0}
     if use in ("factorize", "prune", "cluster", "distill"):
         own |= training
-    if use == "quantize" and keeps and not text:
+    if use == "quantize" and keeps and kind != "text":
         own |= {"how": "qat", **TRAINED}
     return PASSES[use].model_validate({"use": use, **own})
 
 
-OPTIONS: dict[str, Callable[[bool], dict[str, Any]]] = {
-    "distill": lambda text: {
-        "student": {"build": f"{texts.BERT}:tiny_bert", "width": 32, "depth": 1, "inner": 128}
-        if text
-        else {"build": "net.py:net", "width": 16},
-        "views": 1,
-    },
-    "trim_vocabulary": lambda text: {"count": 2},
-    "factorize": lambda text: {"params": 0.7, "only": ["*_inner" if text else "neck"]},
-    "prune: channels": lambda text: {"fraction": 0.25},
-    "prune: heads": lambda text: {"fraction": 0.5},
-    "prune: magnitude": lambda text: {"sparsity": 0.5},
-    "cluster": lambda text: {"clusters": 4},
-    "quantize": lambda text: {},
-    "compact": lambda text: {},
-    "export": lambda text: {"formats": ["tflite"]},
-    "verify": lambda text: {},
+STUDENTS: Mapping[Kind, dict[str, Any]] = {
+    "text": {"build": f"{texts.BERT}:tiny_bert", "width": 32, "depth": 1, "inner": 128},
+    "images": {"build": "net.py:net", "width": 16},
+    "windows": {"build": "student.py:net", "width": 24},
+}
+OPTIONS: dict[str, Callable[[Kind], dict[str, Any]]] = {
+    "preprocess": lambda _: {"steps": [{"op": "denoise", "how": "moving_average"}]},
+    "distill": lambda kind: {"student": STUDENTS[kind], "views": 1},
+    "trim_vocabulary": lambda _: {"count": 2},
+    "factorize": lambda kind: {"params": 0.7, "only": ["*_inner" if kind == "text" else "neck"]},
+    "prune: channels": lambda _: {"fraction": 0.25},
+    "prune: heads": lambda _: {"fraction": 0.5},
+    "prune: magnitude": lambda _: {"sparsity": 0.5},
+    "cluster": lambda _: {"clusters": 4},
+    "federate": lambda _: {"engine": "process", "clients": 2, "rounds": 1, "batch": 50, "learning_rate": 0.01},
+    "quantize": lambda _: {},
+    "compact": lambda _: {},
+    "export": lambda _: {"formats": ["tflite"]},
+    "verify": lambda _: {},
 }
 
 
@@ -133,12 +143,16 @@ def pairs() -> Iterator[tuple[str, str]]:
 def explore(folder: Path) -> dict[tuple[str, ...], Found]:
     """Check and run every pair and every chain."""
     (folder / "net.py").write_text(small.NET)
-    houses = {text: House(folder, text) for text in (False, True)}
+    waves.student(folder)
+    houses = {kind: House(folder, kind) for kind in STUDENTS}
     return {names: judge(names, houses) for names in (*pairs(), *CHAINS)}
 
 
-def judge(names: tuple[str, ...], houses: dict[bool, House]) -> Found:
-    """Ask `check`, and run what it lets through; anything raised then is a defect."""
+def judge(names: tuple[str, ...], houses: Mapping[Kind, House]) -> Found:
+    """Ask `check`, and run what it lets through; anything raised then is a defect.
+
+    But for passes that are for other examples each: there the run itself refuses, as `check` does that knows the data.
+    """
     recipe = names if len(names) > 2 else (*lead(names[0]), *names)
     passes = [transform(recipe[: place + 1]) for place in range(len(recipe))]
     steps = [Step(each, (), "here") for each in passes]
@@ -146,7 +160,12 @@ def judge(names: tuple[str, ...], houses: dict[bool, House]) -> Found:
         check_order(steps)
     except UserError as error:
         return Found("refused", general(error.problem, names))
-    house = houses[bool(OF_TEXT & set(names))]
+    kinds = sorted({NEEDS[name] for name in names if name in NEEDS})
+    house = houses[kinds[0] if kinds else "images"]
+    if len(kinds) > 1:
+        with pytest.raises(UserError) as caught:
+            house.after(recipe)
+        return Found("refused", caught.value.problem)
     assert computes(house.after(recipe)), recipe
     said = [general(text, names) for text in warnings([*steps, *rest(recipe, passes)])]
     return Found("wasteful" if said else "runs", "; ".join(said), kept(house, recipe))
@@ -163,7 +182,7 @@ def rest(recipe: tuple[str, ...], passes: Sequence[Any]) -> list[Step]:
     """What a recipe of Keras networks would go on with, so that only the pair itself is warned of."""
     if set(recipe) & set(TAKES_FLAT):
         return []
-    wanted = ("quantize", "compact") if clustered(passes) else ("quantize",)
+    wanted = ("quantize", "compact") if next(makers(passes, "tables"), None) else ("quantize",)
     return [Step(transform((name,)), (), "") for name in wanted if name not in recipe]
 
 
@@ -224,7 +243,9 @@ KEPT: dict[str, tuple[str, Callable[[Any], int]]] = {
 
 def computes(state: State) -> bool:
     """Say whether a network gives finite scores for its own examples, an artifact under TensorFlow Lite Micro."""
-    data = texts.data() if state.task.tokenizer else artifacts.data()
+    data = {True: texts, False: artifacts}[bool(state.task.tokenizer)].data()
+    if state.task.stream:
+        data = waves.data()
     x = inputs(data.train.x[:4], state.task)
     scores = POOL.run(state.content, x, "tflm").outputs if isinstance(state, Flat) else state.model(x, training=False)
     return bool(np.isfinite(np.asarray(scores)).all())

@@ -34,6 +34,6 @@ def test_zeros_and_tables_outlive_what_need_not_break_them(found: dict[tuple[str
 @pytest.mark.slow
 def test_what_check_refuses_for_its_tables_would_be_refused_when_it_runs(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(composition.small.NET)
-    house = composition.House(tmp_path, text=False)
+    house = composition.House(tmp_path, "images")
     with pytest.raises(UserError, match=re.escape("`cluster` keeps the zeros")):
         house.after(("cluster", "prune: magnitude"))
