@@ -39,4 +39,6 @@ def test_every_extra_is_of_libraries_that_the_code_imports() -> None:
             name = re.split(r"[^\w-]", library)[0].lower()
             taken = "|".join(map(re.escape, modules.get(name, [])))
             assert taken, f"{name} of the extra {extra} is not installed"
-            assert re.search(rf"\b(import|from) ({taken})\b|\(\"({taken})[.\"]", code), f"{extra}: nothing imports {name}"
+            assert re.search(rf"\b(import|from) ({taken})\b|\(\"({taken})[.\"]", code), (
+                f"{extra}: nothing imports {name}"
+            )
