@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pruning_networks import randomized, relative_error, zeroed
+from pruning_networks import choose, randomized, relative_error, zeroed
 
 from tinyc import backend, cli
 from tinyc.interpreters.flatbuffer import describe
@@ -16,7 +16,7 @@ from tinyc.lowering.convert import to_int8_tflite
 from tinyc.lowering.integer import float_tensors
 from tinyc.lowering.qat import quantization_aware
 from tinyc.pruning.aims import resolve
-from tinyc.pruning.structured import Ranking, choose
+from tinyc.pruning.structured import Ranking
 from tinyc.pruning.surgery import remove_channels
 from tinyc.sources.flatten import flat
 from tinyc.sources.functions import in_layers, is_function

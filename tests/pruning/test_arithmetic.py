@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from operators import WIDTH, WRITTEN, X, layers, network
-from pruning_networks import relative_error, zeroed
+from pruning_networks import choose, relative_error, zeroed
 
 from tinyc.pruning.aims import resolve
 from tinyc.pruning.graph import channel_graph
 from tinyc.pruning.importance import Examples
 from tinyc.pruning.products import of_node
-from tinyc.pruning.structured import Ranking, choose
+from tinyc.pruning.structured import Ranking
 from tinyc.pruning.surgery import remove_channels
 from tinyc.sources.functions import in_layers
 

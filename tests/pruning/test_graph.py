@@ -1,13 +1,13 @@
 """Which channels go together, and what stays whole, with the reason."""
 
 import pytest
-from pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized, relative_error, zeroed
+from pruning_networks import CLASSES, FAMILIES, SHAPE, choose, images, randomized, relative_error, zeroed
 
 from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.pruning.aims import resolve
 from tinyc.pruning.graph import channel_graph
-from tinyc.pruning.structured import Ranking, channels, choose
+from tinyc.pruning.structured import Ranking, channels
 from tinyc.pruning.surgery import remove_channels
 
 

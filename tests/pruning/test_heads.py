@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 from attention_networks import TOKENS, encoder, ids
-from pruning_networks import relative_error, zeroed
+from pruning_networks import choose, relative_error, zeroed
 
 from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.pruning.aims import Aim, resolve
 from tinyc.pruning.graph import channel_graph
 from tinyc.pruning.importance import Examples, scores
-from tinyc.pruning.structured import Ranking, channels, choose
+from tinyc.pruning.structured import Ranking, channels
 from tinyc.pruning.surgery import remove_channels
 
 EXAMPLES = Examples(ids(40, seed=9), np.arange(40) % 3)

@@ -16,7 +16,7 @@ from saved_tables import Table, layer, network
 
 from tinyc import limits
 from tinyc.errors import UserError
-from tinyc.sources import gate, gate_graph
+from tinyc.sources import gate
 
 
 def functional() -> Table:
@@ -113,12 +113,12 @@ def newer(middle: Any) -> Table:
 
 
 def test_calls_as_keras_3_says_them_are_followed_too() -> None:
-    assert gate_graph.problem(newer(tensor("image")), newer=True) is None
-    assert "'middle', which can never be called" in str(gate_graph.problem(newer(tensor("middle")), newer=True))
-    assert "reads from 'x'" in str(gate_graph.problem(newer(tensor("x")), newer=True))
+    assert tables.problem(newer(tensor("image")), newer=True) is None
+    assert "'middle', which can never be called" in str(tables.problem(newer(tensor("middle")), newer=True))
+    assert "reads from 'x'" in str(tables.problem(newer(tensor("x")), newer=True))
     for history in ([], "abc", [7, 0, 0]):
         odd = {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
-        assert "a call on a tensor that no layer gives" in str(gate_graph.problem(newer(odd), newer=True))
+        assert "a call on a tensor that no layer gives" in str(tables.problem(newer(odd), newer=True))
 
 
 CONFIGS = {

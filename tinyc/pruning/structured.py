@@ -11,9 +11,9 @@ from tinyc.errors import UserError
 from tinyc.pruning.aims import Aims
 from tinyc.pruning.amounts import Begin, Part, Per, Scope, removed
 from tinyc.pruning.budget import Budget
-from tinyc.pruning.choice import Removals, keep_highest, limits, measured, of_part, rankable, selected, sizes
+from tinyc.pruning.choice import keep_highest, limits, measured, of_part, rankable, selected, sizes
 from tinyc.pruning.costs import UNITS, Bill, costs
-from tinyc.pruning.graph import ChannelGraph, Keep, channel_graph, shrunk
+from tinyc.pruning.graph import ChannelGraph, channel_graph, shrunk
 from tinyc.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores
 from tinyc.pruning.surgery import remove_channels
 
@@ -55,16 +55,6 @@ class GroupCount:
     attentions: tuple[str, ...]
     before: int
     after: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What stays: `keep`, (graph.count,), by coupled channel; `removals` by group; and the layers left whole."""
-
-    graph: ChannelGraph
-    keep: Keep
-    removals: Removals
-    skipped: tuple[Skipped, ...]
 
 
 @dataclass(frozen=True)
@@ -118,13 +108,6 @@ def channels(
         model, counts(begin.graph, graph), skipped, tuple(named(bill, begin.uncounted) for bill in bills),
         begin.uncounted,
     )  # fmt: skip
-
-
-def choose(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Choice:
-    """Decide which channels stay, as `channels` does in one round, and change nothing."""
-    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
-    removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)
-    return Choice(begin.graph, keep_highest(begin.graph, removals, ranks), removals, skipped)
 
 
 def survey(

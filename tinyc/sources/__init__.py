@@ -2,7 +2,7 @@
 
 from tinyc.sources.build import network
 from tinyc.sources.checkpoint import language
-from tinyc.sources.checks import fit_to_task, opaque_layers
+from tinyc.sources.checks import fit_to_task
 from tinyc.sources.files import read, read_own
 from tinyc.sources.flatten import at_size
 from tinyc.sources.functions import in_layers
@@ -13,5 +13,5 @@ from tinyc.sources.weights import load_weights
 
 __all__ = [
     "at_size", "examine", "fit_to_task", "in_layers", "input_shape", "language", "load_weights", "locate", "network",
-    "opaque_layers", "read", "read_own",
+    "read", "read_own",
 ]  # fmt: skip

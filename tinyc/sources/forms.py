@@ -12,7 +12,6 @@ from tinyc import backend
 from tinyc.errors import UserError
 from tinyc.sources.rewriting import Form, Rewritten, rewrite
 
-PARTS = ("query", "key", "value", "output")
 PROBED = 64
 """Random examples on which a mask is compared with what it may be."""
 ACTIVATED = (
