@@ -13,6 +13,7 @@ functions are all those around an import, so a function in another one makes two
 Circles are of modules that import each other, directly or by way of others, wherever the import stands: at the top,
 in a function, under `if TYPE_CHECKING`. `from package import name` is an import of the package where its `__init__`
 defines the name, and of the module otherwise; that importing a module runs its packages' `__init__` is not counted.
+Nor are the rows of a table that name modules in text: what loads them counts as one import by name.
 """
 
 from __future__ import annotations
