@@ -13,7 +13,7 @@ from report import example
 
 from tinyc.errors import MachineError, UserError
 from tinyc.report import write
-from tinyc.report.record import Report, StepRecord, difference
+from tinyc.report.record import Report, difference
 from tinyc.report.views import Views
 
 NUMBER = (int, float)
@@ -83,11 +83,6 @@ def test_the_empty_list_of_schema_1_that_nothing_reads_may_be_missing(tmp_path: 
         del ledger["predicted"]
     (tmp_path / "report.json").write_text(json.dumps(found))
     assert write.read(tmp_path) == (example.REPORT, example.VIEWS)
-
-
-def test_one_step_alone_round_trips() -> None:
-    for step in example.STEPS:
-        assert StepRecord.from_json(json.loads(json.dumps(step.to_json())), "step.json") == step
 
 
 def test_difference_is_after_minus_before_and_none_where_either_is() -> None:

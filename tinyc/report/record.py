@@ -66,15 +66,6 @@ class StepRecord:
         fields = {**asdict(self), "before": self.before.to_json(), "after": self.after.to_json()}
         return {("pass" if name == "use" else name): value for name, value in fields.items()}
 
-    @classmethod
-    def from_json(cls, table: Mapping[str, Any], where: str) -> StepRecord:
-        """Read one step strictly.
-
-        Raises:
-            UserError: a key is missing, unknown or of another type; names `where` and the key path.
-        """
-        return validated(cls, _renamed(table), where)
-
 
 @dataclass(frozen=True)
 class SourceTime:
