@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RECIPE ?= resnet50-tiny
 
-.PHONY: compress test test-long lint clean
+.PHONY: compress test test-long coverage lint clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -23,8 +23,13 @@ test: $(READY)
 test-long: $(READY)
 	TINYC_TEST_LONG=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "" $(ARGS)
 
+# Lines of tinyc/ that the tests run, workers and commands that they start included; the fewest first.
+coverage: $(READY)
+	$(VENV)/bin/coverage erase
+	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile $(ARGS); code=$$?; $(VENV)/bin/coverage report && exit $$code
+
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format . && $(VENV)/bin/mypy
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info .coverage*

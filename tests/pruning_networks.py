@@ -2,9 +2,13 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
+from tinyc.compression.pruning.amounts import removed
+from tinyc.compression.pruning.choice import keep_highest
+from tinyc.compression.pruning.structured import survey
 from tinyc.network import backend
 
 SHAPE = (8, 8, 3)
@@ -198,3 +202,11 @@ def relative_error(model, reference, x):
     """Give the largest difference of outputs, relative to the largest output."""
     got, wanted = (network(x, training=False).numpy() for network in (model, reference))
     return float(np.abs(got - wanted).max() / np.abs(wanted).max())
+
+
+def choose(model, ranking, aims, where, examples=None):
+    """Decide which channels stay, as `channels` does in one round, and change nothing."""
+    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
+    removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)
+    keep = keep_highest(begin.graph, removals, ranks)
+    return SimpleNamespace(graph=begin.graph, keep=keep, removals=removals, skipped=skipped)

@@ -12,6 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from tinyc.network.gate import graph
+
 Table = dict[str, Any]
 FROM_IMAGE = [[["image", 0, 0, {}]]]
 
@@ -98,3 +100,12 @@ def field(number: int, content: bytes) -> bytes:
 
 def varint(value: int) -> bytes:
     return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def problem(config: Any, newer: bool = False) -> str | None:
+    """Say what is wrong with the graph of a network; None where Keras comes to an end with it."""
+    try:
+        graph.check(config, newer)
+    except ValueError as error:
+        return str(error)
+    return None

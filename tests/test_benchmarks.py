@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from benchmarks import (
     attack_privacy,
     client_curve,
     federated_table,
+    house,
     imu_folds,
     mlperf_tiny,
     terminal_data,
@@ -167,3 +169,105 @@ def test_a_terminal_gets_one_persons_recordings(tmp_path: Path, monkeypatch: pyt
         assert len(np.unique(own["recording"])) == 14
         assert set(own["y"]) == {"PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW"}
         assert own["x"].shape == (len(own["y"]), 6)
+
+
+HOUSE = {
+    "__init__.py": '"""The house."""\n',
+    "__main__.py": "import sys\n\nprint(sys.argv)\n",
+    "a/__init__.py": "from tinyc.a.made import made\n\n_own = 1\n",
+    "a/made.py": "import typing\n\nif typing.TYPE_CHECKING:\n    from tinyc.b import Thing\n\n\ndef made(): ...\n",
+    "b.py": """\
+import importlib
+from functools import partial
+
+
+class Thing:
+    def other(self):
+        \"\"\"Import, at last.\"\"\"
+        from tinyc.a import made
+        import os, sys
+
+        def inner():
+            import json
+
+
+class _Lazy:
+    def __init__(self, name):
+        self.load = partial(importlib.import_module, name)
+
+    def __getattr__(self, name):
+        return getattr(self.load(), name)
+
+
+json = _Lazy("json")
+os = importlib.import_module("os")
+""",
+    "c.py": """\
+from importlib import import_module as load
+
+from . import d
+from .a import _own, made
+
+
+def __getattr__(name): ...
+
+
+def taken(name):
+    return load(name)
+
+
+def user():
+    return taken("tinyc.d").value
+""",
+    "d.py": "value = 1\n",
+    "federation/__init__.py": "from tinyc import c\n" + "\n" * 9,
+    "federation/rounds.py": "def long():\n" + "    x = 1\n" * 60 + "\n\nfrom tinyc.federation import rounds\n",
+    "__pycache__/old.cpython-311.pyc": "",
+}
+
+
+def built(folder: Path, **changed: str) -> dict[str, str]:
+    for name, text in {**HOUSE, **changed}.items():
+        path = folder / "tinyc" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return house.measures(house.modules(folder))
+
+
+def test_a_house_is_counted_as_by_hand(tmp_path: Path) -> None:
+    assert built(tmp_path) == {
+        "rooms: entries at the top of tinyc/": "5",
+        # three statements in `other` and `inner`; by name: in `_Lazy`, its object, `__getattr__`, in `taken`, its call.
+        "imports inside functions": "8 in 6 functions: 3 statements, 5 by name",
+        # `from tinyc.a import made` is of the package, which binds that name, though a module has it too.
+        "circles of modules": "1\n    tinyc.a, tinyc.a.made, tinyc.b",
+        "circles of rooms": "1\n    a, b",
+        "pairs of rooms that import each other": "1\n    a and b",
+        "statements": "99",
+        "public docstrings": "2 of 15",
+        "federation": "74 lines in 2 files",
+        "all": "128 lines in 9 files",
+        "median file": "7 lines",
+        "median function": "2 lines",
+        "functions over 60 lines": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["import tinyc.c", "def f():\n    from tinyc import c", "from tinyc.c import user", "import_module('tinyc.c')"],
+)
+def test_a_circle_counts_wherever_and_however_the_import_is_written(tmp_path: Path, text: str) -> None:
+    assert built(tmp_path, **{"d.py": text})["circles of modules"].startswith("2\n    tinyc.a, tinyc.a.made, tinyc.b\n")
+
+
+def test_the_commands_are_timed_in_the_checkout_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built(tmp_path, **{"__main__.py": "from pathlib import Path\n\nPath(__file__).with_name('ran').touch()\n"})
+    monkeypatch.setattr(house, "RUNS", 1)
+    monkeypatch.setattr("sys.argv", ["house.py", str(tmp_path), "--times"])
+    house.main()
+    shown = capsys.readouterr().out
+    assert (tmp_path / "tinyc" / "ran").exists()
+    assert re.search(r"^tinyc check resnet50-tiny: processor time +\d\.\d\d s$", shown, re.M)

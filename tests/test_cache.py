@@ -88,7 +88,7 @@ def test_room_is_checked_where_the_folder_does_not_exist_yet(tmp_path: Path) -> 
 def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c",
-         "import sys, time; from pathlib import Path; from tinyc import cache\n"
+         "import sys, time; from pathlib import Path; from tinyc.core import cache\n"
          "with cache.locked(Path(sys.argv[1]), print):\n print('held', flush=True); time.sleep(60)", str(tmp_path)],
         stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path(cache.__file__).parents[1])},
     )  # fmt: skip

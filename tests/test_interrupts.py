@@ -17,11 +17,13 @@ LINE = "tinyc: exit 130 (interrupted; run the same command again to go on)"
 HEAD = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs behind it with another
-from tinyc import __main__, interrupts, recipe
+from tinyc import __main__
+from tinyc.core import interrupts
+from tinyc.run.commands import check
 hit = lambda number=signal.SIGINT: os.kill(os.getpid(), number)
 """
 TAIL = """
-recipe.load = work
+check.load = work
 sys.argv = ["tinyc", "check", "resnet50-tiny"]
 __main__.main()
 """
@@ -72,7 +74,7 @@ def test_one_that_a_library_drops_ends_the_process_all_the_same() -> None:
         interrupts.PATIENCE_SECONDS = 0.3
 
         def work(*_):
-            from tinyc.quiet import hushed
+            from tinyc.core.quiet import hushed
             with hushed():
                 while True:
                     try:
@@ -127,7 +129,7 @@ def test_no_worker_survives_a_process_that_has_to_be_ended() -> None:
         interrupts.PATIENCE_SECONDS = 0.3
 
         def work(*_):
-            from tinyc.interpreters.pool import Pool
+            from tinyc.tflite.run.pool import Pool
             pool = Pool(1)
             pool.start()
             os.kill(pool.links[0].process.pid, signal.SIGSTOP)
@@ -150,7 +152,7 @@ def test_what_a_failure_leaves_behind_is_silent() -> None:
     """An archive that a full disk left open failed again in its destructor, with a traceback behind the message."""
     code, lines = ran("""
         import io, zipfile
-        from tinyc.errors import MachineError
+        from tinyc.core.errors import MachineError
 
         def work(*_):
             stream = io.BytesIO()

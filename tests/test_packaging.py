@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,3 +26,19 @@ def test_every_file_beside_the_code_is_installed() -> None:
         assert owners, f"{relative} belongs to no package-data"
         folder = ROOT.joinpath(*owners[0].split("."))
         assert any(path.relative_to(folder).match(pattern) for pattern in patterns[owners[0]]), relative
+
+
+def test_every_extra_is_of_libraries_that_the_code_imports() -> None:
+    code = "\n".join(path.read_text() for path in (ROOT / "tinyc").rglob("*.py"))
+    modules: dict[str, list[str]] = {}
+    for module, owners in metadata.packages_distributions().items():
+        for owner in owners:
+            modules.setdefault(owner.lower(), []).append(module)
+    for extra, libraries in SETTINGS["project"]["optional-dependencies"].items():
+        for library in libraries if extra != "dev" else ():
+            name = re.split(r"[^\w-]", library)[0].lower()
+            taken = "|".join(map(re.escape, modules.get(name, [])))
+            assert taken, f"{name} of the extra {extra} is not installed"
+            assert re.search(rf"\b(import|from) ({taken})\b|\(\"({taken})[.\"]", code), (
+                f"{extra}: nothing imports {name}"
+            )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 import sys
 import tempfile
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import tinyc
 from tinyc import cli
 from tinyc.cli import bugs
 
@@ -37,12 +41,50 @@ def test_two_of_one_second_and_one_process_are_two_logs(
     assert all("IndexError" in path.read_text() for path in logs(tmp_path))
 
 
-def test_it_tells_the_versions_and_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tells_the_command_the_versions_and_where_the_code_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     bugs.report(ValueError("\ud8ff"))
-    text = logs(tmp_path)[0].read_text()
-    for line in ("command: ", "tinyc ", "tensorflow 2", "numpy 1", "python 3", "platform ", "ValueError"):
-        assert re.search(f"^{line}", text, re.MULTILINE), line
+    lines = logs(tmp_path)[0].read_text().splitlines()
+    assert lines[0].startswith("command: ")
+    assert lines[1] == f"tinyc {tinyc.__version__} in {Path(tinyc.__file__).parent}"
+    assert lines[2] == f"python {platform.python_version()}"
+    for name in ("tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy", "tflite-runtime", "tflite-micro"):
+        assert f"{name} {metadata.version(name)}" in lines
+    assert any(line.startswith("ValueError") for line in lines)
+
+
+def test_every_library_that_tinyc_depends_on_is_told() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = [name for extra, names in project["optional-dependencies"].items() if extra != "dev" for name in names]
+    needed = {re.match(r"[\w-]+", each)[0].lower() for each in (*project["dependencies"], *extras)}  # type: ignore[index]
+    assert needed <= {name.lower() for name in bugs.LIBRARIES}
+
+
+def test_versions_are_told_without_an_import_of_their_libraries(tmp_path: Path) -> None:
+    code = (
+        f"import sys, tempfile; tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from tinyc.cli import bugs; bugs.report(OSError())\n"
+        "sys.exit(len({'tensorflow', 'tf_keras', 'numpy', 'tflite_runtime', 'flwr'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert "numpy 1" in logs(tmp_path)[0].read_text()
+
+
+def test_a_missing_and_a_damaged_library_are_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name == "numpy":
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(metadata, "version", version)
+    bugs.report(ValueError("the bug"))
+    lines = logs(tmp_path)[0].read_text().splitlines()
+    assert "tensorflow not installed" in lines
+    assert "numpy of damaged metadata (UnicodeDecodeError)" in lines
+    assert lines[-1] == "ValueError: the bug"
 
 
 def test_an_endless_traceback_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ sys.path[:0] = sys.argv[1:3]
 from dataclasses import replace
 import clients
 from federations import parts, server
-from tinyc.errors import MachineError
+from tinyc.core.errors import MachineError
 from tinyc.federation import engines, prepared
 data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)
 engines.train(replace(chosen, clients=2), data)

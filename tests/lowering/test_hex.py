@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from intelhex import IntelHex
 
-from tinyc.codegen.hex import from_hex, to_hex
+from tinyc.codegen.hex import to_hex
 
 GOLDEN = b""":020000040804EE
 :10000000000102030405060708090A0B0C0D0E0F78
 :0300100054464C07
 :00000001FF
 """
+
+
+def from_hex(text):
+    """The bytes, and the address of the first."""
+    image = IntelHex(io.StringIO(text.decode("ascii")))
+    return image.tobinstr(), image.minaddr()
 
 
 def test_golden():

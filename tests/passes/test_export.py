@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import subprocess
 from dataclasses import replace
@@ -11,10 +12,10 @@ from pathlib import Path
 import artifacts
 import numpy as np
 import pytest
+from intelhex import IntelHex
 from pydantic import ValidationError
 
 from tinyc.codegen.c_source import labels_bytes
-from tinyc.codegen.hex import from_hex
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
@@ -66,7 +67,8 @@ def test_every_file_with_its_hash(exported):
         assert exported.facts["files"][name] == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     content = exported.files["model.tflite"]
     assert exported.state.content == content
-    assert from_hex(exported.files["model.hex"]) == (content, 0x0804_0000)
+    image = IntelHex(io.StringIO(exported.files["model.hex"].decode("ascii")))
+    assert (image.tobinstr(), image.minaddr()) == (content, 0x0804_0000)
     array = exported.files["model_data.cc"].decode().partition("] = {")[2].partition("};")[0]
     assert bytes(int(word, 16) for word in re.findall(r"0x\w\w", array)) == content
 

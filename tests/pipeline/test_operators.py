@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pruning_networks import randomized, relative_error, zeroed
+from pruning_networks import choose, randomized, relative_error, zeroed
 
 from tinyc import cli
 from tinyc.compression.pruning.aims import resolve
-from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.network import backend
 from tinyc.network.flatten import flat

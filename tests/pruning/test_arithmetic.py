@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from operators import WIDTH, WRITTEN, X, layers, network
-from pruning_networks import relative_error, zeroed
+from pruning_networks import choose, relative_error, zeroed
 
 from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples
 from tinyc.compression.pruning.products import of_node
-from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.network.rewriting.layering import in_layers
 

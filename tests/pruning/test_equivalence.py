@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from pruning_networks import CLASSES, FAMILIES, images, randomized, relative_error, shipped, zeroed
+from pruning_networks import CLASSES, FAMILIES, choose, images, randomized, relative_error, shipped, zeroed
 
 from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.importance import Examples
-from tinyc.compression.pruning.structured import Ranking, choose
+from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 
 EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)

@@ -1,11 +1,11 @@
 """Which channels go together, and what stays whole, with the reason."""
 
 import pytest
-from pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized, relative_error, zeroed
+from pruning_networks import CLASSES, FAMILIES, SHAPE, choose, images, randomized, relative_error, zeroed
 
 from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.graph import channel_graph
-from tinyc.compression.pruning.structured import Ranking, channels, choose
+from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
 from tinyc.network import backend

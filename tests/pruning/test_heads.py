@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from attention_networks import TOKENS, encoder, ids
-from pruning_networks import relative_error, zeroed
+from pruning_networks import choose, relative_error, zeroed
 
 from tinyc.compression.pruning.aims import Aim, resolve
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples, scores
-from tinyc.compression.pruning.structured import Ranking, channels, choose
+from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
 from tinyc.network import backend

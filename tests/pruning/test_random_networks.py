@@ -117,7 +117,7 @@ def is_exact(model, seed, share, x):
     after = shrunk(graph, keep)
     left = costs(smaller, after)
     assert np.allclose(left.total(np.ones(after.count, dtype=bool)), found.total(keep))
-    backend.free_memory()
+    backend.keras().backend.clear_session()
     return int((~keep).sum())
 
 

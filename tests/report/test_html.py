@@ -51,7 +51,7 @@ class Page(HTMLParser):
 
 
 def evil_run() -> tuple[Report, Views]:
-    ledger = replace(example.SOURCE, per_class={EVIL: 0.5}, metric=EVIL, predicted=("macs",))
+    ledger = replace(example.SOURCE, per_class={EVIL: 0.5}, metric=EVIL)
     step = replace(
         example.STEPS[0], use=EVIL, key=EVIL, before=ledger, after=ledger, skipped=(Skipped(EVIL, EVIL),),
         facts={EVIL: EVIL, "nested": {EVIL: [EVIL]}, "records": [{EVIL: EVIL}]},

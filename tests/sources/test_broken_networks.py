@@ -16,7 +16,7 @@ from saved_tables import Table, layer, network
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.network.gate import examine, graph
+from tinyc.network.gate import examine
 
 
 def functional() -> Table:
@@ -113,12 +113,12 @@ def newer(middle: Any) -> Table:
 
 
 def test_calls_as_keras_3_says_them_are_followed_too() -> None:
-    assert graph.problem(newer(tensor("image")), newer=True) is None
-    assert "'middle', which can never be called" in str(graph.problem(newer(tensor("middle")), newer=True))
-    assert "reads from 'x'" in str(graph.problem(newer(tensor("x")), newer=True))
+    assert tables.problem(newer(tensor("image")), newer=True) is None
+    assert "'middle', which can never be called" in str(tables.problem(newer(tensor("middle")), newer=True))
+    assert "reads from 'x'" in str(tables.problem(newer(tensor("x")), newer=True))
     for history in ([], "abc", [7, 0, 0]):
         odd = {"class_name": "__keras_tensor__", "config": {"keras_history": history}}
-        assert "a call on a tensor that no layer gives" in str(graph.problem(newer(odd), newer=True))
+        assert "a call on a tensor that no layer gives" in str(tables.problem(newer(odd), newer=True))
 
 
 CONFIGS = {

@@ -93,8 +93,8 @@ def test_reading_each_format_refuses_before_tensorflow_is_imported(tmp_path: Pat
     code = """
 import sys
 from pathlib import Path
-from tinyc import sources
-from tinyc.errors import UserError
+from tinyc.network import sources
+from tinyc.core.errors import UserError
 for path in sys.argv[1:]:
     for read in (sources.read, sources.read_own):
         try:

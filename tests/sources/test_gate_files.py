@@ -15,7 +15,7 @@ import saved_tables as tables
 from saved_tables import layer, network, operation
 
 from tinyc.core.errors import UserError
-from tinyc.network.gate import examine, graph, hdf5, saved_model
+from tinyc.network.gate import examine, hdf5, saved_model
 
 CLEAN = network(operation("identity"))
 PARTS = tables.members(CLEAN)
@@ -208,17 +208,17 @@ def layers_graph(**nodes: Any) -> dict[str, Any]:
 def test_layers_that_wait_for_each_other_are_refused() -> None:
     """Keras would look for their inputs without end."""
     circle = layers_graph(a=[[["b", 0, 0, {}]]], b=[[["a", 0, 0, {}]]])
-    assert "can never be called" in str(graph.problem(circle))
+    assert "can never be called" in str(tables.problem(circle))
     later = layers_graph(a=[["image", 0, 0, {"y": ["b", 1, 0]}]], b=[[["image", 0, 0, {}]]])
-    assert "'a', which can never be called" in str(graph.problem(later))
+    assert "'a', which can never be called" in str(tables.problem(later))
     twice = layers_graph(a=[[["b", 0, 0, {}]]], b=[[["image", 0, 0, {}]], [["a", 0, 0, {}]]])
-    assert graph.problem(twice) is None
+    assert tables.problem(twice) is None
     constant = layers_graph(a=[["_CONSTANT_VALUE", -1, 2.0, {"y": ["image", 0, 0]}]])
-    assert graph.problem(constant) is None
+    assert tables.problem(constant) is None
     misnamed = layers_graph(a=[])
     misnamed["layers"][1]["config"]["name"] = "other"
-    assert "calls itself 'other'" in str(graph.problem(misnamed))
-    assert "another layer has too" in str(graph.problem({"layers": 2 * [layer("Add")], "input_layers": []}))
+    assert "calls itself 'other'" in str(tables.problem(misnamed))
+    assert "another layer has too" in str(tables.problem({"layers": 2 * [layer("Add")], "input_layers": []}))
 
 
 def test_a_network_in_the_network_has_been_called_once_when_it_is_made() -> None:
@@ -226,9 +226,9 @@ def test_a_network_in_the_network_has_been_called_once_when_it_is_made() -> None
     reader = layer("Add", {}, "a", [[["net", 1, 0, {}]]])
     image = layer("InputLayer", {}, "image", [])
     whole = {"layers": [image, {**inner, "inbound_nodes": tables.FROM_IMAGE}, reader], "input_layers": []}
-    assert graph.problem(whole) is None
+    assert tables.problem(whole) is None
     whole["layers"][1]["inbound_nodes"] = []
-    assert "'a', which can never be called" in str(graph.problem(whole))
+    assert "'a', which can never be called" in str(tables.problem(whole))
 
 
 def test_what_h5py_raises_of_damage_is_said(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_conversion_whose_outputs_differ_is_refused() -> None:
 
 SAVE_BLOCKS = """
 import sys
-from tinyc import backend, blocks
+from tinyc.network import backend, blocks
 ids = backend.keras().Input((6,), dtype="int32")
 pooled = blocks.TokenPool("mean")([blocks.TokenEmbedding(9, 4)(ids), blocks.PaddingMask()(ids)])
 model = backend.keras().Model(ids, backend.keras().layers.Dense(2)(pooled))
@@ -157,7 +157,7 @@ for name in sys.argv[1:]:
 READ_BLOCKS = """
 import sys
 from pathlib import Path
-from tinyc import sources
+from tinyc.network import sources
 for name in sys.argv[1:]:
     print(sources.read(Path(name), "source").output_shape)
 """

@@ -10,13 +10,17 @@ import time
 import traceback
 from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
+from tinyc import __version__
 from tinyc.core.errors import clipped, obeyed_by_none
 
-VERSIONS = (
-    "tinyc", "tensorflow", "tf_keras", "tensorflow-model-optimization", "numpy", "h5py", "pydantic", "tflite-runtime",
-    "tflite-micro", "flwr",
+LIBRARIES = (
+    "tensorflow", "tf_keras", "tensorflow-model-optimization", "keras", "numpy", "protobuf", "flatbuffers", "h5py",
+    "tflite-runtime", "ai-edge-litert", "tflite-micro", "click", "pydantic", "rich", "jinja2", "intelhex", "pillow",
+    "tomli-w", "safetensors", "tokenizers", "scipy", "scikit-learn", "PyWavelets", "flwr", "tenseal", "dp-accounting",
 )  # fmt: skip
+"""All that tinyc depends on, extras included: their versions are read where they are installed, without an import."""
 MOST_CHARACTERS = 200_000
 
 
@@ -46,9 +50,10 @@ def text(error: BaseException) -> str:
     """The command, the versions and the traceback; of an endless one its two ends."""
     lines = [
         f"command: {clipped(repr(sys.argv))}",
-        *(f"{name} {version(name)}" for name in VERSIONS),
+        f"tinyc {__version__} in {Path(__file__).parents[1]}",
         f"python {platform.python_version()}",
         f"platform {platform.platform()}",
+        *(f"{name} {version(name)}" for name in LIBRARIES),
         "",
         clipped("".join(traceback.format_exception(error)), MOST_CHARACTERS),
     ]
@@ -56,7 +61,10 @@ def text(error: BaseException) -> str:
 
 
 def version(name: str) -> str:
+    """Read an installed version; damaged metadata, which may be the very bug, must not keep the log from its end."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "not installed"
+    except Exception as error:
+        return f"of damaged metadata ({type(error).__name__})"

@@ -33,10 +33,3 @@ def to_hex(content: bytes, base_address: int) -> bytes:
     image.frombytes(content, offset=base_address)
     image.write_hex_file(text, eolstyle="native")
     return text.getvalue().replace("\r\n", "\n").encode("ascii")
-
-
-def from_hex(text: bytes) -> tuple[bytes, int]:
-    """Read Intel HEX back: the bytes, and the address of the first."""
-    image = IntelHex(io.StringIO(text.decode("ascii")))
-    lowest = image.minaddr()
-    return image.tobinstr(), 0 if lowest is None else int(lowest)

@@ -56,22 +56,6 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language 
     return dataset
 
 
-def digest(spec: DataSpec, find: Find, cache: Path) -> str:
-    """SHA-256 over the data's bytes, and over the keys of `[data]` that shape what is made of them.
-
-    Neither a file's place nor its name counts. A `load` function is called, since only its arrays tell.
-
-    Raises:
-        UserError: the data does not exist, or the user's function raised.
-        MachineError: a file cannot be read.
-    """
-    try:
-        raw = read(spec, find, cache) if spec.load else None
-        return seal(spec, content_digest(spec, find, cache, raw))
-    except OSError as error:
-        raise unreadable(spec, error) from error
-
-
 def title(spec: DataSpec) -> str:
     """Name the dataset for people."""
     if spec.load is not None:

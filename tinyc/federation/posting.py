@@ -40,7 +40,6 @@ class Usable:
     client: str
     message: Any = field(repr=False)
     examples: int
-    loss: float
     metrics: Mapping[str, float]
 
 
@@ -164,7 +163,7 @@ def taken(server: Server, client: str, message: Any) -> Usable:
     arrays = message.content["arrays"]
     message.content = RecordDict({"arrays": arrays, "metrics": MetricRecord(figures)})
     others = {name: value for name, value in metrics.items() if name not in CARRIED and is_figure(value)}
-    return Usable(client, message, examples, loss, others)
+    return Usable(client, message, examples, others)
 
 
 def is_figure(value: Any) -> bool:

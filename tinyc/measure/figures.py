@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +16,7 @@ Runtime = Literal["keras", "tflite-runtime", "tflm"]
 class Ledger:
     """The figures of one state; bytes and counts as integers, accuracies as fractions, None where unmeasured.
 
-    `per_class` is the recall of each class by its name. `predicted` names the fields that were
-    computed from a formula instead of measured. `sensor_bytes_per_second` is what the sensor makes and
+    `per_class` is the recall of each class by its name. `sensor_bytes_per_second` is what the sensor makes and
     `sent_bytes_per_second` what is left of it after inference, at one byte a decision. `recordings` counts those that
     the intervals resample, None where they resample examples. `uncounted` names the operators whose multiplications
     nobody counted; where there is one, `macs` is None.
@@ -39,19 +38,19 @@ class Ledger:
     metric: str
     examples: int
     runtime: Runtime
-    predicted: tuple[str, ...] = field(default=())
     sensor_bytes_per_second: float | None = None
     sent_bytes_per_second: float | None = None
     recordings: int | None = None
     uncounted: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "predicted": list(self.predicted), "uncounted": list(self.uncounted)}
+        """Give the table of report.json, with the empty `predicted` of schema 1 (docs/report.md)."""
+        return {**asdict(self), "predicted": [], "uncounted": list(self.uncounted)}
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Ledger:
-        named = {name: tuple(table.get(name, ())) for name in ("predicted", "uncounted")}
-        return cls(**{**table, **named})
+        fields = {name: value for name, value in table.items() if name != "predicted"}
+        return cls(**{**fields, "uncounted": tuple(table.get("uncounted", ()))})
 
 
 @dataclass(frozen=True)

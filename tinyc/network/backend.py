@@ -60,8 +60,3 @@ def loaded() -> bool:
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and TensorFlow, so that the same step gives the same bytes."""
     keras().utils.set_random_seed(seed % 2**31)
-
-
-def free_memory() -> None:
-    """Drop the graphs and layers that Keras keeps alive between steps."""
-    keras().backend.clear_session()

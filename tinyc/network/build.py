@@ -20,7 +20,7 @@ def network(builder: Builder, task: Task, find: Find, say: Say = lambda _: None)
 
     For sentences a builder that has the option `vocabulary` gets the number of word pieces, unless the recipe sets it.
 
-    A subclassed model is taken as one opaque layer (`opaque_layers` tells), which post-training quantization alone
+    A subclassed model is taken as one opaque layer, which post-training quantization alone
     can use.
 
     Args:

@@ -53,12 +53,6 @@ def require_functional(model: Any) -> None:
         )
 
 
-def opaque_layers(model: Any) -> list[str]:
-    """Name the layers that hide a whole network in their code: they can be quantized after training, no more."""
-    networks = backend.keras().Model
-    return [layer.name for layer in model.layers if isinstance(layer, networks) and not has_graph(layer)]
-
-
 def id_tables(model: Any) -> list[Any]:
     """The layers that look the network's input up in a table of vectors."""
     nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]

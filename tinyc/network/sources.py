@@ -2,7 +2,7 @@
 
 from tinyc.network.build import network
 from tinyc.network.checkpoint import language
-from tinyc.network.checks import fit_to_task, opaque_layers
+from tinyc.network.checks import fit_to_task
 from tinyc.network.flatten import at_size
 from tinyc.network.gate.examine import examine
 from tinyc.network.opening import read, read_own
@@ -13,5 +13,5 @@ from tinyc.network.weights import load_weights
 
 __all__ = [
     "at_size", "examine", "fit_to_task", "in_layers", "input_shape", "language", "load_weights", "locate", "network",
-    "opaque_layers", "read", "read_own",
+    "read", "read_own",
 ]  # fmt: skip

@@ -89,11 +89,11 @@ def accuracy_of(ledger: Ledger) -> str:
 
 
 def cell(ledger: Ledger, name: str) -> str:
-    """Write one figure of a ledger; a formula's is marked "(predicted)", missing MACs with the operators to blame."""
+    """Write one figure of a ledger, missing MACs with the operators to blame."""
     text = units.show(getattr(ledger, name), FIELDS[name][1])
     if name == "macs" and ledger.uncounted:
         return f"{text} ({', '.join(ledger.uncounted)})"
-    return f"{text} (predicted)" if name in ledger.predicted else text
+    return text
 
 
 def missed(report: Report) -> dict[str, list[str]]:

@@ -1,4 +1,7 @@
-"""What report.json holds (schema 1): a run's steps, its verdicts and its artifacts, as frozen records."""
+"""What report.json holds (schema 1): a run's steps, its verdicts and its artifacts, as frozen records.
+
+docs/report.md describes every key; a test holds it to these records.
+"""
 
 from __future__ import annotations
 
@@ -60,16 +63,8 @@ class StepRecord:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     def to_json(self) -> dict[str, Any]:
-        return {("pass" if name == "use" else name): value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, table: Mapping[str, Any], where: str) -> StepRecord:
-        """Read one step strictly.
-
-        Raises:
-            UserError: a key is missing, unknown or of another type; names `where` and the key path.
-        """
-        return validated(cls, _renamed(table), where)
+        fields = {**asdict(self), "before": self.before.to_json(), "after": self.after.to_json()}
+        return {("pass" if name == "use" else name): value for name, value in fields.items()}
 
 
 @dataclass(frozen=True)
@@ -131,7 +126,7 @@ class Report:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     def to_json(self) -> dict[str, Any]:
-        fields = asdict(self)
+        fields = {**asdict(self), "source": self.source.to_json(), "final": self.final.to_json()}
         return {"schema": fields.pop("schema"), **fields, "steps": [step.to_json() for step in self.steps]}
 
     @classmethod
@@ -143,12 +138,21 @@ class Report:
         """
         steps = table.get("steps")
         renamed = [_renamed(step) for step in steps] if isinstance(steps, list) else steps
-        return validated(cls, {**table, "steps": renamed}, where)
+        return validated(cls, _ledgers({**table, "steps": renamed}, "source", "final"), where)
 
 
 def _renamed(step: Any) -> Any:
     if not isinstance(step, Mapping):
         return step
-    return {
-        {"pass": "use", "use": "use (the key is called pass)"}.get(name, name): value for name, value in step.items()
+    names: dict[Any, str] = {"pass": "use", "use": "use (the key is called pass)"}
+    renamed = {names.get(name, str(name)): value for name, value in step.items()}
+    return _ledgers(renamed, "before", "after")
+
+
+def _ledgers(table: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Leave the empty `predicted` out of the ledgers of these names: schema 1 has it, and nothing reads it."""
+    found = {name: table[name] for name in names if isinstance(table.get(name), Mapping)}
+    return table | {
+        name: {key: value for key, value in ledger.items() if (key, value) != ("predicted", [])}
+        for name, ledger in found.items()
     }

@@ -1,18 +1,6 @@
 """What the pages show and the schema of report.json lacks: layers, confusions, samples, paired changes.
 
-It is stored in report.json as one extra table, "views":
-
-    { "description": str, "recipe_toml": str, "classes": [label, ..],
-      "scale", "offset": float|[float, ..]     (the artifact's: it sees raw * scale + offset; a list has one a column)
-      "source_layers", "final_layers": [ { "name": str, "kind": str, "bytes": int, "params": int, "macs": int|null } ],
-      "source_confusion", "final_confusion": [[int, ..], ..]      (row: true label, column: predicted; test examples)
-      "samples": [ { "index": int, "label": int, "source": int, "source_confidence": float,
-                     "final": int, "final_confidence": float, "image": "data:image/png;base64,.."|null,
-                     "text": str|null } ],
-      "kilobytes": [ { "index": int, "kinds": {kind: bytes}, "groups": {name: bytes} } ],     (0: the source)
-      "paired": [ { "index": int, "before": Measured|null, "source": Measured|null } ] }
-
-Measured is { "value", "low", "high" }: a drop of the metric in fractions with its 95 % interval, positive is worse.
+It is stored in report.json as one extra table, "views"; docs/report.md describes its keys.
 """
 
 from __future__ import annotations

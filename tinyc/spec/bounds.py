@@ -14,11 +14,6 @@ from tinyc.core import units
 from tinyc.core.spelling import nearest
 from tinyc.core.units import Unit
 
-Metric = Literal[
-    "params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena",
-    "accuracy", "accuracy_drop", "worst_class_drop", "bandwidth_reduction",
-]  # fmt: skip
-
 METRICS: Mapping[str, Unit] = {
     "params": "count",
     "params_reduction": "fraction",

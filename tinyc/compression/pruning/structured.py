@@ -9,7 +9,6 @@ from typing import Any, Literal
 from tinyc.compression.pruning.aims import Aims
 from tinyc.compression.pruning.amounts import Begin, Part, Per, Scope, removed
 from tinyc.compression.pruning.choice import (
-    Removals,
     keep_highest,
     limits,
     measured,
@@ -19,7 +18,7 @@ from tinyc.compression.pruning.choice import (
     sizes,
 )
 from tinyc.compression.pruning.costs import UNITS, Bill, costs
-from tinyc.compression.pruning.graph import ChannelGraph, Keep, channel_graph, shrunk
+from tinyc.compression.pruning.graph import ChannelGraph, channel_graph, shrunk
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
@@ -64,16 +63,6 @@ class GroupCount:
     attentions: tuple[str, ...]
     before: int
     after: int
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What stays: `keep`, (graph.count,), by coupled channel; `removals` by group; and the layers left whole."""
-
-    graph: ChannelGraph
-    keep: Keep
-    removals: Removals
-    skipped: tuple[Skipped, ...]
 
 
 @dataclass(frozen=True)
@@ -127,13 +116,6 @@ def channels(
         model, counts(begin.graph, graph), skipped, tuple(named(bill, begin.uncounted) for bill in bills),
         begin.uncounted,
     )  # fmt: skip
-
-
-def choose(model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None = None) -> Choice:
-    """Decide which channels stay, as `channels` does in one round, and change nothing."""
-    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
-    removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)
-    return Choice(begin.graph, keep_highest(begin.graph, removals, ranks), removals, skipped)
 
 
 def survey(

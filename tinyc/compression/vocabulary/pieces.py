@@ -37,13 +37,11 @@ class Spelling:
     """How sentences come out of a tokenizer, before any is cut or padded; shares are None without tokens.
 
     Attributes:
-        tokens: of all sentences, without [CLS] and [SEP].
         unknown_fraction: share of them that are [UNK].
         tokens_a_sentence: the mean, with [CLS] and [SEP].
         cut: sentences with more tokens than the network takes.
     """
 
-    tokens: int
     unknown_fraction: float | None
     tokens_a_sentence: float | None
     cut: int
@@ -57,7 +55,6 @@ def spelling(tokenizer: Tokenizer, texts: Collection[str]) -> Spelling:
     lengths = np.array([len(each) for each in found]) + tool.num_special_tokens_to_add(False)
     total = sum(map(len, found))
     return Spelling(
-        tokens=total,
         unknown_fraction=sum(each.count(unknown) for each in found) / total if total else None,
         tokens_a_sentence=float(lengths.mean()) if found else None,
         cut=int((lengths > tokenizer.length).sum()),

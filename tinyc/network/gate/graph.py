@@ -22,22 +22,12 @@ ENDS = ("input_layers", "output_layers")
 Read = tuple[str, int]
 
 
-def problem(config: Any, newer: bool = False) -> str | None:
-    """Say what is wrong with the graph of a network; None where Keras comes to an end with it.
+def check(config: Any, newer: bool) -> None:
+    """Look at a network's layers and at what each of their calls reads.
 
     Args:
         config: the settings of a functional network.
         newer: Keras 3 reads it.
-    """
-    try:
-        check(config, newer)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def check(config: Any, newer: bool) -> None:
-    """Look at a network's layers and at what each of their calls reads.
 
     Raises:
         ValueError: they are no layers, or one would be waited for without end.

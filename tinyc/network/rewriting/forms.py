@@ -13,7 +13,6 @@ from tinyc.network import backend
 from tinyc.network.blocks import Attention, Gelu, LayerNorm, PaddingMask, TokenEmbedding
 from tinyc.network.rewriting.transformers import Form, Rewritten, rewrite
 
-PARTS = ("query", "key", "value", "output")
 PROBED = 64
 """Random examples on which a mask is compared with what it may be."""
 ACTIVATED = (
