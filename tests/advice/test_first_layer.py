@@ -11,7 +11,7 @@ import pytest
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.flatten import flat
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.network.state import Net
 from tinyc.run.first_layer import looker
 

@@ -72,7 +72,7 @@ def test_refuses(table: dict[str, object], message: str) -> None:
 
 def test_imports_nothing_heavy() -> None:
     code = (
-        "import sys, tinyc.data, tinyc.spec.data, tinyc.data.augment\n"
+        "import sys, tinyc.data, tinyc.spec.data, tinyc.spec.augmentations\n"
         "print([name for name in ('numpy', 'tensorflow', 'PIL', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,7 +14,7 @@ from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.data.inputs import inputs
 from tinyc.network import backend
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.diagnosis import text

@@ -9,7 +9,7 @@ import pytest
 from operators import WRITTEN, X, keras, layers, network, tf
 
 from tinyc.core.errors import UserError
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.quantization.untrained import require_int8

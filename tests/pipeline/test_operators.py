@@ -15,8 +15,8 @@ from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.network import backend
 from tinyc.network.flatten import flat
-from tinyc.network.rewriting.functions import is_function
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.function_layers import is_function
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
 from tinyc.tflite.read.flatbuffer import describe

@@ -13,7 +13,7 @@ from tinyc.compression.pruning.importance import Examples
 from tinyc.compression.pruning.products import of_node
 from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.functions import in_layers
 
 EXAMPLES = Examples(X, np.arange(len(X)) % 4)
 WHOLE = {"over channels", "activations", "channel shuffle"}

@@ -9,8 +9,8 @@ from operators import WRITTEN, X, keras, layers, network, tf
 
 from tinyc.network import sources
 from tinyc.network.rewriting import layering
-from tinyc.network.rewriting.functions import FUNCTION_LAYERS, function_of, is_function
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.function_layers import FUNCTION_LAYERS, function_of, is_function
+from tinyc.network.rewriting.functions import in_layers
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -10,8 +10,8 @@ from tinyc.network import backend, checks
 from tinyc.network.flatten import at_size, flat
 from tinyc.network.gate import bounded
 from tinyc.network.logits import cut_softmax, refuse_probabilities
-from tinyc.network.rewriting.functions import Say
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.function_layers import Say
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.spec.builders import Builder, Find, blamed
 
 

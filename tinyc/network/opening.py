@@ -12,8 +12,8 @@ from tinyc.network import backend, checks, keras3, saved_model
 from tinyc.network.flatten import flat
 from tinyc.network.gate import bounded, examine
 from tinyc.network.logits import cut_softmax, refuse_probabilities
-from tinyc.network.rewriting.functions import Say
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.function_layers import Say
+from tinyc.network.rewriting.functions import in_layers
 
 
 def read(path: Path, where: str, say: Say = lambda _: None) -> Any:
@@ -60,9 +60,8 @@ def own_names(custom: Mapping[str, type]) -> frozenset[str]:
 
 def opened(file: examine.Admitted, custom: Mapping[str, type], place: str) -> Any:
     """Make a network of what the gate let through."""
-    importlib.import_module(
-        "tinyc.network.arithmetic"
-    )  # where its layers, and those of tinyc.network.blocks, get known to Keras
+    # Where its layers, and those of `blocks`, get known to Keras: a file is judged before TensorFlow is imported.
+    importlib.import_module("tinyc.network.arithmetic")
     if file.newer:
         return keras3.convert(file.path, file.held, place)
     if file.kind == "saved_model":

@@ -7,7 +7,7 @@ from tinyc.network.flatten import at_size
 from tinyc.network.gate.examine import examine
 from tinyc.network.opening import read, read_own
 from tinyc.network.places import locate
-from tinyc.network.rewriting.layering import in_layers
+from tinyc.network.rewriting.functions import in_layers
 from tinyc.network.taken import input_shape
 from tinyc.network.weights import load_weights
 

@@ -13,7 +13,7 @@ from tinyc.core.errors import UserError
 from tinyc.core.quiet import hushed
 from tinyc.network import backend
 from tinyc.network.contract import Skipped
-from tinyc.network.rewriting.functions import function_of, is_function
+from tinyc.network.rewriting.function_layers import function_of, is_function
 from tinyc.network.signal_layers import is_fixed
 from tinyc.quantization import parity, quantizers
 from tinyc.quantization.parity import FLOATS, PTQ, Parity

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.network.rewriting.functions import is_function
+from tinyc.network.rewriting.function_layers import is_function
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.parity import PTQ
 

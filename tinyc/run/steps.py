@@ -23,6 +23,7 @@ from tinyc.network.state import Flat, Net, State
 from tinyc.report.record import StepRecord
 from tinyc.run import diagnosing, guesses, judge, keys, layers, stored
 from tinyc.run.opening import OpenedSource, Run
+from tinyc.run.source import open_source
 from tinyc.run.stored import Done
 from tinyc.spec import builders
 from tinyc.spec.builders import Builder
@@ -83,8 +84,6 @@ class StepRunner:
             with scratch_folder(self.run.folder.path) as scratch:
                 nothing = Net(None, self.run.dataset.task)
                 context = self.run.context(0, nothing, self.run.keys.source, (), scratch)
-                from tinyc.run.source import open_source  # imports TensorFlow, which a finished run is shown without
-
                 self._source = open_source(self.run, self.run.keys.source, context)
         return self._source
 

@@ -17,6 +17,7 @@ from tinyc.data.signals.front import Front
 from tinyc.data.task import Task
 from tinyc.data.tokens import Tokenizer
 from tinyc.measure import Ledger
+from tinyc.network import sources
 from tinyc.network.contract import Skipped
 from tinyc.network.state import Flat, Net, State
 from tinyc.network.storing import h5_bytes
@@ -186,8 +187,4 @@ def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, t
     if described["kind"] == "flat":
         return Flat(files.read(folder / FLAT, limits.NETWORK_BYTES), task, described["tables"], described["softmax"])
     ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}
-    from tinyc.network import (
-        sources,  # defines layers, so that it imports TensorFlow, which a finished run is shown without
-    )
-
     return Net(sources.read_own(folder / NET, str(folder), own_layers()), task, ranges=ranges)

@@ -8,15 +8,7 @@ from typing import Any, Literal
 
 from tinyc.compression.pruning.aims import Aims
 from tinyc.compression.pruning.amounts import Begin, Part, Per, Scope, removed
-from tinyc.compression.pruning.choice import (
-    keep_highest,
-    limits,
-    measured,
-    of_part,
-    rankable,
-    selected,
-    sizes,
-)
+from tinyc.compression.pruning.choice import keep_highest, limits, measured, of_part, rankable, selected, sizes
 from tinyc.compression.pruning.costs import UNITS, Bill, costs
 from tinyc.compression.pruning.graph import ChannelGraph, channel_graph, shrunk
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores

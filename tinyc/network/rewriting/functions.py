@@ -1,23 +1,23 @@
-"""Calls of TensorFlow functions in a network, and where they become layers.
-
-Keras wraps `x * 2`, `x[..., :8]` or `tf.nn.relu6(x)` into layers that hold a function (TFOpLambda). Pruning cannot
-follow channels through them, and TFMOT's wrappers fail on them.
-"""
+"""Where the calls of TensorFlow functions in a network become layers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-FUNCTION_LAYERS = ("TFOpLambda", "SlicingOpLambda")
-Say = Callable[[str], None]
+from tinyc.network.checks import has_graph
+from tinyc.network.rewriting.function_layers import Say, is_function
 
 
-def is_function(layer: Any) -> bool:
-    """Say whether a layer is a call of a TensorFlow function."""
-    return type(layer).__name__ in FUNCTION_LAYERS and type(layer).__module__.startswith("tf_keras.")
+def in_layers(model: Any, say: Say = lambda _: None) -> Any:
+    """Give a flat network in layers; `model` itself where it calls no functions. Names of layers and weights stay.
 
+    A function whose layer changes the network's outputs on random examples by more than float rounding is left.
 
-def function_of(layer: Any) -> str:
-    """The function as a user writes it: "tf.nn.relu6"; for an operator its method, "tf.__operators__.add"."""
-    return f"tf.{layer.get_config()['function']}"
+    Args:
+        say: told what became of the functions.
+    """
+    if not has_graph(model) or not any(map(is_function, model.layers)):
+        return model
+    from tinyc.network.rewriting.layering import layered  # imports TensorFlow, and a file is judged without it
+
+    return layered(model, say)

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.network import backend
-from tinyc.network.checks import has_graph, id_tables
+from tinyc.network.checks import id_tables
 from tinyc.network.flatten import Copy, name_of, replay
 from tinyc.network.rewriting import hard_swish
 from tinyc.network.rewriting.calculating import CALCULATING
-from tinyc.network.rewriting.functions import Say, function_of, is_function
+from tinyc.network.rewriting.function_layers import Say, function_of, is_function
 from tinyc.network.rewriting.shaping import SHAPING
 from tinyc.network.use import Use
 
@@ -27,21 +27,8 @@ TOLERANCE = 1e-4
 """The largest difference of outputs that counts as rounding of float32, as a fraction of the largest output."""
 
 
-def in_layers(model: Any, say: Say = lambda _: None) -> Any:
-    """Give a flat network in layers; `model` itself where it calls no functions. Names of layers and weights stay.
-
-    A function whose layer changes the network's outputs on random examples by more than float rounding is left.
-
-    Args:
-        say: told what became of the functions.
-    """
-    if not has_graph(model) or not any(map(is_function, model.layers)):
-        return model
-    return layered(model, say)
-
-
 def layered(model: Any, say: Say) -> Any:
-    """Make layers of the functions that a flat network calls, as `in_layers` promises."""
+    """Make layers of the functions that a flat network calls, as `functions.in_layers` promises."""
     examples = probe(model)
     before = run(model, examples)
     made, found = rewritten(model, ())
