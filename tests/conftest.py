@@ -22,7 +22,7 @@ settings.load_profile("long" if os.environ.get("TINYC_TEST_LONG") else "fixed")
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it."""
-    import small
+    from support import small
 
     from tinyc import cli
 

@@ -8,10 +8,9 @@ import tomllib
 from pathlib import Path
 
 import click
-import pages
 import pytest
-import small
 from pydantic import TypeAdapter
+from support import pages, small
 
 import tinyc
 from tinyc import cli

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pages
 import pytest
+from support import pages
 
 LINKS = [(page, target) for page in pages.PAGES for target in dict.fromkeys(pages.links(page))]
 

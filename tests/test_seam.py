@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import artifacts
 import numpy as np
 import pytest
+from support import artifacts
 
 import tinyc
 

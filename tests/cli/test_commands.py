@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small
 from PIL import Image
+from support import small
 
 from tinyc import cli
 

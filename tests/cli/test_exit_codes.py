@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import small
+from support import small
 
 from tinyc import cli
 from tinyc.core import run_folder

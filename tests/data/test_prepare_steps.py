@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import recordings
 from PIL import Image
 from pydantic import ValidationError
+from support import recordings
 
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from joined import NOWHERE
+from support.joined import NOWHERE
 
 from tinyc.federation import certificates
 from tinyc.federation.deployment_link import Link, superlink

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clients
 import pytest
+from support import clients
 
 from tinyc.core import cache
 from tinyc.core.progress import Silent

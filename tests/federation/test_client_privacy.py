@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import client_privacy, flower, records, strategies

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from joined import NOWHERE, Terminal, doubled, signed, wait
+from support.joined import NOWHERE, Terminal, doubled, signed, wait
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError

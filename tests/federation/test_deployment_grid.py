@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from joined import Terminal, doubled, wait, weights
+from support.joined import Terminal, doubled, wait, weights
 
 from tinyc.federation import deployment_grid
 from tinyc.federation.deployment_grid import GONE, LinkGrid

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from joined import Terminal, wait
+from support.joined import Terminal, wait
 
 from tinyc.core.errors import MachineError
 from tinyc.federation import deployment_opening

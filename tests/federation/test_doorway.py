@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from joined import NOWHERE, Terminal, doubled, signed, wait, weights
+from support.joined import NOWHERE, Terminal, doubled, signed, wait, weights
 
 import tinyc
 from tinyc.core import limits
@@ -221,7 +221,7 @@ def test_a_terminal_has_a_bounded_number_of_bodies_under_way(link: Link, keys: P
 SERVES = """
 import sys, threading, time
 from pathlib import Path
-from joined import NOWHERE, Terminal, doubled, wait, weights
+from support.joined import NOWHERE, Terminal, doubled, wait, weights
 from tinyc.federation import certificates
 from tinyc.federation.deployment_grid import LinkGrid
 from tinyc.federation.deployment_link import superlink

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.federation import exchange

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import clients
-import faking
 import numpy as np
 import pytest
-from federations import parts, server
+from support import clients, faking
+from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import apps, engines, flower, local, records, rounds

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import clients
 import numpy as np
 import pytest
 import tenseal
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.federation import apps, ciphertexts, exchange, grid, homomorphic, homomorphic_server, rounds, strategies

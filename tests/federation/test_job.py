@@ -6,9 +6,9 @@ import functools
 import json
 from dataclasses import replace
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.data.task import Stream, Task

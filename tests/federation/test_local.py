@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.compression.clustering.tables import distinct
 from tinyc.core.errors import UserError

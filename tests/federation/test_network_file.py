@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clients
 import pytest
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.federation.job import network_bytes, network_of

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import clients
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Split

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-import faking
 import numpy as np
 import pytest
-from faking import Lines, options, same
+from support import faking
+from support.faking import Lines, options, same
 
 WRONG = {
     "nan": (faking.nan, "NaN"),

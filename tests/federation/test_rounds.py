@@ -9,10 +9,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import faking
 import numpy as np
 import pytest
-from faking import Lines, options, same
+from support import faking
+from support.faking import Lines, options, same
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError

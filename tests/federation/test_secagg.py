@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import MachineError
 from tinyc.federation import apps, exchange, flower, grid, rounds, secagg, secagg_client, strategies

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clients
-import faking
 import numpy as np
 import psutil
 import pytest
-from federations import parts, server
+from support import clients, faking
+from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import engines, simulation
@@ -50,8 +49,8 @@ LEFT = """
 import os, sys
 sys.path[:0] = sys.argv[1:3]
 from dataclasses import replace
-import clients
-from federations import parts, server
+from support import clients
+from support.federations import parts, server
 from tinyc.core.errors import MachineError
 from tinyc.federation import engines, prepared
 data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)

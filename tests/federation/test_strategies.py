@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import clients
-import faking
 import numpy as np
 import pytest
+from support import clients, faking
 
 from tinyc.federation import meeting
 from tinyc.spec.answers import drawn_clients, needed

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import clients
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError

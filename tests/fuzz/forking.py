@@ -38,7 +38,7 @@ def main(kind: str, templates: str) -> None:
 def warm_up(kind: str) -> None:
     """Import what children need; no operator of TensorFlow runs here, so that no threads are lost in a fork."""
     from fuzz import readers  # noqa: F401
-    from sources.hostile.children import Refusing
+    from support.hostile.children import Refusing
 
     import tinyc.analysis.inspection
     import tinyc.data.cutting
@@ -70,7 +70,7 @@ def warm_up(kind: str) -> None:
 def answer(job: dict[str, Any], kind: str, templates: Path) -> dict[str, Any]:
     """Damage a copy of the seed in a child, read it there, and tell how that ended."""
     from fuzz.readers import READERS
-    from sources.hostile.children import waited
+    from support.hostile.children import waited
 
     reader = READERS[job["reader"]]
     template = templates / reader.seed.__name__
@@ -93,7 +93,7 @@ def be_child(job: dict[str, Any], kind: str, template: Path, folder: Path) -> No
     """Lay the seed, damage it, read it under limits, and write down what came of it."""
     from fuzz.places import PLACES
     from fuzz.readers import READERS
-    from sources.hostile import watch
+    from support.hostile import watch
 
     events: list[str] = []
     code: int | None = None

@@ -7,9 +7,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-import saved_tables as tables
-from interpreters import tiny
-from saved_tables import Table, layer
+from support import tiny
+from support import saved_tables as tables
+from support.saved_tables import Table, layer
 
 HOMES = {"Functional": "keras.src.models.functional"}
 

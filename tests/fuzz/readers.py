@@ -136,7 +136,7 @@ def opened(name: str) -> Read:
 
 
 def loaded_weights() -> object:
-    import clients
+    from support import clients
 
     from tinyc.network import sources
 
@@ -188,7 +188,7 @@ def encoder() -> object:
     """The network of a checkpoint, as its config asks for it."""
     from dataclasses import replace
 
-    import clients
+    from support import clients
 
     from tinyc.network import checkpoint
 

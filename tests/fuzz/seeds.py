@@ -91,7 +91,7 @@ def sentences(folder: Path) -> None:
 
 
 def vocabulary(folder: Path) -> None:
-    import checkpoints
+    from support import checkpoints
 
     (folder / "vocab.txt").write_text("\n".join(checkpoints.PIECES) + "\n")
     from tinyc.data.tokens import from_vocabulary
@@ -146,7 +146,7 @@ def images(folder: Path) -> None:
 
 
 def checkpoint(folder: Path) -> None:
-    import checkpoints
+    from support import checkpoints
 
     checkpoints.write(folder / "bert")
     vocabulary(folder)
@@ -154,7 +154,7 @@ def checkpoint(folder: Path) -> None:
 
 
 def report(folder: Path) -> None:
-    from report import example
+    from support import example
 
     from tinyc.report.write import write_all
 
@@ -164,7 +164,7 @@ def report(folder: Path) -> None:
 
 def network(folder: Path) -> None:
     """A network as .h5, .keras and SavedModel; a job that carries it; and what it is as a .tflite."""
-    import clients
+    from support import clients
 
     from tinyc.federation.job import network_bytes
 
@@ -177,7 +177,7 @@ def network(folder: Path) -> None:
 
 
 def flat(folder: Path) -> None:
-    import clients
+    from support import clients
 
     from tinyc.quantization.convert import to_int8_tflite
 
@@ -186,7 +186,7 @@ def flat(folder: Path) -> None:
 
 
 def step(folder: Path) -> None:
-    from report import example
+    from support import example
 
     from tinyc.core import run_folder
     from tinyc.run.stored import SCORES

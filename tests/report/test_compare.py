@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.core.errors import UserError
 from tinyc.report.compare import compare, text, to_json

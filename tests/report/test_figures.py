@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from report import example
+from support import example
 
 from tinyc.core.units import Unit
 from tinyc.report import chart, facts, figures, samples, tables

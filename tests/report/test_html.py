@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.network.contract import Skipped
 from tinyc.report import html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from report import example
+from support import example
 
 from tinyc.report import kilobytes
 from tinyc.report.views import Kilobytes, Views

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report import example
+from support import example
 from rich.console import Console
 from rich.text import Text
 

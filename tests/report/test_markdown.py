@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
-from report import example
+from support import example
 
 from tinyc.report import markdown
 

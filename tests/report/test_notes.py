@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.report import html, lines, markdown, notes, write
 from tinyc.report.plain import plain

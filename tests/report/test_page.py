@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.analysis.advice.told import Advice, Change, Told
 from tinyc.measure import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.report import lines, tables
 from tinyc.report.record import SourceTime

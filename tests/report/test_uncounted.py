@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from report import example
+from support import example
 
 from tinyc.measure import Ledger
 from tinyc.measure.figures import Measurement

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.report import write

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lessons import Lent, Notes, digest, network
+from support.lessons import Lent, Notes, digest, network
 
 from tinyc.spec.passes.distill import Distill
 from tinyc.spec.training import FitOptions

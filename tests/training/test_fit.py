@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lessons import Lent, Notes, digest, lesson, network
+from support.lessons import Lent, Notes, digest, lesson, network
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import readings
-from lessons import Notes, digest, network
-from readings import encoder, lent
+from support import readings
+from support.lessons import Notes, digest, network
+from support.readings import encoder, lent
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.data.inputs import inputs
@@ -159,7 +159,7 @@ def test_the_same_seed_gives_the_same_bytes_also_from_the_store(tmp_path: Path) 
 def test_networks_without_attention_and_data_without_words_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"student.*no Attention block"):
         anatomy(network(), "student")
-    from lessons import Lent
+    from support.lessons import Lent
 
     lesson = Lesson(("hidden",), "scores", "uniform", 0)
     with pytest.raises(UserError, match="imitate: the data is no text"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import movies
 import numpy as np
+from support import movies
 
 from tinyc.data.task import Task
 from tinyc.data.tokens import Tokenizer

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import readings
-from readings import encoder, lent
+from support import readings
+from support.readings import encoder, lent
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs

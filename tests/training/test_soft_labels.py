@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lessons import TASK, Lent, Notes, lesson, network
+from support.lessons import TASK, Lent, Notes, lesson, network
 
 from tinyc.core.errors import MachineError
 from tinyc.data.augment import view
@@ -97,7 +97,7 @@ def test_without_augmentation_the_teachers_see_each_example_once(lent: Lent, cle
 def test_another_tokenizer_is_another_store(lent: Lent) -> None:
     from dataclasses import replace
 
-    import readings
+    from support import readings
 
     def key(reader: Any) -> str:
         return store_key(teachers(1), (), 1, replace(lent.data, task=readings.task(reader)))

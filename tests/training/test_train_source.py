@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from lessons import TASK, Lent, Notes, digest, lesson, network
+from support.lessons import TASK, Lent, Notes, digest, lesson, network
 
 from tinyc.core.errors import MachineError
 from tinyc.network.state import Net

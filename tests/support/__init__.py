@@ -1,0 +1,1 @@
+"""What tests share: networks, data sets, contexts and files, made in code."""

@@ -1,0 +1,1 @@
+"""Hostile files and functions, and the processes in which they are tried."""

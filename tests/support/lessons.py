@@ -1,0 +1,95 @@
+"""A few hundred real images, a tiny network and a context, for tests that train."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from support.small import EMBEDDED
+from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.task import Task
+from tinyc.network import backend
+from tinyc.network.state import Net
+
+TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
+
+
+@functools.cache
+def images() -> tuple[Any, Any]:
+    with np.load(EMBEDDED) as arrays:
+        return arrays["x_train"][:700].reshape(-1, 28, 28, 1), arrays["y_train"][:700].astype(np.int64)
+
+
+def lesson(train: int = 200, validation: int = 60) -> TrainingData:
+    x, y = images()
+
+    def split(start: int, stop: int) -> Split:
+        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
+
+    return TrainingData(TASK, split(0, train), split(600, 600 + validation), split(0, 20), f"digest-{train}")
+
+
+def network(width: int = 8, seed: int = 1, dropout: float = 0.0) -> Any:
+    """Two convolutions, batch normalization and a head of logits."""
+    keras = backend.keras()
+    layers = keras.layers
+    backend.seed_everything(seed)
+    image = keras.Input((28, 28, 1), name="image")
+    x = layers.Conv2D(width, 5, 4, name="first")(image)
+    x = layers.ReLU(name="first_relu")(layers.BatchNormalization(name="norm")(x))
+    x = layers.Conv2D(2 * width, 3, 2, activation="relu", name="second")(x)
+    x = layers.Dropout(dropout, name="drop")(layers.Flatten(name="flat")(x))
+    return keras.Model(image, layers.Dense(10, name="logits")(x))
+
+
+def digest(model: Any) -> str:
+    return hashlib.sha256(b"".join(weight.tobytes() for weight in model.get_weights())).hexdigest()
+
+
+@dataclass
+class Notes:
+    """A progress that keeps what it is told; `fail_at` raises once so many examples are done, like a killed run."""
+
+    fail_at: int | None = None
+    said: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+    done: int = 0
+
+    def start(self, title: str, total: int) -> None:
+        self.titles.append(title)
+        self.done = 0
+
+    def advance(self, amount: int, note: str = "") -> None:
+        self.done += amount
+        if self.fail_at is not None and self.done >= self.fail_at:
+            raise KeyboardInterrupt
+
+    def finish(self) -> None: ...
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+@dataclass
+class Lent:
+    """What a pass is lent, with a trained-looking source."""
+
+    cache: Path
+    folder: Path
+    seed: int = 3
+    data: TrainingData = field(default_factory=lesson)
+    progress: Any = field(default_factory=Notes)
+    source: Net = field(default_factory=lambda: Net(network(), TASK))
+    source_key: str = "source-key"
+    earlier: tuple[Any, ...] = ()
+    scratch: Path | None = None
+    rehearse: Any = None
+    compare: Any = None
+
+    def find(self, name: str) -> Path:
+        return self.folder / name
