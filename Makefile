@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RECIPE ?= resnet50-tiny
 
-.PHONY: compress test test-long coverage lint clean
+.PHONY: compress test test-long coverage orders lint clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -27,6 +27,10 @@ test-long: $(READY)
 coverage: $(READY)
 	$(VENV)/bin/coverage erase
 	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile $(ARGS); code=$$?; $(VENV)/bin/coverage report && exit $$code
+
+# docs/orders.md anew, from running every order of two passes.
+orders: $(READY)
+	cd tests && ../$(VENV)/bin/python -m support.composition
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format . && $(VENV)/bin/mypy

@@ -7,8 +7,8 @@ from typing import Any
 
 import h5py
 import numpy as np
-from support import tiny
 from support import saved_tables as tables
+from support import tiny
 from support.saved_tables import Table, layer
 
 HOMES = {"Functional": "keras.src.models.functional"}

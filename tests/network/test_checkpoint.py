@@ -1,7 +1,8 @@
 """Checkpoints of BERT-like encoders: the same hidden states as the reference, or one clear refusal.
 
 `golden/hidden_states.npz` holds what the TensorFlow models of transformers 4.48.3 gave for the checkpoints of
-`tests/support/checkpoints.py`: ids (sentences, tokens), and hidden states (embedding and each layer, sentences, tokens, width).
+`tests/support/checkpoints.py`: ids (sentences, tokens), and hidden states (embedding and each layer, sentences,
+tokens, width).
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import example
 from rich.console import Console
 from rich.text import Text
+from support import example
 
 from tinyc.network.contract import Skipped
 from tinyc.report import lines

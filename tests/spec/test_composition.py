@@ -18,7 +18,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, ...], com
 
 @pytest.mark.slow
 def test_the_table_in_the_docs_is_what_happens(found: dict[tuple[str, ...], composition.Found]) -> None:
-    assert composition.DOCUMENT.read_text() == composition.render(found), "run `cd tests && python -m support.composition`"
+    assert composition.DOCUMENT.read_text() == composition.render(found), "write it anew: make orders"
 
 
 @pytest.mark.slow

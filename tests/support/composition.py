@@ -1,6 +1,6 @@
 """Every order of two passes, and some of more, on tiny networks: what `check` says of each, and what really happens.
 
-`cd tests && python -m support.composition` writes docs/orders.md anew from what it finds; tests/spec/test_composition.py compares.
+`make orders` writes docs/orders.md anew from what it finds; tests/spec/test_composition.py compares.
 """
 
 from __future__ import annotations
@@ -255,8 +255,8 @@ def render(found: Mapping[tuple[str, ...], Found]) -> str:
         "# Orders of passes",
         "",
         "`tinyc check` refuses an order that cannot run, with the reason and an order of the same passes that can, and",
-        "says of a legal one what of it is wasted. Every cell below is what `cd tests && python -m support.composition` found by",
-        "checking that order and, where it is legal, running it; a test compares.",
+        "says of a legal one what of it is wasted. Every cell below is what `make orders` found by checking that order and,",
+        "where it is legal, running it; a test compares.",
         "",
         "## Two passes, one right after the other",
         "",

@@ -87,7 +87,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         compact(stripped, [each for each in gains(stripped) if each.saved_bytes > 16])
     )
     done = subprocess.run(
-        [sys.executable, str(TESTS / "support" / "readers.py"), str(folder)], capture_output=True, text=True, check=False
+        [sys.executable, str(TESTS / "support" / "readers.py"), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     read: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

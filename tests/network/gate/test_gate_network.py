@@ -226,4 +226,4 @@ def test_depth_ends_in_a_refusal_and_not_in_a_crash() -> None:
     for _ in range(900):
         deep = {"class_name": "TimeDistributed", "config": {"layer": deep}}
     with pytest.raises(UserError, match="nested too deep"):
-        check(tables.saved(layer("TimeDistributed", {"layer": deep})))
+        check(tables.network(layer("TimeDistributed", {"layer": deep})))
