@@ -80,3 +80,26 @@ def test_tensorflow_enters_through_one_door(path: Path) -> None:
         return
     found = {name for name in imports(path) if name.split(".")[0] in HEAVY}
     assert not found, f"{path} imports {found}; use tinyc.network.backend"
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def inside_functions(path: Path) -> Iterator[str]:
+    """Every line of a file that imports within a function."""
+    text = path.read_text()
+    found = {
+        inner.lineno
+        for outer in ast.walk(ast.parse(text))
+        if isinstance(outer, FUNCTIONS)
+        for inner in ast.walk(outer)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    }
+    yield from (text.splitlines()[number - 1].strip() for number in sorted(found))
+
+
+def test_an_import_in_a_function_has_its_reason_beside_it() -> None:
+    """Modules import at their top what they use; few cannot, and say why."""
+    found = [(path.relative_to(PACKAGE), line) for path in MODULES for line in inside_functions(path)]
+    assert [each for each in found if "  # " not in each[1]] == []
+    assert len(found) < 60

@@ -10,7 +10,7 @@ def main() -> None:
     descriptors.open_closed()
     interrupts.install()
     try:
-        from tinyc import cli
+        from tinyc import cli  # signals are taken over first
 
         cli.main()
     except KeyboardInterrupt:

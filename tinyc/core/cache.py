@@ -7,6 +7,7 @@ a reader never sees half of one; several runs may share the cache.
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
@@ -119,8 +120,7 @@ def require(path: Path, needed: int) -> None:
 def locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of an entry; wait for another run that holds it, and say so once.
 
-    The lock dies with its process. Where the system has no `fcntl` runs are not kept apart; they then do the
-    same work twice, with the same bytes.
+    The lock dies with its process.
 
     Raises:
         MachineError: the folder cannot be written to.
@@ -137,10 +137,6 @@ def locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
 
 def hold(stream: IO[str], path: Path, say: Callable[[str], None]) -> None:
     """Take the lock of an open file; closing the file gives it back."""
-    try:
-        import fcntl
-    except ImportError:
-        return
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -227,7 +227,7 @@ def vocabulary(definition: str) -> tuple[str, ...]:
 def compiled(definition: str, length: int | None) -> Any:
     """Open a definition in the library; with a length, sentences are cut and padded to it."""
     try:
-        import tokenizers
+        import tokenizers  # of the extra text
     except ImportError as error:
         remedy = 'install it: pip install "tinyc[text]"'
         raise MachineError("text", "needs the package tokenizers, which is not installed", remedy) from error

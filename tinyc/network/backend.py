@@ -18,7 +18,7 @@ def tensorflow() -> Any:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     with hushed():
-        import tensorflow as tf
+        import tensorflow as tf  # the one door: seconds, at the first call
 
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()
@@ -29,7 +29,7 @@ def tensorflow() -> Any:
 def keras() -> Any:
     """Import Keras 2 (`tf_keras`), which TFMOT needs; never Keras 3."""
     tensorflow()
-    import tf_keras
+    import tf_keras  # after TensorFlow, with its environment set
 
     return tf_keras
 
@@ -38,7 +38,7 @@ def keras() -> Any:
 def lite() -> Any:
     """Import the converter's own module, whose steps after the conversion have no public name."""
     tensorflow()
-    from tensorflow.lite.python import lite as module
+    from tensorflow.lite.python import lite as module  # as above
 
     return module
 
@@ -47,7 +47,7 @@ def lite() -> Any:
 def tfmot() -> Any:
     """Import the TensorFlow Model Optimization Toolkit after legacy Keras has been chosen."""
     keras()
-    import tensorflow_model_optimization
+    import tensorflow_model_optimization  # as above
 
     return tensorflow_model_optimization
 

@@ -140,8 +140,8 @@ def read_arrays(folder: Path) -> dict[str, Any]:
 
 def read_safetensors(path: Path) -> dict[str, Any]:
     try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors import SafetensorError  # of the extra text
+        from safetensors.numpy import load_file  # of the extra text
     except ImportError as error:
         remedy = 'install it: pip install "tinyc[text]"'
         raise MachineError(str(path), "needs the package safetensors, which is not installed", remedy) from error

@@ -18,8 +18,8 @@ from typing import Any
 
 
 def main(network: str, out: str, held: str, spare: str, values: str) -> None:
-    import keras
-    import numpy as np
+    import keras  # in a process of its own, under Keras 3
+    import numpy as np  # as Keras
 
     rehearse(network, int(held), int(spare), int(values))
     model = keras.saving.load_model(network, compile=False, safe_mode=True)
@@ -37,13 +37,13 @@ def main(network: str, out: str, held: str, spare: str, values: str) -> None:
 
 def built(network: str) -> Any:
     """Build the network by its configuration alone, of either format."""
-    import keras
+    import keras  # in a process of its own, under Keras 3
 
     if zipfile.is_zipfile(network):
         with zipfile.ZipFile(network) as archive:
             return keras.models.model_from_json(archive.read("config.json").decode())
-    import h5py
-    from keras.src.legacy.saving import saving_utils
+    import h5py  # as Keras
+    from keras.src.legacy.saving import saving_utils  # as Keras
 
     with h5py.File(network, "r") as file:
         return saving_utils.model_from_config(json.loads(file.attrs["model_config"]))
@@ -54,7 +54,7 @@ def rehearse(network: str, held: int, spare: int, values: int) -> None:
 
     Within a stateless scope Keras only notes which weights there will be; it would make them when the scope is left.
     """
-    import keras
+    import keras  # in a process of its own, under Keras 3
 
     with keras.StatelessScope():
         try:

@@ -93,7 +93,7 @@ def installed(carrier: Carrier | None) -> Path | None:
 def hub(wanted: str, local: bool) -> Path | None:
     """The folder in the Hugging Face cache, downloaded there unless `local`; None where that does not work."""
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download  # of the extra text, to fetch alone
     except ImportError:
         return None
     try:

@@ -122,7 +122,7 @@ def offer(content: bytes, arena_bytes: int, **options: Any) -> Any:
 
 
 def opened(content: bytes, arena_bytes: int, **options: Any) -> Any:
-    from tflite_micro import runtime
+    from tflite_micro import runtime  # has no wheel for macOS
 
     return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes, **options)
 

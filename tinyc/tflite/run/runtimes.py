@@ -73,7 +73,7 @@ def read_tensors(
 
     Each keeps memory of its own. tflite-runtime has such a mode too, but lets ADD and others overwrite their input.
     """
-    from tflite_micro import runtime
+    from tflite_micro import runtime  # has no wheel for macOS
 
     def opened() -> Micro:
         return Micro(content, arena_bytes, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)

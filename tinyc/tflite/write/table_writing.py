@@ -123,7 +123,7 @@ def opened(content: bytes) -> Any:
 def encode(tensor: Any, model: Any, dtype: str, table: Table) -> Encoded:
     """Let TFLM's compressor write a tensor's indices and tables; it sees bit patterns, so that no float is merged."""
     try:
-        from tflite_micro.tensorflow.lite.micro.compression import lut, model_editor, spec
+        from tflite_micro.tensorflow.lite.micro.compression import lut, model_editor, spec  # has no wheel for macOS
     except ImportError as error:
         problem = f"TensorFlow Lite Micro, which writes weight tables, cannot be imported: {error}"
         raise MachineError("compact", problem, "pip install tflite-micro, or leave the pass out") from error

@@ -195,7 +195,7 @@ def gaussian(shift: float, delta: float) -> float:
 
     Rounds that all take part in are one such with sqrt(rounds) times the shift (Dong et al. 2022, corollary 2).
     """
-    from scipy.special import log_ndtr
+    from scipy.special import log_ndtr  # the extra signal or privacy brings SciPy
 
     def exceeds(epsilon: float) -> bool:
         first, second = log_ndtr(shift / 2 - epsilon / shift), epsilon + log_ndtr(-shift / 2 - epsilon / shift)
@@ -215,8 +215,8 @@ def gaussian(shift: float, delta: float) -> float:
 def libraries() -> tuple[Any, Any, Any]:
     """Import dp-accounting with its two accountants."""
     try:
-        import dp_accounting
-        from dp_accounting import pld, rdp
+        import dp_accounting  # of the extra privacy
+        from dp_accounting import pld, rdp  # of the extra privacy
     except ImportError as error:
         remedy = 'pip install "tinyc[privacy]"'
         raise MachineError("privacy", "dp-accounting, which counts epsilon, is not installed", remedy) from error
