@@ -123,3 +123,9 @@ def test_user_code_that_fails_is_named_with_its_line(tmp_path: Path, text: str, 
 def test_what_is_no_reference_is_refused(text: str) -> None:
     with pytest.raises(ValidationError, match=r"file\.py:function"):
         builder(text)
+
+
+def test_a_module_that_has_moved_is_named(tmp_path: Path) -> None:
+    (tmp_path / "f.py").write_text("import os\nfrom tinyc.blocks import Attention\ndef f(): return Attention")
+    with pytest.raises(UserError, match=r"f\.py:2: imports tinyc\.blocks, which is tinyc\.network\.blocks now"):
+        builder("f.py:f").call(lambda name: tmp_path / name)

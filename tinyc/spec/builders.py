@@ -21,6 +21,8 @@ from tinyc.core import files, limits
 from tinyc.core.errors import TinycError, UserError
 
 Find = Callable[[str], Path]
+MOVED = {"tinyc.blocks": "tinyc.network.blocks", "tinyc.arithmetic": "tinyc.network.arithmetic"}
+"""Modules that networks of users import, by the names that they had before."""
 PREFIX = "tinyc_user_"
 REWRITTEN = "__autograph_generated_file"
 REFERENCE = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
@@ -177,6 +179,9 @@ def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     if isinstance(error, SyntaxError) and error.lineno:
         lines = [error.lineno]
     where = f"{path}:{lines[-1]}" if lines else str(path)
+    if isinstance(error, ModuleNotFoundError) and error.name in MOVED:
+        new = MOVED[error.name]
+        return UserError(where, f"imports {error.name}, which is {new} now", f"write {new} there")
     return UserError(where, f"{what} raised {told(error)}", "mend the function, then run again")
 
 
