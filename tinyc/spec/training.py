@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NotRequired, Self, TypedDict
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from tinyc.core.units import Bytes, Fraction, Seconds
 from tinyc.spec.augmentations import AUGMENTATIONS
 from tinyc.spec.contract import Pass
+from tinyc.spec.privacy import Promised
 
 TRAINING = "0.1.0"
 """What the same options train the same network to: in the key of every training, of features and of soft labels.
@@ -96,6 +98,20 @@ class TrainingKeys(BaseModel, frozen=True, extra="forbid"):
     weight_decay: WeightDecay = 0.0
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
+
+
+Store = TypedDict("Store", {
+    "key": str, "bytes": Bytes, "views": int, "views_reused": int, "teacher_train_accuracy": list[Fraction],
+})  # fmt: skip
+"""The stored soft labels: how many views were there already, and how often the teachers are right on each."""
+Trained = TypedDict("Trained", {
+    "objective": str, "epochs": int, "examples": int, "loss": list[float], "validation_accuracy": list[Fraction],
+    "best_validation_accuracy": NotRequired[Fraction | None], "best_epoch": NotRequired[int | None],
+    "teachers": NotRequired[list[str]], "store": NotRequired[Store],
+    "teacher_validation_accuracy": NotRequired[Fraction | None], "privacy": NotRequired[Promised],
+    "seconds": NotRequired[Seconds | None], "cached": NotRequired[bool],
+})  # fmt: skip
+"""What a training found out: by epoch, its best, and its teachers; `seconds` and `cached` of the source's alone."""
 
 
 class FitOptions(TrainingKeys, frozen=True, extra="forbid"):

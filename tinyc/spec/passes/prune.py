@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.units import Bytes, Fraction
 from tinyc.spec.budget import Budget
 from tinyc.spec.contract import Kind
 from tinyc.spec.effects import Effects, Made, Rule
+from tinyc.spec.facts import Rewritten
 from tinyc.spec.selection import Selection, refuse_amounts
-from tinyc.spec.training import FineTuned
+from tinyc.spec.training import FineTuned, Trained
 
 AMOUNTS = ("fraction", "budget", "sensitivity")
 OWN = {
@@ -18,6 +20,17 @@ OWN = {
     "magnitude": ("sparsity", "pattern", "sparsity_schedule"),
 }
 """The keys that one `how` has and the other does not."""
+Round = TypedDict("Round", {"params": int | None, "macs": int | None, "file": Bytes | None, "fine_tune": Trained})
+Pruned = TypedDict("Pruned", {
+    "how": str, "fine_tune": Trained, "importance": NotRequired[str | None], "scope": NotRequired[str],
+    "params_before": NotRequired[int], "params_after": NotRequired[int], "macs_before": NotRequired[int | None],
+    "macs_after": NotRequired[int | None], "macs_not_counted_of": NotRequired[list[str]],
+    "int8_bytes_before": NotRequired[Bytes | None], "int8_bytes_after": NotRequired[Bytes | None],
+    "groups": NotRequired[list[dict[str, Any]]], "rounds": NotRequired[list[Round]],
+    "budget": NotRequired[dict[str, Any]], "rewritten": NotRequired[list[Rewritten]], "notes": NotRequired[list[str]],
+    "pattern": NotRequired[str], "sparsity": NotRequired[dict[str, Fraction]],
+})  # fmt: skip
+"""What channels, heads or weights went; int8 bytes are estimated as `budget` says, MACs are those of one inference."""
 
 
 class Prune(FineTuned, frozen=True, extra="forbid"):
@@ -35,6 +48,7 @@ class Prune(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = Pruned
 
     use: Literal["prune"] = "prune"
     how: Literal["channels", "heads", "magnitude"] = Field(
