@@ -29,7 +29,12 @@ from tinyc.core.units import Unit
 Part = TypeVar("Part")
 
 Rewritten = TypedDict("Rewritten", {"layer": str, "what": str, "into": str, "difference": float | None})
-"""A layer that stands in another form now, and by how much that changed the network's outputs at most."""
+"""A layer that stands in another form now, such as a MultiHeadAttention in "Dense, Attention".
+
+`difference` is the largest absolute change of the network's outputs on the samples when all layers that were the same
+`what` were rewritten; None where there were no samples.
+"""
+Rewriting = TypedDict("Rewriting", {"rewritten": list[Rewritten]})
 
 
 def variants(kind: Any) -> Iterator[Any]:
@@ -99,11 +104,12 @@ def part(wanted: type[Part], facts: Mapping[str, Any], kind: Any) -> Part | None
         facts: as they are stored; None where they are of another type, as those of an older tinyc may be.
         kind: their declared type.
     """
-    table: Any = wanted
-    for each in variants(kind):
-        if keys(table).items() <= keys(each).items() and fits(facts, wanted):
-            return cast(Part, facts)
-        for key, declared in keys(each).items():
-            if wanted in variants(declared) and fits(facts.get(key), wanted):
-                return cast(Part, facts[key])
-    return None
+    if has(kind, wanted) and fits(facts, wanted):
+        return cast(Part, facts)
+    known = ((key, of) for each in variants(kind) for key, of in keys(each).items())
+    return next((facts[key] for key, of in known if has(of, wanted) and fits(facts.get(key), wanted)), None)
+
+
+def has(kind: Any, wanted: Any) -> bool:
+    """Say whether a declared type has all keys of another."""
+    return any(keys(wanted).items() <= keys(each).items() for each in variants(kind))

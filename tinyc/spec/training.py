@@ -100,18 +100,26 @@ class TrainingKeys(BaseModel, frozen=True, extra="forbid"):
     label_smoothing: LabelSmoothing = 0.0
 
 
-Store = TypedDict("Store", {
+Stored = TypedDict("Stored", {
     "key": str, "bytes": Bytes, "views": int, "views_reused": int, "teacher_train_accuracy": list[Fraction],
 })  # fmt: skip
 """The stored soft labels: how many views were there already, and how often the teachers are right on each."""
+TaughtBy = TypedDict("TaughtBy", {
+    "teachers": list[str], "store": Stored, "teacher_validation_accuracy": Fraction | None,
+}, total=False)  # fmt: skip
 Trained = TypedDict("Trained", {
     "objective": str, "epochs": int, "examples": int, "loss": list[float], "validation_accuracy": list[Fraction],
     "best_validation_accuracy": NotRequired[Fraction | None], "best_epoch": NotRequired[int | None],
-    "teachers": NotRequired[list[str]], "store": NotRequired[Store],
+    "teachers": NotRequired[list[str]], "store": NotRequired[Stored],
     "teacher_validation_accuracy": NotRequired[Fraction | None], "privacy": NotRequired[Promised],
-    "seconds": NotRequired[Seconds | None], "cached": NotRequired[bool],
 })  # fmt: skip
-"""What a training found out: by epoch, its best, and its teachers; `seconds` and `cached` of the source's alone."""
+"""What a training found out: by epoch, its best, and its teachers."""
+Timed = TypedDict("Timed", {"seconds": Seconds | None, "cached": bool})
+"""What the source's training took, None where nobody knows, and whether it was an earlier run's."""
+
+
+class SourceTrained(Timed, Trained):
+    """What the source's training found out."""
 
 
 class FitOptions(TrainingKeys, frozen=True, extra="forbid"):

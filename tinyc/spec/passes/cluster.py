@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NotRequired, Self, TypedDict
+from typing import ClassVar, Literal, Self, TypedDict
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
@@ -30,10 +30,10 @@ Searched = TypedDict("Searched", {
     "loss_expected": float, "loss_shared": float, "bytes": Bytes, "tried": list[Tried],
 })  # fmt: skip
 """The search for bits by layer: before, and with the values shared; losses in nats."""
-Clustered = TypedDict("Clustered", {
+ClusterFacts = TypedDict("ClusterFacts", {
     "per": str, "start": str, "table_bytes": Bytes, "dense_bytes": Bytes, "layers": list[Row],
-    "search": NotRequired[Searched], "notes": list[str], "fine_tune": Trained,
-})  # fmt: skip
+    "search": Searched, "notes": list[str], "fine_tune": Trained,
+}, total=False)  # fmt: skip
 """What shares values now; bytes are estimates of what `compact` will make of it."""
 
 
@@ -50,7 +50,7 @@ class Cluster(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Clustered
+    facts: ClassVar[type] = ClusterFacts
 
     use: Literal["cluster"] = "cluster"
     clusters: int | None = Field(None, ge=2, le=128, description="distinct values of each channel, or of each layer")

@@ -13,7 +13,7 @@ from tinyc.spec.effects import Effects, Made, Once, Place, Want
 Tensor = TypedDict("Tensor", {
     "layer": str, "op": str, "bits": int, "values": int, "table_per": str, "before_bytes": Bytes, "after_bytes": Bytes,
 })  # fmt: skip
-Compacted = TypedDict("Compacted", {
+CompactFacts = TypedDict("CompactFacts", {
     "tables": int, "why": NotRequired[str], "tensors": list[Tensor], "not_smaller_in_a_table": NotRequired[int],
     "file_bytes_before": Bytes, "stripped_bytes": Bytes, "file_bytes_after": Bytes,
     "arena_bytes_before": NotRequired[Bytes | None], "arena_bytes_after": NotRequired[Bytes | None],
@@ -35,7 +35,7 @@ class Compact(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "flat"
     gives: ClassVar[Kind] = "flat"
-    facts: ClassVar[type] = Compacted
+    facts: ClassVar[type] = CompactFacts
 
     use: Literal["compact"]
     bits_most: int = Field(7, ge=1, le=7, description="the widest index, in bits; a tensor of 2^bits values fits")

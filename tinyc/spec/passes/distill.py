@@ -17,7 +17,7 @@ from tinyc.spec.training import Epochs, LearningRate, Trained, TrainingKeys, War
 
 Start = TypedDict("Start", {
     "layers": list[int], "width": list[int], "vocabulary": list[int], "stream_energy": Fraction,
-    "embedding_energy": Fraction, "heads": list[list[int]], "inner": list[list[int]], "head_layers": list[str],
+    "embedding_energy": Fraction, "heads": list[list[int]], "inner": list[int], "head_layers": list[str],
 })  # fmt: skip
 """What a student's weights were sliced from; widths and sizes of the source, then of the student."""
 Features = TypedDict("Features", {
@@ -29,16 +29,15 @@ Imitated = TypedDict("Imitated", {
 })  # fmt: skip
 """The imitation of a teacher's insides; `distances` before and after by goal."""
 Hinted = TypedDict("Hinted", {"layers": list[dict[str, str]], "epochs": int, "loss": list[float]})
+Begun = TypedDict("Begun", {
+    "student": str, "student_options": dict[str, Any], "start": NotRequired[Start], "imitate": NotRequired[Imitated],
+    "hints": NotRequired[Hinted],
+})  # fmt: skip
+"""The student, and what it began its training with."""
 
 
-class Distilled(Trained):
-    """What a distillation found out: the student, what it began with, and its training."""
-
-    student: str
-    student_options: dict[str, Any]
-    start: NotRequired[Start]
-    imitate: NotRequired[Imitated]
-    hints: NotRequired[Hinted]
+class DistillFacts(Begun, Trained):
+    """What a distillation found out."""
 
 
 class Distill(TrainingKeys, Pass, frozen=True, extra="forbid"):
@@ -51,7 +50,7 @@ class Distill(TrainingKeys, Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Distilled
+    facts: ClassVar[type] = DistillFacts
 
     use: Literal["distill"] = "distill"
     student: Builder = Field(description="the small network: 'file.py:function' or { build = ..., option = value }")

@@ -27,7 +27,7 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 Vectors = TypedDict("Vectors", {"count": int, "split": str, "runtime": str})
 Written = TypedDict("Written", {"bytes": Bytes, "sha256": str})
-Exported = TypedDict("Exported", {
+ExportFacts = TypedDict("ExportFacts", {
     "written": str, "compared_under": list[str], "compared_examples": int, "bytes_before": Bytes, "bytes_after": Bytes,
     "bytes_saved": Bytes, "arena_bytes": Bytes | None, "test_vectors": Vectors | None, "files": dict[str, Written],
     "tables": dict[str, Bytes],
@@ -47,7 +47,7 @@ class Export(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "flat"
     gives: ClassVar[Kind] = "flat"
-    facts: ClassVar[type] = Exported
+    facts: ClassVar[type] = ExportFacts
 
     use: Literal["export"]
     formats: Annotated[tuple[Literal["tflite", "c", "hex"], ...], AfterValidator(distinct)] = Field(

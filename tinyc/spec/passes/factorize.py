@@ -13,13 +13,13 @@ from tinyc.spec.training import FineTuned, Trained
 
 AMOUNTS = ("rank", "energy", "params")
 
-Thin = TypedDict("Thin", {
+Split = TypedDict("Split", {
     "layer": str, "shape": str, "rank": int, "energy": Fraction, "params_before": int, "params_after": int,
     "relative_error": Fraction,
 })  # fmt: skip
 """One factorized layer; parameters are those of its kernel or table, without a bias."""
-Factorized = TypedDict("Factorized", {
-    "params_before": int, "params_after": int, "layers": list[Thin], "fine_tune": Trained,
+FactorizeFacts = TypedDict("FactorizeFacts", {
+    "params_before": int, "params_after": int, "layers": list[Split], "fine_tune": Trained,
 })  # fmt: skip
 
 
@@ -34,7 +34,7 @@ class Factorize(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Factorized
+    facts: ClassVar[type] = FactorizeFacts
 
     use: Literal["factorize"] = "factorize"
     rank: int | None = Field(None, ge=1, le=65536, description="width between the two layers, the same for each")

@@ -31,7 +31,7 @@ Round = TypedDict("Round", {
     "validation_accuracy": Fraction | None, "bytes_up": Bytes, "bytes_down": Bytes, "epsilon": float | None,
     "client_metrics": NotRequired[dict[str, Reported]],
 })  # fmt: skip
-Federated = TypedDict("Federated", {
+FederateFacts = TypedDict("FederateFacts", {
     "clients": NotRequired[int], "client_examples": NotRequired[dict[str, int]],
     "client_classes": NotRequired[dict[str, dict[str, int]]], "engine": NotRequired[str],
     "rounds": NotRequired[list[Round]], "stopped": NotRequired[str | None], "travels": NotRequired[dict[str, int]],
@@ -59,7 +59,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Federated
+    facts: ClassVar[type] = FederateFacts
 
     use: Literal["federate"] = "federate"
 

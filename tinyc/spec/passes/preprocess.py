@@ -17,7 +17,8 @@ Stream = TypedDict("Stream", {
     "sensor_bytes_per_second": Rate | None, "after_preprocessing_bytes_per_second": Rate | None,
 })  # fmt: skip
 """What the sensor makes, and what is left of it as one byte a value."""
-Preprocessed = TypedDict("Preprocessed", {
+Streamed = TypedDict("Streamed", {"stream": Stream}, total=False)
+PreprocessFacts = TypedDict("PreprocessFacts", {
     "steps": list[dict[str, Any]], "fitted_on": dict[str, Any], "shape": dict[str, list[int]], "layers": list[str],
     "stream": NotRequired[Stream],
 })  # fmt: skip
@@ -35,7 +36,7 @@ class Preprocess(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Preprocessed
+    facts: ClassVar[type] = PreprocessFacts
 
     use: Literal["preprocess"] = "preprocess"
     steps: tuple[Step, ...] = Field(

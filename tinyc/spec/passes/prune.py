@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, NotRequired, Self, TypedDict
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -21,15 +21,15 @@ OWN = {
 }
 """The keys that one `how` has and the other does not."""
 Round = TypedDict("Round", {"params": int | None, "macs": int | None, "file": Bytes | None, "fine_tune": Trained})
-Pruned = TypedDict("Pruned", {
-    "how": str, "fine_tune": Trained, "importance": NotRequired[str | None], "scope": NotRequired[str],
-    "params_before": NotRequired[int], "params_after": NotRequired[int], "macs_before": NotRequired[int | None],
-    "macs_after": NotRequired[int | None], "macs_not_counted_of": NotRequired[list[str]],
-    "int8_bytes_before": NotRequired[Bytes | None], "int8_bytes_after": NotRequired[Bytes | None],
-    "groups": NotRequired[list[dict[str, Any]]], "rounds": NotRequired[list[Round]],
-    "budget": NotRequired[dict[str, Any]], "rewritten": NotRequired[list[Rewritten]], "notes": NotRequired[list[str]],
-    "pattern": NotRequired[str], "sparsity": NotRequired[dict[str, Fraction]],
-})  # fmt: skip
+PruneFacts = TypedDict("PruneFacts", {
+    "how": str, "fine_tune": Trained, "importance": str | None, "scope": str,
+    "params_before": int, "params_after": int, "macs_before": int | None,
+    "macs_after": int | None, "macs_not_counted_of": list[str],
+    "int8_bytes_before": Bytes | None, "int8_bytes_after": Bytes | None,
+    "groups": list[dict[str, Any]], "rounds": list[Round],
+    "budget": dict[str, Any], "rewritten": list[Rewritten], "notes": list[str],
+    "pattern": str, "sparsity": dict[str, Fraction],
+}, total=False)  # fmt: skip
 """What channels, heads or weights went; int8 bytes are estimated as `budget` says, MACs are those of one inference."""
 
 
@@ -48,7 +48,7 @@ class Prune(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Pruned
+    facts: ClassVar[type] = PruneFacts
 
     use: Literal["prune"] = "prune"
     how: Literal["channels", "heads", "magnitude"] = Field(

@@ -17,11 +17,11 @@ Spelt = TypedDict("Spelt", {
     "unknown_after_fraction": Fraction | None, "tokens_a_sentence_after": float | None, "sentences_cut_after": int,
 })  # fmt: skip
 """How the sentences of one split are spelled."""
-Trimmed = TypedDict("Trimmed", {
+TrimFacts = TypedDict("TrimFacts", {
     "pieces_before": int, "pieces_after": int, "params_before": int, "params_after": int, "params_saved": int,
     "training_coverage": Fraction | None, "training": Spelt, "validation": Spelt, "source_accuracy": Fraction | None,
     "source_accuracy_on_trimmed": Fraction | None,
-})  # fmt: skip
+}, total=False)  # fmt: skip
 """What went, and what the source makes of sentences in the pieces that stay."""
 
 
@@ -35,7 +35,7 @@ class TrimVocabulary(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
-    facts: ClassVar[type] = Trimmed
+    facts: ClassVar[type] = TrimFacts
 
     use: Literal["trim_vocabulary"] = "trim_vocabulary"
     coverage: float | None = Field(None, gt=0, le=1, description="share of the training tokens whose piece stays")
