@@ -30,8 +30,8 @@ def test_exact_forms_are_equal(masked, options):
     before = [weight.copy() for weight in model.get_weights()]
     new, done = in_blocks(model, ids(), "prune")
     assert np.abs(outputs(new) - outputs(model)).max() < 1e-5
-    assert {each.what: each.into for each in done} == EXACT
-    assert all(each.difference is not None and each.difference < 1e-5 for each in done)
+    assert {each["what"]: each["into"] for each in done} == EXACT
+    assert all(each["difference"] is not None and each["difference"] < 1e-5 for each in done)
     assert not {type(layer).__name__ for layer in new.layers} & set(EXACT)
     assert [type(layer).__module__ for layer in new.layers if layer.name == "attention0"] == ["tinyc.network.blocks"]
     assert {"attention0_query", "attention0_output", "inner0", "inner0_gelu", "again0"} <= {
@@ -58,9 +58,9 @@ def test_gelu_is_close_and_its_difference_is_told(form):
         new, done = legal(model, ids(), form)
         exact, _ = in_blocks(model, None, "lowering")
         difference = np.abs(outputs(new) - outputs(exact)).max()
-        bent = [each for each in done if each.into == f"Gelu of {form}"]
+        bent = [each for each in done if each["into"] == f"Gelu of {form}"]
         assert len(bent) == (4 if model.name == "own" else 2)
-        assert {each.difference for each in bent} == {float(difference)}
+        assert {each["difference"] for each in bent} == {float(difference)}
         assert 1e-6 < difference < (0.02 if form == "tanh" else 0.5)
         assert {layer.form for layer in new.layers if type(layer).__name__ == "Gelu"} == {form}
 
@@ -70,7 +70,7 @@ def test_a_legal_network_is_given_back():
         assert legal(model, None) == (model, ())
     new, done = legal(own())
     assert legal(new) == (new, ())
-    assert {each.difference for each in done} == {None}
+    assert {each["difference"] for each in done} == {None}
 
 
 def refused(build):

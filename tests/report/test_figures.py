@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import replace
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pytest
 from PIL import Image
 from support import example
 
-from tinyc.core.units import Unit
+from tinyc.core.units import Bytes, Decibels, Fraction, Points, Rate, Seconds, Unit
 from tinyc.report import chart, facts, figures, samples, tables
 from tinyc.spec.bounds import Measured
 from tinyc.tasks.classification.metrics import softmax
@@ -65,17 +65,43 @@ def test_verdicts() -> None:
     assert figures.verdict(replace(base, targets=example.TARGETS, met=False)) == "target missed: arena, flash"
 
 
-def test_facts_are_spelled_by_their_names() -> None:
+Row = TypedDict("Row", {"a": float, "b": str})
+Layer = TypedDict("Layer", {"bits": int, "bytes": Bytes})
+Deep = TypedDict("Deep", {"held": Bytes, "shares": dict[str, Fraction]})
+Told = TypedDict("Told", {
+    "held": Bytes, "took": Seconds, "right": NotRequired[Fraction | None], "noise": Decibels, "flow": Rate | None,
+    "lost": list[Points], "deep": Deep, "made": str | Deep, "rows": list[Row], "layers": dict[str, Layer],
+    "shares": dict[str, Fraction], "soft_labels_bytes": int, "seconds": float, "accuracy": float,
+})  # fmt: skip
+
+
+def test_facts_are_spelled_by_their_declared_units() -> None:
     found = facts.spelled({
-        "soft_labels_bytes": 2048, "file_bytes_before": 3072, "seconds": 75, "validation_accuracy": 0.5,
-        "agreed": True, "none": None,
+        "held": 2048, "took": 75, "right": 0.5, "noise": 12.34, "flow": 32000, "lost": [0.01, -0.02],
+        "deep": {"held": 3072, "shares": {"stem": 0.25}}, "made": {"held": 1, "shares": {}},
+    }, Told)  # fmt: skip
+    assert dict(found.single.rows) == {
+        "held": "2.0 KiB", "took": "1 min 15 s", "right": "50.00 %", "noise": "12.3 dB", "flow": "31.2 KiB/s",
+        "lost": "1.00 pp, -2.00 pp", "deep.held": "3.0 KiB", "deep.shares.stem": "25.00 %", "made.held": "1 B",
+        "made.shares": "none",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [None, dict, Told, (dict, Told)])
+def test_no_name_of_a_key_makes_a_unit(kind: Any) -> None:
+    named = {"soft_labels_bytes": 2048, "seconds": 75, "accuracy": 0.5, "agreed": True, "none": None}
+    assert facts.spelled(named, kind).single.rows == (
+        ("soft_labels_bytes", "2,048"), ("seconds", "75"), ("accuracy", "0.5"), ("agreed", "yes"), ("none", "-"),
+    )  # fmt: skip
+
+
+def test_facts_of_any_shape_are_spelled() -> None:
+    found = facts.spelled({
         "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
         "classes": dict.fromkeys("abcdefg", 4),
     })  # fmt: skip
     assert dict(found.single.rows) == {
-        "soft_labels_bytes": "2.0 KiB", "file_bytes_before": "3.0 KiB", "seconds": "1 min 15 s",
-        "validation_accuracy": "50.00 %", "agreed": "yes",
-        "none": "-", "deep.er.n": "1,234,567", "empty": "none",
+        "deep.er.n": "1,234,567", "empty": "none",
         "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
     }  # fmt: skip
     (name, cells), (other, classes) = found.tables
@@ -90,11 +116,12 @@ def test_facts_are_spelled_by_their_names() -> None:
 def test_facts_of_the_same_kind_by_name_are_a_table() -> None:
     found = facts.spelled({
         "layers": {"stem": {"bits": 4, "bytes": 2048}, "logits": {"bits": 7, "bytes": 1}}, "one": {"a": {"bits": 4}},
-        "unlike": {"a": {"bits": 4}, "b": {"loss": 0.5}},
-    })  # fmt: skip
+        "unlike": {"a": {"bits": 4}, "b": {"loss": 0.5}}, "shares": dict.fromkeys("abcdefg", 0.5),
+    }, Told)  # fmt: skip
     assert found.tables == (
         ("layers", facts.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),
                                frozenset({1, 2}))),
+        ("shares", facts.Cells(("of", "shares"), tuple((each, "50.00 %") for each in "abcdefg"), frozenset({1}))),
     )  # fmt: skip
     assert dict(found.single.rows) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from support import example
 
+from tinyc.core import units
 from tinyc.report import html, lines, markdown, notes, write
 from tinyc.report.plain import plain
 from tinyc.report.record import Report
@@ -16,7 +17,8 @@ from tinyc.report.record import Report
 
 def sensed(recordings: int | None = 38, **facts: float) -> Report:
     known = {"sensor_bytes_per_second": 600.0, "sent_bytes_per_second": 0.78125, "recordings": recordings}
-    steps = (replace(example.STEPS[0], use="preprocess", facts={"stream": facts}), *example.STEPS[1:])
+    stream = {"sensor_bytes_per_second": 600.0, **facts}
+    steps = (replace(example.STEPS[0], use="preprocess", facts={"stream": stream}), *example.STEPS[1:])
     return replace(
         example.REPORT, source=replace(example.SOURCE, **known), final=replace(example.EXPORTED, **known), steps=steps
     )
@@ -77,7 +79,7 @@ def test_the_report_reads_back_with_and_without_the_new_figures() -> None:
     ("value", "shown"), [(None, "-"), (0.78125, "0.781 B/s"), (50, "50 B/s"), (600, "600 B/s"), (32000, "31.2 KiB/s")]
 )
 def test_rates(value: float | None, shown: str) -> None:
-    assert notes.rate(value) == shown
+    assert units.show(value, "bytes/s") == shown
 
 
 def test_every_page_says_what_one_scale_costs_and_which_firmware_goes_wrong() -> None:
@@ -105,5 +107,5 @@ def test_every_page_says_what_one_scale_costs_and_which_firmware_goes_wrong() ->
 
 @pytest.mark.parametrize("facts", [{"per_channel_dense": True}, {"per_channel_dense": {"layers": 3}}])
 def test_facts_of_another_shape_say_nothing(facts: dict[str, Any]) -> None:
-    steps = (replace(example.STEPS[0], facts=facts), *example.STEPS[1:])
+    steps = (*example.STEPS[:2], replace(example.STEPS[2], facts=facts), *example.STEPS[3:])
     assert notes.notes(replace(example.REPORT, steps=steps)) == ()

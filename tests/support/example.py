@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from tinyc.core.units import Bytes, Fraction, Seconds
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report.record import Artifact, Report, SourceTime, StepRecord, difference
@@ -80,6 +81,15 @@ def step(index: int, use: str, before: Ledger, after: Ledger, seconds: float, **
     )  # fmt: skip
 
 
+Epoch = TypedDict("Epoch", {"epoch": int, "loss": float, "validation_accuracy": Fraction})
+FACTS: dict[str, type] = {
+    "distill": TypedDict("Distilled", {
+        "epochs": list[Epoch], "teachers": list[str], "views": int, "soft_labels_bytes": Bytes,
+        "soft_labels_seconds": Seconds,
+    }),
+    "export": TypedDict("Exported", {"stripped_bytes": Bytes, "base_address": str}),
+}  # fmt: skip
+"""The declared facts of its passes, which are not quite those of tinyc's own."""
 STEPS = (
     step(1, "distill", SOURCE, DISTILLED, 254.2, cached=True,
          checks=(judged("accuracy_drop", "<= 2 pp", -0.0175, 0.0078),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.state import Flat
-from tinyc.spec.passes.export import Export, address
+from tinyc.spec.passes.export import Export, ExportFacts, address
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import quantize
 from tinyc.tflite.run import runtimes
@@ -51,7 +52,7 @@ def export(options: Export, state: Flat, context: Context) -> Outcome:
     final = replace(state, content=written.content, tables={**tables, **tokenizer.tables, **front.tables})
     files = {**artifact_files(options, final, drawn, run), **tokenizer.files, **front.files}
     skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
-    told = {**facts(options, state, written, files, split, run), "tables": dict(final.tables)}
+    told = facts(options, state, written, files, split, run, final.tables)
     return Outcome(final, told, files, skipped)
 
 
@@ -151,8 +152,14 @@ def hex_file(options: Export, content: bytes) -> bytes:
 
 
 def facts(
-    options: Export, state: Flat, written: Written, files: dict[str, bytes], split: str, run: Run | None
-) -> dict[str, Any]:
+    options: Export,
+    state: Flat,
+    written: Written,
+    files: dict[str, bytes],
+    split: str,
+    run: Run | None,
+    tables: Mapping[str, int],
+) -> ExportFacts:
     """State what was written, and what the stripping saved."""
     vectors = min(options.vectors, len(run.raw)) if run and "c" in options.formats else 0
     return {
@@ -167,4 +174,5 @@ def facts(
         "files": {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()
         },
+        "tables": dict(tables),
     }

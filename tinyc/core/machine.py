@@ -6,7 +6,13 @@ import os
 import platform
 import resource
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
+
+from tinyc.core.units import Bytes
+
+Machine = TypedDict("Machine", {
+    "system": str, "processor": str, "cores": int, "memory_bytes": Bytes, "python": str, "peak_bytes": Bytes,
+})  # fmt: skip
 
 
 def cores() -> int:
@@ -14,7 +20,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def describe() -> dict[str, Any]:
+def describe() -> Machine:
     """The machine as a reader must know it to judge the seconds."""
     return {
         "system": platform.platform(terse=True),

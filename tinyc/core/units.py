@@ -7,9 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
 
-Unit = Literal["bytes", "count", "fraction", "pp", "seconds"]
+Unit = Literal["bytes", "bytes/s", "count", "dB", "fraction", "pp", "seconds"]
+Bytes = Annotated[int, "bytes"]
+Rate = Annotated[float, "bytes/s"]
+Decibels = Annotated[float, "dB"]
+Fraction = Annotated[float, "fraction"]
+Points = Annotated[float, "pp"]
+Seconds = Annotated[float, "seconds"]
 
 BYTES = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2, "GB": 1000**3, "GiB": 1024**3}
 COUNTS = {"": 1, "k": 1000, "K": 1000, "M": 1_000_000, "G": 1_000_000_000}
@@ -47,15 +54,7 @@ def parse(text: str, unit: Unit) -> float:
 
 def show(value: float | None, unit: Unit) -> str:
     """Write a measured value for people; what was not measured is a dash."""
-    if value is None:
-        return "-"
-    if unit == "bytes":
-        return show_bytes(value)
-    if unit == "count":
-        return show_count(value)
-    if unit == "seconds":
-        return show_seconds(value)
-    return f"{value * 100:.2f} {'pp' if unit == 'pp' else '%'}"
+    return "-" if value is None else SHOWN[unit](value)
 
 
 def show_bytes(value: float) -> str:
@@ -84,3 +83,19 @@ def show_seconds(value: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def show_rate(value: float) -> str:
+    """Write bytes a second; below a hundred with three digits, since a decision need not come every second."""
+    return f"{value:.3g} B/s" if value < 100 else f"{show_bytes(value)}/s"
+
+
+SHOWN: Mapping[Unit, Callable[[float], str]] = {
+    "bytes": show_bytes,
+    "bytes/s": show_rate,
+    "count": show_count,
+    "dB": "{:.1f} dB".format,
+    "fraction": lambda value: f"{value * 100:.2f} %",
+    "pp": lambda value: f"{value * 100:.2f} pp",
+    "seconds": show_seconds,
+}

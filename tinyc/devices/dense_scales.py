@@ -9,8 +9,9 @@ other outputs under emulation.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from tinyc.spec.passes.quantize import Scaled
 from tinyc.tflite.read.description import Description, Op
 
 Verdict = Literal["right", "refused", "wrong"]
@@ -81,7 +82,7 @@ def sentence(found: tuple[str, ...]) -> str:
     return f"FULLY_CONNECTED with a scale for each output ({', '.join(found[:LAYERS_NAMED])}{rest}): {warning()}"
 
 
-def facts(described: Description) -> dict[str, Any]:
+def facts(described: Description) -> Scaled:
     """State such layers for the report, under the key that it reads them by; empty where there are none."""
     found = layers(described)
     return {"per_channel_dense": {"layers": list(found), "runtimes": warning()}} if found else {}

@@ -11,7 +11,7 @@ from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
 from tinyc.spec.answers import SEALED
 from tinyc.spec.federation import FederationOptions
-from tinyc.spec.passes.federate import Federate
+from tinyc.spec.passes.federate import Federate, FederateFacts
 
 
 def federate(options: Federate, state: Net, context: Context) -> Outcome:
@@ -36,9 +36,9 @@ def federate(options: Federate, state: Net, context: Context) -> Outcome:
     return Outcome(made, {**clients.facts, **finished.facts, **facts(options, finished.facts)}, skipped=skipped)
 
 
-def facts(options: Federate, found: dict[str, Any]) -> dict[str, Any]:
+def facts(options: Federate, found: dict[str, Any]) -> FederateFacts:
     """Say how it was trained, and how accurate each client's own network is where they differ."""
-    said: dict[str, Any] = {
+    said: FederateFacts = {
         "strategy": options.strategy,
         "partition": None if options.engine == "deployment" else options.partition,
         "batchnorm": options.batchnorm,

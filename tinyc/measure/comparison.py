@@ -17,6 +17,7 @@ from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
 from tinyc.devices import dense_scales
 from tinyc.network.state import Flat
+from tinyc.spec.passes.verify import Compared, Difference, NoNumbers, Ran
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import Description, Op, describe
 from tinyc.tflite.run import runtimes, states
@@ -46,7 +47,7 @@ def pairings() -> tuple[Pairing, Pairing]:
     return Pairing("tflm", "reference", 0 if exact else 1), Pairing("fast", "reference", 1)
 
 
-def compare_runtimes(flat: Flat, dataset: Dataset, pool: Pool, shown: Progress | None = None) -> dict[str, Any]:
+def compare_runtimes(flat: Flat, dataset: Dataset, pool: Pool, shown: Progress | None = None) -> Compared:
     """Run an artifact over the whole test split under every runtime that is installed here.
 
     Returns:
@@ -74,7 +75,7 @@ def compare(
     where: str = "the artifact",
     shown: Progress | None = None,
     sequence: bool = False,
-) -> dict[str, Any]:
+) -> Compared:
     """Run a .tflite over examples under every runtime; without labels the accuracies are None.
 
     In a `sequence` each runtime starts once and carries its state through the examples, in their order.
@@ -155,7 +156,7 @@ def firmware(described: Description) -> list[str]:
     return [said] if said else []
 
 
-def summary(run: Run | None, labels: NDArray[np.int64] | None) -> dict[str, Any] | None:
+def summary(run: Run | None, labels: NDArray[np.int64] | None) -> Ran | None:
     """One runtime's part in the comparison; None where it is not installed."""
     if run is None:
         return None
@@ -203,18 +204,22 @@ def top1(left: Run, right: Run) -> int | None:
 
 def difference(
     pair: Pairing, runs: dict[Runtime, Run], part: Callable[[Pairing, NDArray[Any]], Op | None]
-) -> dict[str, Any]:
+) -> Difference:
     """Count where two runtimes differ; where by more than is allowed, `part` finds the first operator on examples."""
-    table: dict[str, Any] = {"left": pair.left, "right": pair.right, "allowed_steps": pair.allowed}
     if pair.left not in runs or pair.right not in runs:
-        unmeasured = ("examples", "first_example", "identical", "max_steps", "top1", "no_numbers", "first_op")
-        return table | dict.fromkeys(unmeasured)
+        return {
+            "left": pair.left, "right": pair.right, "allowed_steps": pair.allowed, "examples": None,
+            "first_example": None, "identical": None, "max_steps": None, "top1": None, "no_numbers": None,
+            "first_op": None,
+        }  # fmt: skip
     left, right = (runs[each].raw.reshape(len(runs[each].raw), -1) for each in (pair.left, pair.right))
     steps, odd = steps_apart(left, right).max(axis=1, initial=0), unlike(left, right).any(axis=1)
     apart, beyond = np.flatnonzero(odd | (steps > 0)), np.flatnonzero(odd | (steps > pair.allowed))
     op = part(pair, beyond) if len(beyond) else None
     return {
-        **table,
+        "left": pair.left,
+        "right": pair.right,
+        "allowed_steps": pair.allowed,
         "examples": len(apart),
         "first_example": int(apart[0]) if len(apart) else None,
         "identical": identical(left, right),
@@ -231,7 +236,7 @@ def no_numbers(raw: NDArray[Any]) -> dict[str, int]:
     return {"NaN": int((found == 1).any(axis=1).sum()), "infinity": int((found > 1).any(axis=1).sum())}
 
 
-def disagreement(found: dict[str, Any], examples: int) -> str | None:
+def disagreement(found: Difference, examples: int) -> str | None:
     """Say why one pair of runtimes does not agree; None where it does.
 
     TFLM must equal the reference kernels; where the operator is known from which on they part, one step in one example
@@ -239,44 +244,46 @@ def disagreement(found: dict[str, Any], examples: int) -> str | None:
     operator, and steps add up over operators: beyond one step it is enough that the operator is known. No rounding
     makes a NaN or an infinity.
     """
-    if found["max_steps"] is None:
+    steps, apart, odd = found["max_steps"], found["examples"], found["no_numbers"]
+    if steps is None or apart is None or odd is None:
         return f"{named(found)}: unmeasured, since one of them is not installed here"
-    is_rounding = found["max_steps"] <= 1 and found["examples"] <= RARE * examples
-    if not found["no_numbers"]["examples"] and (
-        found["max_steps"] <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding))
+    is_rounding = steps <= 1 and apart <= RARE * examples
+    if not odd["examples"] and (
+        steps <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding))
     ):
         return None
     return "; ".join(remarks(found))
 
 
-def remarks(found: dict[str, Any]) -> list[str]:
+def remarks(found: Difference) -> list[str]:
     """Say where a pair parts by more than is allowed, and which outputs are no numbers."""
-    if found["max_steps"] is None:
+    steps, odd = found["max_steps"], found["no_numbers"]
+    if steps is None or odd is None:
         return []
-    said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found)) else []
-    if found["max_steps"] > found["allowed_steps"] or found["no_numbers"]["examples"]:
+    said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found, odd)) else []
+    if steps > found["allowed_steps"] or odd["examples"]:
         said.append(f"{named(found)}: {parted(found)}")
     return said
 
 
-def parted(found: dict[str, Any]) -> str:
+def parted(found: Difference) -> str:
     """Say in how many examples a pair differs, by how much, and from which operator on."""
     place = f"first after {found['first_op']['where']}" if found["first_op"] else "after no operator of its own"
     return f"{found['examples']} examples differ, by up to {found['max_steps']} steps, {place}"
 
 
-def spelled_no_numbers(found: dict[str, Any]) -> str:
+def spelled_no_numbers(found: Difference, odd: NoNumbers) -> str:
     """Write "NaN in 3 examples under tflm, in 0 under reference"; empty where all outputs are finite numbers."""
-    left, right, odd = (found["no_numbers"][key] for key in ("left", "right", "examples"))
+    left, right = odd["left"], odd["right"]
     said = [
         f"{kind} in {left[kind]} examples under {found['left']}, in {right[kind]} under {found['right']}"
         for kind in left
         if left[kind] or right[kind]
     ]
-    if said and odd and left == right:
+    if said and odd["examples"] and left == right:
         said.append("in other places")
     return ", ".join(said)
 
 
-def named(found: dict[str, Any]) -> str:
+def named(found: Difference) -> str:
     return f"{found['left']} against {found['right']}"

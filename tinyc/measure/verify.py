@@ -14,4 +14,4 @@ def verify(_options: Verify, state: Flat, context: Context) -> Outcome:
         UserError: TFLM lacks an operator, or the file is damaged.
         MachineError: a worker process was ended or hung.
     """
-    return Outcome(state, facts=dict(context.compare(state)))
+    return Outcome(state, facts=context.compare(state))

@@ -15,6 +15,7 @@ from tinyc.core.progress import Progress
 from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Flat, Net, State
 from tinyc.spec.contract import Pass
+from tinyc.spec.passes.verify import Compared
 
 
 @dataclass(frozen=True)
@@ -73,5 +74,5 @@ class Context:
     progress: Progress
     scratch: Path
     rehearse: Literal["lower", "upper"] | None
-    compare: Callable[[Flat], Mapping[str, Any]]
+    compare: Callable[[Flat], Compared]
     spec: str = ""

@@ -19,7 +19,7 @@ from tinyc.network.contract import Context, Outcome
 from tinyc.network.grafting import with_front
 from tinyc.network.signal_layers import FRONT, folded, undone
 from tinyc.network.state import Net
-from tinyc.spec.passes.preprocess import Preprocess
+from tinyc.spec.passes.preprocess import Preprocess, PreprocessFacts, Streamed
 from tinyc.spec.signal_steps import Denoise, split
 
 CHUNK = 1024
@@ -47,7 +47,7 @@ def preprocess(options: Preprocess, state: Net, context: Context) -> Outcome:
     reduced = (*shape[:-1], linear.mix.shape[1])
     model = with_front(state.model, shape, linear, undone(operations, task.input_shape[-1]))
     given = replace(state.with_model(model), task=replace(task, front=front, input_shape=shape))
-    facts = {
+    facts: PreprocessFacts = {
         "steps": [{**step.model_dump(mode="json", exclude_none=True, exclude_unset=True), **each.facts,
                    "runs": "before the network, as C" if index < before else "in the network"}
                   for index, (step, each) in enumerate(zip(options.steps, found, strict=True))],
@@ -59,7 +59,7 @@ def preprocess(options: Preprocess, state: Net, context: Context) -> Outcome:
     return Outcome(given, facts)
 
 
-def stream(options: Preprocess, task: Task, reduced: tuple[int, ...]) -> dict[str, Any]:
+def stream(options: Preprocess, task: Task, reduced: tuple[int, ...]) -> Streamed:
     """Say what the sensor makes, and what is left of it as one byte a value; None where no rate is known.
 
     The samples of windows that overlap count once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from tinyc.quantization.int8_facts import calibration_notes, describe, per_chann
 from tinyc.quantization.lowering import lowered_as_asked
 from tinyc.quantization.rewrite import legal
 from tinyc.quantization.weights import Ready
-from tinyc.spec.passes.quantize import Quantize
+from tinyc.spec.passes.quantize import Quantize, QuantizeFacts
 from tinyc.tflite.read import flatbuffer
 
 
@@ -46,7 +46,7 @@ def quantize(options: Quantize, state: Net, context: Context) -> Outcome:
     model, trained, skipped = trained_where_asked(options, ready.model, samples, state, context)
     lowered = lowered_as_asked(options, model, samples, ready, state.task, context)
     described = flatbuffer.describe(lowered.content)
-    facts = {
+    facts: QuantizeFacts = {
         "how": options.how,
         "calibrate": options.calibrate,
         "calibration": class_counts(drawn.y[: options.calibration], state.task.classes),
@@ -59,7 +59,7 @@ def quantize(options: Quantize, state: Net, context: Context) -> Outcome:
         **trained,
     }
     if rewritten:
-        facts["rewritten"] = [asdict(each) for each in rewritten]
+        facts["rewritten"] = list(rewritten)
     is_asked = "calibration" in options.model_fields_set
     taken = calibration_notes(options.calibration, is_asked, len(drawn), len(context.data.train))
     if pulled:

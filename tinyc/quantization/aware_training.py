@@ -14,11 +14,11 @@ from tinyc.network.state import Net
 from tinyc.quantization import fake_quant, fixed_ranges, qat, untrained
 from tinyc.quantization.qat import Aware
 from tinyc.quantization.start import start
-from tinyc.spec.passes.quantize import Quantize
+from tinyc.spec.passes.quantize import Quantize, QuantizeFacts
 from tinyc.spec.training import fit_options
 from tinyc.training import fine_tuning
 
-Trained = tuple[Any, dict[str, Any], tuple[Skipped, ...]]
+Trained = tuple[Any, QuantizeFacts, tuple[Skipped, ...]]
 """The network to convert, facts, and the layers that were left alone."""
 
 
@@ -50,7 +50,7 @@ def trained_where_asked(options: Quantize, model: Any, samples: NDArray[Any], st
 
 def train(
     options: Quantize, aware: Aware, model: Any, samples: NDArray[Any], task: Task, context: Context
-) -> dict[str, Any]:
+) -> QuantizeFacts:
     """Train a network in wrappers on, keeping its zeros and tables; gives facts on its start and its course."""
     begun = begin(options, aware, model, samples, task, context)
     keep = keep_structure(aware.model)
@@ -60,9 +60,9 @@ def train(
 
 def begin(
     options: Quantize, aware: Aware, model: Any, samples: NDArray[Any], task: Task, context: Context
-) -> dict[str, Any]:
+) -> QuantizeFacts:
     """Say what the training begins with: what wrapping kept, and how accurate that is beside PTQ."""
-    facts: dict[str, Any] = {"parity": aware.parity.to_json()}
+    facts: QuantizeFacts = {"parity": aware.parity.to_json()}
     if context.rehearse is not None:
         return facts
     found = start(aware.model, model, samples, options.per_channel, task, context)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from tinyc.core import progress
 from tinyc.core.errors import UserError
@@ -12,7 +11,7 @@ from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.selectors import matches
 from tinyc.network.state import Flat
-from tinyc.spec.passes.compact import Compact
+from tinyc.spec.passes.compact import Compact, CompactFacts, Tensor
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.operators import TABLE_DECODER
 from tinyc.tflite.run.pool import Pool
@@ -85,7 +84,7 @@ def layers_left_out(options: Compact, content: bytes) -> set[str]:
     return (everything - wanted).union(*(named(each, "skip") for each in options.skip))
 
 
-def nothing(options: Compact, state: Flat, stripped: bytes, found: Sequence[Gain]) -> dict[str, Any]:
+def nothing(options: Compact, state: Flat, stripped: bytes, found: Sequence[Gain]) -> CompactFacts:
     """Say why the artifact stays as it is."""
     return {
         "tables": 0,
@@ -112,7 +111,7 @@ def why(options: Compact, content: bytes, found: Sequence[Gain]) -> str:
     return "the tables that would pay were left out by `only`, `skip` or the proof, or save less than they add"
 
 
-def facts(state: Flat, stripped: bytes, proved: Proved, found: Sequence[Gain], examples: int) -> dict[str, Any]:
+def facts(state: Flat, stripped: bytes, proved: Proved, found: Sequence[Gain], examples: int) -> CompactFacts:
     """State what each table saves, and what it costs: arena, and every interpreter but one."""
     return {
         "tables": len(proved.kept),
@@ -140,7 +139,7 @@ def halved_layers(content: bytes) -> list[str]:
     return [op.layer or f"op {op.index}" for op in described.ops if four & set(op.inputs)]
 
 
-def record(gain: Gain) -> dict[str, Any]:
+def record(gain: Gain) -> Tensor:
     """One tensor's row in the report."""
     return {
         "layer": gain.layer,

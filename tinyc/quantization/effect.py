@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,12 @@ from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.quantization.int8_facts import per_channel_notes
+from tinyc.spec.passes.quantize import Change, Effect
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.training.predict import predictor
 from tinyc.training.probe import EXAMPLES
-
-
-@dataclass(frozen=True)
-class Effect:
-    """How an artifact does on some examples; None where no interpreter is installed.
-
-    Attributes:
-        accuracy: a fraction.
-        output_error: root mean square of the outputs' distance from the float network's, as a fraction of theirs.
-    """
-
-    accuracy: float | None
-    output_error: float | None
 
 
 class Gauge:
@@ -49,9 +36,9 @@ class Gauge:
         """Run an artifact and compare its outputs with the network's."""
         given = self.outputs(content)
         if given is None:
-            return Effect(None, None)
+            return {"accuracy": None, "output_error": None}
         error = float(np.sqrt(np.mean((given - self.wanted) ** 2) / max(float(np.mean(self.wanted**2)), 1e-30)))
-        return Effect(round(float(self.right(given).mean()), 6), round(error, 6))
+        return {"accuracy": round(float(self.right(given).mean()), 6), "output_error": round(error, 6)}
 
     def outputs(self, content: bytes) -> NDArray[np.float32] | None:
         """Run an artifact: under the fast kernels, or under TFLM where those are known to be wrong; None without it."""
@@ -66,11 +53,11 @@ class Gauge:
         found: NDArray[np.bool_] = outputs.argmax(-1) == self.y
         return found
 
-    def compare(self, before: bytes, after: bytes) -> dict[str, Any]:
+    def compare(self, before: bytes, after: bytes) -> Change:
         """State the effect of a change."""
         return {
-            "before": asdict(self.measure(before)),
-            "after": asdict(self.measure(after)),
+            "before": self.measure(before),
+            "after": self.measure(after),
             "examples": len(self.y),
             "split": self.split,
         }

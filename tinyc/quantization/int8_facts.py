@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from tinyc.quantization.calibration import Ranges
+from tinyc.spec.passes.quantize import Clipped, QuantizeFacts
 from tinyc.tflite.read import flatbuffer
 from tinyc.tflite.read.description import Tensor
 from tinyc.tflite.read.quantization import zero_point
 from tinyc.tflite.write.integer import float_tensors, zero_weights
 
 
-def clipped(ranges: Ranges) -> dict[str, Any]:
+def clipped(ranges: Ranges) -> Clipped:
     """Count the activations whose range was clipped, and name the one that lost most of it."""
-    facts: dict[str, Any] = {"activations": len(ranges), "clipped": sum(each.left < 1 for each in ranges)}
+    facts: Clipped = {"activations": len(ranges), "clipped": sum(each.left < 1 for each in ranges)}
     if facts["clipped"]:
         most = min(ranges, key=lambda each: each.left)
         facts["largest"] = {
@@ -64,7 +65,7 @@ def per_channel_notes(content: bytes) -> list[str]:
     ]
 
 
-def describe(content: bytes) -> dict[str, Any]:
+def describe(content: bytes) -> QuantizeFacts:
     """State what the artifact takes and gives, and which operators it is made of."""
     described = flatbuffer.describe(content)
     return {
@@ -82,7 +83,7 @@ def side(tensor: Tensor) -> dict[str, Any]:
     return {"scale": tensor.scales[0], "zero_point": zero_point(tensor)}
 
 
-def zeros(model: Any, content: bytes) -> dict[str, float]:
+def zeros(model: Any, content: bytes) -> QuantizeFacts:
     """Compare the share of zero weights before and after; rounding may add some, and must lose none."""
     kernels = [weight.numpy().ravel() for weight in model.trainable_weights if len(weight.shape) > 1]
     flat = np.concatenate(kernels or [np.ones(1)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +14,7 @@ from tinyc.quantization import one_scale
 from tinyc.quantization.calibration import Clip
 from tinyc.quantization.quantized import Lowered, Wanted, lower
 from tinyc.quantization.weights import Ready, named
-from tinyc.spec.passes.quantize import Quantize
+from tinyc.spec.passes.quantize import OneScaleDense, Quantize
 
 
 def lowered_as_asked(
@@ -50,7 +49,7 @@ def lowered_as_asked(
 
 def cost_of_one_scale(
     lowered: Lowered, model: Any, samples: NDArray[Any], wanted: Wanted, task: Task, context: Context, beside: str
-) -> Mapping[str, Any]:
+) -> OneScaleDense:
     """Measure what one scale for each Dense layer costs against a scale for each output.
 
     Args:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from tinyc.data.task import Task
 from tinyc.devices.dense_scales import warning
 from tinyc.measure.judging import limits
 from tinyc.quantization.int8_facts import per_channel_notes
+from tinyc.spec.passes.quantize import OneScaleDense
 from tinyc.tasks.classification.metrics import scorer
 from tinyc.tflite.read.counterparts import WEIGHTS, Work, heavy, held, opened
 from tinyc.tflite.read.flatbuffer import describe
@@ -25,6 +25,8 @@ from tinyc.training.probe import EXAMPLES
 
 FINE = 32
 """Steps of 127 that an output's largest weight must take; with fewer, its own scale would give it two bits more."""
+SHARES: Final = ("one_scale_a_layer", "a_scale_for_each_output")
+GAINS: Final = ("gain", "gain_low", "gain_high")
 FEWEST, MOST_MACS = 64, 2e10
 """Examples without which nothing is said, and what they may cost TensorFlow Lite Micro's portable kernels."""
 
@@ -42,7 +44,7 @@ def is_coarse(work: Work) -> bool:
     return bool((largest < FINE).any())
 
 
-def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int, beside: str = "") -> dict[str, Any]:
+def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int, beside: str = "") -> OneScaleDense:
     """Run two artifacts of one network over at most EXAMPLES validation (or training) examples.
 
     Args:
@@ -70,12 +72,14 @@ def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int,
     now, then = (scorer(task.metric, labels, scores)(np.ones(count)) for scores in (one, each))
     recordings = examples.groups.get("recording")
     low, high = limits(task.metric, labels, (each, one), None if recordings is None else recordings[rows])
-    found = {
+    found: OneScaleDense = {
         "metric": task.metric, "one_scale_a_layer": now, "a_scale_for_each_output": then, "gain": then - now,
         "gain_low": low, "gain_high": high, "examples": count, "split": split,
         "runtime": runtimes.version(runtime), "layers": list(coarse(shared)),
     }  # fmt: skip
-    return found | ({"says": sentence(found, beside)} if low is not None and low > 0 else {})
+    if low is not None and low > 0:
+        found["says"] = sentence(found, beside)
+    return found
 
 
 def affordable(content: bytes) -> int:
@@ -84,10 +88,10 @@ def affordable(content: bytes) -> int:
     return 0 if macs is None else int(MOST_MACS / max(1, macs))
 
 
-def sentence(found: Mapping[str, Any], beside: str) -> str:
+def sentence(found: OneScaleDense, beside: str) -> str:
     """Say what one scale costs, and what the other way asks of the firmware."""
-    now, then = (units.show(found[key], "fraction") for key in ("one_scale_a_layer", "a_scale_for_each_output"))
-    gain, least, most = (units.show(found[key], "pp") for key in ("gain", "gain_low", "gain_high"))
+    now, then = (units.show(found[key], "fraction") for key in SHARES)
+    gain, least, most = (units.show(found[key], "pp") for key in GAINS)
     other = " ".join(filter(None, ["per_channel_dense = true", beside]))
     return (
         f"one scale for each Dense layer costs {gain} ({least} to {most}, paired) of {found['metric']} on "

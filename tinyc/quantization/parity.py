@@ -17,6 +17,7 @@ from tinyc.compression.pruning.graph import flat, walk
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.quantization.wrappers import inside, unrounded
+from tinyc.spec.passes.quantize import ParityFacts
 
 EXAMPLES, MOST_BYTES = 32, 256 << 20
 """How many examples are run, and what all outputs of one network may take for them."""
@@ -48,11 +49,13 @@ class Parity:
     layer: str
     mended: Mapping[str, float]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> ParityFacts:
         mended = [{"layer": name, "difference": float(f"{size:.3g}")} for name, size in self.mended.items()]
         largest = float(f"{self.largest:.3g}")
-        told = {"examples": self.examples, "layers": self.layers, "largest": largest, "at": self.layer}
-        return {**told, "tolerance": TOLERANCE, "mended": mended}
+        return {
+            "examples": self.examples, "layers": self.layers, "largest": largest, "at": self.layer,
+            "tolerance": TOLERANCE, "mended": mended,
+        }  # fmt: skip
 
 
 def prove(model: Any, wrapped: Any, samples: NDArray[Any]) -> Parity:

@@ -21,6 +21,7 @@ from tinyc.compression.clustering.tables import as_weight, channels, table_bytes
 from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
 from tinyc.quantization.int4 import rounded
+from tinyc.spec.passes.quantize import Precision, Stored
 from tinyc.training.probe import Probe, Score
 
 Kind = Literal["int8", "int4", "table"]
@@ -203,13 +204,13 @@ def cost(asked: Search, way: Way, probe: Probe | None, before: Score | None) -> 
     return max(0.0, measured) + PRIOR * before.loss * error
 
 
-def facts(chosen: Chosen, asked_bytes: int) -> dict[str, Any]:
+def facts(chosen: Chosen, asked_bytes: int) -> Precision:
     """State what was chosen; `loss` of a kernel is what it alone brings (nats)."""
-    stored = {
+    stored: dict[str, Stored] = {
         name: {"as": way.kind, "bits": way.option.bits, "bytes": way.option.bytes, "loss": round(way.option.loss, 6)}
         for name, way in chosen.ways.items()
     }
-    told: dict[str, Any] = {
+    told: Precision = {
         "flash_asked": asked_bytes,
         "flash_predicted": chosen.flash_bytes,
         "flash_least": chosen.least_bytes,

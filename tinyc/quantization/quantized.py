@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from tinyc.quantization.effect import Gauge, refuse_unless_it_runs
 from tinyc.quantization.exclusion import outputs_of
 from tinyc.quantization.int4 import to_int4
 from tinyc.quantization.int8_facts import clipped
+from tinyc.spec.passes.quantize import Corrected, Effected, Excluded, Halved, QuantizeFacts
 from tinyc.tflite.read.counterparts import heavy, opened
 from tinyc.tflite.write.integer import require_integer
 
@@ -52,11 +52,11 @@ class Lowered:
     """A .tflite, what was found out on the way, and what was left as it was."""
 
     content: bytes
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: QuantizeFacts = field(default_factory=QuantizeFacts)
     left: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def then(self, content: bytes, left: tuple[Skipped, ...] = (), **facts: Any) -> Lowered:
+    def then(self, content: bytes, left: tuple[Skipped, ...] = (), **facts: Unpack[QuantizeFacts]) -> Lowered:
         return replace(self, content=content, facts={**self.facts, **facts}, left=(*self.left, *left))
 
     def noted(self, note: str) -> Lowered:
@@ -72,7 +72,7 @@ class Bench:
     task: Task
     context: Context
 
-    def effect(self, before: bytes, after: bytes) -> dict[str, Any]:
+    def effect(self, before: bytes, after: bytes) -> Effected:
         """Measure a step; a rehearsal's network is untrained, so that there is nothing to measure."""
         if self.context.rehearse is not None:
             return {}
@@ -116,7 +116,7 @@ def one_step(model: Any, samples: NDArray[Any], wanted: Wanted) -> Lowered:
 def two_steps(model: Any, wanted: Wanted, bench: Bench) -> tuple[bytes, Lowered]:
     """Calibrate and quantize apart; gives the calibrated float file too."""
     source = convert.calibrated(model, bench.samples, wanted.per_channel_dense)
-    facts: dict[str, Any] = {}
+    facts: QuantizeFacts = {}
     if wanted.clip is not None:
         source, ranges = clip_ranges(source, bench.samples, wanted.clip)
         facts["ranges"] = clipped(ranges)
@@ -136,7 +136,7 @@ def excluding(made: Lowered, source: bytes, wanted: Wanted, bench: Bench) -> Low
     names = outputs_of(source, wanted.exclude, "quantize: exclude")
     content = convert.from_calibrated(source, bench.network.name, wanted.per_channel_dense, names)
     require_integer(content, bench.network, names)
-    told = {"layers": list(wanted.exclude), "operators": len(names), **bench.effect(made.content, content)}
+    told: Excluded = {"layers": list(wanted.exclude), "operators": len(names), **bench.effect(made.content, content)}
     remedy = "name other layers in `exclude`, or none"
     return bench.tried(made.then(content, exclude=told), "exclude", remedy)
 
@@ -145,7 +145,7 @@ def halving(made: Lowered, source: bytes, wanted: Wanted, bench: Bench) -> Lower
     """Give weights four bits where kernels take them."""
     found = to_int4(made.content, source, wanted.halved)
     kept = [work.layer for work in heavy(opened(found.content)) if work.layer not in found.layers]
-    told = {"layers": list(found.layers), "others": kept, **bench.effect(made.content, found.content)}
+    told: Halved = {"layers": list(found.layers), "others": kept, **bench.effect(made.content, found.content)}
     return bench.tried(made.then(found.content, found.left, int4=told), "weights", 'write weights = "int8"')
 
 
@@ -154,7 +154,7 @@ def corrected(made: Lowered, source: bytes, bench: Bench) -> Lowered:
     layers = sum(1 for _ in heavy(opened(made.content)))
     with progress.task(bench.context.progress, "quantize: correct biases", layers) as shown:
         found = correct_biases(made.content, source, bench.samples, shown.advance)
-    told = {
+    told: Corrected = {
         "layers": len(found.layers),
         "calibration_examples": found.examples,
         "largest_steps": max(found.layers.values(), default=0.0),

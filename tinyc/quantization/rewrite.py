@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tinyc.network.blocks import Gelu
 from tinyc.network.rewriting.forms import in_blocks
-from tinyc.network.rewriting.transformers import Form, Rewritten, rewrite
+from tinyc.network.rewriting.transformers import Form, rewrite
+from tinyc.spec.facts import Rewritten
 
 GeluForm = Literal["tanh", "sigmoid"]
 

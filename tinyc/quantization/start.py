@@ -15,6 +15,7 @@ from tinyc.measure import resampling
 from tinyc.network.contract import Context
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.effect import Gauge
+from tinyc.spec.passes.quantize import Begun
 from tinyc.training.predict import predictor
 
 CALIBRATED = 100
@@ -44,7 +45,7 @@ class Start:
         high = self.change[2]
         return high is not None and high < -FAR
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Begun:
         change, low, high = (None if each is None else round(each, 6) for each in self.change)
         return {
             "accuracy": self.wrapped, "ptq_accuracy": self.post_training, "change": change,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Unpack
 
 from numpy.typing import NDArray
 
@@ -16,6 +15,7 @@ from tinyc.network.selectors import select
 from tinyc.quantization import batch_statistics, equalization, precision
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.effect import Gauge
+from tinyc.spec.passes.quantize import Equalized, Judged, QuantizeFacts, Reestimated
 from tinyc.tflite.write.strip import strip
 from tinyc.training.probe import Probe, Score
 
@@ -34,10 +34,10 @@ class Ready:
 
     model: Any
     halved: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: QuantizeFacts = field(default_factory=QuantizeFacts)
     notes: tuple[str, ...] = ()
 
-    def told(self, model: Any, **facts: Any) -> Ready:
+    def told(self, model: Any, **facts: Unpack[QuantizeFacts]) -> Ready:
         return replace(self, model=model, facts={**self.facts, **facts})
 
 
@@ -66,18 +66,18 @@ def reestimated(ready: Ready, task: Task, context: Context) -> Ready:
         return replace(ready, notes=(*ready.notes, note))
     probes = [Probe(each, context.data, task, context.seed) for each in (ready.model, model)]
     before, after = (score(probe.score()) for probe in probes)
-    told = {"training_examples": seen, "before": before, "after": after, "split": probes[0].split}
+    told: Reestimated = {"training_examples": seen, "before": before, "after": after, "split": probes[0].split}
     return ready.told(model, reestimate=told)
 
 
-def score(found: Score) -> dict[str, Any]:
+def score(found: Score) -> Judged:
     return {"accuracy": round(found.accuracy, 6), "loss": round(found.loss, 6), "examples": found.examples}
 
 
 def equalized(ready: Ready, samples: NDArray[Any], per_channel_dense: bool, task: Task, context: Context) -> Ready:
     """Equalize channels, and measure int8 files of before and after, ranges by extremes."""
     found = equalization.equalize(ready.model, samples)
-    told: dict[str, Any] = {
+    told: Equalized = {
         "pairs": [list(pair) for pair in found.pairs],
         "largest_factor": round(found.largest, 4),
         "difference": found.difference,

@@ -145,7 +145,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _key(value: Any) -> str:
-    shown = "(not set)" if value is None else plain(spell("", value))
+    shown = "(not set)" if value is None else plain(spell(value))
     return shown if len(shown) <= VALUE_WIDTH else shown[: VALUE_WIDTH - 3] + "..."
 
 

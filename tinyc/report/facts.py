@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tinyc.core import units
+from tinyc.core.units import Unit
 from tinyc.report.tables import Cells
+from tinyc.spec.facts import inside, unit
 
 VALUES_SHOWN = 12
 ROWS_SHOWN = 40
@@ -25,45 +26,45 @@ class Facts:
     tables: tuple[tuple[str, Cells], ...]
 
 
-def spelled(facts: Mapping[str, Any]) -> Facts:
-    """Sort facts into single values and tables; nested names are joined by a dot."""
+def spelled(facts: Mapping[str, Any], kind: Any = None) -> Facts:
+    """Sort facts into single values and tables; nested names are joined by a dot.
+
+    Args:
+        kind: their declared type (`spec.facts`), whose units are shown; what it does not name has none.
+    """
     single, tables = [], []
-    for name, value in _leaves(facts):
+    for name, value, of in _leaves(facts, kind):
         if _is_records(value) and _alike(value):
-            tables.append((name, _records(value)))
+            tables.append((name, _records(value, inside(of))))
         elif _is_records(value) or _is_sentences(value):
             numbered = {str(place): item for place, item in enumerate(value, start=1)}
-            single += [(inner, spell(inner, item)) for inner, item in _leaves(numbered, f"{name}.")]
+            single += [(inner, spell(item, each)) for inner, item, each in _leaves(numbered, of, f"{name}.")]
         elif records := _by_name(name, value):
-            tables.append((name, _records(records)))
+            tables.append((name, _records(records, (inside(of), of))))
         else:
-            single.append((name, spell(name, value)))
+            single.append((name, spell(value, of)))
     return Facts(Cells(("fact", "value"), tuple(single)), tuple(tables))
 
 
-def spell(name: str, value: Any) -> str:
-    """Write one value; its name tells bytes, as in `file_bytes_before`, and its end seconds and fractions."""
+def spell(value: Any, kind: Any = None) -> str:
+    """Write one value of a declared type, with its unit."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return _number(name, value)
+        return _number(value, unit(kind))
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {spell(str(key), item)}" for key, item in value.items()) or "none"
+        return ", ".join(f"{key}: {spell(item, inside(kind, str(key)))}" for key, item in value.items()) or "none"
     if isinstance(value, list | tuple):
-        shown = ", ".join(spell(name, item) for item in value[:VALUES_SHOWN])
+        shown = ", ".join(spell(item, inside(kind)) for item in value[:VALUES_SHOWN])
         return shown if len(value) <= VALUES_SHOWN else f"{shown}, ... ({len(value)} values, all in report.json)"
     return str(value)
 
 
-def _number(name: str, value: float) -> str:
-    if "bytes" in re.split(r"[._]", name):
-        return units.show_bytes(value)
-    if name.endswith("seconds"):
-        return units.show_seconds(value)
-    if name.endswith(("accuracy", "fraction", "sparsity")) and abs(value) <= 1:
-        return units.show(value, "fraction")
+def _number(value: float, unit: Unit | None) -> str:
+    if unit:
+        return units.show(value, unit)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
@@ -80,13 +81,14 @@ def _by_name(name: str, value: Any) -> list[dict[str, Any]]:
     return [{"of": str(key), **item} for key, item in value.items()]
 
 
-def _leaves(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(facts: Mapping[str, Any], kind: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     for name, value in facts.items():
+        of = inside(kind, name)
         # A long table of numbers (examples a class, bits a layer) is one fact, not a page of them.
         if isinstance(value, Mapping) and value and not _by_name(name, value):
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from _leaves(value, of, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", value
+            yield f"{prefix}{name}", value, of
 
 
 def _is_records(value: Any) -> bool:
@@ -104,10 +106,10 @@ def _alike(records: Sequence[Mapping[str, Any]]) -> bool:
     return len(set.union(*kinds)) <= len(set.intersection(*kinds)) + DIFFERENT_KEYS
 
 
-def _records(records: Sequence[Mapping[str, Any]]) -> Cells:
+def _records(records: Sequence[Mapping[str, Any]], kind: Any) -> Cells:
     names = tuple(dict.fromkeys(str(name) for record in records for name in record))
     shown = records[:ROWS_SHOWN]
-    rows = tuple(tuple(spell(name, record.get(name)) for name in names) for record in shown)
+    rows = tuple(tuple(spell(record.get(name), inside(kind, name)) for name in names) for record in shown)
     numeric = (place for place, name in enumerate(names) if all(_is_number(record.get(name)) for record in records))
     note = f"{len(records) - ROWS_SHOWN} more are in report.json." if len(records) > ROWS_SHOWN else ""
     return Cells(names, rows, frozenset(numeric), note)

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinyc.core import units
+from tinyc.core.machine import Machine
 from tinyc.report import chart, facts, kilobytes, tables
 from tinyc.report.figures import accuracy_of, factor, signed, verdict
 from tinyc.report.notes import notes
@@ -96,9 +97,9 @@ def render(report: Report, views: Views | None = None) -> str:
         matrices=matrices(views),
         confused=tables.confused(views) if len(views.classes) > MATRIX_CLASSES else None,
         samples=[_shown(sample, views.classes) for sample in views.samples],
-        facts=[(step, facts.spelled(step.facts)) for step in report.steps],
+        facts=[(step, facts.spelled(step.facts, step.kind)) for step in report.steps],
         versions=Cells(("package", "version"), tuple((str(k), str(v)) for k, v in report.versions.items())),
-        machine=facts.spelled(report.machine).single,
+        machine=facts.spelled(report.machine, Machine).single,
         units=units,
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from tinyc.core import units
+from tinyc.core.machine import Machine
 from tinyc.report import facts, kilobytes, tables
 from tinyc.report.figures import verdict
 from tinyc.report.notes import notes
@@ -86,14 +87,14 @@ def _facts(report: Report) -> Iterator[str]:
     if any(step.facts for step in report.steps):
         yield from ("## What each pass found", "")
     for step in report.steps:
-        found = facts.spelled(step.facts)
+        found = facts.spelled(step.facts, step.kind)
         yield from section(f"{step.index} {step.use}", found.single, level=3)
         for name, cells in found.tables:
             yield from section(f"{step.index} {step.use}: {name}", cells, level=3)
 
 
 def _recipe(report: Report, views: Views) -> Iterator[str]:
-    yield from section("Machine", facts.spelled(report.machine).single)
+    yield from section("Machine", facts.spelled(report.machine, Machine).single)
     yield from section("Versions", Cells(("package", "version"), tuple(report.versions.items())))
     if views.recipe_toml:
         # A fence longer than any run of backticks inside cannot be closed by the recipe itself.

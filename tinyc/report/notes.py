@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tinyc.core import units
 from tinyc.devices import dense_scales
 from tinyc.measure import Ledger
 from tinyc.measure import uncounted as reason
 from tinyc.report.record import Report, StepRecord
+from tinyc.spec.facts import Part
+from tinyc.spec.passes.preprocess import Stream
+from tinyc.spec.passes.quantize import OneScaleDense, PerChannelDense
 
 
 def notes(report: Report) -> tuple[str, ...]:
@@ -32,20 +32,20 @@ def uncounted(report: Report) -> str:
 
 def firmware(steps: tuple[StepRecord, ...]) -> str:
     """Say which firmware computes the artifact's Dense layers wrongly, where there is such."""
-    layers = fact(steps, "per_channel_dense").get("layers")
-    said = dense_scales.sentence(tuple(map(str, layers))) if isinstance(layers, list | tuple) else ""
+    found = latest(steps, PerChannelDense)
+    said = dense_scales.sentence(tuple(found["layers"])) if found else ""
     return f"{said}; {dense_scales.REMEDY}" if said else ""
 
 
 def one_scale(steps: tuple[StepRecord, ...]) -> str:
     """Say what one scale for each Dense layer costs, where that was more than chance."""
-    return str(fact(steps, "one_scale_dense").get("says", ""))
+    found = latest(steps, OneScaleDense)
+    return found.get("says", "") if found else ""
 
 
-def fact(steps: tuple[StepRecord, ...], name: str) -> Mapping[str, Any]:
-    """Find the last step's fact of a name; nothing where no step has it."""
-    found = [step.facts[name] for step in steps if isinstance(step.facts.get(name), Mapping)]
-    return found[-1] if found else {}
+def latest(steps: tuple[StepRecord, ...], wanted: type[Part]) -> Part | None:
+    """Find the last facts of a type; None where no step has them."""
+    return next((found for step in reversed(steps) if (found := step.part(wanted))), None)
 
 
 def resampled(ledger: Ledger) -> str:
@@ -65,29 +65,11 @@ def bandwidth(report: Report) -> str:
     sensor, sent = report.final.sensor_bytes_per_second, report.final.sent_bytes_per_second
     if not sensor or sent is None:
         return ""
-    reduced = preprocessed(report.steps)
-    between = (
-        "" if reduced is None else f"{rate(reduced)} would leave the device after preprocessing at one byte a value, "
-    )
+    stream = latest(report.steps, Stream)
+    reduced = stream["after_preprocessing_bytes_per_second"] if stream else None
+    makes, leaves, left = (units.show(each, "bytes/s") for each in (sensor, sent, reduced))
+    between = "" if reduced is None else f"{left} would leave the device after preprocessing at one byte a value, "
     return (
-        f"the sensor makes {rate(sensor)}; {between}{rate(sent)} after inference at one byte a decision "
+        f"the sensor makes {makes}; {between}{leaves} after inference at one byte a decision "
         f"({units.show(1 - sent / sensor, 'fraction')} less); protocol overhead excluded"
     )
-
-
-def preprocessed(steps: tuple[StepRecord, ...]) -> float | None:
-    """Find the bytes a second that are left after the last preprocessing; None where no pass gives them."""
-    found = None
-    for step in steps:
-        stream = step.facts.get("stream")
-        value = stream.get("after_preprocessing_bytes_per_second") if isinstance(stream, Mapping) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found = float(value)
-    return found
-
-
-def rate(value: float | None) -> str:
-    """Write bytes a second; below a hundred with three digits, since a decision need not come every second."""
-    if value is None:
-        return "-"
-    return f"{value:.3g} B/s" if value < 100 else f"{units.show_bytes(value)}/s"

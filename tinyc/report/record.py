@@ -12,10 +12,13 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from tinyc.analysis.advice.told import Told
+from tinyc.analysis.beside import Beside
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report.schema import STRICT, validated
 from tinyc.spec.bounds import Check
+from tinyc.spec.facts import Part, part
+from tinyc.spec.passes import facts_of
 
 SCHEMA: Literal[1] = 1
 COMPARED = (
@@ -61,6 +64,15 @@ class StepRecord:
     told: tuple[Told, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    @property
+    def kind(self) -> tuple[type, ...]:
+        """The declared types of its facts: those of the pass, and those that the run looked for beside it."""
+        return facts_of(self.use), Beside
+
+    def part(self, wanted: type[Part]) -> Part | None:
+        """Find the facts that are declared as `wanted`; None where it has none."""
+        return part(wanted, self.facts, self.kind)
 
     def to_json(self) -> dict[str, Any]:
         fields = {**asdict(self), "before": self.before.to_json(), "after": self.after.to_json()}

@@ -20,7 +20,6 @@ from tinyc.report.figures import (
     unit_of,
     with_interval,
 )
-from tinyc.report.notes import rate
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.times import source_time, time, waited
 from tinyc.report.views import Layer, Views
@@ -155,8 +154,8 @@ def known(ledger: Ledger) -> Iterator[tuple[str, Callable[[Ledger], str]]]:
     if ledger.recordings is not None:
         yield "test recordings", lambda each: units.show(each.recordings, "count")
     if ledger.sensor_bytes_per_second is not None:
-        yield "the sensor makes", lambda each: rate(each.sensor_bytes_per_second)
-        yield "after inference", lambda each: rate(each.sent_bytes_per_second)
+        yield "the sensor makes", lambda each: units.show(each.sensor_bytes_per_second, "bytes/s")
+        yield "after inference", lambda each: units.show(each.sent_bytes_per_second, "bytes/s")
 
 
 def weighed(report: Report) -> Cells:

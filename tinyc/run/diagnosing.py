@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyc import measure
+from tinyc.analysis.beside import Beside, Blamed, Diagnosed
 from tinyc.analysis.diagnosis.findings import Cause
 from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.core import units
@@ -20,7 +21,7 @@ LAYERS_SHOWN = 5
 
 def findings(
     run: Run, step: Step, taken: State, given: State, now: measure.Measurement, then: measure.Measurement
-) -> dict[str, Any]:
+) -> Beside:
     """Give the facts of a diagnosis, and say the likeliest cause; nothing where no limit is passed."""
     bound = limit(run.recipe, step)
     if bound is None or not isinstance(taken, Net) or not isinstance(given, Flat):
@@ -56,10 +57,10 @@ def added(cause: Cause) -> str:
     return "; ".join(filter(None, [" or ".join(cause.recipe), cause.caution]))
 
 
-def facts(found: Diagnosis) -> dict[str, Any]:
+def facts(found: Diagnosis) -> Diagnosed:
     """A diagnosis as facts of its step: the causes, and the layers with the least signal to noise."""
     known = sorted((each for each in found.layers if each.sqnr_db is not None), key=lambda each: each.sqnr_db or 0.0)
-    causes = [
+    causes: list[Blamed] = [
         {"cause": each.kind, "layer": each.layer, "evidence": each.evidence, "add": added(each)}
         for each in found.causes[:SHOWN]
     ]

@@ -20,6 +20,7 @@ from tinyc.run import judge, keys, layers, misses
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, FLAT, Done, scaling_of
+from tinyc.spec.passes.verify import Compared
 from tinyc.tasks.classification.metrics import probabilities
 
 
@@ -47,7 +48,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
 
 def agreed(records: Sequence[StepRecord]) -> bool:
     """Say whether every `verify` found the runtimes in agreement."""
-    return all(record.facts["agreed"] for record in records if "agreed" in record.facts)
+    return all(found["agreed"] for record in records if (found := record.part(Compared)))
 
 
 def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:

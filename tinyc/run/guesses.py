@@ -12,12 +12,15 @@ from tinyc.analysis.advice.missed import Ran
 from tinyc.analysis.advice.reasons import told
 from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.analysis.advice.told import Told
+from tinyc.analysis.beside import Beside
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
 from tinyc.run import judge
 from tinyc.run.opening import Run
 from tinyc.run.stored import Done
 from tinyc.run.symptoms import measure
+from tinyc.spec.facts import fits, part
+from tinyc.spec.training import SourceTrained, Trained
 
 STILL = "cannot be told from guessing either; see the state before it"
 
@@ -27,7 +30,7 @@ def is_guess(run: Run, measured: Measurement) -> bool:
     return is_guessing(measured.ledger, measured.labels, len(run.dataset.task.classes))
 
 
-def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
+def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> Beside:
     """The facts of a network that only guesses; none where it does not, or is a file already.
 
     Args:
@@ -40,11 +43,11 @@ def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) ->
 
 def of_source(run: Run, source: Done) -> tuple[Told, ...]:
     """What must be said of the source, and what could be done about it."""
-    training = source.facts.get("training", {})
+    training = part(SourceTrained, source.facts, Beside)
     train = run.recipe.source.train
     keys = "source.train" if train else ""
     options = train.model_dump() if train else {}
-    return say(run, 0, source, keys, options, training, training.get("seconds"))
+    return say(run, 0, source, keys, options, training, training and training["seconds"])
 
 
 def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
@@ -58,8 +61,8 @@ def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
         return (Told(f"{index} {transform.use}", STILL, follows=True),)
-    training = done.facts.get("fine_tune", done.facts)
-    keys = f"pass.{index}" if training.get("epochs") else ""
+    training = part(Trained, done.facts, transform.facts)
+    keys = f"pass.{index}" if training and training["epochs"] else ""
     options = transform.model_dump()
     ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
     return say(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
@@ -71,7 +74,7 @@ def say(
     done: Done,
     keys: str,
     options: Mapping[str, Any],
-    training: Mapping[str, Any],
+    training: Trained | None,
     seconds: float | None,
     ran: Ran | None = None,
 ) -> tuple[Told, ...]:
@@ -80,7 +83,7 @@ def say(
     if not is_guess(run, measured):
         return ()
     uses = tuple(step.transform.use for step in recipe.steps)
-    found = done.facts.get("symptoms")
+    found: Any = done.facts.get("symptoms")
     quantize = next((place for place, use in enumerate(uses, 1) if use == "quantize" and place > index), None)
     guess = Guess(
         state=f"{index} {uses[index - 1]}" if index else "source",
@@ -94,7 +97,7 @@ def say(
         training=training,
         seconds=seconds,
         examples=len(data.train),
-        symptoms=Symptoms.from_json(found) if found else None,
+        symptoms=Symptoms.from_json(found) if fits(found, Symptoms) else None,
         scale=data.task.scale,
         offset=data.task.offset,
         quantize=quantize,

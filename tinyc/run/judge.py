@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from tinyc import measure
+from tinyc.analysis.beside import Beside
 from tinyc.data.dataset import Dataset
 from tinyc.report.record import SourceTime, StepRecord, difference
 from tinyc.report.views import PairedDrop
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
+from tinyc.spec.facts import part
 from tinyc.spec.recipe import Step
+from tinyc.spec.training import Timed
 
 
 def record(index: int, step: Step, done: Done, before: Done, source: Done, data: Dataset) -> StepRecord:
@@ -33,7 +36,7 @@ def record(index: int, step: Step, done: Done, before: Done, source: Done, data:
 
 def source_time(done: Done) -> SourceTime:
     """Say how long the source took, and whether its training is in that."""
-    training = done.facts.get("training")
+    training = part(Timed, done.facts, Beside)
     if training is None:
         return SourceTime(done.seconds, done.cached, trained=None, training_seconds=None)
     trained: Literal["here", "earlier"] = "earlier" if training["cached"] else "here"

@@ -12,6 +12,7 @@ from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Miss, Peak, Ran, about
 from tinyc.analysis.advice.told import Told, sentences
 from tinyc.report.record import StepRecord
+from tinyc.run import judge
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
 from tinyc.spec.recipe import Recipe, Step
@@ -39,7 +40,7 @@ def next_steps_of(
         Miss, source=source.ledger, uses=tuple(each.use for each in every),
         guesses=[each.about for each in guesses if not each.follows], input_bytes=input_bytes,
         peak=peak_of(content) if content else None,
-        train=train.model_dump() if train else None, train_seconds=source.facts.get("training", {}).get("seconds"),
+        train=train.model_dump() if train else None, train_seconds=judge.source_time(source).training_seconds,
     )  # fmt: skip
     found = missed(partial(known, passes=every), recipe.targets, targets)
     for step, record, each in zip(recipe.steps, records, every, strict=True):

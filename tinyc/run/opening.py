@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import tomli_w
 
@@ -25,7 +25,9 @@ from tinyc.run.keys import Keys
 from tinyc.run.named import require_outside, require_own
 from tinyc.spec import origin
 from tinyc.spec.contract import Pass
+from tinyc.spec.passes.verify import Compared
 from tinyc.spec.recipe import Recipe
+from tinyc.spec.training import SourceTrained, Timed
 from tinyc.tflite.run.pool import Pool
 
 
@@ -86,7 +88,7 @@ class Run:
             .model_dump_json(exclude_none=True),
         )
 
-    def compare(self, flat: Flat) -> Mapping[str, Any]:
+    def compare(self, flat: Flat) -> Compared:
         """Run an artifact under every runtime over the test split."""
         return measure.compare_runtimes(flat, self.dataset, self.pool, self.progress)
 
@@ -96,7 +98,7 @@ class OpenedSource:
     """The source network with its weights; `training` are the facts of its training, None where there was none."""
 
     net: Net
-    training: Mapping[str, Any] | None = None
+    training: Timed | SourceTrained | None = None
 
 
 @contextmanager

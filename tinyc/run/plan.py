@@ -28,7 +28,8 @@ from tinyc.run.opening import Run
 from tinyc.run.steps import named
 from tinyc.spec.bounds import Bound, Check, Measured
 from tinyc.spec.effects import Place
-from tinyc.spec.passes import apply
+from tinyc.spec.facts import Rewriting, part
+from tinyc.spec.passes import apply, facts_of
 from tinyc.spec.recipe import Step
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
@@ -134,7 +135,8 @@ def rehearse(run: Run, end: End) -> Rehearsal:
 
 def rewritten(use: str, facts: Mapping[str, Any]) -> Iterator[Rewrite]:
     """Gather what a pass rewrote, one of each kind."""
-    each = facts.get("rewritten", ())
+    found = part(Rewriting, facts, facts_of(use))
+    each = found["rewritten"] if found else []
     for what, into in dict.fromkeys((one["what"], one["into"]) for one in each):
         alike = [one for one in each if (one["what"], one["into"]) == (what, into)]
         yield Rewrite(use, what, into, tuple(one["layer"] for one in alike), alike[0]["difference"])

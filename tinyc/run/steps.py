@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tinyc import measure
 from tinyc.analysis.advice.told import Told
@@ -98,7 +98,7 @@ class StepRunner:
         began = time.monotonic()
         opened = self.opened()
         measured = measure.measure_net(opened.net, self.run.dataset, self.run.progress)
-        facts = {} if opened.training is None else {"training": opened.training}
+        facts: dict[str, Any] = {} if opened.training is None else {"training": opened.training}
         facts |= guesses.looked_at(self.run, opened.net, measured, is_loaded=opened.training is None)
         done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                     layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip

@@ -22,10 +22,12 @@ class Pass(BaseModel, frozen=True, extra="forbid"):
     Attributes:
         takes: what the pass before must give.
         gives: what it gives itself.
+        facts: the type of what it finds out, with units (`spec.facts`).
     """
 
     takes: ClassVar[Kind]
     gives: ClassVar[Kind]
+    facts: ClassVar[type] = dict
 
     use: str
 

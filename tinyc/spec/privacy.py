@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, NotRequired, Self, TypedDict
 
 from pydantic import BaseModel, Field, model_validator
+
+from tinyc.core.units import Fraction
 
 
 class Privacy(BaseModel, frozen=True, extra="forbid"):
@@ -38,3 +40,15 @@ class Privacy(BaseModel, frozen=True, extra="forbid"):
         if self.level == "example" and self.where != "server":
             raise ValueError('`where` belongs to level = "client"; examples are clipped where they are trained on')
         return self
+
+
+Promised = TypedDict("Promised", {
+    "level": Literal["client", "example"], "clip": float, "noise": float | None, "epsilon": float | None,
+    "delta": float, "where": NotRequired[str], "budget": float | None, "epsilon_by_epoch": NotRequired[list[float]],
+    "steps": NotRequired[int], "stopped": NotRequired[str | None], "sampling": NotRequired[str],
+    "sampling_probability": NotRequired[Fraction], "expected_batch": NotRequired[float],
+    "switched_off": NotRequired[list[str]], "clients": NotRequired[int], "drawn": NotRequired[int],
+    "rounds_allowed": NotRequired[int], "client_epsilon": NotRequired[dict[str, float | None]],
+    "client_noise": NotRequired[dict[str, float | None]], "conditions": list[str],
+})  # fmt: skip
+"""What a private training promised: `epsilon` as it was spent, the noise that was added, and the conditions."""

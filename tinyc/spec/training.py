@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NotRequired, Self, TypedDict
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from tinyc.core.units import Bytes, Fraction, Seconds
 from tinyc.spec.augmentations import AUGMENTATIONS
 from tinyc.spec.contract import Pass
+from tinyc.spec.privacy import Promised
 
 TRAINING = "0.1.0"
 """What the same options train the same network to: in the key of every training, of features and of soft labels.
@@ -96,6 +98,28 @@ class TrainingKeys(BaseModel, frozen=True, extra="forbid"):
     weight_decay: WeightDecay = 0.0
     augment: Augment = ()
     label_smoothing: LabelSmoothing = 0.0
+
+
+Stored = TypedDict("Stored", {
+    "key": str, "bytes": Bytes, "views": int, "views_reused": int, "teacher_train_accuracy": list[Fraction],
+})  # fmt: skip
+"""The stored soft labels: how many views were there already, and how often the teachers are right on each."""
+TaughtBy = TypedDict("TaughtBy", {
+    "teachers": list[str], "store": Stored, "teacher_validation_accuracy": Fraction | None,
+}, total=False)  # fmt: skip
+Trained = TypedDict("Trained", {
+    "objective": str, "epochs": int, "examples": int, "loss": list[float], "validation_accuracy": list[Fraction],
+    "best_validation_accuracy": NotRequired[Fraction | None], "best_epoch": NotRequired[int | None],
+    "teachers": NotRequired[list[str]], "store": NotRequired[Stored],
+    "teacher_validation_accuracy": NotRequired[Fraction | None], "privacy": NotRequired[Promised],
+})  # fmt: skip
+"""What a training found out: by epoch, its best, and its teachers."""
+Timed = TypedDict("Timed", {"seconds": Seconds | None, "cached": bool})
+"""What the source's training took, None where nobody knows, and whether it was an earlier run's."""
+
+
+class SourceTrained(Timed, Trained):
+    """What the source's training found out."""
 
 
 class FitOptions(TrainingKeys, frozen=True, extra="forbid"):

@@ -10,8 +10,8 @@ from tinyc.network import backend, sources
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.grafting import front_of, grafted
 from tinyc.network.state import Net
-from tinyc.spec.passes.distill import Distill
-from tinyc.spec.training import FitOptions, fit_options
+from tinyc.spec.passes.distill import Begun, Distill, DistillFacts, Hinted
+from tinyc.spec.training import FitOptions, Trained, fit_options
 from tinyc.training import distillation, hints
 from tinyc.training.private.fit import fit_within
 from tinyc.training.pupil import Lesson, start, train_imitation
@@ -29,14 +29,15 @@ def distill(options: Distill, state: Net, context: Context) -> Outcome:
     backend.seed_everything(context.seed)
     student = state.with_model(build(options, state, context))
     fitting = fit_options(options)
-    facts: dict[str, Any] = {"student": options.student.build, "student_options": options.student.options}
+    begun: Begun = {"student": options.student.build, "student_options": options.student.options}
     if options.start == "source" or options.imitate:
-        facts |= take_after(options, student, fitting, context)
+        take_after(begun, options, student, fitting, context)
         student = student.clone()
     if options.hints:
-        facts["hints"] = take_hints(options, student, fitting, context)
+        begun["hints"] = take_hints(options, student, fitting, context)
         student = student.clone()
-    return Outcome(student, facts | teach(options, student, fitting, context))
+    facts: DistillFacts = {**begun, **teach(options, student, fitting, context)}
+    return Outcome(student, facts)
 
 
 def build(options: Distill, state: Net, context: Context) -> Any:
@@ -48,9 +49,8 @@ def build(options: Distill, state: Net, context: Context) -> Any:
     return grafted(front, sources.network(options.student, reduced, context.find))
 
 
-def take_after(options: Distill, student: Net, fitting: FitOptions, context: Context) -> dict[str, Any]:
-    """Slice the student from the source, and let it imitate the first teacher's insides."""
-    facts: dict[str, Any] = {}
+def take_after(facts: Begun, options: Distill, student: Net, fitting: FitOptions, context: Context) -> None:
+    """Slice the student from the source, and let it imitate the first teacher's insides; say so in `facts`."""
     basis: Any = None
     if options.start == "source":
         basis, facts["start"] = start(student.model, options.layer_map, context)
@@ -61,10 +61,9 @@ def take_after(options: Distill, student: Net, fitting: FitOptions, context: Con
         shorter = fitting.model_copy(update={"epochs": options.imitate_epochs, "augment": ()})
         teacher = find_teacher(options.teachers[0], context)
         facts["imitate"] = train_imitation(lesson, student.model, teacher, basis, shorter, context, [keys])
-    return facts
 
 
-def take_hints(options: Distill, student: Net, fitting: FitOptions, context: Context) -> dict[str, Any]:
+def take_hints(options: Distill, student: Net, fitting: FitOptions, context: Context) -> Hinted:
     """Match the hint layers, and train the student up to them."""
     teacher = find_teacher(options.teachers[0], context).model
     pairs = hints.pair_layers(options.hints, student.model, teacher)
@@ -74,7 +73,7 @@ def take_hints(options: Distill, student: Net, fitting: FitOptions, context: Con
     return {"layers": layers, "epochs": trained["epochs"], "loss": trained["loss"]}
 
 
-def teach(options: Distill, student: Net, fitting: FitOptions, context: Context) -> dict[str, Any]:
+def teach(options: Distill, student: Net, fitting: FitOptions, context: Context) -> Trained:
     """Train the student by its teachers, or by labels alone."""
     panel = distillation.panel_of(options, context)
     if context.rehearse is not None:
@@ -84,7 +83,9 @@ def teach(options: Distill, student: Net, fitting: FitOptions, context: Context)
         facts["teacher_validation_accuracy"] = distillation.validation_accuracy(panel, context)
     details = [options.model_dump(mode="json"), context.source_key]
     if options.privacy is not None:
-        return facts | fit_within(
+        trained = fit_within(
             student.model, options.privacy, options.batchnorm, fitting, objective, context, "distill", details=details
         )
-    return facts | resumable_fit(student.model, fitting, objective, context, "distill", details=details)
+    else:
+        trained = resumable_fit(student.model, fitting, objective, context, "distill", details=details)
+    return {**facts, **trained}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from tinyc.network.contract import Context
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import FitOptions, TaughtBy
 from tinyc.tasks.classification.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
@@ -29,16 +29,16 @@ class Teaching(Protocol):
 
 def objective(
     teaching: Teaching | None, panel: Panel | None, options: FitOptions, context: Context
-) -> tuple[Objective, dict[str, Any]]:
+) -> tuple[Objective, TaughtBy]:
     """Choose the objective, and give the facts about its teachers; without a panel it is labels alone."""
     if teaching is None or panel is None or options.epochs == 0:
         return labels(context.seed, options.label_smoothing), {}
-    facts: dict[str, Any] = {"teachers": [teacher.name for teacher in panel.teachers]}
+    facts: TaughtBy = {"teachers": [teacher.name for teacher in panel.teachers]}
     if teaching.views == "fresh":
         return fresh(teaching, panel, options, context), facts
     store = soft_labels(panel, options.augment, min(teaching.views, options.epochs), context, teaching.clean)
     chosen = distillation(teaching.temperature, teaching.alpha, options.label_smoothing, store.view, store.targets)
-    return chosen, facts | {"store": store.facts(context.data)}
+    return chosen, {**facts, "store": store.facts(context.data)}
 
 
 def panel_of(teaching: Teaching | None, context: Context) -> Panel | None:

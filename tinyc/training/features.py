@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tinyc.core import cache, progress, units
 from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
+from tinyc.spec.passes.distill import Features
 from tinyc.spec.training import TRAINING
 from tinyc.training.imitation import Feature, reader
 from tinyc.training.store import CHUNK, HEADER, examples_key
@@ -52,9 +53,7 @@ class Lecture:
         return 2 * numbers * len(context.data.train) + HEADER * len(names)
 
 
-def features(
-    teacher: Teacher, wanted: Sequence[Feature], limit: int, context: Context
-) -> tuple[Listen, dict[str, Any]]:
+def features(teacher: Teacher, wanted: Sequence[Feature], limit: int, context: Context) -> tuple[Listen, Features]:
     """Say where the wanted features come from: a function of (inputs, rows), and the facts.
 
     Raises:
@@ -63,17 +62,19 @@ def features(
     lecture = Lecture.of(teacher, wanted)
     order = [feature.name for feature in wanted]
     needed = lecture.size(list(lecture.features), context)
-    facts = {"bytes": needed, "store_limit": limit}
     if needed > limit:
         size, allowed = units.show_bytes(needed), units.show_bytes(limit)
         context.progress.say(f"features: {size} would pass the store_limit of {allowed}; the teacher runs in the loop")
-        return in_the_loop(lecture, order, context), {"from": "loop", **facts}
+        return in_the_loop(lecture, order, context), {"from": "loop", "bytes": needed, "store_limit": limit}
     arrays, built = stored(lecture, context)
 
     def listen(_: NDArray[Any], rows: NDArray[Any]) -> tuple[Any, ...]:
         return tuple(arrays[name][rows].astype("float32") for name in order)
 
-    return listen, {"from": "store", **facts, "arrays": len(arrays), "arrays_reused": len(arrays) - built}
+    return listen, {
+        "from": "store", "bytes": needed, "store_limit": limit, "arrays": len(arrays),
+        "arrays_reused": len(arrays) - built,
+    }  # fmt: skip
 
 
 def in_the_loop(lecture: Lecture, order: Sequence[str], context: Context) -> Listen:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyc.network.contract import Context
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import FitOptions, Trained
 from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training import distillation
 from tinyc.training.resume import resumable_fit
@@ -54,7 +54,7 @@ def fine_tune(
     title: str,
     callbacks: Sequence[Any] = (),
     part: Part | None = None,
-) -> dict[str, Any]:
+) -> Trained:
     """Train a changed network on in place, by `options.teach`, the recipe's latest distillation, or by the labels.
 
     `options.loss = "labels"` takes the labels in any case. A training that was killed goes on from its last epoch.
@@ -80,7 +80,7 @@ def fine_tune(
     details = [teaching.model_dump(mode="json") if teaching else None, context.source_key, whole.first]
     kept = whole.kept
     tuned = resumable_fit(model, own, shifted, context, title, callbacks=callbacks, details=details, kept=kept)
-    return taught | tuned
+    return {**taught, **tuned}
 
 
 def latest_distillation(context: Context) -> Any:

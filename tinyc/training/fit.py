@@ -20,7 +20,7 @@ from tinyc.core.progress import Progress
 from tinyc.data import augment
 from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import FitOptions, Trained
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, batches
@@ -71,7 +71,7 @@ def fit(
     *,
     callbacks: Sequence[Any] = (),
     checkpoints: Path | None = None,
-) -> dict[str, Any]:
+) -> Trained:
     """Train `model` in place on the training split; its weights at the end are those of the last epoch.
 
     Args:
@@ -205,7 +205,7 @@ def describe(model: Any, options: FitOptions, objective: Objective, context: Fit
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def facts(training: Training, objective: Objective, epochs: int) -> dict[str, Any]:
+def facts(training: Training, objective: Objective, epochs: int) -> Trained:
     """What the training found out; no times, which differ from run to run."""
     reached = training.history.get("validation_accuracy", [])
     best = max(range(len(reached)), key=lambda epoch: reached[epoch]) if reached else None

@@ -15,7 +15,7 @@ from tinyc.core.errors import UserError
 from tinyc.network import backend, selectors
 from tinyc.network.contract import Context
 from tinyc.spec.imitation import Hint
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import FitOptions, Trained
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
 from tinyc.training.teachers import listening
@@ -64,7 +64,7 @@ def single(model: Any, selector: str, where: str) -> Any:
     return found[0]
 
 
-def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitOptions, context: Context) -> Any:
+def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitOptions, context: Context) -> Trained:
     """Train the student's lower layers in place, and give the facts; the projections are dropped."""
     models = backend.keras().Model
     projected = [project(pair, index) for index, pair in enumerate(pairs)]

@@ -13,6 +13,7 @@ from tinyc.data.inputs import inputs
 from tinyc.data.tokens import Tokenizer
 from tinyc.network.contract import Context
 from tinyc.spec.imitation import Attending, LayerMap, Part
+from tinyc.spec.passes.distill import Imitated, Start
 from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
@@ -34,7 +35,7 @@ class Lesson:
     store_limit: int
 
 
-def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, dict[str, Any]]:
+def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, Start]:
     """Fill a student's weights from the source's; give the basis (student's D, source's D) and the facts.
 
     Raises:
@@ -55,7 +56,7 @@ def tokenizer_of(context: Context, where: str) -> Tokenizer:
 
 def train_imitation(
     lesson: Lesson, student: Any, teacher: Teacher, basis: Any, options: FitOptions, context: Context, keys: list[Any]
-) -> dict[str, Any]:
+) -> Imitated:
     """Train the student in place to have its teacher's insides, and give the facts; the projections are dropped.
 
     Args:
@@ -71,7 +72,7 @@ def train_imitation(
     mapped = map_layers(lesson.layer_map, ours, theirs)
     goals = imitation.goals(lesson.parts, lesson.attending, ours, theirs, mapped, basis)
     lower = imitation.tensors_of(student, [goal.student for goal in goals])
-    facts: dict[str, Any] = {"parts": list(lesson.parts), "layers": list(mapped)}
+    facts: Imitated = {"parts": list(lesson.parts), "layers": list(mapped)}
     if context.rehearse is not None:
         return facts
     listen, heard = features(teacher, [goal.teacher for goal in goals], lesson.store_limit, context)
@@ -80,7 +81,9 @@ def train_imitation(
     trained = resumable_fit(lower, options, objective, context, "imitate", details=[*keys, teacher.key])
     after = apart(goals, student, listen, context)
     distances = {goal.student.name: [before[index], after[index]] for index, goal in enumerate(goals)}
-    return facts | {"features": heard, "epochs": trained["epochs"], "loss": trained["loss"], "distances": distances}
+    return {
+        **facts, "features": heard, "epochs": trained["epochs"], "loss": trained["loss"], "distances": distances,
+    }  # fmt: skip
 
 
 def apart(goals: Sequence[Goal], student: Any, listen: Listen, context: Context) -> list[float]:

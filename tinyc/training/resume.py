@@ -12,7 +12,7 @@ from typing import Any
 
 from tinyc.core import cache, units
 from tinyc.network.contract import Context
-from tinyc.spec.training import TRAINING, FitOptions
+from tinyc.spec.training import TRAINING, FitOptions, Trained
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints
 from tinyc.training.fit import fit
@@ -31,7 +31,7 @@ def resumable_fit(
     callbacks: Sequence[Any] = (),
     details: Sequence[Any] = (),
     kept: list[Path] | None = None,
-) -> dict[str, Any]:
+) -> Trained:
     """Fit with epoch checkpoints in the cache, which are deleted at the end; or the last stays, and `kept` knows it.
 
     The key holds the weights that the training begins with, so that no other training can meet its checkpoints;

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.data.tokens import Tokenizer
+from tinyc.spec.passes.distill import Start
 from tinyc.training.anatomy import Anatomy
 from tinyc.training.parts import Block, Front, bias, encoder_blocks, fill, fill_heads, front, head, kernel, overwrite
 
@@ -42,9 +43,7 @@ class Basis:
         return float(np.sqrt(self.energy * source / student))
 
 
-def slice_source(
-    student: Anatomy, source: Anatomy, mapped: Sequence[int], tokenizer: Tokenizer
-) -> tuple[Array, dict[str, Any]]:
+def slice_source(student: Anatomy, source: Anatomy, mapped: Sequence[int], tokenizer: Tokenizer) -> tuple[Array, Start]:
     """Fill the student's weights from the source's, in place; give the basis (D_t, D_s) and the facts.
 
     Args:
@@ -61,7 +60,7 @@ def slice_source(
     own, other = encoder_blocks(student, "student"), encoder_blocks(source, "source")
     kept = [fill_block(block, other[number - 1], basis) for block, number in zip(own, mapped, strict=True)]
     copied = fill_head(head(student), head(source), basis)
-    facts = {
+    facts: Start = {
         "layers": list(mapped), "width": [len(basis.vectors), basis.vectors.shape[1]],
         "vocabulary": [len(theirs.tokens.numpy()), len(table)], "stream_energy": round(basis.energy, 6),
         "embedding_energy": round(energy, 6), "heads": [heads for heads, _ in kept],

@@ -16,14 +16,14 @@ from tinyc.core import cache, units
 from tinyc.core.progress import Progress
 from tinyc.network.state import Net
 from tinyc.spec.source import TrainSpec
-from tinyc.spec.training import fit_options
+from tinyc.spec.training import SourceTrained, Timed, fit_options
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.checkpoints import UNREADABLE, fitting, read_arrays, write_arrays
 from tinyc.training.fit import FitContext, fit
 from tinyc.training.resume import checkpoint_bytes
 
 
-def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str) -> dict[str, Any]:
+def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str) -> Timed | SourceTrained:
     """Train the source's network in place on the labels, or take its trained weights from the cache.
 
     A second run with the same key waits for the first and takes its weights; one that was killed goes on from the
@@ -47,8 +47,8 @@ def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str
     with cache.locked(entry, context.progress.say):
         facts = load(net.model, entry / "weights.npz", context.progress)
         if facts is not None:
-            return {"seconds": None} | facts | {"cached": True}
-        return train_now(net.model, spec, context, entry) | {"cached": False}
+            return {"seconds": None, **facts, "cached": True}
+        return train_now(net.model, spec, context, entry)
 
 
 def is_known(folder: Path, key: str) -> bool:
@@ -56,14 +56,14 @@ def is_known(folder: Path, key: str) -> bool:
     return (folder / "sources" / key / "weights.npz").is_file()
 
 
-def load(model: Any, path: Path, shown: Progress) -> dict[str, Any] | None:
+def load(model: Any, path: Path, shown: Progress) -> SourceTrained | None:
     """Take the weights from the cache; None where there are none, or where the file is corrupt, which is said."""
     if not path.exists():
         return None
     try:
         arrays, text = read_arrays(path)
         found = [fitting(arrays[name(index)], weight) for index, weight in enumerate(model.weights)]
-        facts: dict[str, Any] = json.loads(text)
+        facts: SourceTrained = json.loads(text)
     except UNREADABLE as error:
         shown.say(f"{path}: discarded and trained again, {error}")
         return None
@@ -71,18 +71,18 @@ def load(model: Any, path: Path, shown: Progress) -> dict[str, Any] | None:
     return facts
 
 
-def train_now(model: Any, spec: TrainSpec, context: FitContext, entry: Path) -> dict[str, Any]:
+def train_now(model: Any, spec: TrainSpec, context: FitContext, entry: Path) -> SourceTrained:
     """Train with epoch checkpoints, and store the weights."""
     options = fit_options(spec)
     reserve(model, options.optimizer, entry, context.progress)
     objective = labels(context.seed, options.label_smoothing)
     is_whole, began = not any((entry / "checkpoints").glob("*")), time.monotonic()
     facts = fit(model, options, objective, context, "train the source", checkpoints=entry / "checkpoints")
-    facts["seconds"] = time.monotonic() - began if is_whole else None
+    seconds = time.monotonic() - began if is_whole else None
     arrays = {name(index): array for index, array in enumerate(model.get_weights())}
-    write_arrays(entry / "weights.npz", arrays, json.dumps(facts))
+    write_arrays(entry / "weights.npz", arrays, json.dumps({**facts, "seconds": seconds}))
     shutil.rmtree(entry / "checkpoints", ignore_errors=True)
-    return facts
+    return {**facts, "seconds": seconds, "cached": False}
 
 
 def reserve(model: Any, optimizer: str, entry: Path, shown: Progress) -> None:

@@ -25,7 +25,7 @@ from tinyc.data.augment import IDENTITY, view
 from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
-from tinyc.spec.training import TRAINING
+from tinyc.spec.training import TRAINING, Stored
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
 from tinyc.training.teachers import Panel, heard
 
@@ -56,7 +56,7 @@ class Store:
         """The teachers' logits for rows of the training split."""
         return (self.logits[epoch % len(self.logits)][rows].astype("float32"),)
 
-    def facts(self, data: TrainingData) -> dict[str, Any]:
+    def facts(self, data: TrainingData) -> Stored:
         """What is stored, how much of it was there already, and how often the teachers are right on each view."""
         right = [float((logits.argmax(-1) == data.train.y).mean()) for logits in self.logits]
         return {

@@ -15,6 +15,7 @@ from support import small
 from tinyc import cli
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.run.commands.attack import promised
+from tinyc.spec.passes import PASSES
 
 Shown = pytest.CaptureFixture[str]
 NET = """
@@ -129,7 +130,8 @@ def test_the_page_fits_80_columns(by_heart: Path, capsys: Shown, monkeypatch: py
 
 
 def step(facts: dict[str, Any] | None = None, **keys: Any) -> Any:
-    transform = SimpleNamespace(**({"use": "quantize", "how": "ptq", "epochs": 4} | keys))
+    keys = {"use": "quantize", "how": "ptq", "epochs": 4} | keys
+    transform = PASSES[keys["use"]].model_construct(**keys)
     return SimpleNamespace(transform=transform), SimpleNamespace(facts=facts or {})
 
 
@@ -138,10 +140,13 @@ def opened(*steps: Any) -> Any:
     return SimpleNamespace(run=SimpleNamespace(recipe=recipe), steps=[None, *(done for _, done in steps)])
 
 
+PROMISED = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "budget": None, "conditions": []}
+
+
 def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:
-    private = {"privacy": {"level": "example", "epsilon": 1.5, "delta": 1e-5}}
+    private = {"privacy": {**PROMISED, "level": "example", "epsilon": 1.5}}
     taught = {"use": "distill", "how": None, "student": 1, "start": "random", "alpha": 0.9}
-    clients = {"privacy": {"level": "client", "epsilon": 1.0, "delta": 1e-5}}
+    clients = {"privacy": {**PROMISED, "level": "client", "epsilon": 1.0}}
     assert promised(opened(step())) is None
     assert promised(opened(step(clients, use="federate", how=None, rounds=3), step())) is None
     found = promised(opened(step(private, **taught), step(use="prune", how="channels"), step()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from support import artifacts, lessons, texts, waves
 
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net
+from tinyc.spec.facts import fits, inside
 from tinyc.spec.passes import PASSES, apply
 
 TRAINING = {"epochs": 1, "batch": 50}
@@ -88,3 +91,16 @@ def test_contract(use: str, keys: dict[str, Any], tmp_path: Path) -> None:
     first, second = outcomes
     assert fingerprint(first.state) == fingerprint(second.state)
     assert first.files == second.files
+    stored = json.loads(json.dumps(first.facts))
+    assert fits(stored, transform.facts) or not stored  # the context of tests compares no runtimes
+    assert not list(undeclared(stored, transform.facts))
+
+
+def undeclared(value: Any, kind: Any, place: str = "") -> Iterator[str]:
+    """Name the keys that facts have and their declared type has not."""
+    known = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in known if kind is not Any else ():
+        declared = inside(kind, str(key))
+        if declared is None:
+            yield f"{place}.{key}"
+        yield from undeclared(item, declared, f"{place}.{key}")

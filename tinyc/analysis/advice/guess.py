@@ -15,6 +15,7 @@ from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.spec.amounts import Scaling
+from tinyc.spec.training import Trained
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Guess:
         uses: the recipe's passes in order.
         keys: where the keys of its training stand, "source.train" or "pass.1"; empty where nothing trained it.
         options: those keys with their values.
-        training: what the training found out; empty where nothing did.
+        training: what the training found out; None where nothing did.
         seconds: what the training took, the measuring included; None where it is not known.
         examples: how many training examples there are.
         symptoms: what was measured of the network; None where nothing was.
@@ -46,7 +47,7 @@ class Guess:
     uses: Sequence[str]
     keys: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
-    training: Mapping[str, Any] = field(default_factory=dict)
+    training: Trained | None = None
     seconds: float | None = None
     examples: int = 0
     symptoms: Symptoms | None = None
@@ -68,7 +69,7 @@ class Guess:
 
     @property
     def losses(self) -> list[float]:
-        return list(self.training.get("loss", ()))
+        return self.training["loss"] if self.training else []
 
     def says(self) -> str:
         """Say how accurate it is, what guessing gives, and whether it says one class alone."""

@@ -11,6 +11,9 @@ from tinyc.analysis.advice.told import Advice, Change, spelled
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.spec.bounds import Bound, Check
+from tinyc.spec.facts import part
+from tinyc.spec.passes import facts_of
+from tinyc.spec.training import Trained
 
 CUTS = ("channels", "heads")
 """How `prune` takes parameters out."""
@@ -62,10 +65,10 @@ class Ran:
         return (getattr(self.after, figure) or 0) / max(1, getattr(self.before, figure) or 1)
 
     @property
-    def tuning(self) -> Mapping[str, Any]:
-        """What its training found out; empty where it did not train."""
-        facts = self.facts.get("fine_tune", self.facts)
-        return facts if isinstance(facts, Mapping) and facts.get("loss") else {}
+    def tuning(self) -> Trained | None:
+        """What its training found out; None where it did not train."""
+        found = part(Trained, self.facts, facts_of(self.use))
+        return found if found and found["loss"] else None
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ def steps_an_epoch(guess: Guess) -> int:
 
 def guessing_loss(guess: Guess) -> float:
     """The least loss of a network that looks at no example, in nats; of other losses than the labels', the first."""
-    if guess.training.get("objective") != "labels":
+    if not guess.training or guess.training["objective"] != "labels":
         return guess.losses[0]
     shares = np.bincount(guess.labels) / len(guess.labels)
     return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())

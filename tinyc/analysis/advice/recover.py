@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
 from tinyc.analysis.advice.told import Advice
+from tinyc.analysis.beside import Beside, Diagnosed
 from tinyc.core import units
+from tinyc.spec.facts import part
 
 SHARE = 0.2
 """A pass is named where it lost at least this share of all accuracy that was lost."""
@@ -38,9 +40,8 @@ def source_below(miss: Miss) -> Found:
 def diagnosed(miss: Miss) -> Found:
     """What the diagnosis of an int8 artifact found."""
     for ran in worst(miss):
-        diagnosis = ran.facts.get("diagnosis")
-        causes = diagnosis.get("causes") if isinstance(diagnosis, Mapping) else None
-        for cause in causes if isinstance(causes, list) else ():
+        found = part(Diagnosed, ran.facts, Beside)
+        for cause in found["causes"] if found and not isinstance(found["causes"], str) else ():
             yield Advice(f"{lost(ran)}: {cause['cause']} in {cause['layer']}: {cause['evidence']}", cause["add"])
 
 
@@ -55,7 +56,7 @@ def trained_rounding(miss: Miss) -> Found:
 def taught(miss: Miss) -> Found:
     """A network that was tuned on labels alone, though its source knows more."""
     for ran in worst(miss):
-        alone = "teach" in ran.options and ran.tuning.get("objective") == "labels"
+        alone = "teach" in ran.options and ran.tuning is not None and ran.tuning["objective"] == "labels"
         if alone and miss.source.accuracy is not None and not is_late(ran):
             known = f"{lost(ran)}, tuned on labels alone; the source has {units.show(miss.source.accuracy, 'fraction')}"
             cost = "the source's answers to the training examples, computed once"
@@ -79,25 +80,25 @@ def in_rounds(miss: Miss) -> Found:
 def more_epochs(miss: Miss) -> Found:
     """A tuning that still learnt when it ended."""
     for ran in worst(miss):
-        epochs, losses = ran.options.get("epochs"), ran.tuning.get("loss", ())
-        if not isinstance(epochs, int) or not (is_late(ran) or still_falls(losses)):
+        epochs, tuning = ran.options.get("epochs"), ran.tuning
+        if not isinstance(epochs, int) or tuning is None or not (is_late(ran) or still_falls(tuning["loss"])):
             continue
-        known = f"its loss still fell, to {losses[-1]:.3g}"
+        known = f"its loss still fell, to {tuning['loss'][-1]:.3g}"
         if is_late(ran):
-            known = f"its best epoch was {ran.tuning['best_epoch']} of {epochs}"
+            known = f"its best epoch was {tuning.get('best_epoch')} of {epochs}"
         made = [(f"pass.{ran.place}.epochs", 2 * epochs)]
         yield advice(miss, f"{lost(ran)}, and {known}", made, training_time(ran.seconds))
 
 
 def is_late(ran: Ran) -> bool:
     """Say whether the best epoch was one of the last: more of them come before another teacher."""
-    best, epochs = ran.tuning.get("best_epoch"), ran.options.get("epochs")
+    best, epochs = ran.tuning and ran.tuning.get("best_epoch"), ran.options.get("epochs")
     return isinstance(best, int) and isinstance(epochs, int) and best >= LATE * epochs
 
 
-def still_falls(losses: Any) -> bool:
+def still_falls(losses: list[float]) -> bool:
     """Say whether a loss fell by more than a twentieth over the last quarter of a training."""
-    if not isinstance(losses, list | tuple) or len(losses) < 2:
+    if len(losses) < 2:
         return False
     start = losses[-1 - max(1, len(losses) // 4)]
     return bool(losses[-1] < 0.95 * start)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tinyc.analysis.advice.inputs import Scaled, Seen
 
 
@@ -54,17 +56,5 @@ class Symptoms:
 
     @classmethod
     def from_json(cls, table: Mapping[str, Any]) -> Symptoms:
-        statistics = table["statistics"]
-        return cls(
-            Share(**table["train"]),
-            share(table["validation"]),
-            Seen(**table["seen"]) if table["seen"] else None,
-            tuple(Scaled(**{**each, "seen": Seen(**each["seen"])}) for each in table["scalings"]),
-            Statistics(**{**statistics, "held": Share(**statistics["held"]), "again": Share(**statistics["again"])})
-            if statistics
-            else None,
-        )
-
-
-def share(table: Mapping[str, int] | None) -> Share | None:
-    return Share(**table) if table else None
+        """Read what `to_json` gave."""
+        return TypeAdapter(cls).validate_python(table)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tinyc.compression.clustering import latent
-from tinyc.compression.clustering.cluster import Means, Row, give_values, require_few_values, worthwhile
+from tinyc.compression.clustering.cluster import Means, give_values, require_few_values, worthwhile
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.clustering.kernels import Kernel, kernels
 from tinyc.compression.clustering.search import rehearsed, search
@@ -17,8 +16,8 @@ from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.signal_layers import WHY_FIXED, is_fixed
 from tinyc.network.state import Net
-from tinyc.spec.passes.cluster import Cluster
-from tinyc.spec.training import fit_options
+from tinyc.spec.passes.cluster import Cluster, ClusterFacts, Row
+from tinyc.spec.training import Trained, fit_options
 from tinyc.training.fine_tuning import fine_tune
 from tinyc.training.probe import Probe
 
@@ -48,7 +47,7 @@ def cluster(options: Cluster, state: Net, context: Context) -> Outcome:
 
 def choose(
     options: Cluster, made: Net, means: Means, context: Context
-) -> tuple[dict[Kernel, int], list[Skipped], dict[str, Any]]:
+) -> tuple[dict[Kernel, int], list[Skipped], ClusterFacts]:
     """Give each weight its number of values, and what the search found out."""
     able, skipped = selected(options, made.model)
     if options.bits == "auto":
@@ -87,7 +86,7 @@ def selected(options: Cluster, model: Any) -> tuple[dict[Kernel, int], list[Skip
 
 def searched(
     options: Cluster, made: Net, means: Means, able: list[Kernel], context: Context
-) -> tuple[dict[Kernel, int], dict[str, Any]]:
+) -> tuple[dict[Kernel, int], ClusterFacts]:
     """Search bits by layer; a rehearsal guesses them from the weights."""
     goal: Any = ("drop", options.drop)
     if options.budget is not None:
@@ -96,16 +95,16 @@ def searched(
         return dict(rehearsed(made.model, able, means, goal, context.rehearse).bits), {}
     probe = Probe(made.clone().model, context.data, made.task, context.seed)
     found = search(probe, able, means, goal)
-    return dict(found.bits), {"search": dict(found.facts)}
+    return dict(found.bits), {"search": found.facts} if found.facts else {}
 
 
-def facts(options: Cluster, rows: list[Row], found: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
+def facts(options: Cluster, rows: list[Row], found: ClusterFacts, tuned: Trained) -> ClusterFacts:
     return {
         "per": options.per,
         "start": options.start,
-        "table_bytes": sum(row.table_bytes for row in rows),
-        "dense_bytes": sum(row.dense_bytes for row in rows),
-        "layers": [asdict(row) for row in rows],
+        "table_bytes": sum(row["table_bytes"] for row in rows),
+        "dense_bytes": sum(row["dense_bytes"] for row in rows),
+        "layers": rows,
         **found,
         "notes": [NOTE],
         "fine_tune": tuned,

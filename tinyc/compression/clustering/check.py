@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.compression.clustering.tables import Axis, distinct
 from tinyc.core.errors import TinycError
+from tinyc.spec.passes.quantize import QuantizeFacts
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
 
@@ -23,7 +23,7 @@ SLOTS: Mapping[str, tuple[int, tuple[int, ...]]] = {
 """Of each operator, which input is the weight, and the axes of its channels."""
 
 
-def few_valued_after(content: bytes, expected: Mapping[str, int]) -> dict[str, Any]:
+def few_valued_after(content: bytes, expected: Mapping[str, int]) -> QuantizeFacts:
     """Make sure that no channel has more int8 values than its layer's kernel had before.
 
     Args:
@@ -48,12 +48,16 @@ def few_valued_after(content: bytes, expected: Mapping[str, int]) -> dict[str, A
         problem = f"has {found[lost[0]]} int8 values in a channel, where its table had {expected[lost[0]]}"
         raise TinycError(f"layer {lost[0]!r}", f"{problem}; {len(lost)} of {len(expected)} tables were lost")
     unseen = [name for name in expected if name not in found]
-    facts: dict[str, Any] = {"tables": {name: found[name] for name in expected if name in found}}
+    facts: QuantizeFacts = {"tables": {name: found[name] for name in expected if name in found}}
     joined = {name: values for name, values in shared_values(content) if values > expected.get(name, values)}
-    return facts | ({"tables_unseen": unseen} if unseen else {}) | ({"tables_joined": joined} if joined else {})
+    if unseen:
+        facts["tables_unseen"] = unseen
+    if joined:
+        facts["tables_joined"] = joined
+    return facts
 
 
-def joined_notes(facts: Mapping[str, Any]) -> list[str]:
+def joined_notes(facts: QuantizeFacts) -> list[str]:
     """Say which layers lost tables by channel to one scale, from the facts of `few_valued_after`."""
     return [
         f"{name}: its tables of {facts['tables'][name]} values for each channel become one of {values}, since it has "

@@ -14,6 +14,7 @@ from tinyc.compression.clustering.kmeans import Per, Start, share
 from tinyc.compression.clustering.tables import channels, distinct, pays, table_bytes
 from tinyc.core.errors import TinycError
 from tinyc.network.contract import Skipped
+from tinyc.spec.passes.cluster import Row
 
 
 @dataclass(frozen=True)
@@ -53,20 +54,6 @@ class Size:
         return min(clusters, self.elements // self.tables)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One clustered weight for the report; bytes are estimates of what `compact` will make of it."""
-
-    layer: str
-    weight: str
-    clusters: int
-    values_before: int
-    values_after: int
-    mean_squared_error: float
-    table_bytes: int
-    dense_bytes: int
-
-
 def give_values(model: Any, wanted: Mapping[Kernel, int], means: Means) -> list[Row]:
     """Give each weight its number of values, in place; tell what was done."""
     return [give_values_to(model, kernel, clusters, means) for kernel, clusters in wanted.items()]
@@ -79,9 +66,11 @@ def give_values_to(model: Any, kernel: Kernel, clusters: int, means: Means) -> R
     after = most(shared, kernel)
     size = Size.of(kernel, weight)
     error = float(np.mean((shared.astype(np.float64) - weight) ** 2))
-    return Row(
-        kernel.layer, kernel.weight, clusters, most(weight, kernel), after, error, size.bytes(after), weight.size
-    )
+    return {
+        "layer": kernel.layer, "weight": kernel.weight, "clusters": clusters, "values_before": most(weight, kernel),
+        "values_after": after, "mean_squared_error": error, "table_bytes": size.bytes(after),
+        "dense_bytes": weight.size,
+    }  # fmt: skip
 
 
 def most(weight: NDArray[Any], kernel: Kernel) -> int:

@@ -11,6 +11,7 @@ from tinyc.compression.clustering.allocation import End, Option, allocate, extre
 from tinyc.compression.clustering.cluster import Means, Size
 from tinyc.compression.clustering.kernels import Kernel
 from tinyc.core.errors import UserError
+from tinyc.spec.passes.cluster import Searched
 from tinyc.training.probe import Probe, Score
 
 BITS = range(2, 8)
@@ -27,7 +28,7 @@ class Search:
     """Bits for each weight, in the network's order, and what was measured on the way."""
 
     bits: Mapping[Kernel, int]
-    facts: Mapping[str, Any]
+    facts: Searched | None = None
 
 
 def options(model: Any, kernels: Sequence[Kernel], loss: Loss) -> dict[Kernel, list[Option]]:
@@ -123,7 +124,7 @@ def search(
     bits = within_budget(found, budget, "cluster")
     reached = joint(bits)
     taken = {kernel: next(each for each in found[kernel] if each.bits == width) for kernel, width in bits.items()}
-    facts = {
+    facts: Searched = {
         "split": probe.split,
         "examples": base.examples,
         "accuracy_before": round(base.accuracy, 6),
@@ -145,6 +146,6 @@ def rehearsed(model: Any, kernels: Sequence[Kernel], means: Means, goal: tuple[s
     """Choose bits for an untrained network: the fewest bytes that a run could take, or the most."""
     found = options(model, kernels, lambda kernel, bits: 1.0)
     if goal[0] == "budget":
-        return Search(within_budget(found, int(goal[1]), "cluster", side), {})
+        return Search(within_budget(found, int(goal[1]), "cluster", side))
     least = {kernel: min(each.bits for each in choice) for kernel, choice in found.items()}
-    return Search(least if side == "lower" else dict.fromkeys(found, DENSE), {})
+    return Search(least if side == "lower" else dict.fromkeys(found, DENSE))

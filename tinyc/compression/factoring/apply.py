@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.factoring.factorize import Thin, replace_layers
 from tinyc.compression.factoring.ranks import Amount
@@ -11,7 +9,7 @@ from tinyc.compression.pruning.aims import Aim, resolve
 from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
-from tinyc.spec.passes.factorize import Factorize
+from tinyc.spec.passes.factorize import Factorize, FactorizeFacts, Split
 from tinyc.spec.training import fit_options
 from tinyc.training.fine_tuning import fine_tune
 
@@ -29,7 +27,7 @@ def factorize(options: Factorize, state: Net, context: Context) -> Outcome:
     amount = Amount(options.rank, options.energy, options.params, context.rehearse)
     found = replace_layers(state.model, amount, selected, options.use)
     tuned = fine_tune(found.model, fit_options(options), context, options.use, keep_structure(found.model))
-    facts = {
+    facts: FactorizeFacts = {
         "params_before": state.model.count_params(),
         "params_after": found.model.count_params(),
         "layers": [row(thin) for thin in found.layers],
@@ -38,8 +36,8 @@ def factorize(options: Factorize, state: Net, context: Context) -> Outcome:
     return Outcome(state.with_model(found.model), facts, skipped=found.skipped)
 
 
-def row(thin: Thin) -> dict[str, Any]:
-    """One factorized layer for the report; parameters are those of its kernel or table, without a bias."""
+def row(thin: Thin) -> Split:
+    """One factorized layer for the report."""
     rows, columns = thin.factors.shape
     return {
         "layer": thin.factors.layer,

@@ -19,8 +19,8 @@ from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
 from tinyc.spec import sensitivity_file
-from tinyc.spec.passes.prune import Prune
-from tinyc.spec.training import fit_options
+from tinyc.spec.passes.prune import Prune, PruneFacts
+from tinyc.spec.training import Trained, fit_options
 from tinyc.training.fine_tuning import Part, fine_tune
 from tinyc.training.resume import outliving
 
@@ -45,7 +45,7 @@ def cut(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
     heads = options.how == "heads"
     model, rewritten = opened(state, context.data, options.use) if heads else (state.model, [])
     rounds = 1 if context.rehearse else options.rounds
-    tuned: list[dict[str, Any]] = []
+    tuned: list[Trained] = []
 
     def train(smaller: Any, number: int) -> None:
         part = Part.of_round(options.epochs, number, rounds, kept)
@@ -56,18 +56,21 @@ def cut(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
     with outliving() as kept:
         ranking = ranking_of(options, model, context)
         pruned = structured.channels(model, ranking, aims, options.use, examples, rounds, train)
-    facts = {
+    facts: PruneFacts = {
         "how": options.how,
         "importance": options.ranked_by,
         "scope": options.scope,
         "params_before": state.model.count_params(),
         "params_after": pruned.model.count_params(),
         **reached(pruned, tuned, "heads" if heads else "channels"),
-        **({"budget": options.budget.model_dump(exclude_none=True)} if options.budget else {}),
-        **({"rewritten": rewritten} if rewritten else {}),
-        **({"notes": [NOTHING]} if pruned.model.count_params() == model.count_params() else {}),
-        "fine_tune": tuned[-1],
     }
+    if options.budget:
+        facts["budget"] = options.budget.model_dump(exclude_none=True)
+    if rewritten:
+        facts["rewritten"] = rewritten
+    if pruned.model.count_params() == model.count_params():
+        facts["notes"] = [NOTHING]
+    facts["fine_tune"] = tuned[-1]
     return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
 
 
@@ -96,19 +99,20 @@ def measured_amounts(options: Prune, model: Any, context: Context) -> Mapping[tu
 
 def sparsify(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
     """Train under TFMOT's schedule until the weights are zero."""
-    tuned: dict[str, Any] = {}
+    tuned: list[Trained] = []
 
     def train(wrapped: Any, callbacks: list[Any]) -> None:
-        tuned.update(tune(options, wrapped, context, [*callbacks, *keep_structure(wrapped)]))
+        tuned.append(tune(options, wrapped, context, [*callbacks, *keep_structure(wrapped)]))
 
     way = Sparsification(aims.fractions, options.pattern, options.sparsity_schedule, steps_of(options, context))
     pruned = magnitude(state.model, way, None if context.rehearse else train, "prune")
-    facts = {
+    facts: PruneFacts = {
         "how": options.how,
         "pattern": options.pattern,
         "sparsity": {name: round(share, 6) for name, share in pruned.reached.items()},
-        "fine_tune": tuned,
     }
+    if tuned:
+        facts["fine_tune"] = tuned[-1]
     return Outcome(state.with_model(pruned.model), facts, skipped=pruned.skipped)
 
 
@@ -118,9 +122,7 @@ def steps_of(options: Prune, context: Context) -> int:
     return options.epochs * (examples // max(1, min(options.batch, examples)))
 
 
-def tune(
-    options: Prune, model: Any, context: Context, callbacks: list[Any], part: Part | None = None
-) -> dict[str, Any]:
+def tune(options: Prune, model: Any, context: Context, callbacks: list[Any], part: Part | None = None) -> Trained:
     """Train the network in place with the recipe's losses, for one round's part of the epochs."""
     title = f"prune: {options.how}" + (part.name if part else "")
     own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own

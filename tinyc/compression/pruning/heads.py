@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tinyc.data.dataset import TrainingData
@@ -10,9 +9,10 @@ from tinyc.data.inputs import inputs
 from tinyc.network.rewriting.forms import in_blocks
 from tinyc.network.rewriting.transformers import SAMPLES
 from tinyc.network.state import Net
+from tinyc.spec.facts import Rewritten
 
 
-def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[str, Any]]]:
+def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[Rewritten]]:
     """Rewrite MultiHeadAttention, and what stands beside it, into layers that know their heads; give the facts of it.
 
     A network without any is given as it is.
@@ -23,4 +23,4 @@ def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[s
     if not any(type(layer).__name__ == "MultiHeadAttention" for layer in state.model.layers):
         return state.model, []
     model, rewritten = in_blocks(state.model, inputs(data.train.x[:SAMPLES], state.task), where)
-    return model, [asdict(each) for each in rewritten]
+    return model, list(rewritten)

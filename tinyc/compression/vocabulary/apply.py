@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from tinyc.compression.vocabulary import pieces, rows
 from tinyc.compression.vocabulary.definition import Kept, restricted
@@ -13,7 +12,7 @@ from tinyc.data.task import Task
 from tinyc.data.tokens import Tokenizer
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
-from tinyc.spec.passes.trim_vocabulary import TrimVocabulary
+from tinyc.spec.passes.trim_vocabulary import Spelt, TrimFacts, TrimVocabulary
 from tinyc.training.predict import accuracy, predictor
 
 
@@ -33,7 +32,7 @@ def trim_vocabulary(options: TrimVocabulary, state: Net, context: Context) -> Ou
     trimmed = replace(
         state, model=rows.keep_rows(state.model, tables, kept), task=replace(state.task, tokenizer=smaller)
     )
-    facts = {
+    facts: TrimFacts = {
         **sizes(state, trimmed, kept),
         "training_coverage": share(tokenizer, kept, context.data.train),
         "training": spellings(tokenizer, smaller, context.data.train),
@@ -49,7 +48,7 @@ def origin(tokenizer: Tokenizer, kept: Kept) -> tuple[int, ...]:
     return tuple(old if tokenizer.origin is None else (tokenizer.origin[index] for index in old))
 
 
-def sizes(before: Net, after: Net, kept: Kept) -> dict[str, int]:
+def sizes(before: Net, after: Net, kept: Kept) -> TrimFacts:
     params = [state.model.count_params() for state in (before, after)]
     return {
         "pieces_before": len(kept),
@@ -66,22 +65,24 @@ def share(tokenizer: Tokenizer, kept: Kept, split: Split) -> float | None:
     return round(float(tally[kept].sum() / tally.sum()), 6) if tally.any() else None
 
 
-def spellings(before: Tokenizer, after: Tokenizer, split: Split) -> dict[str, Any]:
+def spellings(before: Tokenizer, after: Tokenizer, split: Split) -> Spelt:
     """Compare how a split's sentences are spelled."""
-    facts: dict[str, Any] = {}
-    for when, tokenizer in (("before", before), ("after", after)):
-        found = pieces.spelling(tokenizer, split.x)
-        facts[f"unknown_{when}_fraction"] = rounded(found.unknown_fraction)
-        facts[f"tokens_a_sentence_{when}"] = rounded(found.tokens_a_sentence)
-        facts[f"sentences_cut_{when}"] = found.cut
-    return facts
+    old, new = (pieces.spelling(tokenizer, split.x) for tokenizer in (before, after))
+    return {
+        "unknown_before_fraction": rounded(old.unknown_fraction),
+        "tokens_a_sentence_before": rounded(old.tokens_a_sentence),
+        "sentences_cut_before": old.cut,
+        "unknown_after_fraction": rounded(new.unknown_fraction),
+        "tokens_a_sentence_after": rounded(new.tokens_a_sentence),
+        "sentences_cut_after": new.cut,
+    }
 
 
 def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
-def source_accuracies(task: Task, context: Context) -> dict[str, float | None]:
+def source_accuracies(task: Task, context: Context) -> TrimFacts:
     """How often the source is right on the validation split, fed its own pieces, and fed the trimmed ones mapped back.
 
     A teacher of a later distillation hears the second. Both are None in a rehearsal, which trains no source.

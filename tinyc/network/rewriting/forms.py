@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.blocks import Attention, Gelu, LayerNorm, PaddingMask, TokenEmbedding
-from tinyc.network.rewriting.transformers import Form, Rewritten, rewrite
+from tinyc.network.rewriting.transformers import Form, rewrite
+from tinyc.spec.facts import Rewritten
 
 PROBED = 64
 """Random examples on which a mask is compared with what it may be."""

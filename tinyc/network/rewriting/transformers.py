@@ -12,27 +12,10 @@ from numpy.typing import NDArray
 from tinyc.network import backend
 from tinyc.network.checks import has_graph
 from tinyc.network.flatten import Copy, name_of, replay
+from tinyc.spec.facts import Rewritten
 
 SAMPLES = 64
 """Most examples on which a difference is measured."""
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A layer that stands in another form now.
-
-    Attributes:
-        layer: its name.
-        what: what it was, such as "MultiHeadAttention".
-        into: what it is now, such as "Dense, Attention".
-        difference: the largest absolute change of the network's outputs on the samples when all layers that were
-            the same `what` were rewritten; None where there were no samples.
-    """
-
-    layer: str
-    what: str
-    into: str
-    difference: float | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,7 @@ def rewrite(
             continue
         after, names = replaced(model, form, where)
         difference = None if samples is None or not len(samples) else apart(model, after, samples[:SAMPLES])
-        done += [Rewritten(name, form.what, form.into, difference) for name in names]
+        done += [{"layer": name, "what": form.what, "into": form.into, "difference": difference} for name in names]
         model = after
     return model, tuple(done)
 

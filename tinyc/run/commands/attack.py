@@ -28,6 +28,8 @@ from tinyc.run.opening import Run, open_run
 from tinyc.run.source import untrained
 from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
+from tinyc.spec.facts import part
+from tinyc.spec.privacy import Promised
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.training import FitOptions, fit_options
 from tinyc.tflite.run.runtimes import Runtime
@@ -115,11 +117,11 @@ def promised(made: Opened) -> Promise | None:
     fitted: list[str] = []  # A student on its own still sees the signal as preprocessing leaves it.
     beside = ["the source"]
     for index, (step, done) in enumerate(zip(recipe.steps, made.steps[1:], strict=True), start=1):
-        name, facts = f"{index} {step.transform.use}", done.facts.get("privacy")
+        name, found = f"{index} {step.transform.use}", part(Promised, done.facts, step.transform.facts)
         if step.transform.effects.forgets:
             epsilon, delta, kept, beside = 0.0, 0.0, [], list(fitted)
-        if isinstance(facts, dict) and facts.get("level") == "example":
-            epsilon, delta = epsilon + facts["epsilon"], delta + facts["delta"]
+        if found and found["level"] == "example" and found["epsilon"] is not None:
+            epsilon, delta = epsilon + found["epsilon"], delta + found["delta"]
             kept.append(name)
         elif step.transform.effects.trains or step.transform.effects.fits:
             beside.append(name)

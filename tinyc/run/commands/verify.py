@@ -26,6 +26,7 @@ from tinyc.run.commands.sentences import table_rows, takes_ids, tokenizer_beside
 from tinyc.spec.amounts import Scaling
 from tinyc.spec.data import DataSpec
 from tinyc.spec.datasets import NAMED
+from tinyc.spec.passes.verify import Compared, Difference
 from tinyc.spec.sentences import Prepare
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
@@ -149,7 +150,7 @@ def random_inputs(described: Description, examples: int, where: str = "the artif
     return dequantize(random.integers(span.min, span.max, shape, endpoint=True).astype(tensor.dtype), tensor)
 
 
-def text(found: dict[str, Any], kind: str) -> list[str]:
+def text(found: Compared, kind: str) -> list[str]:
     """The comparison for people."""
     lines = [f"{found['examples']:,} {kind} examples"]
     for name, each in found["runtimes"].items():
@@ -158,15 +159,15 @@ def text(found: dict[str, Any], kind: str) -> list[str]:
             continue
         accuracy = "" if each["accuracy"] is None else f", accuracy {each['accuracy']:.2%}"
         lines.append(f"  {NAMES[name]:22} {each['version']}{accuracy}, {units.show_seconds(each['seconds'])}")
-    for each in found["differences"]:
-        lines.append(f"  {NAMES[each['left']]} against {NAMES[each['right']]}: {verdict(each)}")
+    for pair in found["differences"]:
+        lines.append(f"  {NAMES[pair['left']]} against {NAMES[pair['right']]}: {verdict(pair)}")
     arena = "not measured" if found["arena_bytes"] is None else f"{found['arena_bytes']:,} B"
     lines.append(f"  arena {arena}; ops {', '.join(f'{name} x{count}' for name, count in found['ops'].items())}")
     lines += [f"  {note}" for note in found["notes"] if note not in (found["why"] or "")]
     return lines if found["agreed"] else [*lines, f"  disagreement: {found['why']}"]
 
 
-def verdict(each: dict[str, Any]) -> str:
+def verdict(each: Difference) -> str:
     """One pair of runtimes."""
     if each["examples"] is None:
         return "unmeasured"

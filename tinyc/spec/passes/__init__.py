@@ -55,6 +55,11 @@ ROWS: Mapping[str, Row] = {
 PASSES: Mapping[str, type[Pass]] = {use: row.schema for use, row in ROWS.items()}
 
 
+def facts_of(use: str) -> type:
+    """Give the declared type of a pass's facts; that of a pass that this tinyc does not have says nothing."""
+    return PASSES.get(use, Pass).facts
+
+
 def apply(options: Any, state: Any, context: Any) -> Any:
     """Do a pass's work on a state, and return its Outcome.
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypedDict
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from tinyc.core import units
+from tinyc.core.units import Bytes, Fraction
 from tinyc.spec.contract import Kind
 from tinyc.spec.effects import Effects, Made, Want
-from tinyc.spec.training import FineTuned, LearningRate
+from tinyc.spec.training import FineTuned, LearningRate, Trained
 
 
 class Selection(BaseModel, frozen=True, extra="forbid"):
@@ -17,6 +18,23 @@ class Selection(BaseModel, frozen=True, extra="forbid"):
 
     match: str = Field(description="a layer's name, a glob, re:..., or type:...")
     clusters: int | None = Field(None, ge=2, le=128, description="values of each channel; else the pass's")
+
+
+Row = TypedDict("Row", {
+    "layer": str, "weight": str, "clusters": int, "values_before": int, "values_after": int,
+    "mean_squared_error": float, "table_bytes": Bytes, "dense_bytes": Bytes,
+})  # fmt: skip
+Tried = TypedDict("Tried", {"layer": str, "weight": str, "bits": int, "bytes": Bytes, "loss": float})
+Searched = TypedDict("Searched", {
+    "split": str, "examples": int, "accuracy_before": Fraction, "accuracy_shared": Fraction, "loss_before": float,
+    "loss_expected": float, "loss_shared": float, "bytes": Bytes, "tried": list[Tried],
+})  # fmt: skip
+"""The search for bits by layer: before, and with the values shared; losses in nats."""
+ClusterFacts = TypedDict("ClusterFacts", {
+    "per": str, "start": str, "table_bytes": Bytes, "dense_bytes": Bytes, "layers": list[Row],
+    "search": Searched, "notes": list[str], "fine_tune": Trained,
+}, total=False)  # fmt: skip
+"""What shares values now; bytes are estimates of what `compact` will make of it."""
 
 
 class Cluster(FineTuned, frozen=True, extra="forbid"):
@@ -32,6 +50,7 @@ class Cluster(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = ClusterFacts
 
     use: Literal["cluster"] = "cluster"
     clusters: int | None = Field(None, ge=2, le=128, description="distinct values of each channel, or of each layer")

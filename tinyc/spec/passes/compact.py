@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
+from tinyc.core.units import Bytes
 from tinyc.spec.contract import Kind, Pass
 from tinyc.spec.effects import Effects, Made, Once, Place, Want
+
+Tensor = TypedDict("Tensor", {
+    "layer": str, "op": str, "bits": int, "values": int, "table_per": str, "before_bytes": Bytes, "after_bytes": Bytes,
+})  # fmt: skip
+CompactFacts = TypedDict("CompactFacts", {
+    "tables": int, "why": NotRequired[str], "tensors": list[Tensor], "not_smaller_in_a_table": NotRequired[int],
+    "file_bytes_before": Bytes, "stripped_bytes": Bytes, "file_bytes_after": Bytes,
+    "arena_bytes_before": NotRequired[Bytes | None], "arena_bytes_after": NotRequired[Bytes | None],
+    "bit_exact": NotRequired[bool], "compared_under": NotRequired[str], "compared_examples": NotRequired[int],
+    "compared_split": NotRequired[str], "needs": NotRequired[str], "no_longer_runs_on": NotRequired[str],
+    "on_the_device": NotRequired[str],
+})  # fmt: skip
+"""What each table saves, and what it costs: arena, and every interpreter but one; or `why` there is none."""
 
 
 class Compact(Pass, frozen=True, extra="forbid"):
@@ -21,6 +35,7 @@ class Compact(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "flat"
     gives: ClassVar[Kind] = "flat"
+    facts: ClassVar[type] = CompactFacts
 
     use: Literal["compact"]
     bits_most: int = Field(7, ge=1, le=7, description="the widest index, in bits; a tensor of 2^bits values fits")

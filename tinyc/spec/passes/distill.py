@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, TypedDict
 
 from pydantic import Field, field_validator, model_validator
 
 from tinyc.core import units
+from tinyc.core.units import Bytes, Fraction
 from tinyc.spec.builders import Builder
 from tinyc.spec.contract import Kind, Pass
 from tinyc.spec.effects import Effects, Made
 from tinyc.spec.imitation import Attending, Hint, LayerMap, Part
 from tinyc.spec.privacy import Privacy
-from tinyc.spec.training import Epochs, LearningRate, TrainingKeys, Warmup
+from tinyc.spec.training import Epochs, LearningRate, Trained, TrainingKeys, Warmup
+
+Start = TypedDict("Start", {
+    "layers": list[int], "width": list[int], "vocabulary": list[int], "stream_energy": Fraction,
+    "embedding_energy": Fraction, "heads": list[list[int]], "inner": list[int], "head_layers": list[str],
+})  # fmt: skip
+"""What a student's weights were sliced from; widths and sizes of the source, then of the student."""
+Features = TypedDict("Features", {
+    "from": str, "bytes": Bytes, "store_limit": Bytes, "arrays": NotRequired[int], "arrays_reused": NotRequired[int],
+})  # fmt: skip
+Imitated = TypedDict("Imitated", {
+    "parts": list[Part], "layers": list[int], "features": NotRequired[Features], "epochs": NotRequired[int],
+    "loss": NotRequired[list[float]], "distances": NotRequired[dict[str, list[float]]],
+})  # fmt: skip
+"""The imitation of a teacher's insides; `distances` before and after by goal."""
+Hinted = TypedDict("Hinted", {"layers": list[dict[str, str]], "epochs": int, "loss": list[float]})
+Begun = TypedDict("Begun", {
+    "student": str, "student_options": dict[str, Any], "start": NotRequired[Start], "imitate": NotRequired[Imitated],
+    "hints": NotRequired[Hinted],
+})  # fmt: skip
+"""The student, and what it began its training with."""
+
+
+class DistillFacts(Begun, Trained):
+    """What a distillation found out."""
 
 
 class Distill(TrainingKeys, Pass, frozen=True, extra="forbid"):
@@ -25,6 +50,7 @@ class Distill(TrainingKeys, Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = DistillFacts
 
     use: Literal["distill"] = "distill"
     student: Builder = Field(description="the small network: 'file.py:function' or { build = ..., option = value }")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, TypedDict
 
 from pydantic import AfterValidator, Field, model_validator
 
+from tinyc.core.units import Bytes
 from tinyc.spec.contract import Kind, Pass
 from tinyc.spec.effects import Effects, Place
 
@@ -24,6 +25,16 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+Vectors = TypedDict("Vectors", {"count": int, "split": str, "runtime": str})
+Written = TypedDict("Written", {"bytes": Bytes, "sha256": str})
+ExportFacts = TypedDict("ExportFacts", {
+    "written": str, "compared_under": list[str], "compared_examples": int, "bytes_before": Bytes, "bytes_after": Bytes,
+    "bytes_saved": Bytes, "arena_bytes": Bytes | None, "test_vectors": Vectors | None, "files": dict[str, Written],
+    "tables": dict[str, Bytes],
+})  # fmt: skip
+"""What was written, and what the stripping saved."""
+
+
 class Export(Pass, frozen=True, extra="forbid"):
     """Write the artifact: .tflite, C sources with test vectors, Intel HEX, each with its SHA-256.
 
@@ -36,6 +47,7 @@ class Export(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "flat"
     gives: ClassVar[Kind] = "flat"
+    facts: ClassVar[type] = ExportFacts
 
     use: Literal["export"]
     formats: Annotated[tuple[Literal["tflite", "c", "hex"], ...], AfterValidator(distinct)] = Field(

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.units import Fraction
 from tinyc.spec.contract import Kind
 from tinyc.spec.effects import Effects, Rule
-from tinyc.spec.training import FineTuned
+from tinyc.spec.training import FineTuned, Trained
 
 AMOUNTS = ("rank", "energy", "params")
+
+Split = TypedDict("Split", {
+    "layer": str, "shape": str, "rank": int, "energy": Fraction, "params_before": int, "params_after": int,
+    "relative_error": Fraction,
+})  # fmt: skip
+"""One factorized layer; parameters are those of its kernel or table, without a bias."""
+FactorizeFacts = TypedDict("FactorizeFacts", {
+    "params_before": int, "params_after": int, "layers": list[Split], "fine_tune": Trained,
+})  # fmt: skip
 
 
 class Factorize(FineTuned, frozen=True, extra="forbid"):
@@ -24,6 +34,7 @@ class Factorize(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = FactorizeFacts
 
     use: Literal["factorize"] = "factorize"
     rank: int | None = Field(None, ge=1, le=65536, description="width between the two layers, the same for each")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import model_validator
 
+from tinyc.core.units import Bytes, Fraction
 from tinyc.spec.answers import FEWEST_MASKED, SEALED, drawn_clients, needed
 from tinyc.spec.contract import Kind, Pass
 from tinyc.spec.effects import Effects, Made
 from tinyc.spec.federation import FederationOptions
+from tinyc.spec.privacy import Promised
 
 OWNERS = (
     ("column", "partition", ("column",)),
@@ -21,6 +23,24 @@ OWNERS = (
 )
 """Keys that are read with some values of another key alone."""
 ROBUST = ("trimmed_mean", "krum")
+
+Reported = TypedDict("Reported", {"accuracy": NotRequired[Fraction]})
+"""What a client says of its own examples; it may say more."""
+Round = TypedDict("Round", {
+    "round": int, "answered": list[str], "rejected": list[dict[str, str]], "loss": float | None,
+    "validation_accuracy": Fraction | None, "bytes_up": Bytes, "bytes_down": Bytes, "epsilon": float | None,
+    "client_metrics": NotRequired[dict[str, Reported]],
+})  # fmt: skip
+FederateFacts = TypedDict("FederateFacts", {
+    "clients": NotRequired[int], "client_examples": NotRequired[dict[str, int]],
+    "client_classes": NotRequired[dict[str, dict[str, int]]], "engine": NotRequired[str],
+    "rounds": NotRequired[list[Round]], "stopped": NotRequired[str | None], "travels": NotRequired[dict[str, int]],
+    "aggregation": NotRequired[str], "privacy": NotRequired[Promised | None], "opened_by": NotRequired[list[str]],
+    "strategy": NotRequired[str], "partition": NotRequired[str | None], "batchnorm": NotRequired[str],
+    "fake_quantize": NotRequired[bool], "aggregation_conditions": NotRequired[list[str]],
+    "client_accuracy": NotRequired[dict[str, Fraction | None]], "evaluated_on": NotRequired[str],
+})  # fmt: skip
+"""Who trained, round by round; a rehearsal knows of the clients alone."""
 
 
 class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
@@ -39,6 +59,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = FederateFacts
 
     use: Literal["federate"] = "federate"
 

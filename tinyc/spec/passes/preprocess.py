@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.units import Rate
 from tinyc.spec.contract import Kind, Pass, Where
 from tinyc.spec.data import DataSpec
 from tinyc.spec.effects import Effects, Made, Once, Want
 from tinyc.spec.signal import check_signal
 from tinyc.spec.signal_steps import Denoise, Step, modules, split
+
+Stream = TypedDict("Stream", {
+    "sensor_bytes_per_second": Rate | None, "after_preprocessing_bytes_per_second": Rate | None,
+})  # fmt: skip
+"""What the sensor makes, and what is left of it as one byte a value."""
+Streamed = TypedDict("Streamed", {"stream": Stream}, total=False)
+PreprocessFacts = TypedDict("PreprocessFacts", {
+    "steps": list[dict[str, Any]], "fitted_on": dict[str, Any], "shape": dict[str, list[int]], "layers": list[str],
+    "stream": NotRequired[Stream],
+})  # fmt: skip
+"""The fitted numbers of each step, and the shapes on the way to the network."""
 
 
 class Preprocess(Pass, frozen=True, extra="forbid"):
@@ -24,6 +36,7 @@ class Preprocess(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = PreprocessFacts
 
     use: Literal["preprocess"] = "preprocess"
     steps: tuple[Step, ...] = Field(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.units import Bytes, Fraction
 from tinyc.spec.budget import Budget
 from tinyc.spec.contract import Kind
 from tinyc.spec.effects import Effects, Made, Rule
+from tinyc.spec.facts import Rewritten
 from tinyc.spec.selection import Selection, refuse_amounts
-from tinyc.spec.training import FineTuned
+from tinyc.spec.training import FineTuned, Trained
 
 AMOUNTS = ("fraction", "budget", "sensitivity")
 OWN = {
@@ -18,6 +20,17 @@ OWN = {
     "magnitude": ("sparsity", "pattern", "sparsity_schedule"),
 }
 """The keys that one `how` has and the other does not."""
+Round = TypedDict("Round", {"params": int | None, "macs": int | None, "file": Bytes | None, "fine_tune": Trained})
+PruneFacts = TypedDict("PruneFacts", {
+    "how": str, "fine_tune": Trained, "importance": str | None, "scope": str,
+    "params_before": int, "params_after": int, "macs_before": int | None,
+    "macs_after": int | None, "macs_not_counted_of": list[str],
+    "int8_bytes_before": Bytes | None, "int8_bytes_after": Bytes | None,
+    "groups": list[dict[str, Any]], "rounds": list[Round],
+    "budget": dict[str, Any], "rewritten": list[Rewritten], "notes": list[str],
+    "pattern": str, "sparsity": dict[str, Fraction],
+}, total=False)  # fmt: skip
+"""What channels, heads or weights went; int8 bytes are estimated as `budget` says, MACs are those of one inference."""
 
 
 class Prune(FineTuned, frozen=True, extra="forbid"):
@@ -35,6 +48,7 @@ class Prune(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = PruneFacts
 
     use: Literal["prune"] = "prune"
     how: Literal["channels", "heads", "magnitude"] = Field(

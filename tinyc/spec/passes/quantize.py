@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import AfterValidator, Field, model_validator
 
 from tinyc.core import units
+from tinyc.core.units import Bytes, Fraction, Points
 from tinyc.spec.contract import Kind
 from tinyc.spec.effects import Effects, Made, Place, Rule, Want
-from tinyc.spec.training import FineTuned, LearningRate
+from tinyc.spec.facts import Rewritten
+from tinyc.spec.training import FineTuned, LearningRate, Trained
 
 TRAINING = (
     "epochs", "batch", "optimizer", "learning_rate", "schedule", "warmup", "weight_decay", "augment",
@@ -23,6 +25,61 @@ def size(text: str | None) -> str | None:
     if text is not None and units.parse(text, "bytes") <= 0:
         raise ValueError(f"{text!r} is nothing")
     return text
+
+
+Judged = TypedDict("Judged", {"accuracy": Fraction, "loss": float, "examples": int})
+Effect = TypedDict("Effect", {"accuracy": Fraction | None, "output_error": Fraction | None})
+Change = TypedDict("Change", {"before": Effect, "after": Effect, "examples": int, "split": str})
+"""What a step changed: accuracy, and the root mean square error of the outputs against the float network's."""
+Widest = TypedDict("Widest", {"tensor": str, "measured": list[float], "chosen": list[float], "fraction_left": Fraction})
+Effected = TypedDict("Effected", {"effect": Change}, total=False)
+Clipped = TypedDict("Clipped", {"activations": int, "clipped": int, "largest": NotRequired[Widest]})
+Reestimated = TypedDict("Reestimated", {"training_examples": int, "before": Judged, "after": Judged, "split": str})
+Equalized = TypedDict("Equalized", {
+    "pairs": list[list[str]], "largest_factor": float, "difference": float, "effect": NotRequired[Change],
+})  # fmt: skip
+Stored = TypedDict("Stored", {"as": str, "bits": int, "bytes": Bytes, "loss": float})
+Mixed = TypedDict("Mixed", {
+    "loss_before": float, "loss_after": float, "accuracy_before": Fraction, "accuracy_after": Fraction, "examples": int,
+    "split": str,
+})  # fmt: skip
+Precision = TypedDict("Precision", {
+    "flash_asked": Bytes, "flash_predicted": Bytes, "flash_least": Bytes, "kernels": dict[str, Stored],
+    "measured": NotRequired[Mixed],
+})  # fmt: skip
+"""The bits that were chosen by layer; `loss` of a kernel is what it alone brings (nats)."""
+Excluded = TypedDict("Excluded", {"layers": list[str], "operators": int, "effect": NotRequired[Change]})
+Halved = TypedDict("Halved", {"layers": list[str], "others": list[str], "effect": NotRequired[Change]})
+Corrected = TypedDict("Corrected", {
+    "layers": int, "calibration_examples": int, "largest_steps": float, "effect": NotRequired[Change],
+})  # fmt: skip
+PerChannelDense = TypedDict("PerChannelDense", {"layers": list[str], "runtimes": str})
+"""Dense layers with a scale for each output, and which firmware computes them."""
+Scaled = TypedDict("Scaled", {"per_channel_dense": PerChannelDense}, total=False)
+OneScaleDense = TypedDict("OneScaleDense", {
+    "metric": str, "one_scale_a_layer": Fraction, "a_scale_for_each_output": Fraction, "gain": Points,
+    "gain_low": Points | None, "gain_high": Points | None, "examples": int, "split": str, "runtime": str | None,
+    "layers": list[str], "says": str, "unmeasured": str,
+}, total=False)  # fmt: skip
+"""What one scale for each Dense layer costs, with its paired 95 % interval; or `unmeasured`, the reason."""
+ParityFacts = TypedDict("ParityFacts", {
+    "examples": int, "layers": int, "largest": float, "at": str, "tolerance": float, "mended": list[dict[str, Any]],
+})  # fmt: skip
+Begun = TypedDict("Begun", {
+    "accuracy": Fraction, "ptq_accuracy": Fraction | None, "change": Points | None, "change_low": Points | None,
+    "change_high": Points | None, "examples": int, "split": str,
+})  # fmt: skip
+"""A network right after wrapping, before any training, beside its post-training quantization."""
+QuantizeFacts = TypedDict("QuantizeFacts", {
+    "how": str, "calibrate": str, "calibration": dict[str, int], "input": dict[str, Any], "output": dict[str, Any],
+    "ops": dict[str, int], "float_tensors": int, "zero_weights_before": Fraction, "zero_weights_after": Fraction,
+    "tables": dict[str, int], "tables_unseen": list[str], "tables_joined": dict[str, int],
+    "per_channel_dense": PerChannelDense, "reestimate": Reestimated, "equalize": Equalized, "precision": Precision,
+    "ranges": Clipped, "exclude": Excluded, "int4": Halved, "bias_correction": Corrected,
+    "one_scale_dense": OneScaleDense, "fine_tune": Trained, "parity": ParityFacts, "start": Begun, "ranges_kept": int,
+    "rewritten": list[Rewritten], "scaled_before": list[str], "notes": list[str],
+}, total=False)  # fmt: skip
+"""What the conversion made, and what each key that asks for more than that did."""
 
 
 class Quantize(FineTuned, frozen=True, extra="forbid"):
@@ -40,6 +97,7 @@ class Quantize(FineTuned, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "flat"
+    facts: ClassVar[type] = QuantizeFacts
 
     use: Literal["quantize"]
     how: Literal["ptq", "qat"] = Field("ptq", description="post-training, or quantization-aware training")

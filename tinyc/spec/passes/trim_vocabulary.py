@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.units import Fraction
 from tinyc.spec.contract import Kind, Pass
 from tinyc.spec.effects import Effects
 
 AMOUNTS = ("coverage", "size", "count")
+
+Spelt = TypedDict("Spelt", {
+    "unknown_before_fraction": Fraction | None, "tokens_a_sentence_before": float | None, "sentences_cut_before": int,
+    "unknown_after_fraction": Fraction | None, "tokens_a_sentence_after": float | None, "sentences_cut_after": int,
+})  # fmt: skip
+"""How the sentences of one split are spelled."""
+TrimFacts = TypedDict("TrimFacts", {
+    "pieces_before": int, "pieces_after": int, "params_before": int, "params_after": int, "params_saved": int,
+    "training_coverage": Fraction | None, "training": Spelt, "validation": Spelt, "source_accuracy": Fraction | None,
+    "source_accuracy_on_trimmed": Fraction | None,
+}, total=False)  # fmt: skip
+"""What went, and what the source makes of sentences in the pieces that stay."""
 
 
 class TrimVocabulary(Pass, frozen=True, extra="forbid"):
@@ -22,6 +35,7 @@ class TrimVocabulary(Pass, frozen=True, extra="forbid"):
 
     takes: ClassVar[Kind] = "net"
     gives: ClassVar[Kind] = "net"
+    facts: ClassVar[type] = TrimFacts
 
     use: Literal["trim_vocabulary"] = "trim_vocabulary"
     coverage: float | None = Field(None, gt=0, le=1, description="share of the training tokens whose piece stays")

@@ -12,8 +12,8 @@ from tinyc.core import progress
 from tinyc.data import augment
 from tinyc.network import backend
 from tinyc.network.contract import Context
-from tinyc.spec.privacy import Privacy
-from tinyc.spec.training import FitOptions
+from tinyc.spec.privacy import Privacy, Promised
+from tinyc.spec.training import FitOptions, Trained
 from tinyc.tasks.classification.objectives import Objective
 from tinyc.training import checkpoints as saved
 from tinyc.training.batches import Feed, prepare
@@ -54,7 +54,7 @@ def fit_within(
     title: str,
     *,
     details: Sequence[Any] = (),
-) -> dict[str, Any]:
+) -> Trained:
     """Train `model` in place by DP-SGD on the training split, with epoch checkpoints in the cache.
 
     An epoch is the steps that draw each example once on average. Learning rates run over the steps that the budget
@@ -134,7 +134,7 @@ def run(
 
 def facts(
     training: PrivateTraining, promise: Promise, history: saved.History, drawn: int, name: str, augmented: bool
-) -> dict[str, Any]:
+) -> Trained:
     """What the training found out; no times."""
     reached = history.get("validation_accuracy", [])
     best = max(range(len(reached)), key=lambda epoch: reached[epoch]) if reached else None
@@ -150,16 +150,18 @@ def facts(
     }
 
 
-def privacy_facts(training: PrivateTraining, promise: Promise, augmented: bool) -> dict[str, Any]:
+def privacy_facts(training: PrivateTraining, promise: Promise, augmented: bool) -> Promised:
     """What was promised, what it cost by epoch, and under which conditions."""
     plan, schedule = promise.plan, promise.schedule
     per_epoch = steps_of(training.mechanism.rate)
     ends = [min(plan.times, end) for end in range(per_epoch, plan.times + per_epoch, per_epoch)]
     return {
-        **promise.privacy.model_dump(mode="json", exclude={"where"}),
-        "budget": promise.privacy.epsilon,
+        "level": promise.privacy.level,
+        "clip": promise.privacy.clip,
         "noise": plan.noise,
         "epsilon": plan.epsilon,
+        "delta": promise.privacy.delta,
+        "budget": promise.privacy.epsilon,
         "epsilon_by_epoch": [round(accounting.spent(plan.noise, schedule, end), 6) for end in ends],
         "steps": plan.times,
         "stopped": promise.stopped,
