@@ -74,7 +74,7 @@ def read_variety(constant: Constant, described: Description, reader: Reader) -> 
 
 
 def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None, str | None]:
-    """The least arena with which TFLM runs the file, in bytes, or why it does not run, or why nobody could see."""
+    """Measure the least arena with which TFLM runs the file, in bytes, or say why it does not run or is unmeasured."""
     if any(size < 0 for each in described.inputs for size in each.shape):
         refusal = f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
         return None, refusal, None
@@ -108,7 +108,7 @@ def table(found: Inspection) -> dict[str, Any]:
 
 
 def place(described: Description, constant: Constant) -> dict[str, Any]:
-    """What a constant is called, its shape as decoded, its type as stored, and its share of the file."""
+    """Return what a constant is called, its shape as decoded, its type as stored, and its share of the file."""
     stored, decoded = described.tensors[constant.tensor], described.tensors[constant.decoded]
     share = constant.bytes / described.file_bytes
     return {"name": stored.name, "shape": decoded.shape, "dtype": stored.dtype, "share": share}

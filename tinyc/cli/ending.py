@@ -68,7 +68,7 @@ def close(code: int, reason: str) -> int:
 
 
 def usage(error: click.ClickException) -> str:
-    """What click says of a command line, without quoting all of it."""
+    """Return what click says of a command line, without quoting all of it."""
     stream = io.StringIO()
     error.show(file=stream)
     head, mark, message = stream.getvalue().rstrip().partition("Error: ")

@@ -55,7 +55,7 @@ def opened(path: Path, most: int, where: str | None = None) -> Iterator[Buffered
 
 
 def size(path: Path, most: int, where: str | None = None) -> int:
-    """The bytes of a regular file, for readers that open it themselves; raises as `opened` does."""
+    """Return the bytes of a regular file, for readers that open it themselves; raises as `opened` does."""
     with opened(path, most, where) as stream:
         return os.fstat(stream.fileno()).st_size
 
@@ -133,7 +133,7 @@ def regular(where: str, found: os.stat_result, most: int) -> None:
 
 @functools.cache
 def system_devices() -> frozenset[int]:
-    """The devices of files that the kernel makes up as they are read: they tell no size, and some never end."""
+    """Return the devices of files that the kernel makes up as they are read: they tell no size, and some never end."""
     return frozenset(place.stat().st_dev for place in (Path("/proc"), Path("/sys")) if place.is_dir())
 
 

@@ -123,5 +123,5 @@ def leave() -> None:
 
 
 def line(code: int) -> str:
-    """The last line of a command that a signal ended."""
+    """Return the last line of a command that a signal ended."""
     return f"tinyc: exit {code} ({WORDS[code]}; run the same command again to go on)"

@@ -154,7 +154,7 @@ def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: tuple[
 
 
 def pieces_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
-    """The arrays that stand for pieces of one, such as x_train.image and x_train_vector of x_train."""
+    """Return the arrays that stand for pieces of one, such as x_train.image and x_train_vector of x_train."""
     return tuple(each for each in given if re.match(rf"{name}[^a-zA-Z]", each))
 
 

@@ -111,7 +111,7 @@ def is_one_hot(y: NDArray[Any]) -> bool:
 
 
 def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, tuple[str, ...]]:
-    """Number labels that are class names, in the order of `class_names`, else in alphabetical order."""
+    """Turn class names into labels, in the order of `class_names`, else in alphabetical order."""
     mixed = [part for part, y in columns.items() if y.dtype.kind not in "US"]
     if mixed:
         name = array_name("y", mixed[0])

@@ -124,7 +124,7 @@ def words_of(array: NDArray[Any]) -> bytes:
 
 
 def own_files(path: Path) -> dict[str, Path]:
-    """The file itself, or the images of a folder by their place in it."""
+    """Return the file itself, or the images of a folder by their place in it."""
     if not path.is_dir():
         return {"": path}
 

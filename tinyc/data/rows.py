@@ -61,7 +61,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
 
 
 def arranged(path: Path, label: str, x: NDArray[Any], labels: list[str], groups: Mapping[str, NDArray[Any]]) -> Raw:
-    """Number the labels, and give everything as it was read."""
+    """Assign a number to each label, and give everything as it was read."""
     refuse_amounts(f"{path}: column {label!r}", labels)
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}

@@ -121,7 +121,7 @@ def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
 
 
 def added(piece: str, index: int) -> dict[str, Any]:
-    """A special piece: never split, not normalized."""
+    """Describe a special piece: never split, not normalized."""
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {"id": index, "content": piece, **flags}
 

@@ -41,7 +41,7 @@ class Pairing:
 
 
 def pairings() -> tuple[Pairing, Pairing]:
-    """What is held against what; tflite-runtime's reference kernels equal TFLM, its successor's round otherwise."""
+    """Name the pairs to compare; tflite-runtime's reference kernels equal TFLM, its successor's round otherwise."""
     exact = runtimes.package("reference") == "tflite_runtime"
     return Pairing("tflm", "reference", 0 if exact else 1), Pairing("fast", "reference", 1)
 
@@ -181,7 +181,7 @@ def unscored(runs: dict[Runtime, Run], labels: NDArray[np.int64] | None) -> list
 
 
 def classes(run: Run) -> NDArray[Any]:
-    """The class of the highest raw score, the first of equals."""
+    """Return the class of the highest raw score, the first of equals."""
     return np.asarray(run.raw.reshape(len(run.raw), -1).argmax(axis=1))
 
 

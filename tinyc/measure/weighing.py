@@ -47,7 +47,7 @@ def count(model: Any) -> tuple[int, int]:
 
 
 def own_weights(layer: Any) -> list[Any]:
-    """A layer's weights without those that TFMOT added."""
+    """Return a layer's weights without those that TFMOT added."""
     if not type(layer).__module__.startswith("tensorflow_model_optimization"):
         return list(layer.weights)
     inner = getattr(layer, "layer", None)
@@ -57,5 +57,5 @@ def own_weights(layer: Any) -> list[Any]:
 
 
 def gzip_bytes(content: bytes) -> int:
-    """The size after gzip, at its default effort and without a time stamp."""
+    """Return the size after gzip, at its default effort and without a time stamp."""
     return len(gzip.compress(content, compresslevel=6, mtime=0))

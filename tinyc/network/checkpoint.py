@@ -80,7 +80,7 @@ def language(folder: Path) -> Language:
 
 
 def fingerprinted(folder: Path) -> list[Path]:
-    """The files that decide what the source is, for its key."""
+    """Return the files that decide what the source is, for its key."""
     kept = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "model.npz"]
     return [path for name in kept if (path := folder / name).is_file()] + sorted(folder.glob("*.safetensors"))
 

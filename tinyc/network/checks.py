@@ -54,7 +54,7 @@ def require_functional(model: Any) -> None:
 
 
 def id_tables(model: Any) -> list[Any]:
-    """The layers that look the network's input up in a table of vectors."""
+    """Find the layers that look the network's input up in a table of vectors."""
     nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]
     readers = [node.layer for node in nodes if any(tensor is model.inputs[0] for tensor in node.keras_inputs)]
     return [layer for layer in readers if type(layer).__name__ in TABLES]

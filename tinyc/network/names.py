@@ -108,7 +108,7 @@ def checked(names: Names, where: str) -> Names:
 
 
 def embeddings() -> dict[str, tuple[str, ...]]:
-    """The tensors before the first layer, which both architectures name alike."""
+    """Return the tensors before the first layer, which both architectures name alike."""
     return {
         "tokens": ("embeddings.word_embeddings.weight",),
         "positions": ("embeddings.position_embeddings.weight",),
@@ -117,7 +117,7 @@ def embeddings() -> dict[str, tuple[str, ...]]:
 
 
 def pair(name: str) -> tuple[str, str]:
-    """A kernel and its bias, or a norm's scale and shift."""
+    """Return a kernel and its bias, or a norm's scale and shift."""
     return f"{name}.weight", f"{name}.bias"
 
 

@@ -81,7 +81,7 @@ def locate(name: str, find: Find, cache: Path, say: Say = lambda _: None) -> Pat
 
 
 def installed(carrier: Carrier | None) -> Path | None:
-    """The folder in an installed package; the package itself is not imported."""
+    """Return the folder in an installed package; the package itself is not imported."""
     if carrier is None:
         return None
     package, _, rest = carrier.folder.partition("/")
@@ -91,7 +91,7 @@ def installed(carrier: Carrier | None) -> Path | None:
 
 
 def hub(wanted: str, local: bool) -> Path | None:
-    """The folder in the Hugging Face cache, downloaded there unless `local`; None where that does not work."""
+    """Return the folder in the Hugging Face cache, downloaded there unless `local`; None where that does not work."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError:

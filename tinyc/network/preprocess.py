@@ -80,7 +80,7 @@ def stream(options: Preprocess, task: Task, reduced: tuple[int, ...]) -> dict[st
 
 
 def chunks(context: Context, task: Task) -> Iterator[NDArray[Any]]:
-    """The training examples as the network has seen them so far, some at a time."""
+    """Yield the training examples as the network has seen them so far, some at a time."""
     x = context.data.train.x
     for start in range(0, len(x), CHUNK):
         yield inputs(x[start : start + CHUNK], task)

@@ -84,7 +84,7 @@ def all_tensors(values: Any) -> bool:
 
 
 def constant(value: Any) -> Any:
-    """A number, list, array or eager tensor as an array; None for anything else, a variable among them."""
+    """Return a number, list, array or eager tensor as an array; None for anything else, a variable among them."""
     flat = backend.tensorflow().nest.flatten(value)
     if value is None or any(is_tensor(each) or hasattr(each, "assign") or isinstance(each, str) for each in flat):
         return None

@@ -112,7 +112,7 @@ def bias_integers(work: Work) -> NDArray[Any]:
 
 
 def bias_scale(work: Work) -> NDArray[np.float64]:
-    """The step of each channel's bias: the input's times the weights'."""
+    """Return the step of each channel's bias: the input's times the weights'."""
     product = work.tensor(INPUT).quantization.scale[0] * np.asarray(work.tensor(WEIGHTS).quantization.scale, np.float64)
     return np.asarray(product, np.float64)
 

@@ -94,7 +94,7 @@ class Rounded(keras.layers.Wrapper):  # type: ignore[misc, name-defined]
         return y if self.output_range is None else self.output_range(y, training=training)
 
     def substitutes(self, training: Any) -> dict[str, Any]:
-        """What the layer is to use in place of its weights, and of its attention scores."""
+        """Return what the layer is to use in place of its weights, and of its attention scores."""
         names = WEIGHTS[type(self.layer)]
         found = {name: rounded(getattr(self.layer, name), self.channels and name == "kernel") for name in names}
         if self.score_range is not None:

@@ -79,7 +79,7 @@ def pulled_out(net: Net) -> Pulled | None:
 
 
 def chain(model: Any) -> Iterator[Any]:
-    """The layers after the input, as long as each alone reads what the one before it gives."""
+    """Yield the layers after the input, as long as each alone reads what the one before it gives."""
     nodes = [node for node in walk(model) if not node.is_input]
     given = model.inputs[0]
     while True:

@@ -125,7 +125,7 @@ def outputs(model: Any, tensors: Sequence[Any], x: NDArray[Any]) -> list[NDArray
 
 
 def apart(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
-    """The largest difference as a fraction of the range; infinite where only one of the two is a number."""
+    """Return the largest difference as a fraction of the range; infinite where only one of the two is a number."""
     if wanted.shape != given.shape:
         return float("inf")
     known = np.isfinite(wanted)

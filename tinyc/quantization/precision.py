@@ -194,7 +194,7 @@ def priced_ways(
 
 
 def cost(asked: Search, way: Way, probe: Probe | None, before: Score | None) -> float:
-    """The loss (nats) that one kernel's way brings, with a small part by its error; in a rehearsal that alone."""
+    """Return the loss (nats) of one kernel's way, with a small part by its error; in a rehearsal that alone."""
     weight, values = way.kernel.read(asked.model).astype(np.float64), way.values(asked.model, asked.seed)
     error = float(((values - weight) ** 2).sum() / max(float((weight**2).sum()), 1e-30))
     if probe is None or before is None:

@@ -52,7 +52,7 @@ class Aim:
 
 
 def named(model: Any, exclude: tuple[str, ...]) -> tuple[str, ...]:
-    """The layers that `exclude` names; none where it is empty."""
+    """Return the layers that `exclude` names; none where it is empty."""
     return tuple(layer.name for layer in select(model, exclude, "quantize: exclude")) if exclude else ()
 
 

@@ -69,7 +69,7 @@ class Numbers:
         return f"{shaped(self.values.shape)}, from {' to '.join(ends)}{said}"
 
     def ends(self) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-        """The places of the least and the largest finite number."""
+        """Return the places of the least and the largest finite number."""
         fit = np.isfinite(self.values)
         if not fit.any():
             return None, None

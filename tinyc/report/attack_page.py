@@ -25,7 +25,7 @@ SIDES = {"members": "members (train)", "others": "others (test)", "validation": 
 
 
 def lines(found: Attack, folder: str, width: int) -> Iterator[Text]:
-    """The whole page."""
+    """Write the whole page."""
     yield Text(f"{plain(folder)}: who was in the training data?", style="bold")
     yield from wrapped(asked(found), width)
     yield Text()

@@ -73,7 +73,7 @@ def wrapped(line: str, width: int, indent: str = "") -> list[str]:
 
 
 def table(found: Diagnosis, width: int) -> list[str]:
-    """The layers in the order of execution; of a deep network those with the least signal to noise."""
+    """Return the layers in the order of execution; of a deep network those with the least signal to noise."""
     layers = list(found.layers)
     if len(layers) > LAYERS_SHOWN:
         known = sorted(layers, key=lambda each: 99.0 if each.sqnr_db is None else each.sqnr_db)
@@ -95,7 +95,7 @@ def table(found: Diagnosis, width: int) -> list[str]:
 
 
 def within(found: Diagnosis, width: int) -> list[str]:
-    """The layers without a row of their own, and the rows that they are in, the noisiest first."""
+    """Return the layers without a row of their own, and the rows that they are in, the noisiest first."""
     rows = {each.layer for each in found.layers}
     layers = [each for each in found.untrained if each.layer not in rows and not each.is_wrong]
     if not layers:
@@ -107,7 +107,7 @@ def within(found: Diagnosis, width: int) -> list[str]:
 
 
 def ratio(each: Untrained) -> str:
-    """What the row keeps of what the layer makes of the artifact's own values."""
+    """Return what the row keeps of what the layer makes of the artifact's own values."""
     if each.state == "unclear":
         return " (not told: training or rounding changed more)"
     return "" if each.whole_db is None else f" ({each.whole_db:.0f} dB)"

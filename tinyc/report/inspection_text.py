@@ -37,7 +37,7 @@ def text(found: Inspection) -> str:
 
 
 def head(found: Inspection) -> list[str]:
-    """The figures of the whole file."""
+    """Return the figures of the whole file."""
     described, size = found.described, units.show_bytes
     names = Counter(op.name for op in described.ops)
     host = "not measured"
@@ -76,7 +76,7 @@ def macs(described: Description) -> str:
 
 
 def verdicts(found: Inspection) -> Iterator[tuple[str, str]]:
-    """What does not run the file, and why."""
+    """Say what does not run the file, and why."""
     if found.refusal:
         yield "does not run", found.refusal
     if found.unmeasured:
@@ -144,7 +144,7 @@ def savings(found: Inspection) -> list[str]:
 
 
 def arena(found: Inspection) -> list[str]:
-    """The activations by time: one row a tensor, one column an operator."""
+    """Return the activations by time: one row a tensor, one column an operator."""
     held = found.arena
     if held.peak is None:
         return []
@@ -173,7 +173,7 @@ def arena(found: Inspection) -> list[str]:
 
 
 def column(place: int, ops: int) -> int:
-    """The column at which an operator begins: up to three a column wide, or several in one where there are many."""
+    """Return the column at which an operator begins: up to three columns wide, or several operators in one."""
     wide = min(3, PICTURE_WIDTH // ops)
     return place * wide if wide else place * PICTURE_WIDTH // ops
 
@@ -186,7 +186,7 @@ def row(each: Lifetime, held: Arena, most: int) -> str:
 
 
 def totals(held: Arena) -> str:
-    """What is held at once, operator by operator."""
+    """Say what is held at once, operator by operator."""
     ops = len(held.ops)
     cells = [0] * column(ops, ops)
     for place_, size in enumerate(held.live):
@@ -216,7 +216,7 @@ def beside(described: Description) -> str:
 
 
 def whole(number: int | None) -> str:
-    """A whole number with its thousands apart; a dash where there is none."""
+    """Return a whole number with its thousands apart; a dash where there is none."""
     return "-" if number is None else f"{number:,}"
 
 
@@ -235,7 +235,7 @@ def wrapped(first: str, words: str, indent: int) -> list[str]:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar in eighths of a column."""
+    """Draw a bar in eighths of a column."""
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 

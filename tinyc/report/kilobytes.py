@@ -78,7 +78,7 @@ def coarse(ledger: Ledger) -> dict[str, int]:
 
 
 def legend(report: Report, views: Views) -> tuple[tuple[int, str], ...]:
-    """The kinds that occur, with their colours."""
+    """Return the kinds that occur, with their colours."""
     used = {name for found in parts(report, views) for name in found}
     return tuple((place, name) for place, name in enumerate(SHOWN) if name in used)
 
@@ -185,7 +185,7 @@ def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, in
 
 
 def weights(step: StepRecord) -> Iterator[str]:
-    """What happened to the parameters: fewer of them, or fewer bits for each."""
+    """Say what happened to the parameters: fewer of them, or fewer bits for each."""
     before, after = step.before, step.after
     if before.params is None or after.params is None or not before.params or not after.params:
         return
@@ -205,7 +205,7 @@ def weights(step: StepRecord) -> Iterator[str]:
 
 
 def bits(ledger: Ledger) -> float | None:
-    """The bits that a parameter takes in the file, on average."""
+    """Return the bits that a parameter takes in the file, on average."""
     return 8 * ledger.weight_bytes / ledger.params if ledger.weight_bytes and ledger.params else None
 
 
@@ -256,7 +256,7 @@ def repeated(step: StepRecord, tabled: str | None) -> str:
 
 
 def zeros(ledger: Ledger) -> float | None:
-    """The share of parameters that are zero."""
+    """Return the share of parameters that are zero."""
     if ledger.params is None or ledger.nonzero_params is None or not ledger.params:
         return None
     return 1 - ledger.nonzero_params / ledger.params

@@ -63,7 +63,7 @@ def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
 
 
 def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
-    """What the pages show beside the report."""
+    """Return what the pages show beside the report."""
     data, final = run.dataset, dones[-1]
     states = [source, *dones]
     labels, classes = data.test.y, len(data.task.classes)
@@ -91,6 +91,6 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
 
 
 def artifact(done: Done) -> bytes | None:
-    """The .tflite that a step left as its state; None where that is a Keras network."""
+    """Return the .tflite that a step left as its state; None where that is a Keras network."""
     path = done.folder / FLAT
     return path.read_bytes() if path.is_file() else None

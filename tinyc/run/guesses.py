@@ -28,7 +28,7 @@ def is_guess(run: Run, measured: Measurement) -> bool:
 
 
 def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
-    """The facts of a network that only guesses; none where it does not, or is a file already.
+    """Return the facts of a network that only guesses; none where it does not, or is a file already.
 
     Args:
         is_loaded: its weights came with it, and were not trained in this run.
@@ -39,7 +39,7 @@ def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) ->
 
 
 def of_source(run: Run, source: Done) -> tuple[Told, ...]:
-    """What must be said of the source, and what could be done about it."""
+    """Say what is wrong with the source, and what could be done about it."""
     training = source.facts.get("training", {})
     train = run.recipe.source.train
     keys = "source.train" if train else ""
@@ -48,7 +48,7 @@ def of_source(run: Run, source: Done) -> tuple[Told, ...]:
 
 
 def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
-    """The same of the state that pass `index` gave; where the state before guessed as well, that alone.
+    """Say the same of the state that pass `index` gave; where the state before guessed as well, that alone.
 
     Nothing where it is as accurate as the state before, which was spoken of.
     """

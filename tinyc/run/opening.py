@@ -67,7 +67,7 @@ class Run:
         rehearse: Literal["lower", "upper"] | None = None,
         task: Task | None = None,
     ) -> Context:
-        """What pass `index` may use: the data as the state that it takes sees it, and never the test split."""
+        """Return what pass `index` may use: the data as the state that it takes sees it, and never the test split."""
         data = self.dataset.for_training()
         return Context(
             seed=self.recipe.seed * 1000 + index,

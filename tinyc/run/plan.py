@@ -161,7 +161,7 @@ def few_valued(value: NDArray[Any]) -> bool:
 
 
 def weigh(use: str, state: State, run: Run) -> Weighed:
-    """The sizes of the state that a pass left; the arena by starting TFLM in it."""
+    """Measure the state that a pass left: sizes (bytes, counts), and the arena by starting TFLM in it."""
     if isinstance(state, Net):
         weight = measure.weigh_net(state)
         return Weighed(use, weight.figures, weight.uncounted)
@@ -188,7 +188,7 @@ def operators(state: State) -> dict[str, int]:
 
 
 def matched(step: Step, net: Net) -> Iterator[Match]:
-    """What each selector of a pass names in the network that enters it."""
+    """Yield what each selector of a pass names in the network that enters it."""
     for key, selector in selectors_of(step.transform):
         where = f"{step.where}.{key}"
         layers = selectors.select(net.model, [selector], where)
@@ -196,7 +196,7 @@ def matched(step: Step, net: Net) -> Iterator[Match]:
 
 
 def selectors_of(transform: Any) -> Iterator[tuple[str, str]]:
-    """The selectors among a pass's fields."""
+    """Yield the selectors among a pass's fields."""
     for key in ("only", "skip"):
         for item in getattr(transform, key, None) or ():
             text = item if isinstance(item, str) else getattr(item, "match", None)
@@ -231,7 +231,7 @@ def figure(metric: str, rehearsal: Rehearsal) -> float | None:
 
 
 def hopeless(checks: tuple[Check, ...]) -> list[Check]:
-    """The targets that cannot be met however the training goes: both ends of the prediction miss."""
+    """Return the targets that cannot be met however the training goes: both ends of the prediction miss."""
     missed = []
     for check in checks:
         if check.got is None or check.low is None or check.high is None:

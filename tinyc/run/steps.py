@@ -75,11 +75,11 @@ class StepRunner:
         self._source: OpenedSource | None = None
 
     def source(self) -> Net:
-        """The source network, loaded or trained at the first call."""
+        """Return the source network, loaded or trained at the first call."""
         return self.opened().net
 
     def opened(self) -> OpenedSource:
-        """The source network with the facts of its training."""
+        """Return the source network with the facts of its training."""
         if self._source is None:
             with scratch_folder(self.run.folder.path) as scratch:
                 nothing = Net(None, self.run.dataset.task)
@@ -88,7 +88,7 @@ class StepRunner:
         return self._source
 
     def source_done(self) -> Done:
-        """The source's figures, measured once for each content key."""
+        """Return the source's figures, measured once for each content key."""
         known = self.finished(0)
         if known:
             return known
@@ -128,7 +128,7 @@ class StepRunner:
         return any(stored.numbers(other) != keys.numbers(self.use(index)) for other in others)
 
     def finished(self, index: int) -> Done | None:
-        """A step that an earlier run finished; a damaged one is set aside and done again."""
+        """Return a step that an earlier run finished; a damaged one is set aside and done again."""
         start = self.run.start
         if start is not None and index >= max(start, 1):
             return None
@@ -171,13 +171,13 @@ class StepRunner:
         return done
 
     def state_before(self, index: int, before: Done) -> State:
-        """What the pass takes: the source, or the state that the step before left on disk."""
+        """Return what the pass takes: the source, or the state that the step before left on disk."""
         if index == 1:
             return self.source()
         return stored.load_state(before.folder, self.run.dataset.task, self.own_layers)
 
     def own_layers(self) -> dict[str, type]:
-        """The layer classes that the files of the recipe's builders define; a stored network names them."""
+        """Return the layer classes that the files of the recipe's builders define; a stored network names them."""
         found: dict[str, type] = {}
         for owner in (self.run.recipe.source, *(step.transform for step in self.run.recipe.steps)):
             for value in references(owner):
@@ -207,7 +207,7 @@ def named(step: str) -> Iterator[None]:
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A folder that is thrown away."""
+    """Yield a folder that is thrown away."""
     path = Path(tempfile.mkdtemp(prefix=".writing-scratch-", dir=parent))
     try:
         yield path

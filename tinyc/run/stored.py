@@ -87,7 +87,7 @@ def describe(state: State | None) -> dict[str, Any] | None:
 
 
 def state_files(state: State | None) -> dict[str, bytes]:
-    """The state as the bytes of one file, with its tokenizer or front beside it."""
+    """Return the state as the bytes of one file, with its tokenizer or front beside it."""
     if state is None:
         return {}
     words = {TOKENIZER: state.task.tokenizer.definition.encode()} if state.task.tokenizer else {}
@@ -107,7 +107,7 @@ def network_file(state: State) -> dict[str, bytes]:
 
 
 def numbers(folder: Path) -> Mapping[str, int]:
-    """The numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
+    """Return the numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
     found = (run_folder.manifest(folder) or {}).get("numbers", {})
     return found if isinstance(found, dict) else {}
 
@@ -144,7 +144,7 @@ def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
 
 
 def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | None:
-    """The tokenizer of a state; a pass may have given it another than the data began with."""
+    """Return the tokenizer of a state; a pass may have given it another than the data began with."""
     if "tokens" not in described:
         return None
     origin = described["origin"]
@@ -153,7 +153,7 @@ def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | 
 
 
 def with_stored_scaling(task: Task, described: Mapping[str, Any]) -> Task:
-    """The task of a state with a scale for each column, which may have come out of the source's network."""
+    """Return the task of a state with a scale for each column, which may have come out of the source's network."""
     if "scale" not in described:
         return task
     return replace(task, scale=numbers_of(described["scale"]), offset=numbers_of(described["offset"]))
@@ -170,7 +170,7 @@ def scaling_of(done: Done, task: Task) -> tuple[Scaling, Scaling]:
 
 
 def with_stored_front(task: Task, folder: Path, described: Mapping[str, Any]) -> Task:
-    """The task of a state that a pass gave a front: its network sees what the front gives."""
+    """Return the task of a state that a pass gave a front: its network sees what the front gives."""
     if not described.get("front"):
         return task
     path = folder / FRONT

@@ -27,7 +27,7 @@ SEED = 0
 
 
 def inputs_seen(net: Net, examples: TrainingData, is_loaded: bool) -> tuple[Seen | None, tuple[Scaled, ...]]:
-    """What the first layers with weights see of training examples, and what they would see under other scales.
+    """Return what the first layers with weights see of training examples, and what they would see under other scales.
 
     A training can begin with values that suit, so that other scales are only of use to weights that are there.
     """
@@ -98,6 +98,6 @@ def statistics(net: Net, examples: TrainingData, held: Split, now: Share) -> Sta
 
 
 def momentum(model: Any) -> Iterator[float]:
-    """The momentum of each batch normalization that is trained."""
+    """Yield the momentum of each batch normalization that is trained."""
     norm = backend.keras().layers.BatchNormalization
     yield from (float(layer.momentum) for layer in model.layers if isinstance(layer, norm) and layer.trainable)

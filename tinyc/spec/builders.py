@@ -190,7 +190,7 @@ def told(error: BaseException) -> str:
 
 
 def local_modules(path: Path) -> set[Path]:
-    """The file and all modules of its own folder that it imports, however deep."""
+    """Return the file and all modules of its own folder that it imports, however deep."""
     files.size(path, limits.SOURCE_BYTES)  # `resolve` raises on a loop of links
     found: set[Path] = set()
     waiting = [path.resolve()]
@@ -207,7 +207,7 @@ def local_modules(path: Path) -> set[Path]:
 
 
 def imported(path: Path) -> set[tuple[int, str]]:
-    """The dotted names that a file imports, each with its leading dots counted."""
+    """Return the dotted names that a file imports, each with its leading dots counted."""
     try:
         tree = ast.parse(source(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for nesting beyond all use
@@ -233,7 +233,7 @@ def source(path: Path) -> bytes:
 
 
 def candidates(folder: Path, dotted: str) -> list[Path]:
-    """The files below `folder` that an import of `dotted` would run."""
+    """Return the files below `folder` that an import of `dotted` would run."""
     parts = dotted.split(".")
     stem = folder.joinpath(*parts)
     packages = (folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1))

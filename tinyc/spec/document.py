@@ -61,7 +61,7 @@ def read(path: Path, changes: Iterable[str] = ()) -> Document:
 
 
 def chain(path: Path) -> tuple[list[Table], list[Lines]]:
-    """The recipe and those it extends, child first."""
+    """Return the recipe and those it extends, child first."""
     tables: list[Table] = []
     lines: list[Lines] = []
     current, named = path, str(path)

@@ -32,7 +32,7 @@ class Lines:
     numbers: Mapping[Keys, int]
 
     def line(self, keys: Keys) -> int | None:
-        """The line of a key, or of the nearest key above it (an inline table stands on its key's line)."""
+        """Return the line of a key, or of the nearest key above it (an inline table stands on its key's line)."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.numbers:
                 return self.numbers[keys[:length]]
@@ -71,7 +71,7 @@ def note(keys: Keys, number: int, numbers: dict[Keys, int]) -> None:
 
 
 def opened(bracket: str, keys: Keys, counts: dict[Keys, int]) -> Keys:
-    """The keys that a header stands for; each `[[...]]` of one name is one further entry of a list."""
+    """Return the keys that a header stands for; each `[[...]]` of one name is one further entry of a list."""
     if bracket == "[":
         return keys
     counts[keys] = counts.get(keys, -1) + 1

@@ -139,7 +139,7 @@ def wrong_tag(context: Mapping[str, Any], given: Any, doc: Document, path: Keys)
 
 
 def real_path(table: Any, keys: Keys, location: Keys) -> Keys:
-    """The part of pydantic's location that stands in the recipe; it has the tags of unions in it too."""
+    """Return the part of pydantic's location that stands in the recipe; it has the tags of unions in it too."""
     path = keys
     for part in location:
         if present(table, (*path, part)):
@@ -158,7 +158,7 @@ def present(table: Any, keys: Keys) -> bool:
 
 
 def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The schema that a nested location belongs to; of a union's schemas the one whose tag stands in it."""
+    """Return the schema that a nested location belongs to; of a union's schemas the one whose tag stands in it."""
     found = [model]
     for part in location:
         tagged = [each for each in found if "op" in each.model_fields and each.model_fields["op"].default == part]

@@ -25,7 +25,7 @@ def text(sha256: str, recipe: Path, folder: Path) -> str:
 
 
 def of(recipe: Path) -> Path:
-    """The file beside which a recipe's relative paths begin: itself, or for a run folder's the one that was run.
+    """Return the file beside which a recipe's relative paths begin: itself, or for a run folder's the one that was run.
 
     A project that was moved or copied is found from the run folder, a run folder that was moved by the whole path.
     """
@@ -40,7 +40,7 @@ def of(recipe: Path) -> Path:
 
 
 def sha256(folder: Path) -> str | None:
-    """The sha of the recipe whose run stands in a folder; None where the folder does not say."""
+    """Return the sha of the recipe whose run stands in a folder; None where the folder does not say."""
     for name in (NAME, "report.json"):
         found = read(folder / name).get("recipe_sha256", "")
         if SHA256.fullmatch(found):
@@ -49,7 +49,7 @@ def sha256(folder: Path) -> str | None:
 
 
 def read(path: Path) -> dict[str, str]:
-    """The texts of a small table; none where the file is missing or damaged."""
+    """Return the texts of a small table; none where the file is missing or damaged."""
     try:
         table = json.loads(files.read_text(path, limits.JSON_BYTES))
     except (TinycError, ValueError, RecursionError):

@@ -58,7 +58,7 @@ def samples_of(milliseconds: float, rate: float) -> int:
 
 
 def padded(op: LogMel | Mfcc) -> int:
-    """The length of the Fourier transform: the next power of two from a frame's samples up."""
+    """Return the length of the Fourier transform: the next power of two from a frame's samples up."""
     return 1 << (samples_of(op.window, op.rate) - 1).bit_length()
 
 
@@ -68,7 +68,7 @@ def mel(hertz: float) -> float:
 
 
 def edges(op: LogMel | Mfcc) -> list[float]:
-    """The mels + 2 corners of the triangles, evenly apart, in mel."""
+    """Return the mels + 2 corners of the triangles, evenly apart, in mel."""
     low, high = mel(op.low), mel(op.high or op.rate / 2)
     return [low + (high - low) * i / (op.mels + 1) for i in range(op.mels + 2)]
 

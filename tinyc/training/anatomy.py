@@ -70,12 +70,12 @@ def anatomy(model: Any, where: str) -> Anatomy:
 
 
 def producer(tensor: Any) -> Any:
-    """The layer that a tensor comes from."""
+    """Return the layer that a tensor comes from."""
     return tensor._keras_history.layer
 
 
 def result(part: Sequence[Any], place: Literal[0, -1], where: str) -> Any:
-    """The output of the first or last LayerNorm of a part."""
+    """Return the output of the first or last LayerNorm of a part."""
     norms = [layer for layer in part if isinstance(layer, LayerNorm)]
     if not norms:
         raise UserError(where, "has no LayerNorm where one is looked for", REMEDY)

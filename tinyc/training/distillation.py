@@ -49,7 +49,7 @@ def panel_of(teaching: Teaching | None, context: Context) -> Panel | None:
 
 
 def fresh(teaching: Teaching, panel: Panel, options: FitOptions, context: Context) -> Objective:
-    """A new view in each epoch, with the teachers run on it ahead of the student: slower, nothing stored."""
+    """Draw a new view in each epoch and run the teachers on it ahead of the student: slower, nothing stored."""
     predict = panel.predict
     return distillation(
         teaching.temperature,

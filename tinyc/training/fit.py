@@ -172,7 +172,7 @@ def look(training: Training, losses: Sequence[Any], first: int) -> list[float]:
 
 
 def note(training: Training, seen: Sequence[float]) -> str:
-    """The live figures: the loss of late, and the last validation accuracy."""
+    """Return the live figures: the loss of late, and the last validation accuracy."""
     parts = [f"loss {sum(seen[-50:]) / len(seen[-50:]):.3f}"] if seen else []
     parts += [f"val {value:.3f}" for value in training.history.get("validation_accuracy", [])[-1:]]
     return " ".join(parts)
@@ -206,7 +206,7 @@ def describe(model: Any, options: FitOptions, objective: Objective, context: Fit
 
 
 def facts(training: Training, objective: Objective, epochs: int) -> dict[str, Any]:
-    """What the training found out; no times, which differ from run to run."""
+    """Return what the training found out; no times, which differ from run to run."""
     reached = training.history.get("validation_accuracy", [])
     best = max(range(len(reached)), key=lambda epoch: reached[epoch]) if reached else None
     return {

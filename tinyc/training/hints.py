@@ -54,7 +54,7 @@ def pair(hint: Hint, student: Any, teacher: Any, where: str) -> Pair:
 
 
 def single(model: Any, selector: str, where: str) -> Any:
-    """The one layer, with one output, that a selector names."""
+    """Return the one layer, with one output, that a selector names."""
     found = selectors.select(model, [selector], where)
     if len(found) != 1:
         names = ", ".join(layer.name for layer in found[:6])
@@ -79,13 +79,13 @@ def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitO
 
 
 def project(pair: Pair, index: int) -> Any:
-    """The student's features in as many channels as the teacher's: dense over the last axis, as a 1x1 convolution."""
+    """Bring the student's features to the teacher's number of channels: dense over the last axis, a 1x1 convolution."""
     channels = pair.teacher.output.shape[-1]
     return backend.keras().layers.Dense(channels, name=f"hint_{index}_projection")(pair.student.output)
 
 
 def resized(pair: Pair) -> Any:
-    """The teacher's features in the student's height and width: averaged over areas, as pooling does."""
+    """Bring the teacher's features to the student's height and width: averaged over areas, as pooling does."""
     output, size = pair.teacher.output, pair.student.output.shape[1:-1]
     if len(output.shape) != 4 or output.shape[1:-1] == size:
         return output

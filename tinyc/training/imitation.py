@@ -83,7 +83,7 @@ def itself(tensor: Any, name: str) -> Feature:
 
 
 def projection(mine: Any, other: Any, basis: Any, name: str) -> Any:
-    """A learned linear map to the teacher's width, one for all layers as in the paper; dropped after the stage."""
+    """Build a learned linear map to the teacher's width, one for all layers as in the paper; dropped after training."""
     initializers = backend.keras().initializers
     start = initializers.GlorotUniform()
     if basis is not None:
@@ -140,7 +140,7 @@ def relation(layer: Layer, heads: int, name: str) -> Feature:
 
 
 def reader(model: Any, features: Sequence[Feature]) -> Callable[..., list[Any]]:
-    """A function from a network's inputs to its features."""
+    """Make a function from a network's inputs to its features."""
     inner = tensors_of(model, features)
 
     def read(images: Any, training: bool = False) -> list[Any]:
@@ -150,7 +150,7 @@ def reader(model: Any, features: Sequence[Feature]) -> Callable[..., list[Any]]:
 
 
 def tensors_of(model: Any, features: Sequence[Feature]) -> Any:
-    """The network up to the tensors of its features, all in one list."""
+    """Build the network up to the tensors of its features, all in one list."""
     tensors = [tensor for feature in features for tensor in feature.tensors]
     return backend.keras().Model(model.input, tensors, name="imitation")
 
@@ -164,7 +164,7 @@ def made(features: Sequence[Feature], outputs: Any) -> list[Any]:
 def objective(
     chosen: Sequence[Goal], seed: int, listen: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
 ) -> Objective:
-    """The sum of all distances; `listen` gives the teacher's features for (inputs, rows)."""
+    """Sum up all distances; `listen` gives the teacher's features for (inputs, rows)."""
 
     def targets(ids: NDArray[Any], rows: NDArray[Any], _: int) -> tuple[Any, ...]:
         return (*listen(ids, rows), (ids != 0).astype("float32"))

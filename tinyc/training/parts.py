@@ -78,12 +78,12 @@ def block(layer: Any, where: str) -> Block:
 
 
 def head(anatomy: Anatomy) -> list[Any]:
-    """The Dense layers behind the last layer: a pooler where there is one, and the logits."""
+    """Return the Dense layers behind the last layer: a pooler where there is one, and the logits."""
     return of_type(anatomy.layers[-1].members, "Dense")[3:]
 
 
 def of_type(layers: Any, name: str) -> list[Any]:
-    """The layers of one type: a block of tinyc's, or Keras' Dense."""
+    """Return the layers of one type: a block of tinyc's, or Keras' Dense."""
     kind = backend.keras().layers.Dense if name == "Dense" else getattr(blocks, name)
     return [layer for layer in layers if isinstance(layer, kind)]
 
@@ -94,7 +94,7 @@ def kernel(dense: Any) -> Array:
 
 
 def bias(dense: Any) -> Array:
-    """The offsets of a Dense layer, zeros where it has none."""
+    """Return the offsets of a Dense layer, zeros where it has none."""
     return np.zeros(dense.units, np.float32) if dense.bias is None else np.asarray(dense.bias.numpy())
 
 

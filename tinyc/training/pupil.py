@@ -47,7 +47,7 @@ def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, dic
 
 
 def tokenizer_of(context: Context, where: str) -> Tokenizer:
-    """The student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
+    """Return the student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
     if context.data.task.tokenizer is None:
         raise UserError(where, "the data is no text", REMEDY)
     return context.data.task.tokenizer

@@ -49,15 +49,15 @@ class Store:
     first: int = 0
 
     def view(self, epoch: int) -> tuple[int, int]:
-        """The (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
+        """Return the (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
         return self.seed, self.first + epoch % len(self.logits)
 
     def targets(self, _: Any, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.float32]]:
-        """The teachers' logits for rows of the training split."""
+        """Return the teachers' logits for rows of the training split."""
         return (self.logits[epoch % len(self.logits)][rows].astype("float32"),)
 
     def facts(self, data: TrainingData) -> dict[str, Any]:
-        """What is stored, how much of it was there already, and how often the teachers are right on each view."""
+        """Return what is stored, how much of it was there already, and the teachers' accuracy on each view."""
         right = [float((logits.argmax(-1) == data.train.y).mean()) for logits in self.logits]
         return {
             "key": self.key,
@@ -100,7 +100,7 @@ def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingD
 
 
 def examples_key(data: TrainingData) -> list[Any]:
-    """What tells the teachers' inputs: the split, and how its raw examples become a network's.
+    """Return what decides the teachers' inputs: the split, and how its raw examples become a network's.
 
     A front is no part of it: teachers hear the raw signal, with and without one.
     """

@@ -65,7 +65,7 @@ def listening(model: Any, task: Task) -> Predict:
 
 
 def heard(task: Task) -> Task:
-    """The task as teachers hear it: the raw signal, which no front has gone over, under the source's own scale."""
+    """Return the task as the teachers see it: the raw signal, before any front, under the source's own scale."""
     scale, offset = task.heard or (task.scale, task.offset)
     return replace(task, front=None, scale=scale, offset=offset, heard=None)
 

@@ -15,7 +15,7 @@ MOSTLY = 0.95
 
 
 def chance(metric: str, labels: NDArray[np.int64], classes: int) -> float:
-    """What the best guess without a look at the examples scores, a fraction.
+    """Return what the best guess without a look at the examples scores, a fraction.
 
     Accuracy: always the most frequent label. F1, macro: each label as often as it occurs, one over the classes that
     occur. AUC: a half.
@@ -45,7 +45,7 @@ def beats_guessing(right: int, examples: int, share: float) -> bool:
 
 
 def constant(predicted: NDArray[np.int64]) -> int | None:
-    """The class that nearly all examples are taken for; None where there is none."""
+    """Return the class that nearly all examples are taken for; None where there is none."""
     counts = np.bincount(predicted)
     top = int(counts.argmax())
     return top if counts[top] >= MOSTLY * len(predicted) else None

@@ -58,7 +58,7 @@ class Ran:
         return self.gone / max(1, self.before.params or 1)
 
     def share_left(self, figure: Literal["params", "macs"]) -> float:
-        """The share of the parameters, or of the multiplications, that it left."""
+        """Return the share of the parameters, or of the multiplications, that it left."""
         return (getattr(self.after, figure) or 0) / max(1, getattr(self.before, figure) or 1)
 
     @property
@@ -145,19 +145,19 @@ def named(ran: Ran) -> str:
 
 
 def whole(share: float) -> str:
-    """A share in whole percent."""
+    """Return a share in whole percent."""
     return f"{share * 100:.0f} %"
 
 
 def budget_share(options: Mapping[str, Any]) -> float | None:
-    """The share of the parameters that a budget leaves; None where it has none, or another amount."""
+    """Return the share of the parameters that a budget leaves; None where it has none, or another amount."""
     budget = options.get("budget")
     text = budget.get("params") if isinstance(budget, Mapping) else None
     return units.parse(text, "fraction") if isinstance(text, str) and text.strip().endswith("%") else None
 
 
 def percent(share: float) -> str:
-    """A share as a budget takes it, rounded down to a tenth of a percent."""
+    """Return a share as a budget takes it, rounded down to a tenth of a percent."""
     return f"{math.floor(share * 1000 + 1e-6) / 10:g} %"
 
 

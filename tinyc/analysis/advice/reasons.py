@@ -76,7 +76,7 @@ def rescale(guess: Guess, other: Scaled, because: str, tried: str = "") -> Advic
 
 
 def class_order(guess: Guess) -> Found:
-    """Outputs that stand in another order than the data's classes."""
+    """Find outputs that stand in another order than the data's classes."""
     found = order(guess.labels, guess.predicted, len(guess.classes))
     if found is None:
         return
@@ -90,7 +90,7 @@ def class_order(guess: Guess) -> Found:
 
 
 def lagging_statistics(guess: Guess) -> Found:
-    """Moving statistics of batch normalization that lag behind the weights."""
+    """Find moving statistics of batch normalization that lag behind the weights."""
     symptoms = guess.symptoms
     found = symptoms.statistics if symptoms else None
     if not found or knows(guess, found.held) or not knows(guess, found.again):
@@ -119,7 +119,7 @@ def lagging_statistics(guess: Guess) -> Found:
 
 
 def other_test_labels(guess: Guess) -> Found:
-    """A test split that is worse by far than the examples that were cut from the training examples."""
+    """Find a test split that is worse by far than the examples that were cut from the training examples."""
     held = guess.symptoms.validation if guess.symptoms else None
     high = guess.ledger.accuracy_high
     if held is None or high is None or guess.ledger.metric != "accuracy" or not knows(guess, held):
@@ -148,7 +148,7 @@ def shuffled_labels(guess: Guess) -> Found:
 
 
 def learning_rate(guess: Guess) -> Found:
-    """A loss that never fell, under a learning rate that few networks train with."""
+    """Find a loss that never fell, under a learning rate that few networks train with."""
     rate, losses = guess.options.get("learning_rate"), guess.losses
     low, high, usual = USUAL_RATES.get(guess.options.get("optimizer", ""), (0.0, math.inf, 0.0))
     if rate is None or len(losses) < 2 or low <= rate <= high or losses[-1] < STUCK * guessing_loss(guess):
@@ -161,7 +161,7 @@ def learning_rate(guess: Guess) -> Found:
 
 
 def few_epochs(guess: Guess) -> Found:
-    """A loss that is high still: most schedules end flat, so that it need not fall in the last epochs."""
+    """Find a loss that is still high: most schedules end flat, so it need not fall in the last epochs."""
     losses = guess.losses
     if not guess.keys or not losses or losses[-1] < LEARNT * guessing_loss(guess):
         return
@@ -170,7 +170,7 @@ def few_epochs(guess: Guess) -> Found:
 
 
 def deep_cut(guess: Guess) -> Found:
-    """A pass that took a good part of the parameters away."""
+    """Find a pass that took a good part of the parameters away."""
     ran = guess.ran
     if ran is None or ran.share_gone < recover.DEEP or not (made := recover.halved(ran)):
         return
@@ -180,7 +180,7 @@ def deep_cut(guess: Guess) -> Found:
 
 
 def few_test_examples(guess: Guess) -> Found:
-    """A figure above chance that so few examples cannot tell from it."""
+    """Find a figure above chance that so few examples cannot tell from it."""
     accuracy, examples = guess.ledger.accuracy, guess.ledger.examples
     if accuracy is None or guess.ledger.metric != "accuracy" or guess.ledger.recordings is not None:
         return
@@ -201,7 +201,7 @@ def steps_an_epoch(guess: Guess) -> int:
 
 
 def guessing_loss(guess: Guess) -> float:
-    """The least loss of a network that looks at no example, in nats; of other losses than the labels', the first."""
+    """Return the least loss without a look at any example, in nats; of other losses than the labels', the first."""
     if guess.training.get("objective") != "labels":
         return guess.losses[0]
     shares = np.bincount(guess.labels) / len(guess.labels)
@@ -216,7 +216,7 @@ def more_epochs(guess: Guess, epochs: int, because: str) -> Advice:
 
 
 def retrained(guess: Guess) -> str:
-    """What training once more costs."""
+    """Say what training once more costs."""
     if not guess.keys:
         return ""
     took = "" if guess.seconds is None else f", {units.show_seconds(guess.seconds)} the last time"

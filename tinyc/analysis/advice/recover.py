@@ -22,7 +22,7 @@ Found = Iterator[Advice]
 
 
 def source_below(miss: Miss) -> Found:
-    """A bound on the accuracy itself that the source does not reach either."""
+    """Find a bound on the accuracy itself that the source does not reach either."""
     accuracy = miss.first.accuracy
     if miss.check.metric != "accuracy" or miss.is_expect or accuracy is None or accuracy >= miss.bound.limit:
         return
@@ -36,7 +36,7 @@ def source_below(miss: Miss) -> Found:
 
 
 def diagnosed(miss: Miss) -> Found:
-    """What the diagnosis of an int8 artifact found."""
+    """Find what the diagnosis of an int8 artifact found."""
     for ran in worst(miss):
         diagnosis = ran.facts.get("diagnosis")
         causes = diagnosis.get("causes") if isinstance(diagnosis, Mapping) else None
@@ -45,7 +45,7 @@ def diagnosed(miss: Miss) -> Found:
 
 
 def trained_rounding(miss: Miss) -> Found:
-    """Rounding to int8 that cost accuracy and was not trained for."""
+    """Find rounding to int8 that cost accuracy and was not trained for."""
     for ran in worst(miss):
         if ran.use == "quantize" and ran.options.get("how") == "ptq":
             cost = f"training for {ran.options.get('epochs', 0)} epochs"
@@ -53,7 +53,7 @@ def trained_rounding(miss: Miss) -> Found:
 
 
 def taught(miss: Miss) -> Found:
-    """A network that was tuned on labels alone, though its source knows more."""
+    """Find a network that was tuned on labels alone, though its source knows more."""
     for ran in worst(miss):
         alone = "teach" in ran.options and ran.tuning.get("objective") == "labels"
         if alone and miss.source.accuracy is not None and not is_late(ran):
@@ -63,7 +63,7 @@ def taught(miss: Miss) -> Found:
 
 
 def in_rounds(miss: Miss) -> Found:
-    """A deep cut that was made at once."""
+    """Find a deep cut that was made at once."""
     for ran in worst(miss):
         gone = ran.share_gone
         at_once = ran.use == "prune" and ran.options.get("how") in CUTS and ran.options.get("rounds") == 1
@@ -77,7 +77,7 @@ def in_rounds(miss: Miss) -> Found:
 
 
 def more_epochs(miss: Miss) -> Found:
-    """A tuning that still learnt when it ended."""
+    """Find a tuning that still learnt when it ended."""
     for ran in worst(miss):
         epochs, losses = ran.options.get("epochs"), ran.tuning.get("loss", ())
         if not isinstance(epochs, int) or not (is_late(ran) or still_falls(losses)):
@@ -104,7 +104,7 @@ def still_falls(losses: Any) -> bool:
 
 
 def smaller_cut(miss: Miss) -> Found:
-    """A cut that cost accuracy, where half of it leaves the bounds on sizes met."""
+    """Find a cut that cost accuracy, where half of it leaves the bounds on sizes met."""
     for ran in worst(miss):
         made = halved(ran)
         kept = ran.gone / 2
@@ -117,7 +117,7 @@ def smaller_cut(miss: Miss) -> Found:
 
 
 def halved(ran: Ran) -> list[tuple[str, Any]]:
-    """The keys that make a cut half as deep; empty where the pass has none that is known to."""
+    """Return the keys that make a cut half as deep; empty where the pass has none that is known to."""
     options, place = ran.options, f"pass.{ran.place}"
     for key in ("fraction", "sparsity"):
         if ran.use == "prune" and isinstance(options.get(key), float):
@@ -147,7 +147,7 @@ def leaves_room(miss: Miss, more: float) -> bool:
 
 
 def worst(miss: Miss) -> list[Ran]:
-    """The passes that lost a good part of the accuracy, the one that lost most first."""
+    """Return the passes that lost a good part of the accuracy, the one that lost most first."""
     every = sorted((ran for ran in miss.passes if ran.lost > 0), key=lambda ran: -ran.lost)
     total = sum(ran.lost for ran in every)
     return [ran for ran in every if ran.lost >= SHARE * total]
@@ -162,5 +162,5 @@ def rounded(value: float) -> float:
 
 
 def training_time(seconds: float | None) -> str:
-    """What twice the epochs take."""
+    """Say what twice the epochs take."""
     return "training time" if seconds is None else f"about {units.show_seconds(2 * seconds)}, twice what it took"

@@ -22,7 +22,7 @@ WORDS: dict[Figure, str] = {"params": "parameters", "macs": "MACs"}
 
 
 def deeper_cut(miss: Miss) -> Found:
-    """A cut of channels that took too little, made so much deeper as the bound asks by what it took."""
+    """Find a cut of channels that took too little, made so much deeper as the bound asks by what it took."""
     asked, figure = remaining(miss), figure_of(miss)
     for ran in reversed(miss.passes):
         if asked is None or ran.use != "prune" or ran.options.get("how") not in CUTS or ran.gone < 1:
@@ -38,12 +38,12 @@ def deeper_cut(miss: Miss) -> Found:
 
 
 def figure_of(miss: Miss) -> Figure:
-    """What a budget has to bound for this one: MACs do not go with the parameters."""
+    """Return what a budget has to bound for this one: MACs do not go with the parameters."""
     return "macs" if miss.check.metric.startswith("macs") else "params"
 
 
 def deepened(ran: Ran, figure: Figure, left: float) -> list[tuple[str, Any]]:
-    """The keys of a cut that leaves this share; a budget hits its aim, a share of the channels does not."""
+    """Return the keys of a cut that leaves this share; a budget hits its aim, a share of the channels does not."""
     if left < LEAST_LEFT:
         return []
     if isinstance(ran.options.get("fraction"), float):
@@ -96,7 +96,7 @@ def up(share: float) -> float:
 
 
 def remaining(miss: Miss) -> float | None:
-    """The share of the parameters, or of the multiplications, that may stay, for the bound to be met.
+    """Return the share of the parameters, or of the multiplications, that may stay, for the bound to be met.
 
     Of a file the weights alone shrink: None where all else in it is too much already.
     """

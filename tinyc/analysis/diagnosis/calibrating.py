@@ -56,7 +56,7 @@ class Calibrated:
         return "train has no more" if self.set_aside >= self.train else f"[data] calibration is {self.set_aside}"
 
     def more(self) -> tuple[str, ...]:
-        """The recipe's line for enough examples; none where they are enough, or train has no more."""
+        """Return the recipe's line for enough examples; none where they are enough, or train has no more."""
         enough = min(self.train, max(ENOUGH, len(self.classes)))
         if self.examples >= enough:
             return ()
@@ -132,5 +132,5 @@ def share(layer: Figures) -> str:
 
 
 def reach(ends: tuple[float, float]) -> float:
-    """The largest absolute value of a range."""
+    """Return the largest absolute value of a range."""
     return max(abs(ends[0]), abs(ends[1]))

@@ -182,12 +182,12 @@ def noisiest(chart: Chart) -> Iterator[Cause]:
 
 
 def added(layers: Sequence[Figures], each: Figures) -> float:
-    """The noise to signal that a layer adds to its worst input's."""
+    """Compute the noise to signal that a layer adds to its worst input's."""
     return max(0.0, noise(each.sqnr_db) - noise(before(layers, each)))
 
 
 def before(layers: Sequence[Figures], each: Figures) -> float:
-    """The worst signal to noise among a layer's inputs, in dB."""
+    """Return the worst signal to noise among a layer's inputs, in dB."""
     known = [found for place in each.inputs if (found := layers[place].sqnr_db) is not None]
     return min(known, default=99.0)
 

@@ -75,7 +75,7 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
 
 
 def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """What limits the comparison."""
+    """Say what limits the comparison."""
     notes = []
     if trained:
         notes.append("the weights were trained on under int8 rounding: what that changed counts as noise here")

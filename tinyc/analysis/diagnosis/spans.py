@@ -135,7 +135,7 @@ def computed(starts: Sequence[Any], ends: Sequence[Any], given: Sequence[NDArray
 
 
 def gap(one: Array, other: Array) -> float:
-    """The largest difference as a fraction of the range; infinite where shapes cannot be those of one tensor."""
+    """Return the largest difference as a fraction of the range; infinite where shapes cannot be those of one tensor."""
     span = float(np.ptp(other)) if one.size == other.size and other.size else 0.0
     if not span or not np.isfinite(span):
         return float("inf")

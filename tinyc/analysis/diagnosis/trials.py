@@ -31,7 +31,7 @@ class Judge:
     pool: Pool
 
     def accuracy(self, content: bytes) -> float:
-        """The fraction of examples whose largest output is the label's, by the fast kernels where they are right."""
+        """Return the fraction of examples whose largest output is the label's; fast kernels where they are right."""
         outputs = None
         if not per_channel_notes(content):
             try:
@@ -84,7 +84,7 @@ def proposals(
 
 
 def changes(diagnosis: Diagnosis, options: Mapping[str, Any]) -> Iterator[Change]:
-    """The changes that cost a conversion each and no training."""
+    """Yield the changes that cost a conversion each and no training."""
     if options.get("how") == "qat":
         yield "how", "ptq"
     clips = [how for how in CALIBRATE if how != options.get("calibrate", "minmax")]

@@ -54,7 +54,7 @@ def weights(artifact: File, network: File) -> Weights | None:
 
 
 def constant(file: File) -> tuple[Tensor, NDArray[Any] | None]:
-    """The numbers of an operator's second input; None where it is computed."""
+    """Return the numbers of an operator's second input; None where it is computed."""
     content, described, op = file
     tensor = described.tensors[op.inputs[1]]
     data = Reader(content).data(tensor.buffer)

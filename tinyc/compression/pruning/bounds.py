@@ -98,7 +98,7 @@ class Search:
         return np.minimum(self.caps, self.fewest(levels + 1) - 1)
 
     def left(self, levels: Removals) -> Removals:
-        """What is left of the budget, or for the upper bound how far it is overdrawn; negative does not fit."""
+        """Return what is left of the budget, or for the upper bound how far it is overdrawn; negative does not fit."""
         left = self.budget - self.fill(levels).sum(axis=-1)
         return np.asarray(left if self.side == "lower" else -left)
 

@@ -63,7 +63,7 @@ def files(cache: Path) -> tuple[Path, ...]:
 
 
 def first_complete(folders: tuple[Path, ...]) -> tuple[Path, ...] | None:
-    """The four files of the first folder that has them all."""
+    """Return the four files of the first folder that has them all."""
     for folder in folders:
         paths = tuple(folder / name for name in FILES)
         if all(path.is_file() for path in paths):

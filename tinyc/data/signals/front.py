@@ -43,7 +43,7 @@ class Front:
         return made
 
     def to_json(self) -> str:
-        """The same bytes for the same front."""
+        """Write a front as JSON; equal fronts give the same bytes."""
         table = {"input_shape": list(self.input_shape), "operations": [written(each) for each in self.operations]}
         return json.dumps(table, indent=1)
 

@@ -128,12 +128,12 @@ def soft(detail: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]:
 
 
 def written(operation: Operation) -> dict[str, Any]:
-    """An operation as JSON values."""
+    """Write an operation as JSON values."""
     return {"kind": type(operation).__name__.lower(), **asdict(operation)}
 
 
 def read(table: dict[str, Any]) -> Operation:
-    """The operation that `written` made; a table of another make raises KeyError or TypeError."""
+    """Read what `written` made; a table of another make raises KeyError or TypeError."""
     fields = {key: frozen(value) for key, value in table.items() if key != "kind"}
     made: Operation = KINDS[table["kind"]](**fields)
     return made

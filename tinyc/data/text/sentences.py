@@ -144,7 +144,7 @@ def label(where: str, value: object, column: str, what: str = "label") -> str:
 
 
 def parted(path: Path, found: Sequence[Example], column: str) -> tuple[str, ...]:
-    """The parts that a file has: train and test, and perhaps val."""
+    """Return the parts that a file has: train and test, and perhaps val."""
     parts = tuple(part for part in PARTS if any(each.part == part for each in found))
     for part in ("train", "test"):
         if part not in parts:

@@ -53,7 +53,7 @@ def check(config: Any, newer: bool) -> None:
 
 
 def layers(config: Any) -> dict[str, Mapping[str, Any]]:
-    """The layers of a network by their names."""
+    """Return the layers of a network by their names."""
     found: dict[str, Mapping[str, Any]] = {}
     for layer in listed(config):
         name, inner = layer.get("name"), layer.get("config")
@@ -69,7 +69,7 @@ def layers(config: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def listed(config: Any) -> list[Mapping[str, Any]]:
-    """The tables of a network's layers; a sequence may be a plain list of them.
+    """Return the tables of a network's layers; a sequence may be a plain list of them.
 
     Raises:
         ValueError: they are no list of tables with a class each.
@@ -84,7 +84,7 @@ def listed(config: Any) -> list[Mapping[str, Any]]:
 
 
 def nodes(layer: Mapping[str, Any]) -> list[Any]:
-    """The calls of a layer."""
+    """Return the calls of a layer."""
     found = layer.get("inbound_nodes")
     if not isinstance(found, list):
         raise ValueError(f"holds {layer['name'][:80]!r}, whose inbound_nodes are no list")
@@ -122,7 +122,7 @@ def tensor(given: list[Any]) -> Read:
 
 
 def ends(config: Any) -> list[Read]:
-    """The tensors that a network takes and gives."""
+    """Return the tensors that a network takes and gives."""
     return [read for key in ENDS for read in reads(config.get(key))]
 
 
@@ -146,7 +146,7 @@ def stuck(waiting: Mapping[str, list[list[Read]]], ready: dict[str, int]) -> str
 
 
 def first_call(layer: Mapping[str, Any], newer: bool) -> int:
-    """The number of calls that are there before any is made: an input's own, and the one that made a network."""
+    """Return the number of calls that are there before any is made: an input's own, and the one that made a network."""
     inner, kind = layer.get("config"), layer.get("class_name")
     if kind != "Sequential" or newer:
         return int(kind in ("InputLayer", "Functional", "Model"))

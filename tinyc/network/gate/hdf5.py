@@ -120,7 +120,7 @@ def refuse_repeats(file: Any, count: int) -> None:
 
 
 def names(group: Any, attribute: str) -> Iterator[str]:
-    """The names that an attribute lists, and those that continue it."""
+    """Yield the names that an attribute lists, and those that continue it."""
     keys = [key for key in group.attrs if key == attribute or key.removeprefix(attribute).isdigit()]
     for key in keys:
         for each in group.attrs[key] if getattr(group.attrs[key], "ndim", 0) == 1 else ():
@@ -141,7 +141,7 @@ def of_dataset(name: str, item: Any) -> str | None:
 
 
 def filters(item: Any) -> Iterator[int]:
-    """The numbers of the filters that a dataset is packed by."""
+    """Yield the numbers of the filters that a dataset is packed by."""
     described = item.id.get_create_plist()
     for index in range(described.get_nfilters()):
         yield described.get_filter(index)[0]

@@ -98,5 +98,5 @@ def function(given: Mapping[str, Any], rules: Rules) -> None:
 
 
 def plain(module: Any) -> str:
-    """The name of a module as Keras 2 and Keras 3 both write it; some files have `tf_keras` for `keras`."""
+    """Return the name of a module as Keras 2 and Keras 3 both write it; some files have `tf_keras` for `keras`."""
     return module.removeprefix("tf_") if isinstance(module, str) else ""

@@ -168,7 +168,7 @@ def refuse_graph(config: Any, kind: str, rules: Rules) -> None:
 
 
 def name_of(given: Mapping[str, Any], rules: Rules) -> str:
-    """The name by which a person knows the layer: its own, that of the layer around it, or its class."""
+    """Return the name by which a person knows the layer: its own, that of the layer around it, or its class."""
     inner = given.get("config")
     own = [given.get("name"), inner.get("name") if isinstance(inner, dict) else None]
     names = [*own, rules.layer if rules.layer != NAMELESS else None, given["class_name"]]

@@ -60,7 +60,7 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
 
 
 def layers(folder: Path) -> dict[str, dict[str, Any]]:
-    """The table of each layer by its place in the network, such as `root.layer_with_weights-0`; no metrics.
+    """Return the table of each layer by its place in the network, such as `root.layer_with_weights-0`; no metrics.
 
     Raises:
         ValueError: a part of the metadata is no JSON.
@@ -89,7 +89,7 @@ def root(content: bytes) -> bytes:
 
 
 def fields(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a protocol buffer that hold bytes, with their numbers; other fields are passed over.
+    """Yield the fields of a protocol buffer that hold bytes, with their numbers; other fields are passed over.
 
     Of a field that comes twice the last counts, as in all such buffers.
 

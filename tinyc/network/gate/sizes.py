@@ -51,7 +51,7 @@ def of_table(table: Any) -> str | None:
 
 
 def children(item: Any) -> list[Any]:
-    """What a list or table holds."""
+    """Return what a list or table holds."""
     if isinstance(item, dict):
         return list(item.values())
     return item if isinstance(item, list) else []

@@ -21,7 +21,7 @@ def layer(kind: str, use: Use, *settings: Any, **options: Any) -> Any:
 
 
 def operator(name: str, kind: str | None = None) -> Form:
-    """An operator of two tensors of one rank (Keras' layer `kind`), or of a tensor and a constant."""
+    """Return an operator of two tensors of one rank (Keras' layer `kind`), or of a tensor and a constant."""
 
     def form(use: Use) -> Any:
         x, y = use.given[:2]
@@ -33,7 +33,7 @@ def operator(name: str, kind: str | None = None) -> Form:
 
 
 def divide(use: Use) -> Any:
-    """A tensor by a constant, or by a root: that is a product with the root's reciprocal, which has an int8 form."""
+    """Divide by a constant, or by a root: a product with the root's reciprocal, which has an int8 form."""
     x, y = use.given[:2]
     root = y.node.layer if all_tensors([x, y]) else None
     if not isinstance(root, Elementwise) or root.function != "sqrt":
@@ -48,7 +48,7 @@ def merged(use: Use, kind: str, tensors: list[Any]) -> Any:
 
 
 def with_constant(use: Use, name: str, x: Any, y: Any, called: str) -> Any:
-    """A layer with the constant as its configuration; None where it reaches over the batch, or is divided by x."""
+    """Build a layer that holds the constant; None where it reaches over the batch, or is divided by x."""
     first = is_tensor(y)
     tensor, value = (y, constant(x)) if first else (x, constant(y))
     if value is None or not np.isfinite(value).all() or not is_tensor(tensor) or (first and name == "divide"):
@@ -68,7 +68,7 @@ def with_number(name: str, number: float) -> Form:
 
 
 def maximum(use: Use) -> Any:
-    """A maximum with 0 is a ReLU."""
+    """Turn a maximum with 0 into a ReLU."""
     x, y = use.given[:2]
     tensor, other = (x, constant(y)) if is_tensor(x) else (y, constant(x))
     if other is not None and not other.ndim and other == 0:
@@ -77,7 +77,7 @@ def maximum(use: Use) -> Any:
 
 
 def clip(use: Use) -> Any:
-    """A clip at 0 and above is a ReLU with a maximum; any other one a maximum and a minimum."""
+    """Turn a clip at 0 and above into a ReLU with a maximum; any other one into a maximum and a minimum."""
     low, high = map(constant, use.given[1:3])
     if low is None or high is None or not is_tensor(use.x):
         return None
@@ -98,7 +98,7 @@ def power(use: Use) -> Any:
 
 
 def squared_difference(use: Use) -> Any:
-    """A difference, multiplied by itself."""
+    """Subtract, and multiply the difference by itself."""
     if not all_tensors(use.given[:2]):
         return None
     difference = backend.keras().layers.Subtract(name=use.beside("difference"))(list(use.given[:2]))
@@ -106,14 +106,14 @@ def squared_difference(use: Use) -> Any:
 
 
 def add_n(use: Use) -> Any:
-    """The sum of a list."""
+    """Add up a list of tensors."""
     if not all_tensors(use.x):
         return None
     return use.x[0] if len(use.x) == 1 else layer("Add", use)(list(use.x))
 
 
 def matmul(use: Use) -> Any:
-    """The product of two tensors' matrices."""
+    """Multiply the matrices of two tensors."""
     flags = dict(use.arguments)
     odd = [flags.get(key) for key in ("adjoint_a", "adjoint_b", "a_is_sparse", "b_is_sparse", "output_type")]
     if any(odd) or not all_tensors(use.given[:2]) or len(use.x.shape) < 3:
@@ -134,7 +134,7 @@ def activation(name: str) -> Form:
 
 
 def gelu(use: Use) -> Any:
-    """The exact one is Keras' own; the one by tanh a block."""
+    """Turn the exact GELU into Keras' own layer, and the one by tanh into a block."""
     if not use.arguments.get("approximate"):
         return activation("gelu")(use)
     return Gelu("tanh", name=use.name)(use.x)

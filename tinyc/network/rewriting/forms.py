@@ -161,7 +161,7 @@ def gelu(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
 
 
 def activated(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
-    """A layer with activation = "gelu": itself without, and a Gelu `{name}_gelu` behind it."""
+    """Split a layer with activation = "gelu": itself without, and a Gelu `{name}_gelu` behind it."""
     plain = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     bend = Gelu("erf", name=f"{layer.name}_gelu")
 

@@ -98,7 +98,7 @@ def product(tensor: Any, readers: Counter[int], inside: set[str], last: bool = F
 
 
 def constant(layer: Any, operator: str) -> float | None:
-    """The number with which a layer does one thing to its input; None where it does another, or has more numbers."""
+    """Return the number that `operator` applies to a layer's input; None for another operator, or several numbers."""
     if type(layer).__name__ != "WithConstant" or layer.operator != operator or isinstance(layer.constant, list):
         return None
     return float(layer.constant)

@@ -21,7 +21,7 @@ def reshape(use: Use) -> Any:
 
 
 def transpose(use: Use) -> Any:
-    """A permutation that leaves the batch first."""
+    """Turn a permutation that leaves the batch first into a layer."""
     order = constant(use.arguments.get("perm"))
     if order is None or use.arguments.get("conjugate") or order.ndim != 1 or order[0] != 0:
         return None
@@ -178,7 +178,7 @@ def gather(use: Use) -> Any:
 
 
 def reduced(function: str) -> Form:
-    """A mean or maximum over height and width, or time, is a global pooling; any other one a reduction."""
+    """Turn a mean or maximum over height and width, or time, into a global pooling; any other one into a reduction."""
 
     def form(use: Use) -> Any:
         axes, rank = use.axes(use.arguments.get("axis")), len(use.x.shape)
@@ -235,7 +235,7 @@ def pair(value: Any) -> tuple[int, int] | None:
 
 
 def resize(use: Use) -> Any:
-    """An image a whole number of times as large is Keras' upsampling; any other one resized as it is written."""
+    """Turn an enlargement by a whole factor into Keras' upsampling; any other one stays a resize."""
     size, method = constant(use.arguments.get("size")), use.arguments.get("method")
     odd = use.arguments.get("antialias") or use.arguments.get("preserve_aspect_ratio")
     if odd or size is None or method not in ("nearest", "bilinear") or len(use.x.shape) != 4:

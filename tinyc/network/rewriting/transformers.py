@@ -110,13 +110,13 @@ def replaced(model: Any, form: Form, where: str) -> tuple[Any, list[str]]:
 
 
 def dtype(model: Any, tensor: Any, form: Form) -> Any:
-    """The dtype of an input in the new network."""
+    """Return the dtype of an input in the new network."""
     nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]
     readers = [node.layer for node in nodes if any(each is tensor for each in node.keras_inputs)]
     return form.takes if form.takes and readers and all(map(form.fits, readers)) else tensor.dtype
 
 
 def apart(before: Any, after: Any, samples: NDArray[Any]) -> float:
-    """The largest absolute difference of two networks' outputs."""
+    """Return the largest absolute difference of two networks' outputs."""
     one, other = (np.asarray(model(samples, training=False)) for model in (before, after))
     return float(np.abs(one - other).max())

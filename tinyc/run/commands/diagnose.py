@@ -31,7 +31,7 @@ def diagnose(run: Path, trying: bool, as_json: bool) -> None:
 
 
 def told(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
-    """The diagnosis for people."""
+    """Write the diagnosis for people."""
     then, now = made.before.ledger.accuracy, made.after.ledger.accuracy
     return diagnosis.text(str(run), made.step.transform.use, (then, now), found, min(width, 120))
 
@@ -55,7 +55,7 @@ def attempts(made: Quantized, found: Diagnosis, screen: Screen, quiet: bool) -> 
 
 
 def as_table(made: Quantized, found: Diagnosis, tried: Sequence[Trial], unknown: tuple[str, ...]) -> str:
-    """The whole diagnosis as JSON; accuracies of `test` are the run's own."""
+    """Return the whole diagnosis as JSON; accuracies of `test` are the run's own."""
     table = {
         "schema": 1,
         "step": made.after.folder.name,

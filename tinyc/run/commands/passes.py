@@ -52,7 +52,7 @@ def describe_pass(name: str) -> str:
 
 
 def own_first(schema: type[BaseModel]) -> list[str]:
-    """The keys of a pass: its own, then those that every training has."""
+    """Return the keys of a pass: its own, then those that every training has."""
     shared = FitOptions.model_fields if issubclass(schema, TrainingKeys) else {}
     return sorted(schema.model_fields, key=lambda key: key in shared)
 
@@ -71,7 +71,7 @@ def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:
 
 
 def describe_table(table: type[BaseModel], indent: int) -> Iterator[str]:
-    """The keys of a table within a pass, below the word that tells it from others."""
+    """Yield the keys of a table within a pass, below the word that tells it from others."""
     if issubclass(table, Builder):
         return
     tag = table.model_fields.get("op")
@@ -115,7 +115,7 @@ def first_line(each: type) -> str:
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The JSON Schema of a whole recipe."""
+    """Return the JSON Schema of a whole recipe."""
     bounds = {
         "type": "object",
         "additionalProperties": False,

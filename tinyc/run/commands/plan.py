@@ -41,7 +41,7 @@ def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
 
 
 def text(found: Plan) -> list[str]:
-    """The plan for people."""
+    """Write the plan for people."""
     lines = [f"{'pass':16}" + "".join(f"{name:>22}" for name in ("params", "MACs", "file", "arena"))]
     for low, high in zip(found.lower.states, found.upper.states, strict=True):
         cells = [
@@ -99,7 +99,7 @@ def shown(check: Check) -> str:
 
 
 def to_json(found: Plan) -> dict[str, Any]:
-    """The plan as a table."""
+    """Return the plan as a table."""
     return {
         "lower": rehearsal(found.lower),
         "upper": rehearsal(found.upper),

@@ -131,7 +131,7 @@ def as_table(answers: list[list[Answer]], asked: Asked) -> str:
 
 
 def as_text(answers: list[list[Answer]], asked: Asked) -> str:
-    """What one example gives, output by output, or one line a sentence."""
+    """Return what one example gives, output by output, or one line a sentence."""
     if not asked.is_list:
         if len(answers[0]) == 1:
             return answers[0][0].text()
@@ -142,7 +142,7 @@ def as_text(answers: list[list[Answer]], asked: Asked) -> str:
 
 
 def run_of(file: Path) -> Views | None:
-    """What the run folder around the file says of it; None where there is none."""
+    """Return what the run folder around the file says of it; None where there is none."""
     return read(file.parent)[1] if (file.parent / "report.json").is_file() else None
 
 

@@ -86,7 +86,7 @@ def measured(options: Options, folder: RunFolder, screen: Screen) -> Sensitivity
 
 
 def network(options: Options, runner: StepRunner) -> Net:
-    """The source, trained or from the cache, or the network that a finished step left in a run folder.
+    """Return the source, trained or from the cache, or the network that a finished step left in a run folder.
 
     Raises:
         UserError: the step has not been run.

@@ -150,7 +150,7 @@ def random_inputs(described: Description, examples: int, where: str = "the artif
 
 
 def text(found: dict[str, Any], kind: str) -> list[str]:
-    """The comparison for people."""
+    """Write the comparison for people."""
     lines = [f"{found['examples']:,} {kind} examples"]
     for name, each in found["runtimes"].items():
         if each is None:

@@ -92,6 +92,6 @@ def are_probabilities(scores: NDArray[Any]) -> bool:
 
 
 def recalls(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of each true class that was found, (classes,); NaN for a class without examples."""
+    """Return the share of each true class that was found, (classes,); NaN for a class without examples."""
     totals = confusion.sum(axis=1).astype(np.float64)
     return np.divide(np.diag(confusion), totals, out=np.full(len(totals), np.nan), where=totals > 0)

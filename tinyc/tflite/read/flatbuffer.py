@@ -131,7 +131,7 @@ class Reader:
         return graphs.Graph(given, made, tuple(ops[begin:]))
 
     def counted_shape(self, table: Any) -> Shape:
-        """A tensor's shape as multiplications are counted by it, with -1 for each dimension that has no size yet."""
+        """Return a tensor's shape for counting multiplications, with -1 for each dimension that has no size yet."""
         return tuple(map(abs, numbers(table.ShapeAsNumpy()))) if self.open_batch else unsettled(table)
 
     def read_tensor(self, table: Any, index: int) -> Tensor:
@@ -162,7 +162,7 @@ class Reader:
         return tensor
 
     def data(self, buffer: int) -> NDArray[np.uint8]:
-        """The bytes of a buffer; empty for activations."""
+        """Return the bytes of a buffer; empty for activations."""
         table = self.model.Buffers(buffer) if 0 < buffer < self.bounded(self.model.BuffersLength()) else None
         if table is None:
             return np.empty(0, np.uint8)
@@ -212,21 +212,21 @@ class Reader:
         return found.decoded.elements if read is None else values.nonzero(read, found.decoded)
 
     def values(self, tensor: Tensor) -> NDArray[Any] | None:
-        """The numbers that a tensor stands for, in its shape; None where they are strings or of no known type."""
+        """Return the numbers that a tensor stands for, in its shape; None for strings and unknown types."""
         if not tensor.sparse:
             return values.numbers(tensor, self.data(tensor.buffer))
         stored = values.numbers_of(self.data(tensor.buffer), tensor.dtype)
         return None if stored is None else dense(stored, self.sparsities[tensor.index], tensor)
 
     def number(self, tensor: Tensor) -> int | None:
-        """The whole number that a constant of one element holds."""
+        """Return the whole number that a constant of one element holds."""
         if tensor.dtype not in ("int32", "int64") or tensor.elements != 1 or not tensor.stored_bytes:
             return None
         read = self.values(tensor)
         return None if read is None else int(read.ravel()[0])
 
     def op_name(self, opcode: int) -> tuple[str, bool]:
-        """The operator's name, and whether it is somebody's own; old converters hold the code in one byte alone."""
+        """Return the operator's name, and whether it is a custom one; old converters hold the code in one byte."""
         if opcode >= self.bounded(self.model.OperatorCodesLength()):
             raise IndexError("an operator code that does not exist")
         code = self.model.OperatorCodes(opcode)
@@ -248,7 +248,7 @@ def vector(quantization: Any, name: str, kind: Any) -> tuple[Any, ...]:
 
 
 def unsettled(table: Any) -> Shape:
-    """A tensor's shape with -1 for each dimension that is left open; converters keep it beside one of a size of 1."""
+    """Return a tensor's shape with -1 for each open dimension; converters store it beside one with 1 in its place."""
     shape, signature = numbers(table.ShapeAsNumpy()), numbers(table.ShapeSignatureAsNumpy())
     return signature if len(signature) == len(shape) and min(shape, default=0) >= 0 else shape
 
@@ -263,7 +263,7 @@ class Held:
 
 
 def constant(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> Held | None:
-    """The constant that feeds a slot; None where it is computed from the input."""
+    """Return the constant that feeds a slot; None where it is computed from the input."""
     if index < 0:
         return None
     if tensors[index].stored_bytes:

@@ -73,7 +73,7 @@ def opaque(described: Description) -> tuple[str, ...]:
 
 
 def weight_slots(op: str) -> tuple[int, ...]:
-    """The input slots of an operator in which a constant may be a parameter."""
+    """Return the input slots of an operator in which a constant may be a parameter."""
     return WEIGHT_SLOTS.get(op, ()) or TABLE_SLOTS.get(op, ()) or OPERAND_SLOTS.get(op, ())
 
 

@@ -81,7 +81,7 @@ def numbers_of(data: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
 
 
 def channel_axis(tensor: Tensor, count: int) -> int | None:
-    """The axis along which `count` scales or zero points lie; None where they fit none.
+    """Return the axis along which `count` scales or zero points lie; None where they fit none.
 
     Files name any axis where it has no meaning, as that of a convolution's filter for its bias: the one axis of a
     vector is then meant.

@@ -53,7 +53,7 @@ def least(content: bytes, generous: int) -> int:
 
 
 def reported(content: bytes, generous: int) -> int:
-    """What TFLM says that it has in use after an invoke, in bytes."""
+    """Return what TFLM says that it has in use after an invoke, in bytes."""
     interpreter = offer(content, generous)
     zero_inputs(interpreter, 0)
     interpreter.invoke()
@@ -66,7 +66,7 @@ def reported(content: bytes, generous: int) -> int:
 
 
 def smallest(works: Callable[[int], bool], start: int) -> int:
-    """The least multiple of 16 that works, searched from `start` outwards in doubling steps, then by halves.
+    """Find the least multiple of 16 that works, searched from `start` outwards in doubling steps, then by halves.
 
     Raises:
         ArenaTooLargeError: nothing up to a GiB works.

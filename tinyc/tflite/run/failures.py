@@ -144,6 +144,6 @@ def absent(runtime: Runtime, where: str) -> TinycError:
 
 
 def named(runtime: Runtime) -> str:
-    """A runtime as people know it, with its version."""
+    """Return a runtime as people know it, with its version."""
     kernels = {"tflm": "TensorFlow Lite Micro", "fast": "fast kernels", "reference": "reference kernels"}[runtime]
     return f"{kernels} ({version(runtime) or 'not installed'})"

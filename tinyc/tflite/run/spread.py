@@ -135,7 +135,7 @@ class Spread:
 
 
 def failure(job: Job, kind: str, message: str, said: str) -> Exception:
-    """What a worker's complaint means to the user."""
+    """Turn a worker's complaint into the error that the user is shown."""
     if kind == "file":
         return failures.refused(job.runtime, job.where, job.description.ops, message, said)
     return failures.broken(job.runtime, job.where, message)

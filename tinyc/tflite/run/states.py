@@ -79,7 +79,7 @@ class Restarted:
         return np.concatenate([self.next().run(example[None]) for example in inputs])
 
     def next(self) -> Opened:
-        """The interpreter for the next example; the first is the one that the file was opened in."""
+        """Return the interpreter for the next example; the first is the one that the file was opened in."""
         if self.used:
             self.current = next(self.starts)
         self.used = True

@@ -169,7 +169,7 @@ def write_table(writer: Writer, table: Any) -> int:
 
 
 def function(kind: str, name: str) -> Any:
-    """The schema's function that starts a table, adds a field or ends it."""
+    """Return the schema's function that starts a table, adds a field or ends it."""
     return getattr(schema(), kind + name)
 
 

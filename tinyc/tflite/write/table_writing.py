@@ -140,7 +140,7 @@ def encode(tensor: Any, model: Any, dtype: str, table: Table) -> Encoded:
 
 
 def data(tensor: Any, model: Any) -> NDArray[np.uint8]:
-    """A tensor's stored bytes."""
+    """Return a tensor's stored bytes."""
     found = model.buffers[tensor.buffer].data
     return np.empty(0, np.uint8) if found is None else np.asarray(found, np.uint8)
 
