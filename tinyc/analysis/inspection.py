@@ -88,7 +88,7 @@ def measure_arena(content: bytes, described: Description, where: str) -> tuple[i
 
 
 def table(found: Inspection) -> dict[str, Any]:
-    """Everything as JSON values."""
+    """Return everything as JSON values."""
     held = [
         {**asdict(each), **place(found.described, each), "values": asdict(count) if count else None}
         for each, count in zip(found.constants, found.varieties, strict=True)

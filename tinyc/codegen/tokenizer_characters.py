@@ -79,7 +79,7 @@ def lone(changed: Becomes) -> frozenset[str]:
 
 
 def inside(char: str, changed: Becomes, mapped: Set[str]) -> bool:
-    """Whether a character can stand in a word beside others."""
+    """Say whether a character can stand in a word beside others."""
     return ord(char) not in changed or char in mapped
 
 

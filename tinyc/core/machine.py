@@ -1,4 +1,4 @@
-"""This machine: its cores, and what a reader must know of it to judge seconds and bytes."""
+"""The machine that tinyc runs on: its cores, and what a reader must know of it to judge seconds and bytes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Random views of examples, each a pure function of (seed, example id, view id): of images at their own resolution,
-of sensor windows, of sentences word by word.
+"""Random views of examples, each a pure function of (seed, example id, view id).
 
-A stored soft label therefore belongs to exactly the example that a student sees later.
+Images keep their resolution, and sentences change word by word. A stored soft label therefore belongs to exactly the
+example that a student sees later.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ def check_ids(definition: str, pieces: Sequence[str], where: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def vocabulary(definition: str) -> tuple[str, ...]:
-    """Every piece of a definition in the order of its id."""
+    """Return every piece of a definition in the order of its id."""
     held = compiled(definition, None).get_vocab(with_added_tokens=True)
     return tuple(sorted(held, key=held.__getitem__))
 

@@ -156,7 +156,7 @@ def firmware(described: Description) -> list[str]:
 
 
 def summary(run: Run | None, labels: NDArray[np.int64] | None) -> dict[str, Any] | None:
-    """One runtime's part in the comparison; None where it is not installed."""
+    """Return one runtime's part in the comparison; None where it is not installed."""
     if run is None:
         return None
     right = None if labels is None or not scored(run, labels) else float((classes(run) == labels).mean())

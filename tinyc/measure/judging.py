@@ -58,7 +58,7 @@ def uncounted(names: tuple[str, ...]) -> str:
 
 
 def figure(ledger: Ledger, name: str) -> float | None:
-    """One size or count of a ledger."""
+    """Return one size or count of a ledger."""
     found: int | None = getattr(ledger, name)
     return None if found is None else float(found)
 

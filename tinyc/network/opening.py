@@ -50,7 +50,7 @@ def read_own(path: Path, where: str, custom: Mapping[str, type] | None = None) -
 
 
 def own_names(custom: Mapping[str, type]) -> frozenset[str]:
-    """Every name under which the recipe's own code, which has been run, made classes and functions known to Keras."""
+    """Return every name under which the recipe's own code, which has been run, registered something with Keras."""
     if not custom and not backend.loaded():
         return frozenset()
     known = backend.keras().saving.get_custom_objects()

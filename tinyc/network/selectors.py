@@ -12,11 +12,11 @@ from tinyc.core.spelling import nearest
 
 
 def select(model: Any, selectors: Sequence[str], where: str) -> list[Any]:
-    """List the layers of a Keras network that at least one selector names, in the network's order.
+    r"""List the layers of a Keras network that at least one selector names, in the network's order.
 
     Args:
         model: a flat Keras network without wrappers.
-        selectors: `conv2_block1_conv` | `conv2_*` | `re:conv\\d+_.*` (fullmatch) | `type:Conv2D`.
+        selectors: `conv2_block1_conv` | `conv2_*` | `re:conv\d+_.*` (fullmatch) | `type:Conv2D`.
         where: the key path that the selectors come from, for the message.
 
     Raises:

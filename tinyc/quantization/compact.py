@@ -141,7 +141,7 @@ def halved_layers(content: bytes) -> list[str]:
 
 
 def record(gain: Gain) -> dict[str, Any]:
-    """One tensor's row in the report."""
+    """Return one tensor's row in the report."""
     return {
         "layer": gain.layer,
         "op": gain.op,

@@ -142,6 +142,6 @@ def arithmetic(layer: Any, columns: int) -> tuple[Columns, Columns] | None:
 
 
 def spread(value: Any, columns: int) -> Columns:
-    """One number for all columns, or one for each, as (columns,)."""
+    """Return one number for all columns, or one for each, as (columns,)."""
     flat = np.asarray(value, np.float64).reshape(-1)
     return np.broadcast_to(flat, (columns,)) if flat.size == 1 else flat

@@ -60,7 +60,7 @@ def asked(found: Attack) -> str:
 
 
 def cells(each: Found, found: Attack) -> tuple[str, ...]:
-    """One attack's figures."""
+    """Write one attack's figures."""
     names = {"loss": "loss threshold", "loss_validation": "- to validation", "control": "- control"}
     if found.shadows:
         names["lira"] = f"LiRA, {found.shadows['count']} shadows"

@@ -25,7 +25,7 @@ HEADER, WIDTHS = ("all", "range", "weights", "at ends", "outside", "dead"), (5, 
 
 
 def text(run: str, use: str, accuracy: tuple[float | None, float | None], found: Diagnosis, width: int) -> list[str]:
-    """Everything that was found: the loss, the ranked causes, the layers."""
+    """Write everything that was found: the loss, the ranked causes, the layers."""
     then, now = accuracy
     change = None if then is None or now is None else now - then
     lost = f"{run}: {use} changes the accuracy by {signed(change, 'pp')} on test"
@@ -54,7 +54,7 @@ def healthy(found: Diagnosis) -> str:
 
 
 def told(number: int, cause: Cause, width: int) -> Iterator[str]:
-    """One cause: what and where, the evidence, what to write."""
+    """Write one cause: what and where, the evidence, what to write."""
     yield f"{number}. {cause.kind} in {plain(cause.layer)}"
     yield from wrapped(plain(cause.evidence), width, INDENT)
     if cause.also:
@@ -114,7 +114,7 @@ def ratio(each: Untrained) -> str:
 
 
 def row(each: Figures, widths: tuple[int, int]) -> str:
-    """One layer's figures."""
+    """Write one layer's figures."""
     name = plain(each.layer)
     name = name if len(name) <= widths[0] else f"{name[: widths[0] - 3]}..."
     ratios = ["-" if value is None else f"{value:.1f}" for value in (each.sqnr_db, each.own_db, each.weights_db)]
@@ -140,7 +140,7 @@ def trial_heading(score: Score, split: str) -> list[str]:
 
 
 def trial(each: Trial, width: int) -> list[str]:
-    """One trial's line; a refusal says why."""
+    """Write one trial's line; a refusal says why."""
     size = units.show(each.file_bytes, "bytes")
     runs = "-" if each.tflm is None else "yes" if each.tflm else "NO"
     change = signed(each.gain, "pp")

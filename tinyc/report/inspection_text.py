@@ -62,14 +62,14 @@ def head(found: Inspection) -> list[str]:
 
 
 def parameters(described: Description) -> str:
-    """How many, and what may hold more."""
+    """Return how many, and what may hold more."""
     unread = operators.opaque(described)
     beside = f"; what {', '.join(unread)} reads is not counted" if unread else ""
     return f"{described.params:,}, of which {described.nonzero_params:,} are not zero{beside}"
 
 
 def macs(described: Description) -> str:
-    """How many, or which operators nobody counted."""
+    """Return how many, or which operators nobody counted."""
     if described.macs is None:
         return f"- ({uncounted(described.uncounted)})"
     return f"{described.macs:,} per inference"
@@ -98,7 +98,7 @@ def interface(each: Tensor) -> str:
 
 
 def kinds(found: Inspection) -> list[str]:
-    """One bar a kind of bytes; together they are the file."""
+    """Write one bar a kind of bytes; together they are the file."""
     total, most = found.described.file_bytes, max(found.kinds.values())
     lines = ["Bytes by kind: every byte of the file, counted once"]
     for kind, size in found.kinds.items():
@@ -107,7 +107,7 @@ def kinds(found: Inspection) -> list[str]:
 
 
 def tensors(found: Inspection) -> list[str]:
-    """One line a stored tensor, the largest first."""
+    """Write one line a stored tensor, the largest first."""
     stored = [pair for pair in zip(found.constants, found.varieties, strict=True) if pair[0].bytes]
     if not stored:
         return []
@@ -131,7 +131,7 @@ def tensors(found: Inspection) -> list[str]:
 
 
 def savings(found: Inspection) -> list[str]:
-    """One line a technique."""
+    """Write one line a technique."""
     rows: list[tuple[str, ...]] = [("technique", "file", "takes off", "", "")]
     for each in found.savings:
         share = each.saved_bytes / found.described.file_bytes
@@ -179,7 +179,7 @@ def column(place: int, ops: int) -> int:
 
 
 def row(each: Lifetime, held: Arena, most: int) -> str:
-    """One tensor's life as a bar; the thicker the larger."""
+    """Write one tensor's life as a bar; the thicker the larger."""
     ops = len(held.ops)
     start, end = column(each.first, ops), max(column(each.last + 1, ops), column(each.first, ops) + 1)
     return " " * start + EIGHTHS[max(1, round(8 * each.bytes / most))] * (end - start)
@@ -196,7 +196,7 @@ def totals(held: Arena) -> str:
 
 
 def layers(found: Inspection) -> list[str]:
-    """One line an operator."""
+    """Write one line an operator."""
     described = found.described
     rows: list[tuple[str, ...]] = [("op", "", "layer", "output", "weights", "MACs")]
     for op in described.ops:

@@ -105,7 +105,7 @@ def stacks(report: Report, views: Views) -> tuple[Stack, ...]:
 
 
 def by_kind(report: Report, views: Views) -> Cells:
-    """One row a kind, one column a state."""
+    """Write one row a kind, one column a state."""
     found = parts(report, views)
     rows = [
         (name, *(units.show_bytes(kinds[name]) if name in kinds else "-" for kinds in found))
@@ -117,7 +117,7 @@ def by_kind(report: Report, views: Views) -> Cells:
 
 
 def by_group(report: Report, views: Views) -> Cells:
-    """One row a group of layers (what stands before the first _ of their names), one column a state."""
+    """Write one row a group of layers (what stands before the first _ of their names), one column a state."""
     stored = {each.index: each.groups for each in views.kilobytes}
     found = [stored.get(index, {}) for index in range(len(states(report)))]
     names = list(dict.fromkeys(name for groups in found for name in groups))
@@ -168,7 +168,7 @@ def sentences(report: Report, views: Views) -> tuple[tuple[str, str], ...]:
 
 
 def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int], tabled: str | None = None) -> str:
-    """One pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
+    """Write one pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
     old, new = step.before.file_bytes, step.after.file_bytes
     if old is None or new is None:
         return "The file was not weighed."

@@ -58,7 +58,7 @@ def rows(arena: Arena) -> tuple[Lifetime, ...]:
 
 
 def bars(arena: Arena, shown: tuple[Lifetime, ...]) -> Iterator[str]:
-    """One bar a tensor; the darker, the more bytes."""
+    """Write one bar a tensor; the darker, the more bytes."""
     step = (WIDTH - LEFT - RIGHT) / max(1, len(arena.ops))
     most = max((each.bytes for each in shown), default=1) or 1
     for place, each in enumerate(shown):

@@ -46,7 +46,7 @@ def limit(recipe: Recipe, step: Step) -> Bound | None:
 
 
 def options(step: Step) -> dict[str, Any]:
-    """Every key that the step's pass knows, with its value."""
+    """Return every key that the step's pass knows, with its value."""
     transform: Any = step.transform
     return dict(transform.model_dump(exclude={"use"}))
 

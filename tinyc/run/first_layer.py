@@ -44,7 +44,7 @@ def looker(net: Net) -> Look | None:
 
 
 def first_inputs(model: Any) -> Iterator[tuple[str, Any]]:
-    """Every layer with a kernel that no other stands before, by its name, with each tensor that it reads."""
+    """Yield every layer with a kernel that no other stands before, by its name, with each tensor that it reads."""
     keras = backend.keras()
     flatten = backend.tensorflow().nest.flatten
     behind: set[int] = set()

@@ -64,7 +64,7 @@ def missed(known: Callable[..., Miss], bounds: Sequence[Bound], checks: Sequence
 
 
 def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
-    """One pass with what it cost; the layers that lost parameters, where both states have layers by name."""
+    """Return one pass with what it cost; the layers that lost parameters, where both states have layers by name."""
     transform: Any = step.transform
     then = {layer.name: layer.params for layer in before.layers}
     now = {layer.name: layer.params for layer in done.layers}

@@ -180,7 +180,7 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
 
 
 def operators(state: State) -> dict[str, int]:
-    """How often each operator stands in the artifact."""
+    """Return how often each operator stands in the artifact."""
     if not isinstance(state, Flat):
         return {}
     names = [op.name for op in describe(state.content).ops]
@@ -221,7 +221,7 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
 
 
 def figure(metric: str, rehearsal: Rehearsal) -> float | None:
-    """One metric of the end of a rehearsal against its source."""
+    """Return one metric of the end of a rehearsal against its source."""
     first, last = rehearsal.states[0].figures, rehearsal.states[-1].figures
     name = metric.removesuffix("_reduction")
     value, before = last.get(name), first.get(name)

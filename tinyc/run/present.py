@@ -64,7 +64,7 @@ def require_function(builder: Builder, path: Path) -> None:
 
 
 def defined(body: Sequence[ast.stmt]) -> Iterator[tuple[str, Defined | None]]:
-    """Every name that the statements of a module bind, with its function where it is one; "*" where that is open."""
+    """Yield every name that a module's statements bind, with its function if it is one; "*" if that is open."""
     for node in body:
         if isinstance(node, Defined):
             yield node.name, node

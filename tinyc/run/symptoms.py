@@ -76,14 +76,14 @@ def under(task: Task, x: NDArray[Any], scale: Amount, offset: Amount) -> Task:
 
 
 def drawn(split: Split) -> Split:
-    """At most EXAMPLES examples of a split, always the same."""
+    """Return at most EXAMPLES examples of a split, always the same."""
     count = min(EXAMPLES, len(split))
     rows = np.sort(np.random.default_rng(SEED).choice(len(split), count, replace=False))
     return Split(split.x[rows], split.y[rows], split.ids[rows])
 
 
 def right(predict: Any, split: Split, task: Task) -> Share:
-    """How many examples come out as their labels say."""
+    """Return how many examples come out as their labels say."""
     logits: NDArray[Any] = predict(inputs(split.x, task))[0].reshape(len(split), -1)
     return Share(int((logits.argmax(axis=1) == split.y).sum()), len(split))
 

@@ -101,7 +101,7 @@ def load_module(path: Path) -> Any:
 
 
 def classes(path: Path) -> dict[str, type]:
-    """Every class that a user's file, and the local modules that it imports, define, by name."""
+    """Return every class that a user's file, and the local modules that it imports, define, by name."""
     load_module(path)
     own = local_modules(path)
     modules = [each for each in list(sys.modules.values()) if Path(getattr(each, "__file__", None) or "") in own]

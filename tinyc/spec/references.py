@@ -14,7 +14,7 @@ FILES = ("file", "weights", "teachers", "sensitivity")
 
 
 def references(value: Any) -> Iterator[Builder | str]:
-    """Every builder, saved network and weights file below a value."""
+    """Yield every builder, saved network and weights file below a value."""
     if isinstance(value, Builder):
         yield value
     elif isinstance(value, BaseModel) and not isinstance(value, Budget):  # whose `file` is a number of bytes

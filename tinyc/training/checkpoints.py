@@ -26,7 +26,7 @@ History = dict[str, list[float]]
 
 
 def variables(model: Any, optimizer: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
-    """All variables of a training by name: weights with masks, ranges and statistics, the optimizer's, callbacks'."""
+    """Return all variables of a training by name: weights, masks, ranges, statistics, the optimizer's, callbacks'."""
     groups = {"weight": model.weights, "optimizer": optimizer.variables, "callback": held(callbacks)}
     return {f"{name}-{index:04d}": each for name, group in groups.items() for index, each in enumerate(group)}
 

@@ -61,7 +61,7 @@ def fresh(teaching: Teaching, panel: Panel, options: FitOptions, context: Contex
 
 
 def validation_accuracy(panel: Panel, context: Context) -> float | None:
-    """How often the teachers together are right on the validation split; None where it is empty."""
+    """Return how often the teachers together are right on the validation split; None where it is empty."""
     data = context.data
     if not len(data.validation):
         return None

@@ -144,7 +144,6 @@ def write_together(
 
 def fill(streams: Sequence[BinaryIO], lecture: Lecture, context: Context) -> None:
     """Write each feature's header, then its rows, chunk by chunk."""
-
     train, hear = context.data.train, lecture.hear(context)
     for stream, feature in zip(streams, lecture.features.values(), strict=True):
         header = {"descr": "<f2", "fortran_order": False, "shape": (len(train), *feature.shape)}

@@ -176,7 +176,7 @@ def objective(
 
 
 def distances(chosen: Sequence[Goal], outputs: Any, theirs: Sequence[Any], real: Any) -> list[Any]:
-    """One scalar a goal; `outputs` is what `tensors_of` gives for the student, `real` (B, S) is 0 for padding."""
+    """Return one scalar a goal; `outputs` are those of `tensors_of` for the student, `real` (B, S) is 0 for padding."""
     mine = made([goal.student for goal in chosen], outputs)
     return [DISTANCES[goal.kind](a, b, real) for goal, a, b in zip(chosen, mine, theirs, strict=True)]
 

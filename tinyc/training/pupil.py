@@ -84,8 +84,7 @@ def train_imitation(
 
 
 def apart(goals: Sequence[Goal], student: Any, listen: Listen, context: Context) -> list[float]:
-    """How far student and teacher are apart in each goal, over the first training sentences."""
-
+    """Return how far student and teacher are apart in each goal, over the first training sentences."""
     rows = np.arange(min(BATCH, len(context.data.train)))
     ids = inputs(context.data.train.x[rows], context.data.task)
     mine = predictor(imitation.reader(student, [goal.student for goal in goals]))(ids)

@@ -163,7 +163,6 @@ def label_view(
     labeller: Labeller, number: int, predict: Callable[[Any], Any], advance: Callable[[int], None]
 ) -> NDArray[np.float16]:
     """Label one view of the whole training split."""
-
     train, parts = labeller.data.train, []
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)

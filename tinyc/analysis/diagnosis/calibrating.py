@@ -66,7 +66,7 @@ class Calibrated:
 
 
 def calibration(layers: Sequence[Figures], calibrated: Calibrated) -> Iterator[Cause]:
-    """At most one cause: what is wrong with the examples, where ranges fit them and not the data."""
+    """Yield at most one cause: what is wrong with the examples, where ranges fit them and not the data."""
     beyond = worst((each.clipped[0], each) for each in layers if is_unforeseen(each))
     given = next((each for each in layers if each.op == INPUT), None)
     wider = given is not None and reach(given.calibrated) >= WIDE * reach(given.seen) > 0

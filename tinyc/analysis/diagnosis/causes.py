@@ -47,7 +47,7 @@ class Chart:
 
 
 def ranked(chart: Chart) -> tuple[Cause, ...]:
-    """Every cause that stands out, the one that makes most noise first; none where nothing does."""
+    """Return every cause that stands out, the one that makes most noise first; none where nothing does."""
     found = [
         *calibration(chart.layers, chart.calibrated),
         *clipping(chart.layers, chart.calibrated, chart.options),
@@ -87,7 +87,7 @@ def is_one_scale(each: Figures) -> bool:
 
 
 def outliers(chart: Chart) -> Iterator[Cause]:
-    """One channel that is so much larger than the others that its range leaves them few steps."""
+    """Find one channel that is so much larger than the others that its range leaves them few steps."""
     found = worst(
         # Rows that share a scale are the cause of their outputs' ranges too, and cheaper to mend.
         (noise(each.own_db) * (0.99 if is_one_scale(each) else 1), each)

@@ -94,7 +94,7 @@ def wrong(found: Iterable[Untrained], options: Mapping[str, Any]) -> Iterator[Ca
 
 
 def affordable(content: bytes) -> int:
-    """How many examples a quick diagnosis can pay for."""
+    """Return how many examples a quick diagnosis can pay for."""
     described = describe(content)
     kept = FLOAT_BYTES * sum(tensor.elements for tensor in described.tensors if not tensor.stored_bytes)
     if described.macs is None:  # what nobody counted may take long
@@ -110,7 +110,7 @@ def spread(split: Split, count: int) -> NDArray[Any]:
 
 
 def spaced(places: NDArray[Any], count: int) -> NDArray[Any]:
-    """At most `count` of these places, evenly apart."""
+    """Return at most `count` of these places, evenly apart."""
     if len(places) <= count:
         return places
     found: NDArray[Any] = places[np.linspace(0, len(places) - 1, count).astype(int)]

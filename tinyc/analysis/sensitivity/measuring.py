@@ -106,7 +106,7 @@ def gathered(ground: Ground, data: TrainingData, request: Request, kept: Kept) -
 
 
 def group_cuts(group: Group, share: tuple[int, int], kept: Kept) -> GroupCuts:
-    """One group's scores; an amount too small to take a channel leaves the network as it is."""
+    """Return one group's scores; an amount too small to take a channel leaves the network as it is."""
     scores = [(amount, kept.scores[cut_name(group, cuts.removed(group, amount))]) for amount in AMOUNTS]
     measured = tuple(CutScore(amount, score.accuracy, score.loss) for amount, score in scores)
     return GroupCuts(group.layers, len(group.channels), *share, measured, group.attentions)

@@ -39,7 +39,7 @@ def factorize(options: Factorize, state: Net, context: Context) -> Outcome:
 
 
 def row(thin: Thin) -> dict[str, Any]:
-    """One factorized layer for the report; parameters are those of its kernel or table, without a bias."""
+    """Return one factorized layer for the report; parameters are those of its kernel or table, without a bias."""
     rows, columns = thin.factors.shape
     return {
         "layer": thin.factors.layer,

@@ -92,7 +92,7 @@ class Search:
         return np.asarray(self.whole - np.minimum(kept, self.whole))
 
     def fill(self, levels: Removals) -> Removals:
-        """How much of the budget each group takes: as little as it can for the lower bound, else as much."""
+        """Return how much of the budget each group takes: as little as it can for the lower bound, else as much."""
         if self.side == "lower":
             return self.fewest(levels)
         return np.minimum(self.caps, self.fewest(levels + 1) - 1)

@@ -82,7 +82,7 @@ def rounded(value: float | None) -> float | None:
 
 
 def source_accuracies(task: Task, context: Context) -> dict[str, float | None]:
-    """How often the source is right on the validation split, fed its own pieces, and fed the trimmed ones mapped back.
+    """Return the source's validation accuracies, fed its own pieces, and fed the trimmed ones mapped back.
 
     A teacher of a later distillation hears the second. Both are None in a rehearsal, which trains no source.
     """

@@ -92,7 +92,7 @@ def nodes(layer: Mapping[str, Any]) -> list[Any]:
 
 
 def reads(node: Any) -> Iterator[Read]:
-    """Every tensor that a call mentions.
+    """Yield every tensor that a call mentions.
 
     Raises:
         ValueError: one is no layer's name with two whole numbers.
@@ -114,7 +114,7 @@ def reads(node: Any) -> Iterator[Read]:
 
 
 def tensor(given: list[Any]) -> Read:
-    """One tensor as the layer and the call that give it."""
+    """Return one tensor as the layer and the call that give it."""
     name, call, place = given[:3]
     if type(call) is not int or type(place) is not int or call < 0 or place < 0:
         raise ValueError(f"has a call on {str(given[:3])[:80]}, which is no tensor of a layer")

@@ -43,7 +43,7 @@ def divide(use: Use) -> Any:
 
 
 def merged(use: Use, kind: str, tensors: list[Any]) -> Any:
-    """One of Keras' merging layers, which broadcast as TensorFlow does where ranks are equal."""
+    """Return one of Keras' merging layers, which broadcast as TensorFlow does where ranks are equal."""
     return layer(kind, use)(tensors) if all_tensors(tensors) else None
 
 

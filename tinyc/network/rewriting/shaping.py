@@ -122,7 +122,7 @@ def by_axis(spec: Any, rank: int) -> dict[int, slice] | None:
 
 
 def span_of(each: Any) -> slice | None:
-    """One axis: a slice, which Keras keeps as a table, or one place."""
+    """Return one axis: a slice, which Keras keeps as a table, or one place."""
     parts = [each[key] for key in ("start", "stop", "step")] if isinstance(each, dict) else None
     if isinstance(each, slice):
         parts = [each.start, each.stop, each.step]

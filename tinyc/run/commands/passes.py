@@ -34,7 +34,7 @@ def passes(name: str | None, schema: bool) -> None:
 
 
 def list_passes() -> str:
-    """One line a pass."""
+    """Write one line a pass."""
     lines = [
         f"{name:10} {KINDS[each.takes]} -> {KINDS[each.gives]}: {first_line(each)}" for name, each in PASSES.items()
     ]
@@ -42,7 +42,7 @@ def list_passes() -> str:
 
 
 def describe_pass(name: str) -> str:
-    """Everything that one pass takes."""
+    """Write everything that one pass takes."""
     if name not in PASSES:
         raise unknown_value("tinyc passes", "pass", name, PASSES)
     each = PASSES[name]
@@ -58,7 +58,7 @@ def own_first(schema: type[BaseModel]) -> list[str]:
 
 
 def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:
-    """One key: type, default, range, meaning, and the keys of the tables that it holds."""
+    """Write one key: type, default, range, meaning, and the keys of the tables that it holds."""
     default = "required" if field.is_required() else f"default {shown(field.get_default(call_default_factory=True))}"
     ranges = ", ".join(text for text in map(bound, field.metadata) if text)
     kind = type_name(field.annotation)

@@ -70,7 +70,7 @@ def uncounted(found: Plan) -> list[str]:
 
 
 def spread(low: int | None, high: int | None, name: str) -> str:
-    """One figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
+    """Write one figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
     unit: Any = UNITS[name]
     one, two = (units.show(value, unit) for value in sorted((low, high), key=lambda value: value or 0))
     return one if one == two else f"{one} .. {two}"
@@ -85,13 +85,13 @@ def some(layers: tuple[str, ...]) -> str:
 
 
 def rewritten(each: Rewrite) -> str:
-    """One kind of layer that a pass will rewrite, and what that changes while the network is untrained."""
+    """Write one kind of layer that a pass will rewrite, and what that changes while the network is untrained."""
     change = "" if each.difference is None else f"; untrained outputs change by at most {each.difference:.1g}"
     return f"{each.use} rewrites {each.what} to {each.into} in {len(each.layers)} layers: {some(each.layers)}{change}"
 
 
 def shown(check: Check) -> str:
-    """One predicted target."""
+    """Write one predicted target."""
     if check.got is None:
         return f"  {check.metric:18} {check.bound:12} {check.why}"
     value = units.show(check.got, METRICS[check.metric])

@@ -80,7 +80,7 @@ def test_data(
     front: Front | None,
     taken: tuple[int, ...],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it.
+    """Load the test split of a dataset by name or path, as the network sees it; sentences need a tokenizer.
 
     Args:
         taken: the shape of one example as the file takes it.
@@ -167,7 +167,7 @@ def text(found: dict[str, Any], kind: str) -> list[str]:
 
 
 def verdict(each: dict[str, Any]) -> str:
-    """One pair of runtimes."""
+    """Write one pair of runtimes."""
     if each["examples"] is None:
         return "unmeasured"
     if not each["examples"]:

@@ -59,7 +59,7 @@ def macro_auc(labels: NDArray[np.int64], odds: NDArray[Any]) -> Scorer:
 
 
 def area(weights: Weights, positive: NDArray[np.bool_], groups: NDArray[Any]) -> float | None:
-    """One class's area over examples in ascending order; `groups` are the starts of runs of equal scores."""
+    """Return one class's area over examples in ascending order; `groups` are the starts of runs of equal scores."""
     above = np.add.reduceat(np.where(positive, weights, 0), groups)
     below = np.add.reduceat(np.where(positive, 0, weights), groups)
     pairs = above.sum() * below.sum()

@@ -99,7 +99,7 @@ class Link:
         return LostError(f"hung: it gave no answer in {waited:.0f} s", busy=8 * (self.computed() - computed) > waited)
 
     def computed(self) -> float:
-        """How many seconds of a processor the worker has taken; 0 where the system does not say (it is no Linux)."""
+        """Return the processor seconds that the worker has taken; 0 where the system does not say (not Linux)."""
         try:
             told = Path(f"/proc/{self.process.pid}/stat").read_text()
         except OSError:

@@ -73,7 +73,7 @@ class Job:
         return max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
 
     def seconds(self, examples: int) -> float:
-        """How long the slowest host computes so many examples."""
+        """Return how long the slowest host computes so many examples."""
         macs = self.description.macs
         return examples * min(limits.EXAMPLE_SECONDS, (UNCOUNTED if macs is None else macs) / SLOWEST)
 

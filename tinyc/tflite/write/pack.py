@@ -175,7 +175,7 @@ def function(kind: str, name: str) -> Any:
 
 @functools.cache
 def scalar_bytes(kind: str, name: str, value: Any) -> int:
-    """How many bytes a scalar field takes; none where the value is the default, which is not written."""
+    """Return how many bytes a scalar field takes; none where the value is the default, which is not written."""
     trial = flatbuffers.Builder(64)
     function(kind, "Start")(trial)
     before = trial.Offset()
