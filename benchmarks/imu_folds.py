@@ -20,8 +20,8 @@ from tinyc.data import loading
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.run.finish import finish
-from tinyc.run.judge import measurement
 from tinyc.run.opening import open_own_run
+from tinyc.run.step_records import measurement
 from tinyc.run.steps import Started, Stepped, steps
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe

@@ -13,7 +13,7 @@ from tinyc.analysis.diagnosis.calibrating import Calibrated
 from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
-from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
+from tinyc.analysis.diagnosis.trials import Trial, TrialExamples, attempts, proposals
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat
@@ -106,7 +106,7 @@ def test_what_helped_is_tried_together_and_a_refusal_is_a_result() -> None:
 
     tried = [{"calibrate": "mse"}, {"calibrate": "percentile"}, {"exclude": ["second"]}, {"equalize": True}]
     with Pool(1) as pool:
-        done = list(attempts(tried, quantized, Judge(x, y, pool), wrong))
+        done = list(attempts(tried, quantized, TrialExamples(x, y, pool), wrong))
     assert [trial.helped for trial in done] == [False, False, True, False, True, True]
     assert done[3].problem == "cannot be"
     assert done[3].accuracy is None

@@ -72,7 +72,7 @@ def pulled_out(net: Net) -> Pulled | None:
     given = (np.asarray(task.scale, np.float64), np.asarray(task.offset, np.float64))
     seen = replace(
         task, scale=tuple((given[0] * scale).tolist()), offset=tuple((given[1] * scale + offset).tolist()),
-        heard=(task.scale, task.offset),
+        source_scaling=(task.scale, task.offset),
     )  # fmt: skip
     names = tuple(layer.name for layer in layers)
     return Pulled(replace(net, model=model, task=seen), names, float(spreads.max() / spreads.min()))

@@ -14,7 +14,7 @@ from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.analysis.advice.told import Told
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.opening import Run
 from tinyc.run.stored import Done
 from tinyc.run.symptoms import measure
@@ -27,7 +27,7 @@ def is_guess(run: Run, measured: Measurement) -> bool:
     return is_guessing(measured.ledger, measured.labels, len(run.dataset.task.classes))
 
 
-def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
+def symptoms_facts(run: Run, state: State, measured: Measurement, is_loaded: bool) -> dict[str, Any]:
     """Return the facts of a network that only guesses; none where it does not, or is a file already.
 
     Args:
@@ -44,7 +44,7 @@ def of_source(run: Run, source: Done) -> tuple[Told, ...]:
     train = run.recipe.source.train
     keys = "source.train" if train else ""
     options = train.model_dump() if train else {}
-    return say(run, 0, source, keys, options, training, training.get("seconds"))
+    return reasons_for(run, 0, source, keys, options, training, training.get("seconds"))
 
 
 def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
@@ -53,7 +53,7 @@ def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
     Nothing where it is as accurate as the state before, which was spoken of.
     """
     transform: Any = run.recipe.steps[index - 1].transform
-    measured, then = (judge.measurement(each, run.dataset) for each in (done, before))
+    measured, then = (step_records.measurement(each, run.dataset) for each in (done, before))
     if not transform.effects.leaves("student") and is_guess(run, measured) and is_guess(run, then):
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
@@ -62,10 +62,10 @@ def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
     keys = f"pass.{index}" if training.get("epochs") else ""
     options = transform.model_dump()
     ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
-    return say(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
+    return reasons_for(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
 
 
-def say(
+def reasons_for(
     run: Run,
     index: int,
     done: Done,
@@ -76,7 +76,7 @@ def say(
     ran: Ran | None = None,
 ) -> tuple[Told, ...]:
     """Look for the reasons in what is stored of a state."""
-    measured, recipe, data = judge.measurement(done, run.dataset), run.recipe, run.dataset
+    measured, recipe, data = step_records.measurement(done, run.dataset), run.recipe, run.dataset
     if not is_guess(run, measured):
         return ()
     uses = tuple(step.transform.use for step in recipe.steps)

@@ -21,7 +21,7 @@ from tinyc.data.signals.library import library
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net, State
 from tinyc.report.record import StepRecord
-from tinyc.run import diagnosing, guesses, judge, keys, layers, stored
+from tinyc.run import diagnosing, guesses, keys, layers, step_records, stored
 from tinyc.run.opening import OpenedSource, Run
 from tinyc.run.source import open_source
 from tinyc.run.stored import Done
@@ -62,7 +62,7 @@ def steps(run: Run) -> Iterator[Started | Stepped]:
     before = source
     for index, step in enumerate(run.recipe.steps, start=1):
         done = runner.finished(index) or runner.perform(index, before)
-        record = judge.record(index, step, done, before, source, run.dataset)
+        record = step_records.record(index, step, done, before, source, run.dataset)
         yield Stepped(replace(record, told=guesses.of_step(run, index, done, before)), done)
         before = done
 
@@ -99,7 +99,7 @@ class StepRunner:
         opened = self.opened()
         measured = measure.measure_net(opened.net, self.run.dataset, self.run.progress)
         facts = {} if opened.training is None else {"training": opened.training}
-        facts |= guesses.looked_at(self.run, opened.net, measured, is_loaded=opened.training is None)
+        facts |= guesses.symptoms_facts(self.run, opened.net, measured, is_loaded=opened.training is None)
         done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                     layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
         return stored.save(done, None, {}, keys.numbers("source"))
@@ -158,10 +158,10 @@ class StepRunner:
             outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
-        then = judge.measurement(before, self.run.dataset)
+        then = step_records.measurement(before, self.run.dataset)
         found = diagnosing.findings(self.run, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
         if transform.effects.leaves("student") or not guesses.is_guess(self.run, then):
-            found |= guesses.looked_at(self.run, outcome.state, measured, is_loaded=False)
+            found |= guesses.symptoms_facts(self.run, outcome.state, measured, is_loaded=False)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
@@ -192,7 +192,7 @@ class StepRunner:
         runtime: Literal["tflm", "fast"] = "tflm" if self.run.recipe.is_last(index) else "fast"
         same = isinstance(taken, Flat) and taken == state
         if same and before.ledger.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime"):
-            return judge.measurement(before, self.run.dataset)
+            return step_records.measurement(before, self.run.dataset)
         return measure.measure_flat(state, self.run.dataset, self.run.pool, runtime, self.run.progress)
 
 

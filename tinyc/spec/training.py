@@ -111,7 +111,7 @@ class FineTuned(FitOptions, Pass, frozen=True, extra="forbid"):
     batch: Batch = 32
 
     @model_validator(mode="after")
-    def teachers_are_heard(self) -> Self:
+    def teachers_need_distillation(self) -> Self:
         """Refuse teachers beside a loss of labels alone, which would not use them."""
         if self.teach is not None and self.loss == "labels":
             raise ValueError('`teach` does not go with loss = "labels"; remove one of them')

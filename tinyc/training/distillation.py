@@ -9,7 +9,7 @@ from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
-from tinyc.training.teachers import Panel, find_panel, heard
+from tinyc.training.teachers import Panel, find_panel, teachers_task
 
 
 class Teaching(Protocol):
@@ -65,4 +65,4 @@ def validation_accuracy(panel: Panel, context: Context) -> float | None:
     data = context.data
     if not len(data.validation):
         return None
-    return round(accuracy(panel.predict, data.validation, heard(data.task)), 6)
+    return round(accuracy(panel.predict, data.validation, teachers_task(data.task)), 6)

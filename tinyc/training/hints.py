@@ -18,7 +18,7 @@ from tinyc.spec.imitation import Hint
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
-from tinyc.training.teachers import listening
+from tinyc.training.teachers import teacher_predictor
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitO
     models = backend.keras().Model
     projected = [project(pair, index) for index, pair in enumerate(pairs)]
     lower = models(student.input, projected, name="hint_layers")
-    features = listening(models(teacher.input, [resized(pair) for pair in pairs]), context.data.task)
+    features = teacher_predictor(models(teacher.input, [resized(pair) for pair in pairs]), context.data.task)
     goal = imitation(
         tuple(pair.weight for pair in pairs),
         lambda epoch: (context.seed, epoch),

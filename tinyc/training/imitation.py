@@ -162,12 +162,12 @@ def made(features: Sequence[Feature], outputs: Any) -> list[Any]:
 
 
 def objective(
-    chosen: Sequence[Goal], seed: int, listen: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
+    chosen: Sequence[Goal], seed: int, teacher_features: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
 ) -> Objective:
-    """Sum up all distances; `listen` gives the teacher's features for (inputs, rows)."""
+    """Sum up all distances; `teacher_features` gives the teacher's features for (inputs, rows)."""
 
     def targets(ids: NDArray[Any], rows: NDArray[Any], _: int) -> tuple[Any, ...]:
-        return (*listen(ids, rows), (ids != 0).astype("float32"))
+        return (*teacher_features(ids, rows), (ids != 0).astype("float32"))
 
     def loss(outputs: Any, _: Any, said: tuple[Any, ...]) -> Any:
         return backend.tensorflow().add_n(distances(chosen, outputs, said[:-1], said[-1]))

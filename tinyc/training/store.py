@@ -27,7 +27,7 @@ from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
-from tinyc.training.teachers import Panel, heard
+from tinyc.training.teachers import Panel, teachers_task
 
 CHUNK = 2048
 """Examples augmented and labelled between two signs of progress."""
@@ -107,7 +107,7 @@ def examples_key(data: TrainingData) -> list[Any]:
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     tokenizer = data.task.tokenizer
     pieces = [tokenizer.definition, tokenizer.length, tokenizer.origin] if tokenizer else None
-    task = heard(data.task)
+    task = teachers_task(data.task)
     return [data.digest, ids, task.scale, task.offset, pieces]
 
 
@@ -167,7 +167,7 @@ def label_view(
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)
         images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment, labeller.data.lexicon)
-        logits = predict(inputs(images, heard(labeller.data.task)))
+        logits = predict(inputs(images, teachers_task(labeller.data.task)))
         parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
         advance(len(images))
     return np.concatenate(parts)

@@ -40,12 +40,12 @@ def attempts(made: Quantized, found: Diagnosis, screen: Screen, quiet: bool) -> 
     """Try the cheap remedies one after the other, and show each as it ends."""
     proposed, unknown = trials.proposals(found, made.options)
     probe = Probe(made.net.clone().model, made.data, made.net.task, made.run.recipe.seed)
-    judge = trials.Judge(probe.x, probe.y, made.pool)
+    examples = trials.TrialExamples(probe.x, probe.y, made.pool)
     done: list[Trial] = []
     heading = diagnosis.trial_heading(probe.score(), probe.split)
     for line in [] if quiet else heading:
         streams.show(line)
-    for trial in trials.attempts(proposed, made.quantized, judge, made.flat.content):
+    for trial in trials.attempts(proposed, made.quantized, examples, made.flat.content):
         done.append(trial)
         for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
             streams.show(line)
