@@ -44,9 +44,9 @@ def test_a_network_that_rescales_gets_its_raw_examples_back(
     bound = '[[pass]]\nuse = "quantize"\n[targets]\naccuracy = ">= 60 %"\n'
     recipe = stripes.write(tmp_path, stripes.trained(tmp_path), bound, more=wrong)
     missed = stripes.run(recipe, tmp_path / "runs")
-    assert missed["targets"][0]["why"].startswith("source cannot be told from guessing: mend that first")
+    assert missed["targets"][0]["why"].startswith("source cannot be told from guessing: fix that first")
     first = assert_guesses(missed)[0]
-    assert "training examples come out right" in first["tried"]
+    assert "training examples are classified correctly" in first["tried"]
     shown = capsys.readouterr().out
     assert "WARNING: source: accuracy" in shown
     assert "tried: with scale = 1 in [data]" in shown

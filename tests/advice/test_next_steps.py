@@ -176,7 +176,7 @@ def test_an_arena_that_is_too_large_asks_for_fewer_channels() -> None:
     (first,) = writes(arena("<= 12 kB", replace(QUANTIZED, place=1), uses=("quantize",)))
     assert "fraction = 0.54" in first
     (said,) = told(arena("<= 3 kB"), lambda _: True).advice
-    assert "take 2.9 KiB, which no cut makes smaller" in said.because
+    assert "take 2.9 KiB, which no cut reduces" in said.because
     assert said.write == ""
     assert writes(arena("<= 3100 B")) == []
     assert writes(arena("<= 12 kB", peak=None)) == []
@@ -184,7 +184,7 @@ def test_an_arena_that_is_too_large_asks_for_fewer_channels() -> None:
 
 def test_a_state_that_guesses_is_mended_first() -> None:
     (first,) = told(miss("accuracy_drop", "<= 1 pp", 0.5, guesses=("source",)), lambda _: True).advice
-    assert first.because == "source cannot be told from guessing: mend that first, by what is said there"
+    assert first.because == "source cannot be told from guessing: fix that first, as advised there"
     assert first.write == ""
 
 

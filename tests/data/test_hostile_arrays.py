@@ -88,9 +88,9 @@ HEADERS: list[tuple[bytes, str]] = [
     (npy(said_of("(30, 4)"), length=65535), "x: has a header of 65,535 bytes; at most 10,000 are read"),
     (npy(said_of("(30, 4)"), length=9000), "x: is cut off within its header"),
     (npy("", version=b"\x02\x00", length=2**32 - 1), "x: has a header of 4,294,967,295 bytes"),
-    (npy(said_of("(30, 4)"), version=b"\x04\x00"), "x: is no array as NumPy writes it"),
-    (b"\x93NUM", "x: is no array as NumPy writes it"),
-    (b"", "x: is no array as NumPy writes it"),
+    (npy(said_of("(30, 4)"), version=b"\x04\x00"), "x: is not an array as NumPy writes it"),
+    (b"\x93NUM", "x: is not an array as NumPy writes it"),
+    (b"", "x: is not an array as NumPy writes it"),
 ]
 
 

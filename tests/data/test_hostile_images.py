@@ -124,7 +124,7 @@ STRANGERS: list[Callable[[Path], object]] = [
 def test_what_is_no_file_is_left_out_and_said(tmp_path: Path, place: Callable[[Path], object]) -> None:
     place(pets(tmp_path) / "cat" / "more.png")
     dataset = read(tmp_path)
-    assert "1 files or folders that are no images are not read, the first is " in dataset.warnings[0]
+    assert "1 files or folders that are not images are not read, the first is " in dataset.warnings[0]
     assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 2 * COUNT
 
 

@@ -183,7 +183,7 @@ def test_image_folders(tmp_path: Path) -> None:
     assert dataset.task.classes == ("cat", "dog")
     assert dataset.task.input_shape == (6, 8, 1)
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [36, 4, 12]
-    assert "1 files or folders that are no images are not read" in dataset.warnings[0]
+    assert "1 files or folders that are not images are not read" in dataset.warnings[0]
     assert np.array_equal(dataset.test.x[7, ..., 0], np.asarray(Image.open(tmp_path / "pets/test/dog/01.png")))
     assert dataset.test.y.tolist() == [0] * 6 + [1] * 6
 

@@ -65,7 +65,7 @@ def refused(folder: Path, **keys: Any) -> str:
         ({"path": None, "name": "smartwatch-imu", "prepare": [{"op": "grayscale"}]}, "begin prepare with"),
         ({"path": None, "name": "smartwatch-imu", "validation": 9}, "windows keep recordings whole"),
         ({"path": None, "name": "movie-sentiment", "prepare": [WINDOW]}, "steps are for numbers, and the data is text"),
-        ({"path": None, "name": "movie-sentiment", "rate": 2.0}, "rate speaks of a sensor, and the data is text"),
+        ({"path": None, "name": "movie-sentiment", "rate": 2.0}, "rate describes a sensor, and the data is text"),
         ({"rate": 50.0}, "give sample_bits too"),
         ({"sample_bits": 16}, "give rate too"),
         ({"rate": 0.0, "sample_bits": 8}, "greater than 0"),

@@ -43,7 +43,7 @@ def test_a_scale_for_each_output_is_proposed_with_its_warning_alone() -> None:
     assert [bool(each.caution) for each in done] == [True, False]
     said = " ".join(trial_end(done, (), 60, 80))
     assert "most helped: per_channel_dense = true" in said
-    assert "computed wrong, without any error, by Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in said
+    assert "computed wrongly, without any error, by Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in said
     assert max(map(len, trial_end(done, (), 60, 80))) <= 80
     assert "computed wrong" not in " ".join(trial_end(done[1:], (), 60, 80))
 

@@ -1,4 +1,4 @@
-"""Outputs that are no finite numbers: the same in the same place agrees, anything else is said as it is."""
+"""Outputs that are not a finite numbers: the same in the same place agrees, anything else is said as it is."""
 
 from __future__ import annotations
 

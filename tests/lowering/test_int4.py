@@ -95,7 +95,7 @@ def test_a_layer_that_no_operator_bears_the_name_of_is_said():
     content = from_calibrated(source, "net", True)
     made = to_int4(content, source, ["stem_conv", "lost"])
     assert made.layers == ("stem_conv",)
-    assert [(each.layer, each.why) for each in made.left] == [("lost", "no operator bears its name")]
+    assert [(each.layer, each.why) for each in made.left] == [("lost", "no operator has its name")]
 
 
 def test_a_file_of_other_weights_is_left_as_it_is():

@@ -139,7 +139,7 @@ def opened(base: Path) -> None:
 def test_what_stands_in_a_run_folders_place_is_named(tmp_path: Path, make: Callable[[Path], None], name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     make(tmp_path / name)
-    with pytest.raises(UserError, match="can be no folder: a file or a broken link stands in its place"):
+    with pytest.raises(UserError, match="cannot be a folder: a file or a broken link stands in its place"):
         opened(tmp_path / "runs")
 
 
@@ -149,7 +149,7 @@ def test_what_stands_in_a_run_folders_place_is_named(tmp_path: Path, make: Calla
 def test_a_lock_is_a_regular_file_of_the_folder(tmp_path: Path, make: Callable[[Path], None]) -> None:
     (tmp_path / "runs" / "small").mkdir(parents=True)
     make(tmp_path / "runs" / "small" / ".lock")
-    with pytest.raises(UserError, match="is no regular file, and a lock is kept there"):
+    with pytest.raises(UserError, match="is not a regular file, and a lock is kept there"):
         opened(tmp_path / "runs")
     assert not (tmp_path / "runs" / "made").exists()
     (tmp_path / "cache").mkdir()

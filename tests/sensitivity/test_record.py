@@ -73,7 +73,7 @@ def test_a_malformed_file_says_where(spoil, message, tmp_path):
     spoil(table)
     path = tmp_path / "sensitivity.json"
     path.write_text(json.dumps(table))
-    with pytest.raises(UserError, match="is no sensitivity") as error:
+    with pytest.raises(UserError, match="is not a sensitivity") as error:
         load(path)
     assert message in str(error.value)
 
@@ -82,7 +82,7 @@ def test_no_file_and_no_json(tmp_path):
     with pytest.raises(UserError, match="there is no such file"):
         load(tmp_path / "nowhere.json")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(UserError, match="is no sensitivity"):
+    with pytest.raises(UserError, match="is not a sensitivity"):
         load(tmp_path / "x.json")
 
 

@@ -198,7 +198,7 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
 
 def test_keras_3_has_its_own_words_for_it() -> None:
     add = {**layer("Add"), "module": "keras.src.ops.numpy"}
-    with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 has not"):
+    with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 does not have"):
         check(network(add), newer=True)
     kept = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["image", 0, 0]}}
     check(saved(layer("Dense", nodes=[{"args": [kept], "kwargs": {}}])), newer=True)
@@ -208,7 +208,7 @@ def test_keras_3_has_its_own_words_for_it() -> None:
     ("text", "said"),
     [
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "gives 'c' twice"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
         ('{"a": NaN}', "holds a NaN"),
         ('{"a": ' + "9" * 5000 + "}", "more than 64 bits"),
         ('{"a": 9223372036854775808}', "more than 64 bits"),
@@ -225,5 +225,5 @@ def test_depth_ends_in_a_refusal_and_not_in_a_crash() -> None:
     deep: Any = WRITING
     for _ in range(900):
         deep = {"class_name": "TimeDistributed", "config": {"layer": deep}}
-    with pytest.raises(UserError, match="nested too deep"):
+    with pytest.raises(UserError, match="nested too deeply"):
         check(tables.network(layer("TimeDistributed", {"layer": deep})))

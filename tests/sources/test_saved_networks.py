@@ -103,7 +103,7 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message", "remedy"),
     [
-        ("operations.keras", "is a Add of keras.src.ops.numpy, which Keras 2 has not", "save it with tf_keras"),
+        ("operations.keras", "is a Add of keras.src.ops.numpy, which Keras 2 does not have", "save it with tf_keras"),
         ("lambda3.keras", "'twice' is a Lambda, which carries code", "Keras layers"),
         ("lambda.h5", "'twice' is a Lambda, which carries code", "Keras layers"),
         ("lambda.keras", "'twice' is a Lambda, which carries code", "Keras layers"),

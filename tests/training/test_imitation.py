@@ -115,7 +115,7 @@ def test_stored_features_are_the_teachers_and_are_read_again(tmp_path: Path) -> 
     (folder / "hidden-1.npy").write_bytes(content[:500])
     again, second = feature_source(said, wanted(said.model), facts["bytes"], given)
     assert second["arrays_reused"] == 1
-    assert any("hidden-1.npy: made again" in text for text in given.progress.said)
+    assert any("hidden-1.npy: computed again" in text for text in given.progress.said)
     assert all((a == b).all() for a, b in zip(again(seen, rows), stored(seen, rows), strict=True))
     feature_source(said, wanted(said.model), ROOM, lent(tmp_path, said.model))
     assert len(list((given.cache / "soft-labels").iterdir())) == 2, "another tokenizer met these features"
@@ -162,5 +162,5 @@ def test_networks_without_attention_and_data_without_words_are_refused(tmp_path:
     from lessons import Lent
 
     wanted = ImitationOptions(("hidden",), "scores", "uniform", 0)
-    with pytest.raises(UserError, match="imitate: the data is no text"):
+    with pytest.raises(UserError, match="imitate: the data is not text"):
         train_imitation(wanted, network(), teacher(), None, FitOptions(), Lent(tmp_path, tmp_path), [])

@@ -198,7 +198,7 @@ def refuse_reordered(definition: str, alphabet: Set[str], where: str) -> None:
             if first < second and pair == normalizer.normalize_str(second + first):
                 names = f"U+{ord(first):04X} and U+{ord(second):04X}"
                 remedy = "remove the pieces with one of them"
-                raise UserError(where, f"has pieces with {names}, which Unicode puts in order", remedy)
+                raise UserError(where, f"has pieces with {names}, which Unicode normalization reorders", remedy)
 
 
 def written(table: list[Run]) -> bytes:

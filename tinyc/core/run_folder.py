@@ -73,7 +73,7 @@ def make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        problem = "can be no folder: a file or a broken link stands in its place"
+        problem = "cannot be a folder: a file or a broken link stands in its place"
         raise UserError(str(path), problem, "move that away, or give another folder by --out") from error
 
 

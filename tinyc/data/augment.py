@@ -26,7 +26,7 @@ def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> Non
     """Refuse operations that are unknown, listed twice, or do not suit the training data.
 
     Raises:
-        UserError: says which operation, and which ones would do.
+        UserError: says which operation, and which ones would fit.
     """
     check(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
     for name in ops:

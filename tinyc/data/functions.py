@@ -55,7 +55,7 @@ def as_array(where: str, value: object) -> NDArray[Any]:
     try:
         found = np.asarray(value)
     except Exception as error:  # an object of any library may refuse in its own way
-        raise UserError(where, f"is no array: {told(error)}", "return numpy arrays of one shape") from error
+        raise UserError(where, f"is not an array: {told(error)}", "return numpy arrays of one shape") from error
     if found.ndim == 0 and found.dtype == object:
         raise UserError(where, f"is {type(value).__name__}, and no array", "return numpy arrays of one shape")
     return found

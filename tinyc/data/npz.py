@@ -77,7 +77,7 @@ def opened(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
         raise
     except Exception as error:  # a damaged list of members makes zipfile raise of all kinds
         remedy = "write it with numpy.savez_compressed"
-        raise UserError(where, "is no .npz (a zip of arrays), or is damaged", remedy) from error
+        raise UserError(where, "is not an .npz (a zip of arrays), or is damaged", remedy) from error
     with archive:
         yield archive
 
@@ -118,7 +118,7 @@ def judged(where: str, archive: zipfile.ZipFile, members: Members) -> Iterator[t
     """Read the headers of the arrays that have a meaning, and of those beside them that may be columns.
 
     Raises:
-        UserError: one that has a meaning is no array, or none that is read.
+        UserError: one that has a meaning is not an array, or not one that is read.
     """
     for name, member in members.items():
         try:

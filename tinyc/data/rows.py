@@ -25,7 +25,7 @@ VALUE_BYTES = 8
 
 
 def read(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
-    """Read features as float64, (examples, features), labels as class names, and columns that are no features.
+    """Read features as float64, (examples, features), labels as class names, and columns that are not features.
 
     Args:
         path: the file.
@@ -34,7 +34,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
         groups: further columns that become groups.
 
     Raises:
-        UserError: no such column, a ragged row, or a cell that is no finite number; names the line.
+        UserError: no such column, a ragged row, or a cell that is not a finite number; names the line.
     """
     named = {name: name for name in groups} | ({"recording": recording} if recording is not None else {})
     table = tables.rows(path, tables.COMMA)

@@ -33,7 +33,7 @@ RARE = 0.01
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two runtimes that are held against each other, and the quantization steps by which they may differ."""
+    """Two runtimes that are compared with each other, and the quantization steps by which they may differ."""
 
     left: Runtime
     right: Runtime
@@ -80,7 +80,7 @@ def compare(
     In a `sequence` each runtime starts once and carries its state through the examples, in their order.
 
     `inputs` are (examples, *input shape) as the network sees them. A file with weight tables, which TFLM alone decodes,
-    is held against the same file with its weights decoded again, under the reference kernels. Returns and raises as
+    is compared with the same file with its weights decoded again, under the reference kernels. Returns and raises as
     `compare_runtimes`.
     """
     described = describe(content, where)
@@ -126,7 +126,7 @@ def compare(
 
 
 def refuse_shapes(runs: Mapping[Runtime, Run], where: str) -> None:
-    """Refuse a file whose runtimes give outputs of different shapes, which cannot be held against each other.
+    """Refuse a file whose runtimes give outputs of different shapes, which cannot be compared.
 
     Raises:
         UserError: names the shapes.
@@ -177,7 +177,7 @@ def unscored(runs: dict[Runtime, Run], labels: NDArray[np.int64] | None) -> list
     """Say why there is no accuracy though there are labels."""
     if labels is None or all(scored(run, labels) for run in runs.values()):
         return []
-    return ["the outputs are no row of scores with one for each label of the data: accuracy unmeasured"]
+    return ["the outputs are not a row of scores with one for each label of the data: accuracy unmeasured"]
 
 
 def classes(run: Run) -> NDArray[Any]:
@@ -197,7 +197,7 @@ def remembered(state: str | None, sequence: bool) -> list[str]:
 
 
 def top1(left: Run, right: Run) -> int | None:
-    """Count the examples whose class differs; None where an output is no row of scores, and has no class."""
+    """Count the examples whose class differs; None where an output is not a row of scores, and has no class."""
     return int((classes(left) != classes(right)).sum()) if is_row(right) else None
 
 
@@ -250,7 +250,7 @@ def disagreement(found: dict[str, Any], examples: int) -> str | None:
 
 
 def remarks(found: dict[str, Any]) -> list[str]:
-    """Say where a pair parts by more than is allowed, and which outputs are no numbers."""
+    """Say where a pair differs by more than is allowed, and which outputs are not numbers."""
     if found["max_steps"] is None:
         return []
     said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found)) else []

@@ -149,7 +149,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         remedy = "fetch it again; bfloat16 weights must be saved as float32"
-        raise UserError(str(path), f"is no safetensors file, or is damaged: {error}", remedy) from error
+        raise UserError(str(path), f"is not a safetensors file, or is damaged: {error}", remedy) from error
 
 
 def fill(model: Any, names: Names, arrays: Arrays, where: str) -> None:

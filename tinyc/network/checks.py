@@ -18,7 +18,7 @@ CODE = ("Lambda",)
 
 
 def is_network(built: Any, where: str) -> None:
-    """Refuse what is no Keras 2 network."""
+    """Refuse what is not a Keras 2 network."""
     if isinstance(built, backend.keras().Model):
         return
     classes = [f"{kind.__module__}.{kind.__name__}" for kind in type(built).__mro__]

@@ -1,4 +1,4 @@
-"""Preprocessing as frozen layers at the begin of a network: built, found again, and put before another one."""
+"""Preprocessing as frozen layers at the start of a network: built, found again, and put before another one."""
 
 from __future__ import annotations
 

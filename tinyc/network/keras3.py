@@ -155,7 +155,7 @@ def build_layer(table: Mapping[str, Any], place: str) -> Any:
     layer_class = getattr(backend.keras().layers, kind, None)
     if layer_class is None or not (module == "keras.layers" or module.startswith("keras.src.layers")):
         name = config.get("name", kind)
-        raise UserError(place, f"{name!r} is a {kind} of {module}, which Keras 2 has not as a layer", REMEDY)
+        raise UserError(place, f"{name!r} is a {kind} of {module}, which Keras 2 does not have as a layer", REMEDY)
     if kind == "InputLayer":
         return layer_class(batch_input_shape=config["batch_shape"], dtype=config["dtype"], name=config["name"])
     refuse_precision(config, place)

@@ -68,11 +68,11 @@ def locate(name: str, find: Find, cache: Path, say: Say = lambda _: None) -> Pat
     if not name.startswith(HUB):
         folder = find(name)
         if not folder.is_dir():
-            raise UserError(str(folder), "is no folder", "give the checkpoint's folder, with its config.json")
+            raise UserError(str(folder), "is not a folder", "give the checkpoint's folder, with its config.json")
         return folder
     wanted = name.removeprefix(HUB)
     if wanted.count("/") != 1 or wanted.startswith("/") or wanted.endswith("/"):
-        raise UserError(f"checkpoint = {name!r}", "is no name of the hub", 'write "hf:organisation/name"')
+        raise UserError(f"checkpoint = {name!r}", "is not a name of the hub", 'write "hf:organisation/name"')
     carrier = CARRIERS.get(wanted)
     kept = cache / "checkpoints" / wanted.replace("/", "--")
     known = (installed(carrier), kept, hub(wanted, local=True))

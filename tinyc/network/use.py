@@ -58,7 +58,7 @@ class Use:
         return backend.keras().layers.Reshape(wanted, name=name or self.name)(x)
 
     def axis(self, value: Any, rank: int | None = None) -> int | None:
-        """Count an axis from the first; None where it is no constant or the batch."""
+        """Count an axis from the first; None where it is not a constant or the batch."""
         number = constant(value)
         rank = len(self.x.shape) if rank is None else rank
         if number is None or number.ndim or not -rank <= int(number) < rank:
@@ -66,7 +66,7 @@ class Use:
         return int(number) % rank or None
 
     def axes(self, value: Any) -> list[int] | None:
-        """Count axes from the first; None where one is no constant or the batch."""
+        """Count axes from the first; None where one is not a constant or the batch."""
         numbers = constant(value)
         found = [] if numbers is None else [self.axis(number) for number in numbers.reshape(-1)]
         known = [axis for axis in found if axis is not None]

@@ -84,5 +84,5 @@ def refuse_for_tfmot(options: Quantize) -> None:
         ("calibrate", options.calibrate != "minmax", "TFMOT trains the ranges with the weights"),
     ):
         if wanted:
-            problem = f'has no effect with how = "qat" on a network that is no transformer: {why}'
+            problem = f'has no effect with how = "qat" on a network that is not a transformer: {why}'
             raise UserError(f"quantize: {key}", problem, f'remove `{key}`, or write `how = "ptq"`')

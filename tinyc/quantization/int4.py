@@ -63,7 +63,7 @@ def to_int4(content: bytes, calibrated: bytes, layers: Collection[str] | None = 
             halve(pair)
             done.append(work.layer)
     known = {*done, *(each.layer for each in left)}
-    left += [Skipped(name, "no operator bears its name") for name in layers or () if name not in known]
+    left += [Skipped(name, "no operator has its name") for name in layers or () if name not in known]
     share_buffers(model)
     return Halved(pack(model), tuple(done), (*left, *others(model, layers)))
 

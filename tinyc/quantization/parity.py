@@ -191,7 +191,7 @@ def refused(model: Any, first: tuple[str, float], x: NDArray[Any]) -> UserError:
     if any(apart(one, other) > TOLERANCE for one, other in again):
         problem = f"this {type(layer).__name__}, or a layer before it, gives other values each time that it is run"
         return UserError(where, problem, "take out what is random at inference")
-    amount = f"by {size:.2g} times its range" if np.isfinite(size) else "to what is no number"
+    amount = f"by {size:.2g} times its range" if np.isfinite(size) else "to what is not a number"
     problem = (
         f"its output changes {amount} when the network is wrapped for training under int8 rounding: this "
         f"{type(layer).__name__} holds something that is neither in its weights nor in its get_config()"

@@ -171,14 +171,14 @@ def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, in
     """Write one pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
     old, new = step.before.file_bytes, step.after.file_bytes
     if old is None or new is None:
-        return "The file was not weighed."
+        return "The file was not measured."
     reasons = [*weights(step), *tables(before, after), *rest(step, before, after)]
     because = f": {'; '.join(reasons)}" if reasons else ""
     size = units.show_bytes(abs(new - old))
     zeros = sparse(step)
     if new == old:
         if reasons or zeros:
-            return f"Not a byte less in the file{because}." + zeros
+            return f"The file did not get smaller{because}." + zeros
         return f"Left every byte as it was{repeated(step, tabled)}."
     verb = f"Took {size} off" if new < old else f"Added {size}"
     return f"{verb} ({factor(old, new)}){because}.{zeros}"
@@ -218,7 +218,7 @@ def tables(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]
 
 
 def rest(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
-    """Say what happened to all that is no weight, by kind where both states are known by kind."""
+    """Say what happened to all that is not a weight, by kind where both states are known by kind."""
     names = [name for name in SHOWN if "weight" not in name and name != "biases"]
     if "all but weights" in before or "all but weights" in after:
         old, new = step.before.metadata_bytes, step.after.metadata_bytes

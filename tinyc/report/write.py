@@ -76,9 +76,9 @@ def _table(file: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(str(file), f"is damaged: {error}", REMEDY) from error
     if not isinstance(table, Mapping):
-        raise UserError(str(file), "is no report: a JSON object is needed", REMEDY)
+        raise UserError(str(file), "is not a report: a JSON object is needed", REMEDY)
     return dict(table)
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

@@ -46,7 +46,7 @@ def require_function(builder: Builder, path: Path) -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else str(path)
-        raise UserError(where, f"is no Python: {getattr(error, 'msg', error)}", "mend the line") from error
+        raise UserError(where, f"is not Python: {getattr(error, 'msg', error)}", "correct the line") from error
     found = dict(defined(tree.body))
     if builder.function not in found:
         open_names = {"*", "__getattr__"} & set(found)

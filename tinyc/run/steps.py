@@ -117,7 +117,7 @@ class StepRunner:
         steps = range(len(self.run.recipe.steps) + 1)
         found = [f"{index} {self.use(index)}" for index in steps if self.outdated(index)]
         if found:
-            why = "done again, since the tinyc that made them here computed or measured otherwise than this one"
+            why = "done again, since another version of tinyc made them here, which computed or measured differently"
             self.run.progress.say(f"{why}: {', '.join(found)}")
 
     def outdated(self, index: int) -> bool:

@@ -177,7 +177,7 @@ def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     if isinstance(error, SyntaxError) and error.lineno:
         lines = [error.lineno]
     where = f"{path}:{lines[-1]}" if lines else str(path)
-    return UserError(where, f"{what} raised {told(error)}", "mend the function, then run again")
+    return UserError(where, f"{what} raised {told(error)}", "correct the function, then run again")
 
 
 def told(error: BaseException) -> str:
@@ -227,7 +227,7 @@ def source(path: Path) -> bytes:
     """Read a file of Python source.
 
     Raises:
-        UserError: it is no regular file, or larger than any source is.
+        UserError: it is not a regular file, or larger than any source is.
     """
     return files.read(path, limits.SOURCE_BYTES)
 

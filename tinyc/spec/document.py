@@ -73,7 +73,7 @@ def chain(path: Path) -> tuple[list[Table], list[Lines]]:
             return tables, lines
         base, where = table["extends"], f"{current}:{found.line(('extends',))}: extends"
         if not isinstance(base, str) or not base:
-            raise UserError(where, f"{base!r} is no path", 'write extends = "base.toml"')
+            raise UserError(where, f"{base!r} is not a path", 'write extends = "base.toml"')
         current, named = gallery.find(base, current.parent, where), f"{where} = {base!r}"
         if any(current == each.path for each in lines):
             circle = " -> ".join(file.name for file in [*(each.path for each in lines), current])

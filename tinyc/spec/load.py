@@ -82,14 +82,14 @@ def step(doc: Document, index: int, entry: Any) -> Step:
 def bounds(doc: Document, keys: Keys, table: Any) -> tuple[Bound, ...]:
     """Read a table of bounds: `params_reduction = ">= 90 %"`."""
     if not isinstance(table, dict):
-        raise UserError(doc.where(keys), f"{table!r} is no table of bounds", 'write { accuracy_drop = "<= 2 pp" }')
+        raise UserError(doc.where(keys), f"{table!r} is not a table of bounds", 'write { accuracy_drop = "<= 2 pp" }')
     return tuple(bound(doc, (*keys, metric), metric, text) for metric, text in table.items())
 
 
 def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
     """Read one bound."""
     if not isinstance(text, str):
-        raise UserError(doc.where(keys), f"{text!r} is no bound", 'write a string, for example "<= 96 KiB"')
+        raise UserError(doc.where(keys), f"{text!r} is not a bound", 'write a string, for example "<= 96 KiB"')
     try:
         return Bound.parse(metric, text)
     except ValueError as error:
@@ -97,7 +97,7 @@ def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
 
 
 def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Keys) -> Any:
-    """Check a table against a schema, strictly: a string is no number, `no` is not False."""
+    """Check a table against a schema, strictly: a string is not a number, `no` is not False."""
     try:
         return model.model_validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
@@ -107,7 +107,7 @@ def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Ke
 def first_error(error: ValidationError, model: type[BaseModel], doc: Document, keys: Keys) -> UserError:
     """Make one message of pydantic's first complaint."""
     details = error.errors()
-    # Of an entry that may be a word or a table, a table's own fault says more than that it is no word.
+    # Of an entry that may be a word or a table, a table's own fault says more than that it is not a word.
     tables = [each for each in details if not (each["type"] == "string_type" and isinstance(each["input"], dict))]
     # An unknown key may be the missing one, misspelt.
     detail = min(tables or details, key=lambda each: each["type"] != "extra_forbidden")
@@ -186,5 +186,5 @@ def unknown_value(where: str, kind: str, given: str, known: Iterable[str]) -> Us
     """Refuse a word, and offer the nearest that is known."""
     names = list(known)
     close = nearest(given, names)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
     return UserError(where, f"unknown {kind} {given!r}", hint)

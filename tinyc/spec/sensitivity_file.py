@@ -156,7 +156,7 @@ def load(path: Path) -> Sensitivity:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         problem = f"{place}: {first['msg']}" if place else first["msg"]
-        raise UserError(str(path), f"is no sensitivity.json: {problem}", remedy) from error
+        raise UserError(str(path), f"is not a sensitivity.json: {problem}", remedy) from error
     return found
 
 

@@ -20,7 +20,7 @@ def known_augmentations(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a name that no augmentation has."""
     for name in names:
         if name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise ValueError(f"unknown augmentation {name!r}; known: {', '.join(AUGMENTATIONS)}")
     return names
 
 

@@ -64,7 +64,7 @@ def restore(
 ) -> tuple[int, History]:
     """Load the latest whole checkpoint into the variables; gives the epochs done and the history, or (0, {}).
 
-    A file that is corrupt or belongs to another training is passed over, and said.
+    A file that is corrupt or belongs to another training is ignored, and said.
     """
     for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
         try:
@@ -74,7 +74,7 @@ def restore(
                 raise ValueError("it belongs to another training")
             found = [(variable, fitting(arrays[name], variable)) for name, variable in state.items()]
         except UNREADABLE as error:
-            say(f"{path}: passed over, {error}")
+            say(f"{path}: ignored, {error}")
             continue
         for variable, array in found:
             variable.assign(array)

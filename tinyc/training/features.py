@@ -118,7 +118,7 @@ def map_file(folder: Path, feature: Feature, context: Context) -> NDArray[np.flo
         if array.shape != (len(context.data.train), *feature.shape) or array.dtype != np.float16:
             raise ValueError(f"it holds {array.dtype} of shape {array.shape}")
     except (OSError, ValueError, EOFError) as error:
-        context.progress.say(f"{path}: made again, {error}")
+        context.progress.say(f"{path}: computed again, {error}")
         return None
     return array
 

@@ -180,7 +180,7 @@ def note(training: Training, seen: Sequence[float]) -> str:
 
 @contextmanager
 def attached(training: Training) -> Iterator[None]:
-    """Let the callbacks see the network with its optimizer, from the begin of the training to its end."""
+    """Let the callbacks see the network with its optimizer, from the start of the training to its end."""
     before = getattr(training.model, "optimizer", None)
     training.model.optimizer = training.optimizer
     try:

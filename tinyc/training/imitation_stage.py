@@ -49,7 +49,7 @@ def start_weights(student: Any, layer_map: LayerMap, context: Context) -> tuple[
 def tokenizer_of(context: Context, where: str) -> Tokenizer:
     """Return the student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
     if context.data.task.tokenizer is None:
-        raise UserError(where, "the data is no text", REMEDY)
+        raise UserError(where, "the data is not text", REMEDY)
     return context.data.task.tokenizer
 
 

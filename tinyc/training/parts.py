@@ -16,7 +16,7 @@ from tinyc.network import backend, blocks
 from tinyc.training.anatomy import Anatomy, producer
 
 Array = NDArray[np.float32]
-REMEDY = 'say start = "random"; a network is sliced whose layers are those of models/bert.py'
+REMEDY = 'write start = "random"; only networks with the layers of models/bert.py can be sliced'
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def block(layer: Any, where: str) -> Block:
     dense, norms = of_type(layer.members, "Dense"), of_type(layer.members, "LayerNorm")
     if len(of_type(around, "Dense")) != 3 or len(dense) < 3 or len(norms) < 2:
         found = f"{len(dense)} Dense and {len(norms)} LayerNorm"
-        raise UserError(where, f"has {found} behind its attention, and 3 and 2 are looked for", REMEDY)
+        raise UserError(where, f"has {found} behind its attention, and 3 and 2 are expected", REMEDY)
     output, inner, outer = dense[:3]
     heads, width = layer.attention.heads, layer.attention.width
     return Block(query, key, value, output, inner, outer, tuple(norms[:2]), heads, width)

@@ -25,7 +25,7 @@ from tinyc.training.anatomy import Anatomy
 from tinyc.training.parts import Block, Front, bias, encoder_blocks, fill, fill_heads, front, head, kernel, overwrite
 
 Array = NDArray[np.float32]
-REMEDY = 'give the student a width and a vocabulary that fit, or say start = "random"'
+REMEDY = 'give the student a width and a vocabulary that fit, or write start = "random"'
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def load(path: Path, context: Context) -> NDArray[np.float16] | None:
         if logits.shape != (len(context.data.train), len(context.data.task.classes)):
             raise ValueError(f"it holds an array of shape {logits.shape}")
     except UNREADABLE as error:
-        context.progress.say(f"{path}: made again, {error}")
+        context.progress.say(f"{path}: computed again, {error}")
         return None
     return logits
 

@@ -19,7 +19,7 @@ SIZES: Mapping[str, str] = {
     "params": "params", "params_reduction": "params", "macs": "macs", "macs_reduction": "macs", "file": "file_bytes",
     "file_reduction": "file_bytes", "flash": "flash_bytes",
 }  # fmt: skip
-"""The figure of the ledger that each bound on a size speaks of."""
+"""The figure of the ledger that each bound on a size is about."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def told(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Told:
     about = "accuracy" if miss.check.metric in ACCURACIES else "size"
     says = f"got {shown(miss)}"
     if about == "accuracy" and miss.guesses:
-        first = Advice(f"{miss.guesses[0]} cannot be told from guessing: mend that first, by what is said there")
+        first = Advice(f"{miss.guesses[0]} cannot be told from guessing: fix that first, as advised there")
         return Told(miss.about, says, (first,))
     found: list[Advice] = []
     for row in ROWS:

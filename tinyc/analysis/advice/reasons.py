@@ -41,12 +41,14 @@ def scale_of_weights(guess: Guess) -> Found:
         return
     best = max(known, key=lambda each: each.right or 0)
     if beats_guessing(best.right or 0, symptoms.train.examples, guess.share):
-        tried = f"{best.right:,} of {symptoms.train.examples:,} training examples come out right"
-        yield rescale(guess, best, f"{sees(symptoms.seen)}, and {symptoms.train.right:,} come out right", tried)
+        tried = f"{best.right:,} of {symptoms.train.examples:,} training examples are classified correctly"
+        yield rescale(
+            guess, best, f"{sees(symptoms.seen)}, and {symptoms.train.right:,} are classified correctly", tried
+        )
 
 
 def scale_of_training(guess: Guess) -> Found:
-    """Examples on whose scale a training hardly moves, where another scale would do."""
+    """Examples on whose scale a training hardly moves, where another scale would help."""
     symptoms = guess.symptoms
     seen = symptoms.seen if symptoms else None
     other = better(seen, symptoms.scalings) if symptoms and seen else None
@@ -85,7 +87,7 @@ def class_order(guess: Guess) -> Found:
     yield Advice(
         "the network tells the classes apart, but its outputs stand in another order than the data's classes",
         f"number the classes of the data in the order of the network's outputs: {names}",
-        tried=f"in that order {right:,} of {len(guess.labels):,} test examples come out right",
+        tried=f"in that order {right:,} of {len(guess.labels):,} test examples are classified correctly",
     )
 
 
@@ -97,8 +99,8 @@ def lagging_statistics(guess: Guess) -> Found:
         return
     because = (
         f"the moving statistics of {found.layers} BatchNormalization layers lag behind: measured again over "
-        f"{found.seen:,} training examples, {found.again.right:,} of {found.again.examples:,} examples that gave none "
-        f"of them come out right, against {found.held.right:,}"
+        f"{found.seen:,} training examples, {found.again.right:,} of {found.again.examples:,} other examples are "
+        f"classified correctly, against {found.held.right:,}"
     )
     steps = guess.options.get("epochs", 0) * steps_an_epoch(guess)
     if guess.keys and found.momentum > USUAL_MOMENTUM:
@@ -114,7 +116,7 @@ def lagging_statistics(guess: Guess) -> Found:
         yield Advice(f"{because}; reestimate = true in pass {guess.quantize} (quantize) measures them again")
     elif guess.quantize:
         change = Change("set", f"pass.{guess.quantize}.reestimate", True)
-        tried = f"these {found.again.right:,} come out right"
+        tried = f"these {found.again.right:,} are classified correctly"
         yield advice(guess, because, [change], "no training; the states before it stay as they are", tried)
 
 
@@ -126,8 +128,8 @@ def other_test_labels(guess: Guess) -> Found:
         return
     if wilson(held.right, held.examples)[0] > high:
         yield Advice(
-            f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, come out right: the "
-            "test examples have labels that are not theirs, or come from elsewhere (other people, another sensor)",
+            f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, are classified "
+            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, another sensor)",
             "look at some test examples beside their labels",
         )
 
@@ -140,7 +142,7 @@ def shuffled_labels(guess: Guess) -> Found:
         return
     if wilson(symptoms.train.right, symptoms.train.examples)[0] > wilson(held.right, held.examples)[1]:
         yield Advice(
-            f"{symptoms.train.right:,} of {symptoms.train.examples:,} training examples come out right, and "
+            f"{symptoms.train.right:,} of {symptoms.train.examples:,} training examples are classified correctly, and "
             f"{held.right:,} of {held.examples:,} validation examples: what was learnt does not carry over, since the "
             "labels do not belong to the examples, or the examples are too few",
             "look at some training examples beside their labels",

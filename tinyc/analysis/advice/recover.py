@@ -28,7 +28,7 @@ def source_below(miss: Miss) -> Found:
         return
     because = f"the source itself has {units.show(accuracy, 'fraction')}"
     if not miss.train or not miss.train.get("epochs"):
-        yield Advice(f"{because}, which no pass here was asked to better")
+        yield Advice(f"{because}, and no pass of this recipe was asked to improve that")
         return
     epochs = 2 * miss.train["epochs"]
     cost = training_time(miss.train_seconds)

@@ -32,7 +32,7 @@ def deeper_cut(miss: Miss) -> Found:
         if not made:
             continue
         taken, enough = whole(1 - ran.share_left(figure)), whole(1 - left)
-        took = f"{named(ran)} took {taken} of the {WORDS[figure]}, and {enough} would do"
+        took = f"{named(ran)} took {taken} of the {WORDS[figure]}, and {enough} would be enough"
         yield advice(miss, took, made, f"accuracy: this cut cost {units.show(ran.lost, 'pp')}; {retrained(ran)}")
         return
 
@@ -75,7 +75,7 @@ def thinner(miss: Miss) -> Found:
     stays = got - peak.bytes + min(miss.input_bytes, peak.bytes)
     because = f"activations take at most {units.show_bytes(peak.bytes)} at once, in {peak.where}"
     if stays >= most:
-        rest = f"the input and what TFLM needs for itself take {units.show_bytes(stays)}, which no cut makes smaller"
+        rest = f"the input and what TFLM needs for itself take {units.show_bytes(stays)}, which no cut reduces"
         yield Advice(f"{because}; {rest}")
         return
     asked = SPARE * (most - stays) / (got - stays)

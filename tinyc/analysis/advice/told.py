@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-NOTHING_KNOWN = "nothing is known from this run that would help"
+NOTHING_KNOWN = "this run shows nothing that would help"
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Say what limits the comparison."""
     notes = []
     if trained:
-        notes.append("the weights were trained on under int8 rounding: what that changed counts as noise here")
+        notes.append("the weights were trained further under int8 rounding: what that changed counts as noise here")
     if options.get("equalize"):
         notes.append("channels were equalized: outputs are compared after scaling each back, weights are not compared")
     return tuple(notes)

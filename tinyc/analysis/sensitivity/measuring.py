@@ -54,7 +54,7 @@ def measure(net: Net, data: TrainingData, request: Request, kept: Kept, shown: P
         for line in foretold(ground, len(left), own, probe, request.examples):
             shown.say(line)
         if len(left) < len(trials):
-            shown.say(f"{len(trials) - len(left)} of {len(trials)} probes are known from an earlier call")
+            shown.say(f"{len(trials) - len(left)} of {len(trials)} probes were measured by an earlier call")
         kept.begin(examples)
         run(left, probe, kept, shown)
     return gathered(ground, data, request, kept)

@@ -55,7 +55,7 @@ def files(cache: Path) -> tuple[Path, ...]:
     raise MachineError(
         "fashion-mnist-full",
         f"the four IDX files are in none of {', '.join(map(str, folders))}, and the download failed ({trouble})",
-        "any of these mends it: `apt install dataset-fashion-mnist`; "
+        "any of these solves it: `apt install dataset-fashion-mnist`; "
         f"copy {', '.join(FILES)} into {kept}; "
         "run once on a machine with internet, where they are downloaded into that folder. "
         'The subset `name = "fashion-mnist"` needs none of this',
@@ -117,5 +117,5 @@ def read_idx(path: Path) -> NDArray[Any]:
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise MachineError(str(path), f"is damaged: {error}", "delete the file and fetch it again") from error
     if (zeros, kind) != (0, 8) or rank != (3 if "images" in path.name else 1):
-        raise MachineError(str(path), "is no IDX file of bytes", "delete the file and fetch it again")
+        raise MachineError(str(path), "is not an IDX file of bytes", "delete the file and fetch it again")
     return array

@@ -106,7 +106,7 @@ def folders(folder: Path) -> list[Path]:
     """List the folders in a folder, of which each is a part or a class.
 
     Raises:
-        UserError: a name is not UTF-8, so that it can be no class in a report or in C.
+        UserError: a name is not UTF-8, so that it cannot be a class in a report or in C.
     """
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     for path in found:
@@ -133,7 +133,7 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
         for path in sorted(home.iterdir())
         if not is_image(path) and not path.name.startswith(".")
     ]
-    return [(others[0], f"{len(others)} files or folders that are no images")] if others else []
+    return [(others[0], f"{len(others)} files or folders that are not images")] if others else []
 
 
 @contextmanager

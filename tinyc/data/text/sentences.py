@@ -99,7 +99,7 @@ def json_lines(path: Path) -> Iterator[Line]:
             row = json.loads(line, object_pairs_hook=partial(table_of, where))
         except (ValueError, RecursionError) as error:
             remedy = 'write one object a line: {"text": "...", "label": "..."}'
-            raise UserError(where, f"is no JSON: {error}", remedy) from error
+            raise UserError(where, f"is not JSON: {error}", remedy) from error
         if not isinstance(row, dict):
             raise UserError(where, f"holds {type(row).__name__}, not an object", "write one object a line")
         if len(row) > limits.COLUMNS:

@@ -23,7 +23,7 @@ def tokenizer(where: str, spec: DataSpec, find: Find, language: Language | None,
     """Give the tokenizer of text data, and None for numbers.
 
     Raises:
-        UserError: text has no tokenizer or two of them, numbers have a `prepare`, or the file is no tokenizer.
+        UserError: text has no tokenizer or two of them, numbers have a `prepare`, or the file is not a tokenizer.
     """
     if not is_text:
         if isinstance(spec.prepare, Prepare):
@@ -49,7 +49,7 @@ def read(name: str, find: Find) -> str:
     """Read a tokenizer.json, or make one of a vocab.txt; a vocabulary without capitals belongs to lower-cased text.
 
     Raises:
-        UserError: the file is no WordPiece tokenizer.
+        UserError: the file is not a WordPiece tokenizer.
     """
     path = find(name)
     content = files.read_text(path, limits.JSON_BYTES)

@@ -73,7 +73,7 @@ def admitted(path: Path, place: str, own: frozenset[str] = frozenset(), ours: bo
         with copy.open("rb") as stream:
             first = stream.read(len(HDF5))
         if ours and first != HDF5:
-            raise UserError(place, "is damaged: it is no HDF5 of Keras 2", "make it again with the same tinyc")
+            raise UserError(place, "is damaged: it is not HDF5 of Keras 2", "make it again with the same tinyc")
         if first == HDF5:
             found = of_hdf5(copy.rename(scratch / "network.h5"), place, own)
         elif path.suffix in PICKLES:

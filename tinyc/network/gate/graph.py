@@ -44,7 +44,7 @@ def check(config: Any, newer: bool) -> None:
             raise ValueError(f"holds {name[:80]!r}, which is called on no tensor")
     missing = next((layer for layer, _ in [*read, *ends(config)] if layer not in named), None)
     if missing is not None:
-        raise ValueError(f"reads from {missing[:80]!r}, which is none of its layers")
+        raise ValueError(f"reads from {missing[:80]!r}, which is not one of its layers")
     left = stuck(waiting, {name: first_call(layer, newer) for name, layer in named.items()})
     if left is not None:
         raise ValueError(
@@ -72,14 +72,14 @@ def listed(config: Any) -> list[Mapping[str, Any]]:
     """Return the tables of a network's layers; a sequence may be a plain list of them.
 
     Raises:
-        ValueError: they are no list of tables with a class each.
+        ValueError: they are not a list of tables with a class each.
     """
     found = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(found, list):
         raise ValueError("has no list of layers")
     for each in found:
         if not isinstance(each, dict) or "class_name" not in each:
-            raise ValueError(f"holds {str(each)[:80]} among its layers, which is no layer")
+            raise ValueError(f"holds {str(each)[:80]} among its layers, which is not a layer")
     return found
 
 
@@ -87,7 +87,7 @@ def nodes(layer: Mapping[str, Any]) -> list[Any]:
     """Return the calls of a layer."""
     found = layer.get("inbound_nodes")
     if not isinstance(found, list):
-        raise ValueError(f"holds {layer['name'][:80]!r}, whose inbound_nodes are no list")
+        raise ValueError(f"holds {layer['name'][:80]!r}, whose inbound_nodes are not a list")
     return found
 
 
@@ -95,7 +95,7 @@ def reads(node: Any) -> Iterator[Read]:
     """Yield every tensor that a call mentions.
 
     Raises:
-        ValueError: one is no layer's name with two whole numbers.
+        ValueError: one is not a layer's name with two whole numbers.
     """
     waiting = [node]
     while waiting:
@@ -117,7 +117,7 @@ def tensor(given: list[Any]) -> Read:
     """Return one tensor as the layer and the call that give it."""
     name, call, place = given[:3]
     if type(call) is not int or type(place) is not int or call < 0 or place < 0:
-        raise ValueError(f"has a call on {str(given[:3])[:80]}, which is no tensor of a layer")
+        raise ValueError(f"has a call on {str(given[:3])[:80]}, which is not a tensor of a layer")
     return name, call
 
 

@@ -134,7 +134,7 @@ def of_dataset(name: str, item: Any) -> str | None:
     if item.external or item.is_virtual:
         return f"holds {name!r}, whose content lies in another file"
     if item.dtype.kind not in NUMBERS or h5py.check_dtype(ref=item.dtype) is not None:
-        return f"holds {name!r}, which is no array of numbers"
+        return f"holds {name!r}, which is not an array of numbers"
     known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
     unknown = [number for number in filters(item) if number not in known]
     return f"holds {name!r}, packed by filter {unknown[0]}, which needs a library of its own" if unknown else None

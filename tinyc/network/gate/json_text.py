@@ -14,7 +14,7 @@ def parse(text: str | bytes) -> Any:
     """Read JSON in UTF-8 with unique keys, whole numbers of 64 bits, and no NaN.
 
     Raises:
-        ValueError: it is no such JSON, or is nested too deep.
+        ValueError: it is not such JSON, or is nested too deeply.
     """
     if len(text) > limits.JSON_BYTES:
         raise ValueError(f"its configuration has {len(text):,} bytes; at most {limits.JSON_BYTES:,} are read")
@@ -25,7 +25,7 @@ def parse(text: str | bytes) -> Any:
     try:
         return json.loads(text, object_pairs_hook=table, parse_int=whole, parse_constant=constant)
     except RecursionError as error:
-        raise ValueError("its configuration is nested too deep") from error
+        raise ValueError("its configuration is nested too deeply") from error
 
 
 def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

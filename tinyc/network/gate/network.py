@@ -76,7 +76,7 @@ def check_layer(table: Any, rules: Rules) -> None:
     try:
         value(table, rules)
     except RecursionError as error:
-        raise UserError(rules.place, "its configuration is nested too deep", AGAIN) from error
+        raise UserError(rules.place, "its configuration is nested too deeply", AGAIN) from error
 
 
 def value(given: Any, rules: Rules) -> None:
@@ -191,5 +191,5 @@ def numbers(given: Any, rules: Rules) -> None:
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            raise rules.refused("holds an array that is no list of numbers")
+            raise rules.refused("holds an array that is not a list of numbers")
         waiting += item if isinstance(item, list) else []

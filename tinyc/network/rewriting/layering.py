@@ -97,7 +97,7 @@ class Layered(Copy):
 
 
 def kind_of(layer: Any) -> str:
-    """Return the key of FORMS for a function: "relu6" of nn.relu6; the whole name where its module is no arithmetic."""
+    """Return the key of FORMS for a function: "relu6" of nn.relu6; the whole name for other modules than arithmetic."""
     whole = str(layer.get_config()["function"])
     module, _, name = whole.rpartition(".")
     return name if module in MODULES else whole

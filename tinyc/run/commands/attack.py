@@ -101,7 +101,7 @@ def target_of(made: Opened) -> Target:
     notes: tuple[str, ...] = ()
     if last.key != made.run.keys.steps[-1]:
         notes = (
-            "The run was made with other data, files or versions than are here now, by its key. Members are the "
+            "By its key, the run was made with other data, files or versions than those here now. Members are the "
             "training examples of the data as it is now.",
         )
     return Target(recipe.name, last.folder.name, made.flat, made.run.dataset, promised(made), notes)

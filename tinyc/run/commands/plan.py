@@ -35,7 +35,7 @@ def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
         streams.result(json.dumps(to_json(found), indent=2))
     else:
         streams.page("\n".join(text(found)))
-    reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "nothing stands against it"
+    reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "no target is ruled out"
     streams.note(f"tinyc: exit {1 if lost else 0} ({reason})")
     return 1 if lost else 0
 

@@ -108,7 +108,7 @@ def token_ids(path: Path, shape: tuple[int, ...], rows: int) -> NDArray[np.int32
     """Read ids; `rows` says how many there are, 0 that it is not known.
 
     Raises:
-        UserError: one is no whole number, or has no row in the network's table.
+        UserError: one is not a whole number, or has no row in the network's table.
     """
     found = load_example(path, shape)
     last = (rows or np.iinfo(np.int32).max) - 1

@@ -44,7 +44,7 @@ def opened(content: bytes, where: str) -> tuple[Reader, Description]:
         where: the file's name, for the message.
 
     Raises:
-        UserError: the bytes are no TensorFlow Lite file, are damaged, or leave weights in another file.
+        UserError: the bytes are not a TensorFlow Lite file, are damaged, or leave weights in another file.
     """
     if content[4:8] != b"TFL3":
         raise UserError(where, "is not a TensorFlow Lite file", "give a .tflite file, as written by the converter")

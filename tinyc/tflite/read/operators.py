@@ -29,7 +29,7 @@ WEIGHT_SLOTS: dict[str, tuple[int, ...]] = {
     "STABLEHLO_CONVOLUTION": (1,),
     "STABLEHLO_DOT_GENERAL": (0, 1),
 }
-# Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is no embedding.
+# Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is not an embedding.
 TABLE_SLOTS: dict[str, tuple[int, ...]] = {"GATHER": (0,), "EMBEDDING_LOOKUP": (1,)}
 # Scales and shifts; a single number (an epsilon, 1.702) is part of the formula, not a parameter.
 OPERAND_SLOTS: dict[str, tuple[int, ...]] = dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), (0, 1))

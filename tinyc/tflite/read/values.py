@@ -73,7 +73,7 @@ def looked_up(indices: NDArray[np.uint8], ancillary: NDArray[np.uint8], decoded:
 
 
 def numbers_of(data: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
-    """Read bytes as a flat row of numbers; None where the type is no numpy type."""
+    """Read bytes as a flat row of numbers; None where the type is not one of numpy."""
     if dtype not in np.sctypeDict:
         return None
     kind = np.dtype(dtype).newbyteorder("<")

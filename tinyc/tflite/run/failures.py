@@ -63,7 +63,7 @@ REASONS: Sequence[tuple[re.Pattern[str], str]] = (
 )  # fmt: skip
 # What a kernel that reads or computes what it must not gets from the system.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP})
-ASK_TFLM = "TensorFlow Lite Micro is another matter: tinyc inspect asks it"
+ASK_TFLM = "TensorFlow Lite Micro may run it: tinyc inspect tries that"
 
 
 def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said: str) -> UserError:
@@ -78,7 +78,7 @@ def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said:
     place = stopped(text, ops)
     at = f"at {place.where}" if place else "the file"
     problem = f"{named(runtime)} {'stops ' if place else 'cannot take '}{at}: {reason}"
-    otherwise = "change what the reason names; the same network converted again ends here too"
+    otherwise = "change what the reason names; converting the same network again does not help"
     remedy = next((remedy for pattern, remedy in REASONS if pattern.search(text)), otherwise)
     return UserError(where, problem, remedy if runtime == "tflm" else f"{remedy}; {ASK_TFLM}")
 
@@ -103,14 +103,14 @@ def missing(runtime: Runtime, where: str, ops: Sequence[Op], op: str, wanted: st
     if any(use.custom for use in users):
         remedy = next((own for begin, own in OWNERS.items() if op.startswith(begin)), OWN)
         if runtime != "tflm" and op in TFLM_CUSTOM:
-            remedy = f"it is TensorFlow Lite Micro's own, so that nothing can be held against it here; {ASK_TFLM}"
+            remedy = f"it is TensorFlow Lite Micro's own, so that nothing can be compared with it here; {ASK_TFLM}"
         return UserError(where, f"{named(runtime)} has no custom operator {op!r}, which is {at}", remedy)
     if runtime == "tflm":
         problem = f"TensorFlow Lite Micro has no {op}, which is {at}"
         return UserError(where, problem, f"instead of {op}: {INSTEAD.get(op, OTHERWISE)}")
     detail = f" version {wanted}" if wanted else ""
     problem = f"{op}{detail}, which is {at}, is missing from {named(runtime)}"
-    return UserError(where, problem, f"use an operator that this runtime has too, to hold the two together; {ASK_TFLM}")
+    return UserError(where, problem, f"use an operator that this runtime has too, to compare the two; {ASK_TFLM}")
 
 
 def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
@@ -120,14 +120,14 @@ def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
     """
     if error.signal in CRASHES:
         problem = f"{named(runtime)} crashes on it: the worker process {error.how}"
-        remedy = "the file holds what this interpreter does not check, and another run ends like this one"
+        remedy = "the file holds what this interpreter does not check, and another run will end like this one"
         other = "a device with it would crash too" if runtime == "tflm" else ASK_TFLM
         return UserError(where, problem, f"{remedy}; {other}")
     if error.busy:
-        problem = f"{named(runtime)} comes to no end with it: the worker process computed, and {error.how}"
+        problem = f"{named(runtime)} does not finish on it: the worker process was computing, and {error.how}"
         return UserError(where, problem, "look for a loop that does not end, or take a smaller network")
     remedy = (
-        "run again with fewer programs beside it; if that ends alike, the interpreter does not get through the file"
+        "run again with fewer programs beside it; if that ends the same way, the interpreter cannot finish the file"
     )
     return MachineError(where, f"the worker process that ran it under {named(runtime)} {error.how}", remedy)
 
