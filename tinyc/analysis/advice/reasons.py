@@ -129,7 +129,8 @@ def other_test_labels(guess: Guess) -> Found:
     if wilson(held.right, held.examples)[0] > high:
         yield Advice(
             f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, are classified "
-            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, another sensor)",
+            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, another "
+            "sensor)",
             "look at some test examples beside their labels",
         )
 
