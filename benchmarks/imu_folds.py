@@ -78,7 +78,7 @@ def forests(recipe: Recipe) -> tuple[float, float]:
     """Test accuracy of a random forest on the samples, and on features of each channel."""
     from sklearn.ensemble import RandomForestClassifier
 
-    whole = loading.load(recipe.data, recipe.find, cache.folder(), recipe.seed)
+    whole = loading.load_dataset(recipe.data, recipe.find, cache.folder(), recipe.seed)
     x = np.concatenate([whole.train.x, whole.validation.x])[:, :, 0]
     y = np.concatenate([whole.train.y, whole.validation.y])
     reached = []

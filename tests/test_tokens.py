@@ -76,7 +76,7 @@ def with_ids(**ids: int) -> str:
 )  # fmt: skip
 def test_other_tokenizers_are_refused(definition: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        tokens.check(definition, "tokenizer.json")
+        tokens.check_definition(definition, "tokenizer.json")
 
 
 def with_part(name: str, **part: object) -> str:
@@ -117,7 +117,7 @@ OUT = {"sep": ["[SEP]", 2**32 - 1], "cls": ["[CLS]", 2]}
 def test_parts_that_could_run_without_end_are_refused(definition: str, message: str) -> None:
     """A sentence of a few letters would become gigabytes, or a search without end."""
     with pytest.raises(UserError) as caught:
-        tokens.check(definition, "tokenizer.json")
+        tokens.check_definition(definition, "tokenizer.json")
     assert f"tokenizer.json: {message}" in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -125,6 +125,6 @@ def test_parts_that_could_run_without_end_are_refused(definition: str, message: 
 def test_other_parts_of_bert_are_taken() -> None:
     parts = [{"type": "NFD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]
     found = with_part("normalizer", type="Sequence", normalizers=parts)
-    assert Tokenizer(tokens.check(found, "tokenizer.json"), 4).encode(["É"]).tolist() == [
+    assert Tokenizer(tokens.check_definition(found, "tokenizer.json"), 4).encode(["É"]).tolist() == [
         ids("[CLS]", "e", "[SEP]", "[PAD]")
     ]

@@ -13,7 +13,7 @@ from tinyc.analysis.advice import reasons
 from tinyc.analysis.advice.legal import applied
 from tinyc.analysis.advice.told import Change
 from tinyc.spec.document import Document
-from tinyc.spec.load import check, load
+from tinyc.spec.load import load, recipe_of_document
 
 TRAIN = 'build = { build = "net.py:net"%s }\ntrain = { epochs = %d, batch = 30, learning_rate = %g }'
 
@@ -145,7 +145,7 @@ def test_changes_are_applied_to_a_copy_and_checked(tmp_path: Path) -> None:
     recipe = load(str(stripes.write(tmp_path, 'file = "net.keras"')))
     cut = {"use": "prune", "how": "channels", "fraction": 0.5}
     changed = applied(recipe.table, (Change("add", "pass.1", cut), Change("set", "pass.1.reestimate", True)))
-    made = check(Document(recipe.path, changed, ()))
+    made = recipe_of_document(Document(recipe.path, changed, ()))
     assert [step.transform.use for step in made.steps] == ["prune", "quantize"]
     assert "reestimate" not in recipe.table["pass"][0]
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 
@@ -42,7 +42,7 @@ def but(name: str, index: Any, value: Any) -> dict[str, Any]:
 
 def refused(folder: Path, **keys: object) -> str:
     with pytest.raises(UserError) as caught:
-        load(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     return str(caught.value)
@@ -108,7 +108,7 @@ def test_arrays(tmp_path: Path, arrays: Mapping[str, Any], message: str) -> None
 
 def test_the_good_arrays_load(tmp_path: Path) -> None:
     np.savez(tmp_path / "good.npz", **good())
-    load(DataSpec(path="good.npz"), tmp_path.joinpath, tmp_path, 7)
+    load_dataset(DataSpec(path="good.npz"), tmp_path.joinpath, tmp_path, 7)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
     names = ",".join(f"c{index}" for index in range(9999))
     lines = [",".join([*(str((row * index) % 7) for index in range(9999)), "xy"[row % 2]]) for row in range(20)]
     (tmp_path / "wide.csv").write_text("\n".join([f"{names},kind", *lines]))
-    dataset = load(DataSpec(path="wide.csv", label="kind"), tmp_path.joinpath, tmp_path, 7)
+    dataset = load_dataset(DataSpec(path="wide.csv", label="kind"), tmp_path.joinpath, tmp_path, 7)
     assert dataset.task.input_shape == (9999,)
     assert dataset.train.x[0].tolist() == [(dataset.train.ids[0] * index) % 7 for index in range(9999)]
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from tinyc.core.errors import UserError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 COLUMNS = {"text": "text", "label": "label"}
@@ -23,7 +23,7 @@ GOOD = "A good film.,pos\nNever dull!,pos\nMoving.,pos\nThe worst.,neg\nBoring,n
 def refused(folder: Path, language: object = True, **keys: object) -> str:
     given: Any = movies.language() if language else None
     with pytest.raises(UserError) as caught:
-        load(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7, given)
+        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7, given)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     return str(caught.value)
@@ -138,7 +138,7 @@ def test_tokenizers(tmp_path: Path, name: str, content: bytes, message: str) -> 
 def test_no_tokenizer_or_two(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("text,label\n" + GOOD)
     movies.write_vocabulary(tmp_path)
-    load(DataSpec(path="x.csv", **COLUMNS), tmp_path.joinpath, tmp_path, 7, movies.language())
+    load_dataset(DataSpec(path="x.csv", **COLUMNS), tmp_path.joinpath, tmp_path, 7, movies.language())
     assert "nothing says how they become tokens" in refused(tmp_path, language=False, path="x.csv", **COLUMNS)
     assert "movie-sentiment: holds sentences" in refused(tmp_path, language=False, name="movie-sentiment")
     two = refused(tmp_path, path="x.csv", **COLUMNS, prepare={"tokenizer": "vocab.txt"})
@@ -181,4 +181,4 @@ def test_an_npz_of_sentences_needs_a_tokenizer_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.array([f"film {i}" for i in range(20)]), y=[0, 1] * 10)
     assert "nothing says how they become tokens" in refused(tmp_path, language=False, path="x.npz")
     spec = DataSpec.model_validate({"path": "x.npz", "prepare": {"tokens": 8}})
-    assert load(spec, tmp_path.joinpath, tmp_path, 7, movies.language()).task.input_shape == (8,)
+    assert load_dataset(spec, tmp_path.joinpath, tmp_path, 7, movies.language()).task.input_shape == (8,)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import TinycError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 BEGIN = """\
@@ -103,7 +103,7 @@ BODIES: list[tuple[str, str]] = [
 def refused(folder: Path, source: str) -> str:
     (folder / "data.py").write_text(source)
     with pytest.raises(TinycError) as caught:
-        load(DataSpec.model_validate({"load": "data.py:make"}), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     str(caught.value).encode()
@@ -136,7 +136,7 @@ def test_what_modules_do(tmp_path: Path, source: str, message: str) -> None:
 def test_a_ctrl_c_stays_one(tmp_path: Path) -> None:
     (tmp_path / "data.py").write_text("def make():\n    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
-        load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_ctrl_c_stays_one(tmp_path: Path) -> None:
 def test_unusual_arrays_that_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.py").write_text(f"{BEGIN}    return {returned}\n")
-    dataset = load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
     x = np.random.default_rng(0).normal(size=(30, 4))
     assert dataset.train.x == pytest.approx(x[dataset.train.ids], abs=1e-6)
 
@@ -160,7 +160,7 @@ def test_unusual_arrays_that_are_data(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_file_that_leads_to_itself(tmp_path: Path) -> None:
     (tmp_path / "data.py").symlink_to(tmp_path / "data.py")
     with pytest.raises(TinycError, match="is not a path: too many levels of symbolic links"):
-        load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
 
 
 def test_a_place_whose_name_is_not_utf_8(tmp_path: Path) -> None:
@@ -170,9 +170,9 @@ def test_a_place_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     (home / "data.py").write_text(
         "import more\n\n\ndef make():\n    return {'x': more.X, 'y': list(range(3)) * 10, 'z': 1}\n"
     )
-    dataset = load(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
     assert rf"{tmp_path}/caf\xe9/data.py:make: array z is not read" in dataset.warnings[0].replace("'", "")
     (home / "data.py").write_text("def make():\n    return 5\n")
     with pytest.raises(TinycError) as caught:
-        load(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
     assert r"caf\xe9/data.py:make: returned int" in str(caught.value)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import content_digest, load, read, seal
+from tinyc.data.loading import content_digest, load_dataset, read_raw, seal
 from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
@@ -21,12 +21,12 @@ RNG = np.random.default_rng(3)
 
 def load_in(folder: Path, seed: int = 7, **keys: object) -> Dataset:
     spec = DataSpec.model_validate(keys)
-    return load(spec, folder.joinpath, folder / "cache", seed)
+    return load_dataset(spec, folder.joinpath, folder / "cache", seed)
 
 
 def digest_in(folder: Path, **keys: object) -> str:
     spec, cache = DataSpec.model_validate(keys), folder / "cache"
-    raw = read(spec, folder.joinpath, cache) if spec.load else None
+    raw = read_raw(spec, folder.joinpath, cache) if spec.load else None
     return seal(spec, content_digest(spec, folder.joinpath, cache, raw))
 
 

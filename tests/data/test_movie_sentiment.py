@@ -14,7 +14,7 @@ import movies
 import numpy as np
 import pytest
 
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
@@ -32,7 +32,8 @@ def test_the_embedded_file() -> None:
 
 def test_two_thousand_sentences_test_whatever_the_seed(tmp_path: Path) -> None:
     found = [
-        load(DataSpec(name="movie-sentiment"), tmp_path.joinpath, tmp_path, seed, movies.language()) for seed in (1, 2)
+        load_dataset(DataSpec(name="movie-sentiment"), tmp_path.joinpath, tmp_path, seed, movies.language())
+        for seed in (1, 2)
     ]
     for dataset in found:
         assert dataset.task.classes == ("negative", "positive")

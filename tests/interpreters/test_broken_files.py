@@ -94,7 +94,7 @@ def test_a_reply_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_worker_has_a_limit_of_memory() -> None:
-    code = "from tinyc.tflite import worker; worker.bound_memory(); bytearray(9 << 30)"
+    code = "from tinyc.tflite.run import worker; worker.bound_memory(); bytearray(9 << 30)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip().endswith("MemoryError")
 

@@ -7,7 +7,7 @@ import pytest
 from pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized
 
 from tinyc.compression.pruning.bounds import extreme, sizes
-from tinyc.compression.pruning.choice import removable, rounded
+from tinyc.compression.pruning.choice import removable, to_multiples
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples, scores
 from tinyc.compression.pruning.layer_amounts import LayerAmount, resolve_amounts
@@ -154,7 +154,7 @@ def test_extremes_are_those_of_all_choices(fraction, round_to):
     caps = [removable(group, round_to) for group in graph.groups]
     amount = min(int(fraction * 22), sum(caps))
     every = [np.array(each) for each in itertools.product(*(range(cap + 1) for cap in caps)) if sum(each) == amount]
-    params = [size.params(whole - rounded(each, graph, round_to)) for each in every]
+    params = [size.params(whole - to_multiples(each, graph, round_to)) for each in every]
     for side, best in (("lower", min(params)), ("upper", max(params))):
         assert size.params(whole - extreme(model, graph, fraction, round_to, side)) == best
 

@@ -98,7 +98,7 @@ def test_plain_hdf5_comes_through(tmp_path: Path) -> None:
 def test_hdf5_has_nowhere_to_load_filters_from(tmp_path: Path) -> None:
     h5py.h5pl.append(bytes(tmp_path))
     h5py.File(tmp_path / "a.h5", "w").close()
-    hdf5.opened(tmp_path / "a.h5").close()
+    hdf5.open_hdf5(tmp_path / "a.h5").close()
     assert h5py.h5pl.size() == 0
 
 

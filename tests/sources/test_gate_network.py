@@ -18,7 +18,7 @@ OWN = frozenset({"Times", "mine>Twice", "mine>StringLookup", "mine>swirl"})
 
 
 def check(table: Any, **rules: Any) -> None:
-    network.check(table, Rules("here", **rules))
+    network.check_network(table, Rules("here", **rules))
 
 
 def thing(module: Any, kind: Any, **config: Any) -> Table:

@@ -16,7 +16,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.data.images.transforms import TRANSFORMS
 from tinyc.data.text.lexicon import Lexicon
 from tinyc.data.text.wording import reworded
-from tinyc.spec.augmentations import NEEDS_LEXICON, check, without_vectors
+from tinyc.spec.augmentations import NEEDS_LEXICON, check_augmentations, without_vectors
 
 IDENTITY = -1
 CHUNK = 1024  # examples at a time: a chunk of small images stays in the processor's cache
@@ -28,7 +28,7 @@ def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> Non
     Raises:
         UserError: says which operation, and which ones would fit.
     """
-    check(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
+    check_augmentations(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
     for name in ops:
         if name in NEEDS_LEXICON and data.lexicon is None:
             raise without_vectors(where, name)
@@ -59,7 +59,7 @@ def view(
         UserError: an operation is unknown or does not suit the examples.
     """
     is_text = x.dtype == object
-    check(ops, x.shape[1:], is_text=is_text)
+    check_augmentations(ops, x.shape[1:], is_text=is_text)
     if view == IDENTITY or not ops:
         return x
     if is_text:

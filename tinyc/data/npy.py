@@ -139,7 +139,7 @@ def dtype_of(given: str, where: str) -> np.dtype[Any]:
     return found
 
 
-def read(stream: IO[bytes], header: Header, where: str) -> NDArray[Any]:
+def read_values(stream: IO[bytes], header: Header, where: str) -> NDArray[Any]:
     """Read the values of a judged array; `stream` stands at its first byte.
 
     Raises:

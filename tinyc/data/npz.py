@@ -48,7 +48,7 @@ class Pieces:
         return True
 
 
-def read(path: Path) -> Raw:
+def read_npz(path: Path) -> Raw:
     """Read an .npz without pickles.
 
     Raises:
@@ -56,7 +56,7 @@ def read(path: Path) -> Raw:
         MachineError: the arrays do not fit into memory.
     """
     where = obeyed_by_none(str(path))
-    with files.opened(path, limits.DATA_BYTES) as stream, opened(where, stream) as archive:
+    with files.opened(path, limits.DATA_BYTES) as stream, open_archive(where, stream) as archive:
         members = members_of(where, archive)
         headers = dict(judged(where, archive, members))
         held = {name: header.placeholder() for name, header in headers.items()}
@@ -69,7 +69,7 @@ def read(path: Path) -> Raw:
 
 
 @contextmanager
-def opened(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
+def open_archive(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
     """Open the archive."""
     try:
         archive = zipfile.ZipFile(Pieces(stream, where))
@@ -156,4 +156,4 @@ def require_room(where: str, file_bytes: int, needed: Mapping[str, Header]) -> N
 def values(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, header: Header) -> NDArray[Any]:
     """Read the values of one array."""
     with reading(f"{where}: {name}"), archive.open(member) as stream:
-        return npy.read(stream, header, f"{where}: {name}")
+        return npy.read_values(stream, header, f"{where}: {name}")

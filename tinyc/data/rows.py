@@ -24,7 +24,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 VALUE_BYTES = 8
 
 
-def read(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
+def read_features(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
     """Read features as float64, (examples, features), labels as class names, and columns that are not features.
 
     Args:

@@ -81,7 +81,7 @@ def parts(x: NDArray[Any]) -> Iterator[Columns]:
         yield x[start : start + count].astype(np.float64).reshape(-1, x.shape[-1])
 
 
-def apart(spreads: Columns) -> bool:
+def spreads_differ(spreads: Columns) -> bool:
     """Say whether columns that change differ by more than APART times in their spread."""
     changing = spreads[np.isfinite(spreads) & (spreads > 0)]
     return bool(len(changing) > 1 and changing.max() > APART * changing.min())

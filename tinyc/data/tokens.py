@@ -126,7 +126,7 @@ def added(piece: str, index: int) -> dict[str, Any]:
     return {"id": index, "content": piece, **flags}
 
 
-def check(definition: str, where: str) -> str:
+def check_definition(definition: str, where: str) -> str:
     """Give a definition back, or refuse it.
 
     Raises:

@@ -240,7 +240,7 @@ def disagreement(found: dict[str, Any], examples: int) -> str | None:
     makes a NaN or an infinity.
     """
     if found["max_steps"] is None:
-        return f"{named(found)}: unmeasured, since one of them is not installed here"
+        return f"{pair_name(found)}: unmeasured, since one of them is not installed here"
     is_rounding = found["max_steps"] <= 1 and found["examples"] <= RARE * examples
     if not found["no_numbers"]["examples"] and (
         found["max_steps"] <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding))
@@ -253,13 +253,13 @@ def remarks(found: dict[str, Any]) -> list[str]:
     """Say where a pair differs by more than is allowed, and which outputs are not numbers."""
     if found["max_steps"] is None:
         return []
-    said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found)) else []
+    said = [f"{pair_name(found)}: {text}"] if (text := spelled_no_numbers(found)) else []
     if found["max_steps"] > found["allowed_steps"] or found["no_numbers"]["examples"]:
-        said.append(f"{named(found)}: {parted(found)}")
+        said.append(f"{pair_name(found)}: {difference_of_pair(found)}")
     return said
 
 
-def parted(found: dict[str, Any]) -> str:
+def difference_of_pair(found: dict[str, Any]) -> str:
     """Say in how many examples a pair differs, by how much, and from which operator on."""
     place = f"first after {found['first_op']['where']}" if found["first_op"] else "after no operator of its own"
     return f"{found['examples']} examples differ, by up to {found['max_steps']} steps, {place}"
@@ -278,5 +278,5 @@ def spelled_no_numbers(found: dict[str, Any]) -> str:
     return ", ".join(said)
 
 
-def named(found: dict[str, Any]) -> str:
+def pair_name(found: dict[str, Any]) -> str:
     return f"{found['left']} against {found['right']}"

@@ -106,7 +106,7 @@ def read_tokenizer(folder: Path) -> str:
     """Read tokenizer.json, or make it of vocab.txt."""
     whole, pieces = folder / "tokenizer.json", folder / "vocab.txt"
     if whole.is_file():
-        return tokens.check(files.read_text(whole, limits.JSON_BYTES), str(whole))
+        return tokens.check_definition(files.read_text(whole, limits.JSON_BYTES), str(whole))
     if pieces.is_file():
         lines = tokens.vocabulary_lines(files.read_text(pieces, limits.JSON_BYTES))
         return tokens.from_vocabulary(lines, is_lowercase(folder), str(pieces))

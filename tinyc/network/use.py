@@ -59,7 +59,7 @@ class Use:
 
     def axis(self, value: Any, rank: int | None = None) -> int | None:
         """Count an axis from the first; None where it is not a constant or the batch."""
-        number = constant(value)
+        number = as_array(value)
         rank = len(self.x.shape) if rank is None else rank
         if number is None or number.ndim or not -rank <= int(number) < rank:
             return None
@@ -67,7 +67,7 @@ class Use:
 
     def axes(self, value: Any) -> list[int] | None:
         """Count axes from the first; None where one is not a constant or the batch."""
-        numbers = constant(value)
+        numbers = as_array(value)
         found = [] if numbers is None else [self.axis(number) for number in numbers.reshape(-1)]
         known = [axis for axis in found if axis is not None]
         return sorted(known) if known and len(known) == len(found) else None
@@ -83,7 +83,7 @@ def all_tensors(values: Any) -> bool:
     return several and len({len(value.shape) for value in values}) == 1
 
 
-def constant(value: Any) -> Any:
+def as_array(value: Any) -> Any:
     """Return a number, list, array or eager tensor as an array; None for anything else, a variable among them."""
     flat = backend.tensorflow().nest.flatten(value)
     if value is None or any(is_tensor(each) or hasattr(each, "assign") or isinstance(each, str) for each in flat):

@@ -61,8 +61,10 @@ def read_h5(path: Path, place: str) -> Weights:
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
-            names = [text(name) for name in group.attrs["layer_names"]]
-            found = {name: [group[name][text(key)][()] for key in group[name].attrs["weight_names"]] for name in names}
+            names = [decoded(name) for name in group.attrs["layer_names"]]
+            found = {
+                name: [group[name][decoded(key)][()] for key in group[name].attrs["weight_names"]] for name in names
+            }
     except UNREADABLE as error:
         raise UserError(
             place, f"is not a Keras weights file, or is damaged: {error}", "save the weights again"
@@ -70,7 +72,7 @@ def read_h5(path: Path, place: str) -> Weights:
     return {name: arrays for name, arrays in found.items() if arrays}
 
 
-def text(name: Any) -> str:
+def decoded(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 

@@ -85,7 +85,7 @@ def made_ready(options: Quantize, model: Any, samples: NDArray[Any], state: Net,
         bytes_ = int(units.parse(options.flash, "bytes"))
         # TFMOT trains Dense layers with one scale, and knows no weights of four bits.
         per_channel, int4 = options.how == "ptq" and options.per_channel, options.how == "ptq"
-        leave = weights.named(model, options.exclude)
+        leave = weights.excluded_layers(model, options.exclude)
         ready = weights.by_layer(
             ready, weights.ByteTarget(bytes_, int4, per_channel, leave), samples, state.task, context
         )

@@ -96,7 +96,7 @@ class Rounded(keras.layers.Wrapper):  # type: ignore[misc, name-defined]
     def substitutes(self, training: Any) -> dict[str, Any]:
         """Return what the layer is to use in place of its weights, and of its attention scores."""
         names = WEIGHTS[type(self.layer)]
-        found = {name: rounded(getattr(self.layer, name), self.channels and name == "kernel") for name in names}
+        found = {name: fake_quantized(getattr(self.layer, name), self.channels and name == "kernel") for name in names}
         if self.score_range is not None:
             scores = self.layer.scores
             found["scores"] = lambda *parts: self.score_range(scores(*parts), training=training)
@@ -119,7 +119,7 @@ def instead(layer: Any, substitutes: dict[str, Any], inputs: Any) -> Any:
         layer.__dict__.update(held)
 
 
-def rounded(weight: Any, by_channel: bool) -> Any:
+def fake_quantized(weight: Any, by_channel: bool) -> Any:
     """Round a weight to 127 steps either side of zero; gradients pass as if nothing was done."""
     axes = list(range(len(weight.shape) - 1)) if by_channel else None
     step = tf.maximum(tf.reduce_max(tf.abs(weight), axis=axes, keepdims=True) / LEVELS, 1e-12)

@@ -64,7 +64,7 @@ def pulled_out(net: Net) -> Pulled | None:
         scale, offset = scale * found[0], offset * found[0] + found[1]
         layers.append(layer)
     spreads = np.abs(1 / np.where(scale == 0, np.nan, scale))
-    if not np.isfinite(spreads).all() or not np.isfinite(offset).all() or not scaling.apart(spreads):
+    if not np.isfinite(spreads).all() or not np.isfinite(offset).all() or not scaling.spreads_differ(spreads):
         return None
     form = Form("scaling", "scale and offset", lambda layer: layer in layers, lambda *_: lambda x, **__: x)
     model, _ = replaced(net.model, form, "quantize")

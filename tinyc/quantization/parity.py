@@ -115,7 +115,7 @@ def differences(model: Any, wrapped: Any, x: NDArray[Any]) -> dict[Point, float]
     one = outputs(model, [wanted[point] for point in common], x)
     with unrounded(wrapped):
         other = outputs(wrapped, [given[point] for point in common], x)
-    return {point: apart(a, b) for point, a, b in zip(common, one, other, strict=True)}
+    return {point: relative_difference(a, b) for point, a, b in zip(common, one, other, strict=True)}
 
 
 def outputs(model: Any, tensors: Sequence[Any], x: NDArray[Any]) -> list[NDArray[np.float64]]:
@@ -124,7 +124,7 @@ def outputs(model: Any, tensors: Sequence[Any], x: NDArray[Any]) -> list[NDArray
     return [np.asarray(each, np.float64) for each in flat(probe(x, training=False))]
 
 
-def apart(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
+def relative_difference(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
     """Return the largest difference as a fraction of the range; infinite where only one of the two is a number."""
     if wanted.shape != given.shape:
         return float("inf")
@@ -188,7 +188,7 @@ def refused(model: Any, first: tuple[str, float], x: NDArray[Any]) -> UserError:
     tensors = list(points(model).values())
     again = zip(outputs(model, tensors, x), outputs(model, tensors, x), strict=True)
     where = f"{model.name}, layer {name}"
-    if any(apart(one, other) > TOLERANCE for one, other in again):
+    if any(relative_difference(one, other) > TOLERANCE for one, other in again):
         problem = f"this {type(layer).__name__}, or a layer before it, gives other values each time that it is run"
         return UserError(where, problem, "take out what is random at inference")
     amount = f"by {size:.2g} times its range" if np.isfinite(size) else "to what is not a number"

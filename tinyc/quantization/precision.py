@@ -20,7 +20,7 @@ from tinyc.compression.clustering.kmeans import share
 from tinyc.compression.clustering.tables import as_weight, channels, table_bytes
 from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
-from tinyc.quantization.int4 import rounded
+from tinyc.quantization.int4 import through_int4
 from tinyc.training.probe import Probe, Score
 
 Kind = Literal["int8", "int4", "table"]
@@ -56,8 +56,8 @@ class Way:
             return weight
         dense = type(model.get_layer(self.kernel.layer)).__name__ == "Dense"
         if dense:
-            return rounded(weight, None)
-        return np.asarray(as_weight(rounded(channels(weight, self.axis), 0), weight.shape, self.axis), np.float32)
+            return through_int4(weight, None)
+        return np.asarray(as_weight(through_int4(channels(weight, self.axis), 0), weight.shape, self.axis), np.float32)
 
 
 @dataclass(frozen=True)

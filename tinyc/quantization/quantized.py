@@ -18,7 +18,7 @@ from tinyc.quantization.effect import Gauge, refuse_unless_it_runs
 from tinyc.quantization.exclusion import outputs_of
 from tinyc.quantization.int4 import to_int4
 from tinyc.quantization.int8_facts import clipped
-from tinyc.tflite.read.counterparts import heavy, opened
+from tinyc.tflite.read.counterparts import heavy, unpack
 from tinyc.tflite.write.integer import require_integer
 
 UNTRIED = "whether TensorFlow Lite Micro runs {} could not be tried: it is not installed here"
@@ -144,14 +144,14 @@ def excluding(made: Lowered, source: bytes, wanted: Wanted, check: StepCheck) ->
 def halving(made: Lowered, source: bytes, wanted: Wanted, check: StepCheck) -> Lowered:
     """Give weights four bits where kernels take them."""
     found = to_int4(made.content, source, wanted.halved)
-    kept = [work.layer for work in heavy(opened(found.content)) if work.layer not in found.layers]
+    kept = [work.layer for work in heavy(unpack(found.content)) if work.layer not in found.layers]
     told = {"layers": list(found.layers), "others": kept, **check.effect(made.content, found.content)}
     return check.tried(made.then(found.content, found.left, int4=told), "weights", 'write weights = "int8"')
 
 
 def corrected(made: Lowered, source: bytes, check: StepCheck) -> Lowered:
     """Take the mean error of each channel out of its bias."""
-    layers = sum(1 for _ in heavy(opened(made.content)))
+    layers = sum(1 for _ in heavy(unpack(made.content)))
     with progress.task(check.context.progress, "quantize: correct biases", layers) as shown:
         found = correct_biases(made.content, source, check.samples, shown.advance)
     told = {

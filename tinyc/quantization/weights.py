@@ -51,7 +51,7 @@ class ByteTarget:
     leave: tuple[str, ...]
 
 
-def named(model: Any, exclude: tuple[str, ...]) -> tuple[str, ...]:
+def excluded_layers(model: Any, exclude: tuple[str, ...]) -> tuple[str, ...]:
     """Return the layers that `exclude` names; none where it is empty."""
     return tuple(layer.name for layer in select(model, exclude, "quantize: exclude")) if exclude else ()
 

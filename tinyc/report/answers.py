@@ -93,7 +93,7 @@ class Numbers:
 Answer = Shares | Numbers
 
 
-def read(values: NDArray[Any], output: Tensor, described: Description, classes: tuple[str, ...]) -> Answer:
+def interpret_output(values: NDArray[Any], output: Tensor, described: Description, classes: tuple[str, ...]) -> Answer:
     """Say what one output's values, (...) of one example, are.
 
     Only a softmax, and the logits of a network whose labels the run knows, are distributions over labels.

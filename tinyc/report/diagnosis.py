@@ -39,7 +39,7 @@ def text(run: str, use: str, accuracy: tuple[float | None, float | None], found:
     if not found.causes:
         lines += wrapped(healthy(found), width)
     for number, cause in enumerate(found.causes, start=1):
-        lines += told(number, cause, width)
+        lines += cause_lines(number, cause, width)
     return [*lines, "", *table(found, width)]
 
 
@@ -53,7 +53,7 @@ def healthy(found: Diagnosis) -> str:
     return f"no cause found: the output keeps {'-' if last is None else f'{last:.1f}'} dB of signal to noise ({least})"
 
 
-def told(number: int, cause: Cause, width: int) -> Iterator[str]:
+def cause_lines(number: int, cause: Cause, width: int) -> Iterator[str]:
     """Write one cause: what and where, the evidence, what to write."""
     yield f"{number}. {cause.kind} in {plain(cause.layer)}"
     yield from wrapped(plain(cause.evidence), width, INDENT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc.analysis.inspection import Inspection, place
+from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
 from tinyc.devices import dense_scales
 from tinyc.report.html import Share, environment
@@ -53,7 +53,7 @@ def tensors(found: Inspection) -> Cells:
     )  # fmt: skip
     rows = []
     for constant, count in zip(found.constants, found.varieties, strict=True):
-        where = place(found.described, constant)
+        where = constant_row(found.described, constant)
         values = ("?", "?", "?")
         if count:
             channel = "-" if count.per_channel is None else f"{count.per_channel:,}"

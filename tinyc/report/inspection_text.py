@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinyc.analysis.inspection import Inspection, place
+from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
 from tinyc.core.spelling import short
 from tinyc.devices import dense_scales
@@ -113,7 +113,7 @@ def tensors(found: Inspection) -> list[str]:
         return []
     rows: list[tuple[str, ...]] = [("bytes", "share", "type", "shape", "values", "zeros", "of")]
     for constant, count in stored[:TENSORS_SHOWN]:
-        where = place(found.described, constant)
+        where = constant_row(found.described, constant)
         shape = "x".join(map(str, where["shape"])) or "one number"
         different = "?" if count is None else f"{count.distinct:,}"
         if count and (count.per_channel or 0) > 1:

@@ -46,7 +46,7 @@ def write_all(report: Report, views: Views | None, folder: Path) -> tuple[Path, 
     return tuple(folder / name for name in pages)
 
 
-def read(path: Path) -> tuple[Report, Views | None]:
+def read_report(path: Path) -> tuple[Report, Views | None]:
     """Read a run's report from its folder or from the file itself.
 
     Raises:

@@ -133,7 +133,7 @@ def finished(folder: Path, recipe: Recipe, index: int) -> Done:
     """Return a finished step of a run by its number; 0 is the source. The latest, where there are several."""
     use = recipe.steps[index - 1].transform.use if index else "source"
     found = sorted(folder.glob(f"{index:02d}-{use}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    done = next((done for path in found if ".damaged-" not in path.name and (done := stored.load(path))), None)
+    done = next((done for path in found if ".damaged-" not in path.name and (done := stored.load_step(path))), None)
     if done is None:
         raise UserError(str(folder), f"its step {index} ({use}) is missing or damaged", "run the recipe again")
     return done

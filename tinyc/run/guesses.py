@@ -9,9 +9,9 @@ from tinyc.analysis.advice.guess import Guess
 from tinyc.analysis.advice.guessing import is_guessing
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Ran
-from tinyc.analysis.advice.reasons import told
+from tinyc.analysis.advice.reasons import explain_guess
 from tinyc.analysis.advice.symptoms import Symptoms
-from tinyc.analysis.advice.told import Told
+from tinyc.analysis.advice.told import Remark
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
 from tinyc.run import step_records
@@ -38,7 +38,7 @@ def symptoms_facts(run: Run, state: State, measured: Measurement, is_loaded: boo
     return {"symptoms": measure(state, run.dataset.for_training(), is_loaded).to_json()}
 
 
-def of_source(run: Run, source: Done) -> tuple[Told, ...]:
+def of_source(run: Run, source: Done) -> tuple[Remark, ...]:
     """Say what is wrong with the source, and what could be done about it."""
     training = source.facts.get("training", {})
     train = run.recipe.source.train
@@ -47,7 +47,7 @@ def of_source(run: Run, source: Done) -> tuple[Told, ...]:
     return reasons_for(run, 0, source, keys, options, training, training.get("seconds"))
 
 
-def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
+def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Remark, ...]:
     """Say the same of the state that pass `index` gave; where the state before guessed as well, that alone.
 
     Nothing where it is as accurate as the state before, which was spoken of.
@@ -57,7 +57,7 @@ def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
     if not transform.effects.leaves("student") and is_guess(run, measured) and is_guess(run, then):
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
-        return (Told(f"{index} {transform.use}", STILL, follows=True),)
+        return (Remark(f"{index} {transform.use}", STILL, follows=True),)
     training = done.facts.get("fine_tune", done.facts)
     keys = f"pass.{index}" if training.get("epochs") else ""
     options = transform.model_dump()
@@ -74,7 +74,7 @@ def reasons_for(
     training: Mapping[str, Any],
     seconds: float | None,
     ran: Ran | None = None,
-) -> tuple[Told, ...]:
+) -> tuple[Remark, ...]:
     """Look for the reasons in what is stored of a state."""
     measured, recipe, data = step_records.measurement(done, run.dataset), run.recipe, run.dataset
     if not is_guess(run, measured):
@@ -102,4 +102,4 @@ def reasons_for(
         use=uses[index - 1] if index else "source",
         ran=ran,
     )
-    return (told(guess, lambda changes: is_legal(recipe, changes)),)
+    return (explain_guess(guess, lambda changes: is_legal(recipe, changes)),)

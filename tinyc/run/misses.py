@@ -10,7 +10,7 @@ from typing import Any
 from tinyc.analysis.advice import next_steps
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Miss, Peak, Ran, about
-from tinyc.analysis.advice.told import Told, sentences
+from tinyc.analysis.advice.told import Remark, sentences
 from tinyc.report.record import StepRecord
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
@@ -21,8 +21,8 @@ from tinyc.tflite.read.lifetimes import lifetimes
 
 def next_steps_of(
     recipe: Recipe, source: Done, dones: Sequence[Done], records: Sequence[StepRecord], targets: Sequence[Check],
-    guesses: Sequence[Told], input_bytes: int, content: bytes | None,
-) -> tuple[Told, ...]:  # fmt: skip
+    guesses: Sequence[Remark], input_bytes: int, content: bytes | None,
+) -> tuple[Remark, ...]:  # fmt: skip
     """Say of each missed bound what may help, those of the whole run first.
 
     Args:
@@ -44,7 +44,7 @@ def next_steps_of(
     found = missed(partial(known, passes=every), recipe.targets, targets)
     for step, record, each in zip(recipe.steps, records, every, strict=True):
         found += missed(partial(known, passes=[each], is_expect=True), step.expects, record.checks)
-    return tuple(next_steps.told(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
+    return tuple(next_steps.next_steps_for(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
 
 
 def peak_of(content: bytes) -> Peak | None:
@@ -74,12 +74,12 @@ def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
                record.facts, most)  # fmt: skip
 
 
-def with_reasons(record: StepRecord, told: Sequence[Told]) -> StepRecord:
+def with_reasons(record: StepRecord, told: Sequence[Remark]) -> StepRecord:
     """Put what may help into the verdicts on a pass."""
     return replace(record, checks=reasons(record.checks, f"pass {record.index} ({record.use}): ", told))
 
 
-def reasons(checks: Sequence[Check], place: str, told: Sequence[Told]) -> tuple[Check, ...]:
+def reasons(checks: Sequence[Check], place: str, told: Sequence[Remark]) -> tuple[Check, ...]:
     """Put the likeliest of what may help into each verdict on a missed bound, as its `why`."""
     first = {each.about: sentences(each)[0] for each in told if sentences(each)}
     return tuple(

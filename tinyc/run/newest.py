@@ -27,7 +27,7 @@ TRIES = 8
 
 
 @contextmanager
-def opened(
+def claim_folder(
     base: Path, name: str, sha256: str, say: Callable[[str], None], may_move: Callable[[Path], None]
 ) -> Iterator[RunFolder]:
     """Hold `base/name` for a run of the recipe of this sha; what another recipe left there is moved first.

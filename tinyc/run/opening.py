@@ -131,7 +131,7 @@ def open_own_run(recipe: Recipe, out: Path, cache: Path, progress: Progress, sta
     require_own(recipe, plain)
     with open_run(recipe, plain, cache, progress, start) as run:
         run.keys  # noqa: B018  a file that is missing is said before any folder moves
-        with newest.opened(out, recipe.name, recipe.sha256, progress.say, may_move):
+        with newest.claim_folder(out, recipe.name, recipe.sha256, progress.say, may_move):
             sign(recipe, plain)
             yield run
 
@@ -139,4 +139,4 @@ def open_own_run(recipe: Recipe, out: Path, cache: Path, progress: Progress, sta
 def sign(recipe: Recipe, folder: Path) -> None:
     """Write whose run a folder holds: the resolved recipe, and the file that it comes from."""
     run_folder.replace(folder / origin.RECIPE, tomli_w.dumps(dict(recipe.table)).encode())
-    run_folder.replace(folder / origin.NAME, origin.text(recipe.sha256, recipe.origin, folder).encode())
+    run_folder.replace(folder / origin.NAME, origin.origin_json(recipe.sha256, recipe.origin, folder).encode())

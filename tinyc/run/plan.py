@@ -25,7 +25,7 @@ from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
 from tinyc.run.opening import Run
-from tinyc.run.steps import named
+from tinyc.run.steps import errors_name_step
 from tinyc.spec.bounds import Bound, Check, Measured
 from tinyc.spec.effects import Place
 from tinyc.spec.passes import apply
@@ -118,7 +118,7 @@ def rehearse(run: Run, end: End) -> Rehearsal:
     files: dict[str, int] = {}
     earlier: list[Any] = []
     for index, step in enumerate(run.recipe.steps, start=1):
-        with tempfile.TemporaryDirectory() as scratch, named(f"pass {index} ({step.transform.use})"):
+        with tempfile.TemporaryDirectory() as scratch, errors_name_step(f"pass {index} ({step.transform.use})"):
             if isinstance(state, Net):
                 matches += matched(step, state)
             context = run.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyc import measure
-from tinyc.analysis.advice.told import Told
+from tinyc.analysis.advice.told import Remark
 from tinyc.core import run_folder
 from tinyc.core.errors import TinycError, UserError
 from tinyc.data.signals.library import library
@@ -38,7 +38,7 @@ class Started:
 
     source: Done
     warnings: tuple[str, ...]
-    told: tuple[Told, ...] = ()
+    told: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class StepRunner:
         facts |= guesses.symptoms_facts(self.run, opened.net, measured, is_loaded=opened.training is None)
         done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                     layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
-        return stored.save(done, None, {}, keys.numbers("source"))
+        return stored.save_step(done, None, {}, keys.numbers("source"))
 
     def use(self, index: int) -> str:
         return self.run.recipe.steps[index - 1].transform.use if index else "source"
@@ -125,7 +125,7 @@ class StepRunner:
         if self.folder(index).exists():
             return False
         others = self.run.folder.path.glob(f"{index:02d}-{self.use(index)}-*")
-        return any(stored.numbers(other) != keys.numbers(self.use(index)) for other in others)
+        return any(stored.stored_numbers(other) != keys.numbers(self.use(index)) for other in others)
 
     def finished(self, index: int) -> Done | None:
         """Return a step that an earlier run finished; a damaged one is set aside and done again."""
@@ -133,12 +133,12 @@ class StepRunner:
         if start is not None and index >= max(start, 1):
             return None
         folder = self.folder(index)
-        done = stored.load(folder)
+        done = stored.load_step(folder)
         if done is None and os.path.lexists(folder):
             aside = run_folder.set_aside(folder)
             self.run.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
         if done is None and run_folder.borrow(self.run.folder, folder):
-            done = stored.load(folder)
+            done = stored.load_step(folder)
         return done
 
     def perform(self, index: int, before: Done) -> Done:
@@ -154,7 +154,7 @@ class StepRunner:
         began = time.monotonic()
         state = self.state_before(index, before)
         context = self.run.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
-        with named(f"pass {index} ({transform.use})"):
+        with errors_name_step(f"pass {index} ({transform.use})"):
             outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
@@ -165,7 +165,7 @@ class StepRunner:
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
-        done = stored.save(done, outcome.state, outcome.files, keys.numbers(transform.use))
+        done = stored.save_step(done, outcome.state, outcome.files, keys.numbers(transform.use))
         del state, outcome
         gc.collect()
         return done
@@ -197,7 +197,7 @@ class StepRunner:
 
 
 @contextmanager
-def named(step: str) -> Iterator[None]:
+def errors_name_step(step: str) -> Iterator[None]:
     """Say in which pass a failure happened."""
     try:
         yield

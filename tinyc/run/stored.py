@@ -47,7 +47,7 @@ class Done:
     files: tuple[str, ...] = ()
 
 
-def save(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
+def save_step(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.
 
     `state` is None for the source, whose weights live in the user cache.
@@ -106,22 +106,22 @@ def network_file(state: State) -> dict[str, bytes]:
         raise UserError(state.model.name, f"the network cannot be stored: {error}", remedy) from error
 
 
-def numbers(folder: Path) -> Mapping[str, int]:
+def stored_numbers(folder: Path) -> Mapping[str, int]:
     """Return the numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
     found = (run_folder.manifest(folder) or {}).get("numbers", {})
     return found if isinstance(found, dict) else {}
 
 
-def load(folder: Path, cached: bool = True) -> Done | None:
+def load_step(folder: Path, cached: bool = True) -> Done | None:
     """Read a finished step, None where there is none or it is damaged."""
     table = run_folder.manifest(folder)
     try:
-        return None if table is None else read(folder, table, cached)
+        return None if table is None else step_of_manifest(folder, table, cached)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
+def step_of_manifest(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
     """Make a step of its manifest and its scores.
 
     Raises:

@@ -15,7 +15,9 @@ NEEDS_TEXT = ("words", "drop", "mix")
 NEEDS_LEXICON = ("words", "mix")
 
 
-def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False) -> None:
+def check_augmentations(
+    ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False
+) -> None:
     """Refuse operations that are unknown, listed twice, or do not suit examples of `input_shape`, or sentences.
 
     Raises:

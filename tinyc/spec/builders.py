@@ -177,10 +177,10 @@ def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     if isinstance(error, SyntaxError) and error.lineno:
         lines = [error.lineno]
     where = f"{path}:{lines[-1]}" if lines else str(path)
-    return UserError(where, f"{what} raised {told(error)}", "correct the function, then run again")
+    return UserError(where, f"{what} raised {error_text(error)}", "correct the function, then run again")
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Write an error's kind and text; the text is made by a user's code, and may raise."""
     try:
         text = f"{error}"

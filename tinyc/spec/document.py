@@ -36,7 +36,7 @@ class Document:
         return f"{self.path}: {dotted}" if dotted else str(self.path)
 
 
-def read(path: Path, changes: Iterable[str] = ()) -> Document:
+def read_document(path: Path, changes: Iterable[str] = ()) -> Document:
     """Read a recipe with all that it extends, then apply `--set` and the variables.
 
     Raises:

@@ -29,10 +29,10 @@ def load(recipe: str, sets: Iterable[str] = ()) -> Recipe:
     Raises:
         UserError: anything that the writer of the recipe must change, with file, line and key path.
     """
-    return check(document.read(gallery.locate(recipe), sets))
+    return recipe_of_document(document.read_document(gallery.locate(recipe), sets))
 
 
-def check(doc: Document) -> Recipe:
+def recipe_of_document(doc: Document) -> Recipe:
     """Turn a resolved document into a recipe."""
     table = doc.table
     if "device" in table:
@@ -51,17 +51,17 @@ def check(doc: Document) -> Recipe:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     check_order(steps)
     for index, each in enumerate(steps):
-        each.transform.check_data(top.data, partial(place, doc, index))
+        each.transform.check_data(top.data, partial(pass_place, doc, index))
     text = json.dumps(table, sort_keys=True)
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
         steps=steps, targets=bounds(doc, ("targets",), table.get("targets", {})), table=table,
-        sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.of(doc.path),
+        sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.recipe_file(doc.path),
         bases=tuple(lines.path for lines in doc.lines[1:]),
     )  # fmt: skip
 
 
-def place(doc: Document, index: int, keys: Keys) -> str:
+def pass_place(doc: Document, index: int, keys: Keys) -> str:
     """Say where a key of a pass stands."""
     return doc.where(("pass", index, *keys))
 

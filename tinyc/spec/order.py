@@ -111,9 +111,9 @@ def legal_order(passes: Sequence[Pass]) -> list[Pass | str]:
     ordered: list[Pass | str] = []
     for each in sorted(passes, key=lambda each: each.effects.place):
         place = each.effects.place
-        if (place > Place.NETWORK or each.effects.once) and each.use in map(named, ordered):
+        if (place > Place.NETWORK or each.effects.once) and each.use in map(use_of, ordered):
             continue
-        if place > Place.CONVERT and CONVERTER not in map(named, ordered):
+        if place > Place.CONVERT and CONVERTER not in map(use_of, ordered):
             ordered.append(CONVERTER)
         ordered.insert(start_of_broken(each, ordered), each)
     return ordered
@@ -128,7 +128,7 @@ def start_of_broken(current: Pass, ordered: Sequence[Pass | str]) -> int:
     return first if current.effects.place == Place.NETWORK else len(ordered)
 
 
-def named(each: Pass | str) -> str:
+def use_of(each: Pass | str) -> str:
     return each if isinstance(each, str) else each.use
 
 

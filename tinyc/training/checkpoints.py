@@ -36,7 +36,7 @@ def held(callbacks: Sequence[Any]) -> list[Any]:
     return [variable for callback in callbacks for variable in getattr(callback, "checkpointed", ())]
 
 
-def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
+def save_checkpoint(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
     """Write the checkpoint after `epoch` epochs, and delete those that are older than the one before.
 
     Raises:
@@ -44,7 +44,7 @@ def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Ma
     """
     arrays = {name: variable.numpy() for name, variable in state.items()}
     meta = json.dumps({"fingerprint": fingerprint, "epoch": epoch, "history": history})
-    write_arrays(place(folder, epoch), arrays, meta)
+    write_arrays(checkpoint_path(folder, epoch), arrays, meta)
     keep_last(folder, KEPT)
 
 
@@ -55,7 +55,7 @@ def keep_last(folder: Path, count: int = 1) -> None:
             path.unlink()
 
 
-def place(folder: Path, epoch: int) -> Path:
+def checkpoint_path(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:06d}.npz"
 
 

@@ -133,7 +133,7 @@ def run(training: Training, epochs: int, generators: Sequence[Any], folder: Path
             reseed(generators, training.feed.seed, epoch)
             run_epoch(training, epoch)
             if folder:
-                saved.save(folder, fingerprint, epoch + 1, training.history, state)
+                saved.save_checkpoint(folder, fingerprint, epoch + 1, training.history, state)
 
 
 def run_epoch(training: Training, epoch: int) -> None:

@@ -84,11 +84,11 @@ def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Con
     folder = context.cache / "soft-labels" / key
     with cache.locked(folder, context.progress.say):
         first = IDENTITY if clean else 0
-        logits = {view: load(place(folder, view), context) for view in range(first, first + views)}
+        logits = {view: load_view(view_path(folder, view), context) for view in range(first, first + views)}
         missing = [view for view, array in logits.items() if array is None]
         if missing:
             announce(folder, len(missing), context)
-            logits |= build(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
+            logits |= store_views(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
     return Store(key, seed, [array for array in logits.values() if array is not None], len(missing), first)
 
 
@@ -111,11 +111,11 @@ def examples_key(data: TrainingData) -> list[Any]:
     return [data.digest, ids, task.scale, task.offset, pieces]
 
 
-def place(folder: Path, view: int) -> Path:
+def view_path(folder: Path, view: int) -> Path:
     return folder / ("clean.npz" if view == IDENTITY else f"view-{view:02d}.npz")
 
 
-def load(path: Path, context: Context) -> NDArray[np.float16] | None:
+def load_view(path: Path, context: Context) -> NDArray[np.float16] | None:
     """Read one view, or None where it is missing or corrupt; the latter is said."""
     if not path.exists():
         return None
@@ -146,7 +146,7 @@ class Labeller:
     seed: int
 
 
-def build(
+def store_views(
     folder: Path, views: Sequence[int], labeller: Labeller, shown: Progress
 ) -> dict[int, NDArray[np.float16] | None]:
     """Run the teachers over the given views and store what they say, view by view."""
@@ -155,7 +155,7 @@ def build(
     with progress.task(shown, "soft labels", len(views) * len(labeller.data.train)):
         for view in views:
             made[view] = label_view(labeller, view, lambda images: predict(images)[0], shown.advance)
-            write_arrays(place(folder, view), {"logits": made[view]}, json.dumps({"view": view}))
+            write_arrays(view_path(folder, view), {"logits": made[view]}, json.dumps({"view": view}))
     return made
 
 

@@ -83,7 +83,7 @@ def find_teacher(name: str, context: Context) -> Teacher:
     if name == SOURCE:
         return Teacher(name, context.source_key, context.source.model)
     path = context.find(name)
-    model = sources.read(path, f"teachers {name!r}")
+    model = sources.read_network(path, f"teachers {name!r}")
     check_task(model, context.source.task, name)
     return Teacher(name, cache.content_key(path), model)
 

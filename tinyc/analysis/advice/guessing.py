@@ -44,7 +44,7 @@ def beats_guessing(right: int, examples: int, share: float) -> bool:
     return examples > 0 and wilson(right, examples)[0] > share
 
 
-def constant(predicted: NDArray[np.int64]) -> int | None:
+def only_answer(predicted: NDArray[np.int64]) -> int | None:
     """Return the class that nearly all examples are taken for; None where there is none."""
     counts = np.bincount(predicted)
     top = int(counts.argmax())

@@ -108,7 +108,7 @@ class Miss:
     @property
     def about(self) -> str:
         ran = self.passes[0]
-        return about(f"{named(ran)}: " if self.is_expect else "", self.check)
+        return about(f"{pass_name(ran)}: " if self.is_expect else "", self.check)
 
     @property
     def quantize(self) -> int | None:
@@ -140,11 +140,11 @@ def about(place: str, check: Check) -> str:
     return f"{place}{check.metric} {check.bound}"
 
 
-def named(ran: Ran) -> str:
+def pass_name(ran: Ran) -> str:
     return f"pass {ran.place} ({ran.use})"
 
 
-def whole(share: float) -> str:
+def whole_percent(share: float) -> str:
     """Return a share in whole percent."""
     return f"{share * 100:.0f} %"
 

@@ -15,9 +15,9 @@ from tinyc.analysis.advice import recover
 from tinyc.analysis.advice.guess import Guess
 from tinyc.analysis.advice.guessing import beats_guessing, order
 from tinyc.analysis.advice.inputs import Scaled, better, changes, sees, unscaled
-from tinyc.analysis.advice.missed import whole
+from tinyc.analysis.advice.missed import whole_percent
 from tinyc.analysis.advice.symptoms import Share
-from tinyc.analysis.advice.told import Advice, Change, Told, literal, spelled
+from tinyc.analysis.advice.told import Advice, Change, Remark, literal, spelled
 from tinyc.core import units
 from tinyc.measure.intervals import wilson
 
@@ -129,8 +129,8 @@ def other_test_labels(guess: Guess) -> Found:
     if wilson(held.right, held.examples)[0] > high:
         yield Advice(
             f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, are classified "
-            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, another "
-            "sensor)",
+            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, "
+            "another sensor)",
             "look at some test examples beside their labels",
         )
 
@@ -177,7 +177,7 @@ def deep_cut(guess: Guess) -> Found:
     ran = guess.ran
     if ran is None or ran.share_gone < recover.DEEP or not (made := recover.halved(ran)):
         return
-    because = f"{recover.lost(ran)}, and took {whole(ran.share_gone)} of the parameters"
+    because = f"{recover.lost(ran)}, and took {whole_percent(ran.share_gone)} of the parameters"
     cost = f"about {ran.gone / 2:,.0f} parameters more"
     yield advice(guess, because, [Change("set", key, value) for key, value in made], cost)
 
@@ -254,10 +254,10 @@ REASONS = (
 )
 
 
-def told(guess: Guess, legal: Legal) -> Told:
+def explain_guess(guess: Guess, legal: Legal) -> Remark:
     """Say that a state only guesses, with the reasons that were found; changes that a recipe refuses are left out."""
     found: list[Advice] = []
     for reason in REASONS:
         if reason.is_sure or not found:
             found += [each for each in reason.found(guess) if legal(each.changes)]
-    return Told(guess.state, guess.says(), tuple(found))
+    return Remark(guess.state, guess.says(), tuple(found))

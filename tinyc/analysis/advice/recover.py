@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
+from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, pass_name, percent, whole_percent
 from tinyc.analysis.advice.told import Advice
 from tinyc.core import units
 
@@ -68,7 +68,7 @@ def in_rounds(miss: Miss) -> Found:
         gone = ran.share_gone
         at_once = ran.use == "prune" and ran.options.get("how") in CUTS and ran.options.get("rounds") == 1
         if at_once and gone >= DEEP:
-            because = f"{lost(ran)}, and took {whole(gone)} of the parameters at once"
+            because = f"{lost(ran)}, and took {whole_percent(gone)} of the parameters at once"
             epochs = max(ROUNDS, int(ran.options.get("epochs", 0)))
             made = [(f"pass.{ran.place}.rounds", ROUNDS)]
             if epochs != ran.options.get("epochs"):
@@ -121,7 +121,7 @@ def halved(ran: Ran) -> list[tuple[str, Any]]:
     options, place = ran.options, f"pass.{ran.place}"
     for key in ("fraction", "sparsity"):
         if ran.use == "prune" and isinstance(options.get(key), float):
-            return [(f"{place}.{key}", rounded(options[key] / 2))]
+            return [(f"{place}.{key}", three_digits(options[key] / 2))]
     share = budget_share(options)
     if ran.use == "prune" and share is not None:
         return [(f"{place}.budget.params", percent(1 - (1 - share) / 2))]
@@ -154,10 +154,10 @@ def worst(miss: Miss) -> list[Ran]:
 
 
 def lost(ran: Ran) -> str:
-    return f"{named(ran)} lost {units.show(ran.lost, 'pp')}"
+    return f"{pass_name(ran)} lost {units.show(ran.lost, 'pp')}"
 
 
-def rounded(value: float) -> float:
+def three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
+from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, pass_name, percent, whole_percent
 from tinyc.analysis.advice.told import Advice, Change, spelled
 from tinyc.core import units
 
@@ -31,8 +31,8 @@ def deeper_cut(miss: Miss) -> Found:
         made = deepened(ran, figure, left)
         if not made:
             continue
-        taken, enough = whole(1 - ran.share_left(figure)), whole(1 - left)
-        took = f"{named(ran)} took {taken} of the {WORDS[figure]}, and {enough} would be enough"
+        taken, enough = whole_percent(1 - ran.share_left(figure)), whole_percent(1 - left)
+        took = f"{pass_name(ran)} took {taken} of the {WORDS[figure]}, and {enough} would be enough"
         yield advice(miss, took, made, f"accuracy: this cut cost {units.show(ran.lost, 'pp')}; {retrained(ran)}")
         return
 
@@ -56,7 +56,7 @@ def first_cut(miss: Miss) -> Found:
     asked, figure = remaining(miss), figure_of(miss)
     if asked is None or miss.is_expect or miss.quantize is None or "prune" in miss.uses or asked < LEAST_LEFT:
         return
-    because = f"no pass takes channels out, and {whole(asked)} of the {WORDS[figure]} may stay"
+    because = f"no pass takes channels out, and {whole_percent(asked)} of the {WORDS[figure]} may stay"
     yield added(miss, because, {"budget": {figure: percent(asked)}})
 
 

@@ -98,7 +98,7 @@ def gathered(ground: Ground, data: TrainingData, request: Request, kept: Kept) -
         split=split,
         base=kept.scores[BASE],
         groups=tuple(group_cuts(group, share, kept) for group, share in zip(channels.groups, shares, strict=True)),
-        int8=tuple(rounded(name, width, kept) for name in ground.layers for width in BITS),
+        int8=tuple(layer_bits(name, width, kept) for name in ground.layers for width in BITS),
         skipped=cuts.skipped(ground.model, channels) + bits.left_out(ground.model),
         seed=request.seed,
         after=request.after,
@@ -112,6 +112,6 @@ def group_cuts(group: Group, share: tuple[int, int], kept: Kept) -> GroupCuts:
     return GroupCuts(group.layers, len(group.channels), *share, measured, group.attentions)
 
 
-def rounded(name: str, width: int, kept: Kept) -> LayerBits:
+def layer_bits(name: str, width: int, kept: Kept) -> LayerBits:
     score = kept.scores[bits_name(name, width)]
     return LayerBits(name, width, score.accuracy, score.loss)

@@ -10,7 +10,7 @@ from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.pruning import structured
 from tinyc.compression.pruning.facts import reached
 from tinyc.compression.pruning.graph import channel_graph
-from tinyc.compression.pruning.heads import opened
+from tinyc.compression.pruning.heads import rewrite_attention
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
 from tinyc.compression.pruning.layer_amounts import LayerAmounts, layer_amounts, resolve_amounts
 from tinyc.compression.pruning.magnitude import Sparsification, magnitude
@@ -43,7 +43,7 @@ def prune(options: Prune, state: Net, context: Context) -> Outcome:
 def cut(options: Prune, state: Net, amounts: LayerAmounts, context: Context) -> Outcome:
     """Remove channels or heads, and fine-tune after each round."""
     heads = options.how == "heads"
-    model, rewritten = opened(state, context.data, options.use) if heads else (state.model, [])
+    model, rewritten = rewrite_attention(state, context.data, options.use) if heads else (state.model, [])
     rounds = 1 if context.rehearse else options.rounds
     tuned: list[dict[str, Any]] = []
 
@@ -89,7 +89,7 @@ def measured_amounts(options: Prune, model: Any, context: Context) -> Mapping[tu
     if options.sensitivity is None:
         return None
     path = context.find(options.sensitivity)
-    found = sensitivity_file.load(path)
+    found = sensitivity_file.load_sensitivity(path)
     found.require_fit({group.layers: len(group.channels) for group in channel_graph(model).groups}, str(path))
     return found.amounts(options.drop or 0.0)
 

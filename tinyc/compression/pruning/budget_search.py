@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compression.pruning.choice import Removals, rounded
+from tinyc.compression.pruning.choice import Removals, to_multiples
 from tinyc.compression.pruning.costs import UNITS, Bill, Costs
 from tinyc.compression.pruning.graph import ChannelGraph, Keep
 from tinyc.compression.pruning.importance import Scores
@@ -42,7 +42,7 @@ class BudgetSearch:
     def bill(self, orders: list[NDArray[np.int64]], counts: Removals) -> tuple[Keep, Bill]:
         """Say what stays, and what it costs, once each group has lost the first `counts` of its order."""
         keep = np.ones(self.graph.count, dtype=bool)
-        for order, count in zip(orders, rounded(counts, self.graph, self.round_to), strict=True):
+        for order, count in zip(orders, to_multiples(counts, self.graph, self.round_to), strict=True):
             keep[order[:count]] = False
         return keep, self.costs.total(keep)
 
@@ -102,7 +102,7 @@ def search_budget(search: BudgetSearch, ranks: Scores, rates: Rates) -> Removals
             raise Unreachable(bill)
         counts = counts + taken(search, orders, counts, queue[: max(1, len(queue) // STRIDE)])
         keep, bill = search.bill(orders, counts)
-    return rounded(counts, search.graph, search.round_to)
+    return to_multiples(counts, search.graph, search.round_to)
 
 
 def queued(orders: list[NDArray[np.int64]], counts: Removals, caps: Removals, rates: Scores) -> NDArray[np.int64]:

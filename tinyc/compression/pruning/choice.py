@@ -78,7 +78,7 @@ def sizes(graph: ChannelGraph) -> Removals:
     return np.array([len(group.channels) for group in graph.groups], dtype=np.int64)
 
 
-def rounded(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
+def to_multiples(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
     """Lessen each group's removals until a multiple of `round_to` stays, or all."""
     whole = sizes(graph)
     kept = np.minimum(whole, -(-(whole - removals) // round_to) * round_to)
@@ -96,7 +96,7 @@ def own_fractions(graph: ChannelGraph, fractions: Mapping[str, float]) -> list[f
 def by_group(graph: ChannelGraph, fractions: Sequence[float], caps: Removals, round_to: int) -> Removals:
     """Take of each group its fraction, rounded down."""
     counts = [floor(own * len(group.channels)) for own, group in zip(fractions, graph.groups, strict=True)]
-    return rounded(np.minimum(counts, caps), graph, round_to)
+    return to_multiples(np.minimum(counts, caps), graph, round_to)
 
 
 def budget(graph: ChannelGraph, fraction: float) -> int:
@@ -119,7 +119,7 @@ def by_rank(graph: ChannelGraph, amount: int, scores: Scores, caps: Removals, ro
         if left and counts[place] < caps[place]:
             counts[place] += 1
             left -= 1
-    return rounded(counts, graph, round_to)
+    return to_multiples(counts, graph, round_to)
 
 
 def keep_highest(graph: ChannelGraph, removals: Removals, scores: Scores) -> NDArray[np.bool_]:

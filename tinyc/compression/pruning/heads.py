@@ -12,7 +12,7 @@ from tinyc.network.rewriting.transformers import SAMPLES
 from tinyc.network.state import Net
 
 
-def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[str, Any]]]:
+def rewrite_attention(state: Net, data: TrainingData, where: str) -> tuple[Any, list[dict[str, Any]]]:
     """Rewrite MultiHeadAttention, and what stands beside it, into layers that know their heads; give the facts of it.
 
     A network without any is given as it is.

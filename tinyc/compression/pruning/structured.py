@@ -105,7 +105,7 @@ def channels(
         bills.append(costs(model, graph).whole)
         tune(model, number)
     return Pruned(
-        model, counts(begin.graph, graph), skipped, tuple(named(bill, begin.uncounted) for bill in bills),
+        model, counts(begin.graph, graph), skipped, tuple(costs_by_name(bill, begin.uncounted) for bill in bills),
         begin.uncounted,
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def survey(
     return begin, ranks, tuple(dict.fromkeys(skipped))
 
 
-def named(bill: Bill, uncounted: tuple[str, ...]) -> dict[str, int | None]:
+def costs_by_name(bill: Bill, uncounted: tuple[str, ...]) -> dict[str, int | None]:
     """Name the costs; MACs of which some are not counted are none."""
     whole: dict[str, int | None] = {unit: round(float(cost)) for unit, cost in zip(UNITS, bill, strict=True)}
     return {**whole, "macs": None} if uncounted else whole

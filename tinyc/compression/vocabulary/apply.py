@@ -71,13 +71,13 @@ def spellings(before: Tokenizer, after: Tokenizer, split: Split) -> dict[str, An
     facts: dict[str, Any] = {}
     for when, tokenizer in (("before", before), ("after", after)):
         found = pieces.spelling(tokenizer, split.x)
-        facts[f"unknown_{when}_fraction"] = rounded(found.unknown_fraction)
-        facts[f"tokens_a_sentence_{when}"] = rounded(found.tokens_a_sentence)
+        facts[f"unknown_{when}_fraction"] = six_digits(found.unknown_fraction)
+        facts[f"tokens_a_sentence_{when}"] = six_digits(found.tokens_a_sentence)
         facts[f"sentences_cut_{when}"] = found.cut
     return facts
 
 
-def rounded(value: float | None) -> float | None:
+def six_digits(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 

@@ -87,7 +87,7 @@ def download(kept: Path) -> str:
     return ""
 
 
-def read(paths: tuple[Path, ...]) -> Raw:
+def read_idx_files(paths: tuple[Path, ...]) -> Raw:
     """Read the four files.
 
     Raises:

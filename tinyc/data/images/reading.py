@@ -35,7 +35,7 @@ def listed(folder: Path) -> tuple[Path, ...]:
     return tuple(path for groups in parts(folder).values() for paths in groups.values() for path in paths)
 
 
-def read(folder: Path, resize: Resize | None = None) -> Raw:
+def read_images(folder: Path, resize: Resize | None = None) -> Raw:
     """Read all images as uint8, (examples, height, width, 1 or 3); `resize` brings those of several sizes to one.
 
     Raises:
@@ -137,7 +137,7 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_image(path: Path) -> Iterator[Any]:
     """Open an image of a format that is read: others of Pillow's run other programs, or lead to other files.
 
     Raises:
@@ -178,7 +178,7 @@ def require_scans(where: str, stream: BinaryIO) -> None:
 
 def header(path: Path) -> tuple[str, tuple[int, int]]:
     """Read an image's colour mode, and its width and height."""
-    with opened(path) as image:
+    with open_image(path) as image:
         found, size = str(image.mode), image.size
     if found.startswith(("I", "F")):
         raise UserError(str(path), f"has more than 8 bits a channel (mode {found})", "save it with 8 bits a channel")
@@ -187,7 +187,7 @@ def header(path: Path) -> tuple[str, tuple[int, int]]:
 
 def pixels(path: Path, channels: int, resize: Resize | None = None) -> NDArray[Any]:
     """Read one image as uint8, (height, width, channels)."""
-    with opened(path) as image:
+    with open_image(path) as image:
         array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     array = array.reshape(*array.shape[:2], channels)
     return pictures.resize(array[None], resize)[0] if resize else array

@@ -50,13 +50,13 @@ class Example:
     groups: tuple[str, ...] = ()
 
 
-def read(path: Path, columns: Columns) -> Raw:
+def read_sentences(path: Path, columns: Columns) -> Raw:
     """Read sentences as objects of type str, and labels as class names.
 
     Raises:
         UserError: the file is not UTF-8, a row is ragged or broken, a sentence or a label is missing; names the line.
     """
-    lines = json_lines(path) if path.suffix.lower() == ".jsonl" else table(path, columns)
+    lines = json_lines(path) if path.suffix.lower() == ".jsonl" else read_table(path, columns)
     found = [example(f"{path}:{number}", row, columns) for number, row in lines]
     if not found:
         raise UserError(str(path), "has no sentences", "add some")
@@ -79,7 +79,7 @@ def read(path: Path, columns: Columns) -> Raw:
     )
 
 
-def table(path: Path, columns: Columns) -> Iterator[Line]:
+def read_table(path: Path, columns: Columns) -> Iterator[Line]:
     """Read the rows below the header of a .csv or .tsv."""
     mark = tables.TAB if path.suffix.lower() == ".tsv" else tables.COMMA
     found = tables.rows(path, mark)

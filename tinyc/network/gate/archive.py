@@ -64,7 +64,7 @@ def unpacked(path: Path, scratch: Path, place: str) -> tuple[Path, int]:
     except DAMAGE as error:
         raise UserError(place, f"is not a whole .keras file: {error}", AGAIN) from error
     try:
-        return held, hdf5.numbers(held)
+        return held, hdf5.count_numbers(held)
     except ValueError as error:
         raise UserError(place, f"{WEIGHTS} {error}", AGAIN) from error
 

@@ -22,7 +22,7 @@ ENDS = ("input_layers", "output_layers")
 Read = tuple[str, int]
 
 
-def check(config: Any, newer: bool) -> None:
+def check_graph(config: Any, newer: bool) -> None:
     """Look at a network's layers and at what each of their calls reads.
 
     Args:

@@ -23,14 +23,14 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError,
 """What h5py raises of a damaged file."""
 
 
-def numbers(path: Path) -> int:
+def count_numbers(path: Path) -> int:
     """Count the numbers of all arrays of an HDF5 file that can be read safely.
 
     Raises:
         ValueError: it cannot, or is damaged; says why.
     """
     try:
-        with opened(path) as file:
+        with open_hdf5(path) as file:
             found = of_objects(file, path.stat().st_size)
             refuse_repeats(file, found)
             return found
@@ -51,19 +51,19 @@ def texts(path: Path, *names: str) -> list[str | None]:
         ValueError: the file is damaged.
     """
     try:
-        with opened(path) as file:
-            return [text(file.attrs.get(name)) for name in names]
+        with open_hdf5(path) as file:
+            return [decoded(file.attrs.get(name)) for name in names]
     except DAMAGE as error:
         raise Unsafe(f"is damaged: {error}") from error
 
 
-def text(value: Any) -> str | None:
+def decoded(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     return value if isinstance(value, str) else None
 
 
-def opened(path: Path) -> h5py.File:
+def open_hdf5(path: Path) -> h5py.File:
     """Open a file to read; HDF5 is left no folder to load filters from."""
     for _ in range(h5pl.size()):
         h5pl.remove(0)
@@ -124,7 +124,7 @@ def names(group: Any, attribute: str) -> Iterator[str]:
     keys = [key for key in group.attrs if key == attribute or key.removeprefix(attribute).isdigit()]
     for key in keys:
         for each in group.attrs[key] if getattr(group.attrs[key], "ndim", 0) == 1 else ():
-            yield str(text(each))
+            yield str(decoded(each))
 
 
 def of_dataset(name: str, item: Any) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.network import backend
 from tinyc.network.arithmetic import Elementwise, MatMul, WithConstant
 from tinyc.network.blocks import Gelu
-from tinyc.network.use import Use, all_tensors, constant, is_tensor
+from tinyc.network.use import Use, all_tensors, as_array, is_tensor
 
 Form = Callable[[Use], Any]
 
@@ -50,7 +50,7 @@ def merged(use: Use, kind: str, tensors: list[Any]) -> Any:
 def with_constant(use: Use, name: str, x: Any, y: Any, called: str) -> Any:
     """Build a layer that holds the constant; None where it reaches over the batch, or is divided by x."""
     first = is_tensor(y)
-    tensor, value = (y, constant(x)) if first else (x, constant(y))
+    tensor, value = (y, as_array(x)) if first else (x, as_array(y))
     if value is None or not np.isfinite(value).all() or not is_tensor(tensor) or (first and name == "divide"):
         return None
     rank = len(tensor.shape)
@@ -70,7 +70,7 @@ def with_number(name: str, number: float) -> Form:
 def maximum(use: Use) -> Any:
     """Turn a maximum with 0 into a ReLU."""
     x, y = use.given[:2]
-    tensor, other = (x, constant(y)) if is_tensor(x) else (y, constant(x))
+    tensor, other = (x, as_array(y)) if is_tensor(x) else (y, as_array(x))
     if other is not None and not other.ndim and other == 0:
         return layer("ReLU", use)(tensor)
     return operator("maximum", "Maximum")(use)
@@ -78,7 +78,7 @@ def maximum(use: Use) -> Any:
 
 def clip(use: Use) -> Any:
     """Turn a clip at 0 and above into a ReLU with a maximum; any other one into a maximum and a minimum."""
-    low, high = map(constant, use.given[1:3])
+    low, high = map(as_array, use.given[1:3])
     if low is None or high is None or not is_tensor(use.x):
         return None
     if not low.ndim and not high.ndim and low == 0 and high > 0:
@@ -89,7 +89,7 @@ def clip(use: Use) -> Any:
 
 def power(use: Use) -> Any:
     """Squares and cubes are products; a power of a half is a root."""
-    exponent = constant(use.given[1])
+    exponent = as_array(use.given[1])
     if exponent is None or exponent.ndim or not is_tensor(use.x):
         return None
     if exponent == 0.5:
@@ -141,7 +141,7 @@ def gelu(use: Use) -> Any:
 
 
 def leaky_relu(use: Use) -> Any:
-    slope = constant(use.arguments.get("alpha"))
+    slope = as_array(use.arguments.get("alpha"))
     return None if slope is None or slope.ndim else layer("LeakyReLU", use, alpha=float(slope))(use.x)
 
 

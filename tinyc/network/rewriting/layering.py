@@ -32,11 +32,15 @@ def layered(model: Any, say: Say) -> Any:
     examples = probe(model)
     before = run(model, examples)
     made, found = rewritten(model, ())
-    difference = apart(before, run(made, examples))
+    difference = output_difference(before, run(made, examples))
     if not difference <= TOLERANCE:
-        wrong = {name for name in {*found.done} if not apart(before, run(only(model, name), examples)) <= TOLERANCE}
+        wrong = {
+            name
+            for name in {*found.done}
+            if not output_difference(before, run(only(model, name), examples)) <= TOLERANCE
+        }
         made, found = rewritten(model, wrong or {*found.done})
-        difference = apart(before, run(made, examples))
+        difference = output_difference(before, run(made, examples))
     tell(made, found, difference, say)
     return made
 
@@ -143,7 +147,7 @@ def run(model: Any, examples: list[NDArray[Any]]) -> list[NDArray[Any]]:
     return [np.asarray(output, np.float64) for output in backend.tensorflow().nest.flatten(outputs)]
 
 
-def apart(before: list[NDArray[Any]], after: list[NDArray[Any]]) -> float:
+def output_difference(before: list[NDArray[Any]], after: list[NDArray[Any]]) -> float:
     """Return the largest difference as a fraction of its example's largest output; infinite if shapes or NaN differ."""
     if [each.shape for each in before] != [each.shape for each in after]:
         return float("inf")

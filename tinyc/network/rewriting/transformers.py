@@ -86,7 +86,7 @@ def rewrite(
         if not has_graph(model) or not any(form.fits(layer) for layer in model.layers):
             continue
         after, names = replaced(model, form, where)
-        difference = None if samples is None or not len(samples) else apart(model, after, samples[:SAMPLES])
+        difference = None if samples is None or not len(samples) else output_difference(model, after, samples[:SAMPLES])
         done += [Rewritten(name, form.what, form.into, difference) for name in names]
         model = after
     return model, tuple(done)
@@ -116,7 +116,7 @@ def dtype(model: Any, tensor: Any, form: Form) -> Any:
     return form.takes if form.takes and readers and all(map(form.fits, readers)) else tensor.dtype
 
 
-def apart(before: Any, after: Any, samples: NDArray[Any]) -> float:
+def output_difference(before: Any, after: Any, samples: NDArray[Any]) -> float:
     """Return the largest absolute difference of two networks' outputs."""
     one, other = (np.asarray(model(samples, training=False)) for model in (before, after))
     return float(np.abs(one - other).max())

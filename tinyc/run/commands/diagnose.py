@@ -23,14 +23,14 @@ def diagnose(run: Path, trying: bool, as_json: bool) -> None:
     screen = open_screen(quiet=as_json)
     with open_quantized(run, cache.folder(), screen) as made:
         found = examine(made.net, made.flat, made.data, made.pool, made.options)
-        for line in [] if as_json else told(run, made, found, screen.width):
+        for line in [] if as_json else diagnosis_lines(run, made, found, screen.width):
             streams.show(line)
         tried, unknown = attempts(made, found, screen, as_json) if trying else ([], ())
     if as_json:
         streams.result(as_table(made, found, tried, unknown))
 
 
-def told(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
+def diagnosis_lines(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
     """Write the diagnosis for people."""
     then, now = made.before.ledger.accuracy, made.after.ledger.accuracy
     return diagnosis.text(str(run), made.step.transform.use, (then, now), found, min(width, 120))

@@ -94,7 +94,7 @@ def network(options: Options, runner: StepRunner) -> Net:
     if options.after is None:
         return runner.source()
     finished = [
-        path for path in sorted(options.out.glob(f"*/{runner.folder(options.after).name}")) if stored.load(path)
+        path for path in sorted(options.out.glob(f"*/{runner.folder(options.after).name}")) if stored.load_step(path)
     ]
     if not finished:
         remedy = f"run it first: tinyc compress {options.recipe.path} --out {options.out}"

@@ -16,7 +16,7 @@ from tinyc import measure
 from tinyc.core import cache, files, limits, streams, units
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
@@ -94,7 +94,7 @@ def test_data(
         raise UserError(where, f"takes sentences, and {source} is not known to be text", f"give --data {named}")
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
-    dataset = load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
+    dataset = load_dataset(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
     if tuple(dataset.task.input_shape) == (*taken, 1):
         dataset = dataset.without_channel()
     given = tuple(dataset.task.input_shape)

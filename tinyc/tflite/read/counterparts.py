@@ -54,7 +54,7 @@ class Pair:
     source: Work
 
 
-def opened(content: bytes) -> Any:
+def unpack(content: bytes) -> Any:
     """Read a whole file as schema objects."""
     return schema().ModelT.InitFromPackedBuf(content, 0)
 

@@ -30,7 +30,7 @@ class Variety:
     zeros: int
 
 
-def numbers(tensor: Tensor, data: NDArray[np.uint8]) -> NDArray[Any] | None:
+def stored_values(tensor: Tensor, data: NDArray[np.uint8]) -> NDArray[Any] | None:
     """Read stored bytes as numbers of the tensor's shape; None where they are strings, or of no known type."""
     if tensor.dtype == "int4":
         low, high = (data & 15).astype(np.int8), (data >> 4).astype(np.int8)

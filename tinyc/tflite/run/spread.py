@@ -141,7 +141,7 @@ def failure(job: Job, kind: str, message: str, said: str) -> Exception:
     return failures.broken(job.runtime, job.where, message)
 
 
-def read(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> list[NDArray[Any]]:
+def read_tensors(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> list[NDArray[Any]]:
     """Let one worker run a job and give the values of its tensors, in the order asked for."""
     inputs = quantize(job.inputs, job.description.inputs[0])
     # Tensors that all keep memory of their own take more than an inference needs.

@@ -39,7 +39,9 @@ class Written:
     rejected: tuple[str, ...]
 
 
-def write(content: bytes, stripped: bool, samples: NDArray[Any], pool: Pool, advance: Callable[[int], None]) -> Written:
+def write_verified(
+    content: bytes, stripped: bool, samples: NDArray[Any], pool: Pool, advance: Callable[[int], None]
+) -> Written:
     """Write an artifact without what no device needs, if that changes no output.
 
     Args:

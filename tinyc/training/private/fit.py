@@ -128,7 +128,7 @@ def run(
             if len(feed.data.validation):
                 reached = accuracy(predict, feed.data.validation, feed.data.task)
                 history.setdefault("validation_accuracy", []).append(reached)
-            saved.save(folder, fingerprint, epoch + 1, history, state)
+            saved.save_checkpoint(folder, fingerprint, epoch + 1, history, state)
     return history, int(sum(history["drawn"]))
 
 
