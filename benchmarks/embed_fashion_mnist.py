@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyc.data.images import fashion_mnist
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
 
 TRAIN, TEST = 12_000, 4_000
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold, so that no clock enters the bytes

@@ -11,7 +11,7 @@ import stripes
 
 from tinyc.analysis.advice import reasons
 from tinyc.analysis.advice.legal import applied
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.spec.document import Document
 from tinyc.spec.load import load, recipe_of_document
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
+from tinyc.data.known_datasets import EMBEDDED
 from tinyc.data.loading import content_digest, load_dataset, read_raw, seal
-from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)

@@ -14,8 +14,8 @@ import movies
 import numpy as np
 import pytest
 
+from tinyc.data.known_datasets import EMBEDDED
 from tinyc.data.loading import load_dataset
-from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
 HASH = "c583b2f472cc505a3dc9658881fc78ca217480fd051450c7559ed0501566077d"

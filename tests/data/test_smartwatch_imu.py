@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tinyc.data.inputs import inputs
+from tinyc.data.known_datasets import EMBEDDED
 from tinyc.data.loading import load_dataset
-from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
 HASH = "27deeff94f800432e957963c5427617df710940b9a88a7f077185f5702bc6cba"

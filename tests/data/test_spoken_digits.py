@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tinyc.data.known_datasets import EMBEDDED
 from tinyc.data.loading import load_dataset
-from tinyc.data.named import EMBEDDED
 from tinyc.spec.data import DataSpec
 
 HASH = "206d26020b9bc6785c3ab25184a867756891e20fa5037da975c51a14b7324abc"

@@ -11,7 +11,7 @@ import pytest
 import stateful
 
 from tinyc import cli, measure
-from tinyc.tflite.run.apart import differing, identical, steps_apart, unlike
+from tinyc.tflite.run.output_difference import differing, identical, steps_apart, unlike
 from tinyc.tflite.run.pool import Pool, Run
 
 NAN, INF = np.nan, np.inf

@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 from report import example
 
-from tinyc.analysis.advice.told import Advice, Change, Remark
+from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report import write

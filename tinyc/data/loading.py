@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
-from tinyc.data import cutting, functions, named, npz, preparing, rows
+from tinyc.data import cutting, functions, known_datasets, npz, preparing, rows
 from tinyc.data.dataset import Dataset
 from tinyc.data.images import reading
 from tinyc.data.raw import Raw
@@ -66,7 +66,7 @@ def title(spec: DataSpec) -> str:
 def read_raw(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
     if spec.name is not None:
-        return named.read_known_dataset(spec.name, cache)
+        return known_datasets.read_known_dataset(spec.name, cache)
     if spec.load is not None:
         return preparing.with_channels(functions.call_loader(spec.load, find), spec.steps)
     path = find(spec.path or "")
@@ -106,7 +106,7 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
                 yield f"group {part} {name}", hashlib.sha256(repr(column.tolist()).encode()).hexdigest()
         return
     if spec.name is not None:
-        found = {str(index): path for index, path in enumerate(named.files(spec.name, cache))}
+        found = {str(index): path for index, path in enumerate(known_datasets.files(spec.name, cache))}
     else:
         found = own_files(find(spec.path or ""))
     for name, path in found.items():

@@ -20,8 +20,8 @@ from tinyc.network.state import Flat
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import Description, Op, describe
 from tinyc.tflite.run import runtimes, states
-from tinyc.tflite.run.apart import identical, kinds, steps_apart, unlike
 from tinyc.tflite.run.divergence import first_parting
+from tinyc.tflite.run.output_difference import identical, kinds, steps_apart, unlike
 from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.tflite.write.table_writing import expand

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from tinyc.analysis.advice.told import Remark, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.report.columns import padded

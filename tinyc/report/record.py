@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from tinyc.analysis.advice.told import Remark
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report.schema import STRICT, validated

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tinyc.analysis.advice.told import Remark, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.report.figures import (

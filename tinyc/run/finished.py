@@ -19,8 +19,8 @@ from tinyc.network import backend
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.input_scaling import pulled_out
 from tinyc.run import diagnosing, stored
-from tinyc.run.named import named_files
 from tinyc.run.opening import Run, open_run
+from tinyc.run.recipe_files import named_files
 from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
 from tinyc.spec import gallery

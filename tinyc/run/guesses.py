@@ -10,8 +10,8 @@ from tinyc.analysis.advice.guessing import is_guessing
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Ran
 from tinyc.analysis.advice.reasons import explain_guess
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.analysis.advice.symptoms import Symptoms
-from tinyc.analysis.advice.told import Remark
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
 from tinyc.run import step_records

@@ -10,7 +10,7 @@ from typing import Any
 from tinyc.analysis.advice import next_steps
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Miss, Peak, Ran, about
-from tinyc.analysis.advice.told import Remark, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.report.record import StepRecord
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check

@@ -22,7 +22,7 @@ from tinyc.network.state import Flat, Net
 from tinyc.run import keys, newest
 from tinyc.run.examples import examples
 from tinyc.run.keys import Keys
-from tinyc.run.named import require_outside, require_own
+from tinyc.run.recipe_files import require_outside, require_own
 from tinyc.spec import origin
 from tinyc.spec.contract import Pass
 from tinyc.spec.recipe import Recipe

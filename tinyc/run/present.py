@@ -13,7 +13,7 @@ from tinyc.core import files, limits
 from tinyc.core.errors import UserError, quoted
 from tinyc.core.spelling import nearest
 from tinyc.data import tables
-from tinyc.run.named import named_files, references
+from tinyc.run.recipe_files import named_files, references
 from tinyc.spec.builders import Builder
 from tinyc.spec.data import DataSpec
 from tinyc.spec.recipe import Recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyc.analysis.advice import inputs
 from tinyc.analysis.advice.guessing import beats_guessing, chance
-from tinyc.analysis.advice.told import Advice, sentence, spelled
+from tinyc.analysis.advice.remarks import Advice, sentence, spelled
 from tinyc.network import backend, checkpoint, sources
 from tinyc.network.contract import Context
 from tinyc.network.state import Net

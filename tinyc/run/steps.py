@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinyc import measure
-from tinyc.analysis.advice.told import Remark
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.core import run_folder
 from tinyc.core.errors import TinycError, UserError
 from tinyc.data.signals.library import library

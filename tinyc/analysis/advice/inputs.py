@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.spec.amounts import FIT, Amount
 
 LARGEST, LEAST_SPREAD = 100.0, 0.02

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.core.errors import TinycError
 from tinyc.spec.document import Document
 from tinyc.spec.load import recipe_of_document

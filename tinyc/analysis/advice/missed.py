@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinyc.analysis.advice.told import Advice, Change, spelled
+from tinyc.analysis.advice.remarks import Advice, Change, spelled
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.spec.bounds import Bound, Check

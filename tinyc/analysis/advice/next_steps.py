@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinyc.analysis.advice import recover, shrink
 from tinyc.analysis.advice.missed import ACCURACIES, Miss
-from tinyc.analysis.advice.told import Advice, Change, Remark
+from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.core import units
 
 MOST = 4

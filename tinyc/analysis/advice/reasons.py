@@ -16,8 +16,8 @@ from tinyc.analysis.advice.guess import Guess
 from tinyc.analysis.advice.guessing import beats_guessing, order
 from tinyc.analysis.advice.inputs import Scaled, better, changes, sees, unscaled
 from tinyc.analysis.advice.missed import whole_percent
+from tinyc.analysis.advice.remarks import Advice, Change, Remark, literal, spelled
 from tinyc.analysis.advice.symptoms import Share
-from tinyc.analysis.advice.told import Advice, Change, Remark, literal, spelled
 from tinyc.core import units
 from tinyc.measure.intervals import wilson
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, pass_name, percent, whole_percent
-from tinyc.analysis.advice.told import Advice
+from tinyc.analysis.advice.missed import (
+    CUTS,
+    SIZES,
+    Miss,
+    Ran,
+    advice,
+    budget_share,
+    pass_name,
+    percent,
+    whole_percent,
+)
+from tinyc.analysis.advice.remarks import Advice
 from tinyc.core import units
 
 SHARE = 0.2

@@ -6,8 +6,18 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, pass_name, percent, whole_percent
-from tinyc.analysis.advice.told import Advice, Change, spelled
+from tinyc.analysis.advice.missed import (
+    CUTS,
+    SIZES,
+    Miss,
+    Ran,
+    advice,
+    budget_share,
+    pass_name,
+    percent,
+    whole_percent,
+)
+from tinyc.analysis.advice.remarks import Advice, Change, spelled
 from tinyc.core import units
 
 LEAST_LEFT = 0.02

@@ -30,7 +30,7 @@ from tinyc.spec.sentences import Prepare
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, is_quantized
-from tinyc.tflite.run.apart import FLOAT_STEP
+from tinyc.tflite.run.output_difference import FLOAT_STEP
 from tinyc.tflite.run.pool import Pool, undriven
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
