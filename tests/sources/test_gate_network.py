@@ -54,29 +54,29 @@ BAD: dict[str, tuple[Table, str]] = {
     "nested": (within("TimeDistributed", layer=WRITING), "io.write_file"),
     "backward": (within("Bidirectional", layer=layer("LSTM"), backward_layer=WRITING), "io.write_file"),
     "cells": (within("RNN", cell=thing("keras.layers", "StackedRNNCells", cells=[WRITING])), "io.write_file"),
-    "network": (network({**network(WRITING), "name": "middle", "inbound_nodes": []}), "io.write_file"),
-    "old sequence": (network({**layer("Sequential"), "config": [WRITING]}), "io.write_file"),
+    "network": (saved({**saved(WRITING), "name": "middle", "inbound_nodes": []}), "io.write_file"),
+    "old sequence": (saved({**layer("Sequential"), "config": [WRITING]}), "io.write_file"),
     "lambda": (within("Lambda", function=["4wAA", None, None]), "'middle' is a Lambda, which carries code"),
     "operation as bytes": (within("TensorFlowOpLayer", node_def="x"), "as bytes"),
     "method": (within("ClassMethod", cls_symbol="io.TFRecordWriter", method_name="write"), "calls a method"),
     "columns": (within("DenseFeatures", feature_columns=[]), "vocabulary can be any file"),
     "wrapper of cells": (within("ResidualWrapper"), "carries code"),
-    "class of a module": (network({**layer("Dense"), "module": "os"}), "the class 'Dense' of the module 'os'"),
+    "class of a module": (saved({**layer("Dense"), "module": "os"}), "the class 'Dense' of the module 'os'"),
     "class of Keras' inside": (
-        network({**layer("get_file"), "module": "keras.utils"}),
+        saved({**layer("get_file"), "module": "keras.utils"}),
         "'get_file' of the module 'keras.utils'",
     ),
     "class beside": (
-        network({**layer("load_model"), "module": "keras.layers"}),
+        saved({**layer("load_model"), "module": "keras.layers"}),
         "'load_model' of the module 'keras.layers'",
     ),
     "any class": (saved(layer("Popen")), "names the class 'Popen'"),
     "registered": (
-        network({**layer("Dense"), "module": "keras.layers", "registered_name": "Custom>Evil"}),
+        saved({**layer("Dense"), "module": "keras.layers", "registered_name": "Custom>Evil"}),
         "registered as 'Custom>Evil'",
     ),
-    "registered, a table": (network({**layer("Dense"), "module": None, "registered_name": {}}), "registered as '{}'"),
-    "no class": (network({**layer("Dense"), "class_name": ["Dense"]}), "without its class"),
+    "registered, a table": (saved({**layer("Dense"), "module": None, "registered_name": {}}), "registered as '{}'"),
+    "no class": (saved({**layer("Dense"), "class_name": ["Dense"]}), "without its class"),
     "module alone": (headed(units={"module": "os"}), "without its class"),
     "activation": (headed(activation="get_file"), "layer 'head' has activation 'get_file'"),
     "activation of the module": (headed(activation="deserialize"), "has activation 'deserialize'"),
@@ -107,14 +107,14 @@ BAD: dict[str, tuple[Table, str]] = {
     "tuple with more": (given({"x": {"class_name": "__tuple__", "items": [], "module": "os"}}), "other settings"),
     "within a tuple": (given({"x": {"class_name": "__tuple__", "items": [thing("os", "system")]}}), "'system'"),
     "keyword": (given({"mask": thing("os", "system")}), "'system' of the module 'os'"),
-    "build": (network({**layer("Dense"), "build_config": {"input_shape": thing("os", "system")}}), "'system'"),
+    "build": (saved({**layer("Dense"), "build_config": {"input_shape": thing("os", "system")}}), "'system'"),
     "compiled within": (
-        network({**network(WRITING), "compile_config": {"loss": function("os", "system")}}),
+        saved({**saved(WRITING), "compile_config": {"loss": function("os", "system")}}),
         "io.write_file|os.system",
     ),
-    "optimizer": (network({**layer("Dense"), "compile_config": {"optimizer": "evil"}}), "has optimizer 'evil'"),
-    "metrics": (network({**layer("Dense"), "compile_config": {"metrics": ["mse", "evil"]}}), "has metrics 'evil'"),
-    "losses": (network({**layer("Dense"), "compile_config": {"loss": {"a": "evil"}}}), "has loss 'evil'"),
+    "optimizer": (saved({**layer("Dense"), "compile_config": {"optimizer": "evil"}}), "has optimizer 'evil'"),
+    "metrics": (saved({**layer("Dense"), "compile_config": {"metrics": ["mse", "evil"]}}), "has metrics 'evil'"),
+    "losses": (saved({**layer("Dense"), "compile_config": {"loss": {"a": "evil"}}}), "has loss 'evil'"),
     "words in a file": (within("StringLookup", vocabulary="/etc/passwd"), "is a StringLookup that takes its"),
     "numbers in a file": (within("IntegerLookup", vocabulary="a.txt"), "is a IntegerLookup that takes"),
     "text in a file": (within("TextVectorization", vocabulary="a.txt"), "is a TextVectorization that takes"),
@@ -124,8 +124,8 @@ BAD: dict[str, tuple[Table, str]] = {
     ),
     "codec": (within("StringLookup", vocabulary=["a"], encoding="evil"), "has encoding 'evil'"),
     "standardize": (within("TextVectorization", vocabulary=["a"], standardize=function("os", "system")), "system"),
-    "the network's class": ({**network(WRITING), "class_name": "Popen"}, "a subclassed model"),
-    "the network's module": ({**network(operation("identity")), "module": "os"}, "'Functional' of the module 'os'"),
+    "the network's class": ({**saved(WRITING), "class_name": "Popen"}, "a subclassed model"),
+    "the network's module": ({**saved(operation("identity")), "module": "os"}, "'Functional' of the module 'os'"),
     "own class, not here": (saved(layer("mine>Twice")), "names the class 'mine>Twice'"),
 }  # fmt: skip
 
@@ -153,9 +153,9 @@ GOOD: dict[str, Table] = {
     "initializer": headed(kernel_initializer={"class_name": "VarianceScalingV2", "config": {"scale": 1.0}}),
     "initializer of TensorFlow": headed(bias_initializer=thing("tensorflow.python.ops.init_ops_v2", "Constant")),
     "our block": saved(layer("tinyc>TokenPool", {"by": "mean"})),
-    "tf_keras": network({**layer("Dense"), "module": "tf_keras.layers", "registered_name": None}),
-    "compiled anyhow": {**network(operation("identity")), "compile_config": {"loss": function("__main__", "mine")}},
-    "compiled within": network({**layer("Dense"), "compile_config": {"optimizer": "adam", "loss": "mse"}}),
+    "tf_keras": saved({**layer("Dense"), "module": "tf_keras.layers", "registered_name": None}),
+    "compiled anyhow": {**saved(operation("identity")), "compile_config": {"loss": function("__main__", "mine")}},
+    "compiled within": saved({**layer("Dense"), "compile_config": {"optimizer": "adam", "loss": "mse"}}),
     "minus infinity": given({"y": float("-inf")}),
 }  # fmt: skip
 
@@ -170,7 +170,7 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
     own = [
         saved(layer("Times", {"split": "half", "encoding": "sinus", "activation": "anything", "vocabulary": "mine"})),
         saved(layer("mine>Twice")),
-        network({**layer("Twice"), "module": "net", "registered_name": "mine>Twice"}),
+        saved({**layer("Twice"), "module": "net", "registered_name": "mine>Twice"}),
         headed(activation="mine>swirl"),
         headed(activation=function("net", "mine>swirl", "function")),
     ]
@@ -180,16 +180,16 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
         (saved(layer("Times", {"inner": thing("os", "system")})), "'system' of the module 'os'"),
         (saved(layer("Twice")), "names the class 'Twice'"),
         (
-            network({**layer("TFOpLambda", {"function": "io.write_file"}), "registered_name": "mine>Twice"}),
+            saved({**layer("TFOpLambda", {"function": "io.write_file"}), "registered_name": "mine>Twice"}),
             "write_file",
         ),
-        (network({**layer("Dense"), "module": "os", "registered_name": "mine>Twice"}), "of the module 'os'"),
+        (saved({**layer("Dense"), "module": "os", "registered_name": "mine>Twice"}), "of the module 'os'"),
         # Keras has a class of that name, and some of its readers do not look at where a class is registered.
         (
-            network({**layer("StringLookup", {"vocabulary": "a"}), "registered_name": "mine>StringLookup"}),
+            saved({**layer("StringLookup", {"vocabulary": "a"}), "registered_name": "mine>StringLookup"}),
             "is a StringLookup that takes its vocabulary from the file",
         ),
-        (network({**layer("Lambda"), "registered_name": "mine>Twice"}), "carries code"),
+        (saved({**layer("Lambda"), "registered_name": "mine>Twice"}), "carries code"),
     ]
     for table, said in bad:
         with pytest.raises(UserError, match=said):
@@ -199,7 +199,7 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
 def test_keras_3_has_its_own_words_for_it() -> None:
     add = {**layer("Add"), "module": "keras.src.ops.numpy"}
     with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 does not have"):
-        check(network(add), newer=True)
+        check(saved(add), newer=True)
     kept = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["image", 0, 0]}}
     check(saved(layer("Dense", nodes=[{"args": [kept], "kwargs": {}}])), newer=True)
 
