@@ -102,7 +102,7 @@ BAD: dict[str, tuple[Table, str]] = {
     "parts": (given({"x": [{"_TYPE": "COMPOSITE"}, "{}"]}), "tensor of several parts"),
     "array of tables": (
         given({"x": {"class_name": "__numpy__", "config": {"value": [{"class_name": "x"}], "dtype": "f4"}}}),
-        "no list of numbers",
+        "not a list of numbers",
     ),
     "tuple with more": (given({"x": {"class_name": "__tuple__", "items": [], "module": "os"}}), "other settings"),
     "within a tuple": (given({"x": {"class_name": "__tuple__", "items": [thing("os", "system")]}}), "'system'"),

@@ -110,7 +110,7 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
         ("lambda_saved", "is a Lambda, which carries code", "Keras layers"),
         ("graph_saved", "a graph without Keras layers", "save the network from Keras"),
         ("weights.h5", "weights without a network", "as `weights`"),
-        ("cut.keras", "no whole .keras file", "save the network again"),
+        ("cut.keras", "not a whole .keras file", "save the network again"),
         ("cut.h5", "is damaged", "save the network again"),
         ("flipped.keras", "damaged|no whole", "save the network again"),
         ("network.pkl", "a .pkl file can run code", "save the network as .keras"),
@@ -159,7 +159,7 @@ import sys
 from pathlib import Path
 from tinyc.network import sources
 for name in sys.argv[1:]:
-    print(sources.read(Path(name), "source").output_shape)
+    print(sources.read_network(Path(name), "source").output_shape)
 """
 
 
