@@ -96,7 +96,7 @@ from pathlib import Path
 from tinyc.network import sources
 from tinyc.core.errors import UserError
 for path in sys.argv[1:]:
-    for read in (sources.read, sources.read_own):
+    for read in (sources.read_network, sources.read_own):
         try:
             read(Path(path), "here")
         except UserError as error:

@@ -60,7 +60,7 @@ class Run:
 
 @functools.lru_cache(maxsize=2)
 def becomes(definition: str) -> Becomes:
-    """Ask what becomes of each code point that does not simply stay: the text in its place, words parted by CUT."""
+    """Ask what becomes of each code point that does not simply stay: the text in its place, words separated by CUT."""
     tool = compiled(definition, None)
     points = [point for point in range(CODE_POINTS) if point not in SURROGATES and point != ord(PROBE)]
     found: dict[int, str] = {}

@@ -15,7 +15,7 @@ def cores() -> int:
 
 
 def describe() -> dict[str, Any]:
-    """Return the machine as a reader must know it to judge the seconds."""
+    """Describe the machine, as a reader must know it to judge the seconds."""
     return {
         "system": platform.platform(terse=True),
         "processor": processor(),

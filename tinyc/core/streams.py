@@ -44,7 +44,7 @@ class Forgiving(io.RawIOBase):
 
 
 def settle() -> None:
-    """Make both streams that are written to forgiving; their descriptors are open."""
+    """Make both streams that are written to tolerate a closed reader; their descriptors are open."""
     sys.stdout, sys.stderr = forgiving(1, sys.stdout), forgiving(2, sys.stderr)
 
 

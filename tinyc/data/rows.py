@@ -98,7 +98,7 @@ def number(path: Path, line: int, name: str, cell: str) -> float:
 
 
 def refuse_amounts(where: str, labels: list[str]) -> None:
-    """Refuse labels that are all numbers and some of them fractions: to be predicted, not told apart."""
+    """Refuse labels that are all numbers and some of them fractions: to be predicted, not classified."""
     if not all(map(NUMBER.fullmatch, labels)):
         return
     if fraction := next((text for text in labels if float(text) % 1 > 0), None):

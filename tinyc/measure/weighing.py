@@ -17,7 +17,7 @@ from tinyc.tflite.read.flatbuffer import Description, describe
 
 @dataclass(frozen=True)
 class Weight:
-    """A state's sizes by metric (bytes, counts), and the operators whose multiplications nobody counted."""
+    """A state's sizes by metric (bytes, counts), and the operators whose multiplications have no formula."""
 
     figures: Mapping[str, int | None]
     uncounted: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ def of_a_library(module: str) -> bool:
 
 
 def has_graph(model: Any) -> bool:
-    """Say whether a network is functional or sequential, so that its layers can be told apart."""
+    """Say whether a network is functional or sequential, so that its layers can be reached one by one."""
     # A subclass of Model whose __init__ calls super().__init__(inputs, outputs) has a graph as well.
     return bool(getattr(model, "_is_graph_network", False)) and bool(getattr(model, "inputs", None))
 
@@ -68,7 +68,7 @@ def fit_to_words(model: Any, task: Task, where: str) -> None:
     small = next((table for table in tables if table.embeddings.shape[0] < pieces), None)
     if small is not None:
         problem = f"layer {small.name!r} has {small.embeddings.shape[0]} rows, and the tokenizer {pieces} pieces"
-        raise UserError(where, problem, "give it a row a piece; a builder with the option `vocabulary` is told them")
+        raise UserError(where, problem, "give it a row a piece; a builder with the option `vocabulary` is given them")
     if not tables and not model.inputs[0].dtype.is_integer:
         problem = f"the network takes {model.inputs[0].dtype.name}, and sentences are token ids"
         raise UserError(where, problem, 'give its Input dtype = "int32", and look the ids up in a table')

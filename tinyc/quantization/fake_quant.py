@@ -160,10 +160,10 @@ def unwrap(wrapped: Any, model: Any) -> Any:
     return plain
 
 
-def each_pair(plain: Any, wrapped: Any, deed: Callable[[Any, Any], None]) -> None:
+def each_pair(plain: Any, wrapped: Any, action: Callable[[Any, Any], None]) -> None:
     """Do something with each layer of a network and its counterpart inside a wrapper."""
     for layer in plain.layers:
-        deed(layer, inside(wrapped.get_layer(layer.name)))
+        action(layer, inside(wrapped.get_layer(layer.name)))
 
 
 def start_ranges(wrapped: Any, samples: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""What is told of a network's conversion to int8: its ends, its operators, its zeros, and what was clipped."""
+"""What is reported of a network's conversion to int8: its ends, its operators, its zeros, and what was clipped."""
 
 from __future__ import annotations
 

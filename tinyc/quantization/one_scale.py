@@ -79,7 +79,7 @@ def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int,
 
 
 def affordable(content: bytes) -> int:
-    """Return how many examples TensorFlow Lite Micro's portable kernels can be given; none where nobody counts that."""
+    """Return how many examples TensorFlow Lite Micro's portable kernels can be given; none where MACs are unknown."""
     macs = describe(content).macs
     return 0 if macs is None else int(MOST_MACS / max(1, macs))
 

@@ -109,7 +109,7 @@ def within(found: Diagnosis, width: int) -> list[str]:
 def ratio(each: Untrained) -> str:
     """Return what the row keeps of what the layer makes of the artifact's own values."""
     if each.state == "unclear":
-        return " (not told: training or rounding changed more)"
+        return " (unknown: training or rounding changed more)"
     return "" if each.whole_db is None else f" ({each.whole_db:.0f} dB)"
 
 

@@ -69,7 +69,7 @@ def parameters(described: Description) -> str:
 
 
 def macs(described: Description) -> str:
-    """Return how many, or which operators nobody counted."""
+    """Return how many, or which operators have no formula."""
     if described.macs is None:
         return f"- ({uncounted(described.uncounted)})"
     return f"{described.macs:,} per inference"

@@ -66,7 +66,7 @@ def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
 
 
 def numbers(use: str) -> dict[str, int]:
-    """Return what a step of this pass is made by today; a step of other numbers is done again."""
+    """Return the versions that a step of this pass is made by now; a step of other versions is done again."""
     return {"computed": ROWS[use].computed if use in ROWS else SOURCE, "measured": MEASURED}
 
 

@@ -57,6 +57,6 @@ def kilobytes(index: int, ledger: Ledger, layers: tuple[Layer, ...], content: by
 
 
 def group(name: str) -> str:
-    """Return what stands before the first mark of a layer's name; preprocessing is told from what undoes it."""
+    """Return what stands before the first mark of a layer's name; preprocessing differs from what undoes it."""
     fixed = next((prefix for prefix in (FRONT, BACK) if name.startswith(prefix)), None)
     return fixed.rstrip("_") if fixed else re.split(r"[_/.]", name)[0] or name

@@ -64,7 +64,7 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Weighed:
-    """One state of a rehearsal: its pass, its sizes (bytes, counts), and whose multiplications nobody counted."""
+    """One state of a rehearsal: its pass, its sizes (bytes, counts), and which operators have no count of MACs."""
 
     use: str
     figures: Mapping[str, int | None]

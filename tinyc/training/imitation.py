@@ -114,8 +114,8 @@ def score(layer: Layer, by_head: bool, name: str) -> Feature:
 def relations(ours: Layer, theirs: Layer, own: int, number: int) -> Goal:
     """Token-to-token products of query, key and value, before the softmax: (B, 3 R, S, S) in R relation heads.
 
-    As in MiniLMv2 the heads are joined and parted anew, so any head counts go together; R is the student's where
-    the teacher's widths can be parted so.
+    As in MiniLMv2 the heads are joined and split again, so any head counts go together; R is the student's where
+    the teacher's widths can be split so.
     """
     heads = math.gcd(
         ours.attention.heads, *(int(tensor.shape[-1]) for tensor in (*ours.inputs[:3], *theirs.inputs[:3]))

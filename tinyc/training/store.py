@@ -102,7 +102,7 @@ def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingD
 def examples_key(data: TrainingData) -> list[Any]:
     """Return what decides the teachers' inputs: the split, and how its raw examples become a network's.
 
-    A front is no part of it: teachers hear the raw signal, with and without one.
+    A front is not part of it: teachers see the raw signal, with and without one.
     """
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     tokenizer = data.task.tokenizer

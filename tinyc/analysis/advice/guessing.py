@@ -1,4 +1,4 @@
-"""What guessing gives, by metric, and whether a figure can be told from it."""
+"""What guessing gives, by metric, and whether a figure differs from it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ ROWS = (
 
 
 def next_steps_for(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Remark:
-    """Say what may help a missed bound; changes that a recipe refuses are left out, and no change is told twice."""
+    """Say what may help a missed bound; changes that a recipe refuses are left out, and no change is named twice."""
     about = "accuracy" if miss.check.metric in ACCURACIES else "size"
     says = f"got {shown(miss)}"
     if about == "accuracy" and miss.guesses:

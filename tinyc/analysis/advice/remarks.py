@@ -1,4 +1,4 @@
-"""Advice as it is told: what was measured, the change to write, what it costs, and whether the run has tried it."""
+"""Advice as it is shown: what was measured, the change to write, what it costs, and whether the run has tried it."""
 
 from __future__ import annotations
 

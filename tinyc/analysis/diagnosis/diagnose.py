@@ -97,7 +97,7 @@ def affordable(content: bytes) -> int:
     """Return how many examples a quick diagnosis can pay for."""
     described = describe(content)
     kept = FLOAT_BYTES * sum(tensor.elements for tensor in described.tensors if not tensor.stored_bytes)
-    if described.macs is None:  # what nobody counted may take long
+    if described.macs is None:  # what has no count may take long
         return FEWEST
     count = min(EXAMPLES, MOST_MACS / max(1, described.macs), MOST_BYTES / max(1, kept))
     return max(FEWEST, int(count))

@@ -1,4 +1,4 @@
-"""Where the tensors of a Keras network lie in the artifact, told by their values: the rows that hold the same numbers.
+"""Where the tensors of a Keras network lie in the artifact, found by their values: the rows that hold the same numbers.
 
 No name is read: a converter folds a layer into the one before it or after it, and wrappers leave layers out.
 """

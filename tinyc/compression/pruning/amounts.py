@@ -53,7 +53,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Begin:
-    """The network before the first round: what may go of each group, what all of it costs, and what nobody counted."""
+    """The network before the first round: what may go of each group, what all of it costs, and what has no formula."""
 
     graph: ChannelGraph
     amounts: LayerAmounts

@@ -145,7 +145,7 @@ def uncountable(where: str, layers: tuple[str, ...], model: Any) -> UserError:
 
 
 def is_selected(skipped: Skipped, amounts: LayerAmounts) -> bool:
-    """Say whether a layer was meant to be cut, so that leaving it whole must be told."""
+    """Say whether a layer was meant to be cut, so that leaving it whole must be said."""
     return skipped.layer in amounts.fractions
 
 

@@ -84,7 +84,7 @@ def six_digits(value: float | None) -> float | None:
 def source_accuracies(task: Task, context: Context) -> dict[str, float | None]:
     """Return the source's validation accuracies, fed its own pieces, and fed the trimmed ones mapped back.
 
-    A teacher of a later distillation hears the second. Both are None in a rehearsal, which trains no source.
+    A teacher of a later distillation sees the second. Both are None in a rehearsal, which trains no source.
     """
     tokenizer, split = task.tokenizer, context.data.validation
     if context.rehearse is not None or tokenizer is None or not len(split):

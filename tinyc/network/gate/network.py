@@ -45,7 +45,7 @@ WORDS = {
     "standardize": frozenset({"lower_and_strip_punctuation", "lower", "strip_punctuation"}),
     "weighted_metrics": METRICS,
 }
-"""The settings whose words Keras looks up, and what they may say; a setting is told by the last word of its name."""
+"""The settings whose words Keras looks up, and what they may say; a setting is known by the last word of its name."""
 
 
 def check_network(config: Any, rules: Rules) -> None:

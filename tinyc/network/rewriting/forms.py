@@ -19,7 +19,7 @@ ACTIVATED = (
     "Dense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D",
     "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose",
 )  # fmt: skip
-"""Layers whose last deed is their activation."""
+"""Layers whose last step is their activation."""
 BLOCKS = "build it of the blocks in models/bert.py instead"
 
 

@@ -44,7 +44,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def keys_are_read(self) -> Self:
-        """Refuse keys that would not be read, and clients that nobody counts."""
+        """Refuse keys that would not be read, and numbers of clients that cannot be right."""
         for key, owner, wanted in OWNERS:
             if getattr(self, key) != type(self).model_fields[key].default and getattr(self, owner) not in wanted:
                 raise ValueError(f'`{key}` belongs to {owner} = "{wanted[0]}"; here it is "{getattr(self, owner)}"')

@@ -38,7 +38,7 @@ OPERAND_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16"})
 DECODERS = frozenset({"DEQUANTIZE", "DENSIFY", "TFLM_DECODE"})
 # The one that TFLM alone knows: it looks weights up in tables.
 TABLE_DECODER = "TFLM_DECODE"
-# Custom operators that TFLM brings along; all others are somebody's own.
+# Custom operators that TFLM brings along; all others are a user's own.
 TFLM_CUSTOM = frozenset({
     TABLE_DECODER, "CIRCULAR_BUFFER", "TFLite_Detection_PostProcess", "SignalDelay", "SignalEnergy",
     "SignalFftAutoScale", "SignalFilterBank", "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction",
@@ -62,7 +62,7 @@ def tflm_only(described: Description) -> bool:
 
 
 def opaque(described: Description) -> tuple[str, ...]:
-    """Name the operators of somebody's own that read constants: how many parameters are in those, nobody knows."""
+    """Name the custom operators that read constants: how many parameters are in those is unknown."""
     tensors = described.tensors
     found = (
         op.name

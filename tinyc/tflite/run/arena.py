@@ -91,13 +91,13 @@ def smallest(works: Callable[[int], bool], start: int) -> int:
     return good
 
 
-def survives(deed: Callable[[], Any]) -> bool:
+def survives(action: Callable[[], Any]) -> bool:
     """Do something in a process of its own: whether it neither raised nor crashed."""
     child = os.fork()
     if child == 0:
         try:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            deed()
+            action()
             os._exit(0)
         except BaseException:  # whatever happens, the child must not go on as a second worker
             os._exit(1)

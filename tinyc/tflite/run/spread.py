@@ -23,7 +23,7 @@ from tinyc.tflite.run.states import Start
 
 # No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
 SLOWEST = 2e7
-# What one inference is taken for where nobody counted: more than a network for a microcontroller does.
+# What one inference is assumed to take where it has no count: more than a network for a microcontroller does.
 UNCOUNTED = 1e9
 CHUNKS_PER_WORKER = 16
 LARGEST_CHUNK = 256
