@@ -30,7 +30,7 @@ from tinyc.measure import intervals
 from tinyc.network import backend
 from tinyc.network.state import Flat
 from tinyc.report.terminal import open_screen
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.opening import Run, open_own_run
 from tinyc.run.steps import Started, StepRunner, scratch_folder, steps
 from tinyc.spec.load import load
@@ -165,7 +165,7 @@ def by_recipe(run: Run) -> Iterator[tuple[str, measure.Measurement]]:
     """Do the recipe's passes; give the start network, and the artifact that the last of them leaves."""
     done = [each.source if isinstance(each, Started) else each.done for each in steps(run)]
     for name, each in (("start, float", done[0]), ("the recipe", done[-1])):
-        yield name, judge.measurement(each, run.dataset)
+        yield name, step_records.measurement(each, run.dataset)
 
 
 def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> measure.Measurement:

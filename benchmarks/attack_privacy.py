@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyc import cli
 from tinyc.core import cache
-from tinyc.data import named
+from tinyc.data import known_datasets
 
 NETWORK = """
 import tf_keras
@@ -78,7 +78,7 @@ def write_data(folder: Path) -> None:
     """Write the network, and 1,100 training and 1,000 test images."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.py").write_text(NETWORK)
-    with np.load(named.files("fashion-mnist", cache.folder())[0], allow_pickle=False) as whole:
+    with np.load(known_datasets.files("fashion-mnist", cache.folder())[0], allow_pickle=False) as whole:
         train = {name: whole[name][:TRAINING] for name in ("x_train", "y_train")}
         test = {name: whole[name][:1000] for name in ("x_test", "y_test")}
     np.savez(folder / "images.npz", **train, **test)

@@ -17,7 +17,7 @@ from typing import Any
 
 from tinyc.core import cache
 from tinyc.data.dataset import Dataset
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.federation import local, partition, prepared
 from tinyc.federation.client_privacy import Mechanism
 from tinyc.federation.job import Job, network_bytes
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("--epsilon", type=float, default=8.0)
     parser.add_argument("--delta", type=float, default=1e-4, help="below 1 / clients of every point")
     given = parser.parse_args()
-    whole = load(DataSpec.model_validate(DATA), find=unfound, cache=cache.folder(), seed=SEED)
+    whole = load_dataset(DataSpec.model_validate(DATA), find=unfound, cache=cache.folder(), seed=SEED)
     print("| clients | examples each | noise multiplier | noise / clip in the mean | without | with | loss | seconds |")
     print("|---|---|---|---|---|---|---|---|")
     points = []

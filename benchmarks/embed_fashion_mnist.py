@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyc.data.images import fashion_mnist
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
 
 TRAIN, TEST = 12_000, 4_000
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold, so that no clock enters the bytes
@@ -25,7 +25,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold, so that 
 
 def embed(folder: Path, out: Path) -> str:
     """Write the first examples of both official splits; give the file's SHA-256."""
-    raw = fashion_mnist.read(tuple(folder / name for name in fashion_mnist.FILES))
+    raw = fashion_mnist.read_idx_files(tuple(folder / name for name in fashion_mnist.FILES))
     arrays = {
         "x_train": raw.x["train"][:TRAIN],
         "y_train": raw.y["train"][:TRAIN],

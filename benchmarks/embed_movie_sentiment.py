@@ -17,7 +17,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
 
 INNER = "additional_resources/hutto_ICWSM_2014.tar.gz"
 SENTENCES = "movieReviewSnippets_GroundTruth.txt"

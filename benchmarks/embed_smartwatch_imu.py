@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
 
 RECORDINGS = "seglearn/data/watch_dataset.npy"
 LICENCE = "seglearn-1.2.5.dist-info/LICENSE"

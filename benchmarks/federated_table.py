@@ -24,8 +24,8 @@ from tinyc import measure
 from tinyc.core import cache
 from tinyc.measure import Measurement
 from tinyc.report.terminal import open_screen
-from tinyc.run.judge import measurement
 from tinyc.run.opening import Run, open_own_run
+from tinyc.run.step_records import measurement
 from tinyc.run.steps import Stepped, StepRunner, steps
 from tinyc.spec.load import load
 

@@ -20,8 +20,8 @@ from tinyc.data import loading
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.run.finish import finish
-from tinyc.run.judge import measurement
 from tinyc.run.opening import open_own_run
+from tinyc.run.step_records import measurement
 from tinyc.run.steps import Started, Stepped, steps
 from tinyc.spec.load import load
 from tinyc.spec.recipe import Recipe
@@ -78,7 +78,7 @@ def forests(recipe: Recipe) -> tuple[float, float]:
     """Test accuracy of a random forest on the samples, and on features of each channel."""
     from sklearn.ensemble import RandomForestClassifier
 
-    whole = loading.load(recipe.data, recipe.find, cache.folder(), recipe.seed)
+    whole = loading.load_dataset(recipe.data, recipe.find, cache.folder(), recipe.seed)
     x = np.concatenate([whole.train.x, whole.validation.x])[:, :, 0]
     y = np.concatenate([whole.train.y, whole.validation.y])
     reached = []

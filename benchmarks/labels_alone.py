@@ -19,8 +19,8 @@ from tinyc import measure
 from tinyc.core import cache
 from tinyc.measure import intervals
 from tinyc.report.terminal import open_screen
-from tinyc.run.judge import measurement
 from tinyc.run.opening import Run, open_own_run
+from tinyc.run.step_records import measurement
 from tinyc.run.steps import StepRunner
 from tinyc.spec.load import load
 from tinyc.spec.passes import apply

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tinyc.core import cache
-from tinyc.data import named
+from tinyc.data import known_datasets
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("subjects", nargs="+", type=int, choices=range(1, 11), metavar="subject")
     parser.add_argument("--out", type=Path, default=Path())
     options = parser.parse_args()
-    with np.load(named.files("smartwatch-imu", cache.folder())[0], allow_pickle=False) as whole:
+    with np.load(known_datasets.files("smartwatch-imu", cache.folder())[0], allow_pickle=False) as whole:
         columns = {name: whole[name] for name in whole.files}
     options.out.mkdir(parents=True, exist_ok=True)
     for subject in options.subjects:

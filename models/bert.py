@@ -63,7 +63,7 @@ def tiny_bert(
     pool: str = "mean",
     dropout: float = 0.1,
 ) -> tf_keras.Model:
-    """A small BERT with ReLU, which costs no operator on a device; 359 k parameters by default, at 40 tokens.
+    """Build a small BERT with ReLU, which costs no operator on a device; 359 k parameters by default, at 40 tokens.
 
     In a recipe `vocabulary` is that of the data or of an earlier `trim_vocabulary`, and need not be given.
     """

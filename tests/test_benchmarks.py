@@ -134,7 +134,7 @@ def test_every_fold_tests_two_people_whom_nothing_else_sees(tmp_path: Path) -> N
     tested: list[str] = []
     for subjects in imu_folds.FOLDS:
         recipe = load("imu-tiny", [f"data.prepare={imu_folds.prepare(load('imu-tiny'), subjects)}"])
-        whole = loading.load(recipe.data, recipe.find, tmp_path, recipe.seed)
+        whole = loading.load_dataset(recipe.data, recipe.find, tmp_path, recipe.seed)
         splits = (whole.train, whole.validation, whole.test)
         people = [set(split.groups["subject"].tolist()) for split in splits]
         assert [len(each) for each in people] == [7, 1, 2]

@@ -190,7 +190,7 @@ def test_too_little_memory(name: str, monkeypatch: pytest.MonkeyPatch, capsys: p
 
     monkeypatch.setattr("tinyc.run.commands.check.load", fail)
     assert cli.invoke(["check", "resnet50-tiny"]) == 3
-    assert "not enough of it" in capsys.readouterr().err
+    assert "not have enough of it" in capsys.readouterr().err
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ BAD_KEYS = [
     ({"formats": ["hex"], "base_address": 8}, "0x8 must be a multiple of 16"),
     ({"formats": ["hex"], "base_address": "0x100000000"}, "in 32 bits"),
     ({"formats": ["hex"], "base_address": -16}, "in 32 bits"),
-    ({"formats": ["hex"], "base_address": "flash"}, "'flash' is no address"),
+    ({"formats": ["hex"], "base_address": "flash"}, "'flash' is not an address"),
     ({"formats": ["c"], "base_address": 16}, 'add "hex" to `formats`'),
     ({"vectors": -1}, "greater than or equal to 0"),
     ({"name": "my model"}, "should match pattern"),

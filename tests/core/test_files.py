@@ -38,13 +38,13 @@ def unix_socket(path: Path) -> Path:
     [
         (fifo, "is a pipe, not a regular file"),
         (folder, "is a folder, not a regular file"),
-        (unix_socket, "is no path"),
+        (unix_socket, "is not a path"),
         (lambda path: Path("/dev/zero"), "is a device, not a regular file"),
         (lambda path: Path("/proc/self/maps"), "is a file of the system"),
         (lambda path: Path("/proc/self/mem"), "is a file of the system"),
-        (lambda path: path.with_name("x" * 300), "is no path: file name too long"),
-        (lambda path: Path("/" + "x/" * 3000), "is no path: file name too long"),
-        (lambda path: Path("a\0b"), "is no path"),
+        (lambda path: path.with_name("x" * 300), "is not a path: file name too long"),
+        (lambda path: Path("/" + "x/" * 3000), "is not a path: file name too long"),
+        (lambda path: Path("a\0b"), "is not a path"),
     ],
 )
 def test_what_is_no_file_is_refused_at_once(tmp_path: Path, make: Callable[[Path], Path], says: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tinyc.core.errors import UserError
 from tinyc.data.augment import CHUNK, IDENTITY, view
 from tinyc.data.recordings import counter
-from tinyc.spec.augmentations import AUGMENTATIONS, NEEDS_TEXT, NEEDS_WINDOWS, check
+from tinyc.spec.augmentations import AUGMENTATIONS, NEEDS_TEXT, NEEDS_WINDOWS, check_augmentations
 
 
 def images(count: int = 40, channels: int = 1, height: int = 28, width: int = 28) -> np.ndarray:
@@ -154,7 +154,7 @@ def test_normal_draws_are_normal() -> None:
 )
 def test_refuses(ops: tuple[str, ...], shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(UserError) as caught:
-        check(ops, shape, "pass.1.augment")
+        check_augmentations(ops, shape, "pass.1.augment")
     assert message in str(caught.value)
     assert caught.value.where == "pass.1.augment"
     with pytest.raises(UserError):

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 
@@ -42,7 +42,7 @@ def but(name: str, index: Any, value: Any) -> dict[str, Any]:
 
 def refused(folder: Path, **keys: object) -> str:
     with pytest.raises(UserError) as caught:
-        load(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     return str(caught.value)
@@ -108,7 +108,7 @@ def test_arrays(tmp_path: Path, arrays: Mapping[str, Any], message: str) -> None
 
 def test_the_good_arrays_load(tmp_path: Path) -> None:
     np.savez(tmp_path / "good.npz", **good())
-    load(DataSpec(path="good.npz"), tmp_path.joinpath, tmp_path, 7)
+    load_dataset(DataSpec(path="good.npz"), tmp_path.joinpath, tmp_path, 7)
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def pickled() -> bytes:
 
 
 FILES: list[tuple[str, bytes, str]] = [
-    ("bad.npz", b"", "is no .npz (a zip of arrays), or is damaged"),
-    ("bad.npz", pickle.dumps([1, 2]), "is no .npz"),
-    ("bad.npz", bytes(npz_bytes()[:-300]), "is no .npz (a zip of arrays), or is damaged"),
+    ("bad.npz", b"", "is not an .npz (a zip of arrays), or is damaged"),
+    ("bad.npz", pickle.dumps([1, 2]), "is not an .npz"),
+    ("bad.npz", bytes(npz_bytes()[:-300]), "is not an .npz (a zip of arrays), or is damaged"),
     ("bad.npz", flipped(), "is damaged"),
     ("bad.npz", pickled(), "x_train: holds Python objects (a pickle)"),
     ("bad.npz", zipped(x_train=b"hello", y_train=b""), "x_train: is "),
@@ -182,7 +182,7 @@ ROWS: list[tuple[str, str]] = [
     ("a,b,kind\n", "has no rows below its header"),
     ("a,b,kinds\n1,2,x\n", "bad.csv:1: has no column 'kind'\n  did you mean 'kinds'?"),
     ("a,b\n1,2\n", "the columns are 'a', 'b'"),
-    ("a;b;kind\n1;2;x\n", "the cells must be parted by commas"),
+    ("a;b;kind\n1;2;x\n", "separate the cells by commas"),
     ("kind\nx\n", "bad.csv:1: has no column of features beside label and groups"),
     ("a,a,kind\n1,2,x\n", "has the column 'a' twice"),
     ("a,b,kind\n1,2,x\n1,2\n", "bad.csv:3: has 2 cells, the header 3"),
@@ -191,13 +191,13 @@ ROWS: list[tuple[str, str]] = [
     ("a,b,kind\n1,2,x\n1,,x\n", "bad.csv:3: column 'b' has an empty cell"),
     ("a,b,kind\n1,nan,x\n", "bad.csv:2: column 'b' has 'nan'"),
     ("a,b,kind\n1,2, \n", "bad.csv:2: has no label in 'kind'"),
-    ('a,b,kind\n1,"2,x\n', "bad.csv:2: cannot be read: unexpected end of data\n  mend the quotation marks"),
+    ('a,b,kind\n1,"2,x\n', "bad.csv:2: cannot be read: unexpected end of data\n  correct the quotation marks"),
     ('a,b,kind\n1,"2"3,x\n', "bad.csv:2: cannot be read: ',' expected after '\"'"),
     ("a,b,kind\n1_000,2,x\n", "bad.csv:2: column 'a' has '1_000', not a finite number"),
     ("a,b,kind\n\u0661,2,x\n", "bad.csv:2: column 'a' has '\u0661', not a finite number"),
     ("a,b,kind\n" + "9" * 5000 + ",2,x\n", "bad.csv:2: column 'a' has '999999999999"),
     ("a,b,kind\n1,inf,x\n", "bad.csv:2: column 'b' has 'inf', not a finite number"),
-    ("a,b,kind\n1,2,x\n3,4\0,y\n", "bad.csv:3: holds a NUL byte, so it is no text in UTF-8"),
+    ("a,b,kind\n1,2,x\n3,4\0,y\n", "bad.csv:3: holds a NUL byte, so it is not text in UTF-8"),
     ("a,b,kind\n1,2," + "x" * 131_073, "bad.csv:2: has a cell of more than 131,072 characters"),
     ('a,b,kind\n1,2,x\n1,2,"x\n' + "1,2,x\n" * 30_000, "bad.csv:3: has a cell of more than 131,072 characters"),
     ("a,b,kind\n" + '1,"\n",' * 900_000, "bad.csv:2: has a row of more than 4,194,304 characters"),
@@ -279,7 +279,7 @@ def test_empty_folders(tmp_path: Path, inner: str, message: str) -> None:
     ("body", "message"),
     [
         ("return 5", "data.py:make: returned int, not a dict of arrays"),
-        ("return {'x': [[1, 2], [3]], 'y': [0, 1]}", "data.py:make: x: is no array"),
+        ("return {'x': [[1, 2], [3]], 'y': [0, 1]}", "data.py:make: x: is not an array"),
         ("return {'x': [[1, 2]]}", "data.py:make: has no labels to train on: it lacks y, and has x"),
         ("return {}['x_train']", "data.py:2: make raised KeyError: 'x_train'"),
         ("return {'x': [[{}]] * 9, 'y': [0, 1, 2] * 3}", "data.py:make: x: holds Python objects"),
@@ -295,7 +295,7 @@ def test_ten_thousand_columns(tmp_path: Path) -> None:
     names = ",".join(f"c{index}" for index in range(9999))
     lines = [",".join([*(str((row * index) % 7) for index in range(9999)), "xy"[row % 2]]) for row in range(20)]
     (tmp_path / "wide.csv").write_text("\n".join([f"{names},kind", *lines]))
-    dataset = load(DataSpec(path="wide.csv", label="kind"), tmp_path.joinpath, tmp_path, 7)
+    dataset = load_dataset(DataSpec(path="wide.csv", label="kind"), tmp_path.joinpath, tmp_path, 7)
     assert dataset.task.input_shape == (9999,)
     assert dataset.train.x[0].tolist() == [(dataset.train.ids[0] * index) % 7 for index in range(9999)]
 

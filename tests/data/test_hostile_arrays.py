@@ -15,7 +15,7 @@ import pytest
 
 from tinyc.core import limits
 from tinyc.core.errors import TinycError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)
@@ -49,7 +49,7 @@ def zipped(path: Path, members: Mapping[str, bytes], method: int = zipfile.ZIP_S
 
 def message(folder: Path) -> str:
     with pytest.raises(TinycError) as caught:
-        load(DataSpec(path="x.npz"), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec(path="x.npz"), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     assert len(str(caught.value)) < 1000
@@ -88,9 +88,9 @@ HEADERS: list[tuple[bytes, str]] = [
     (npy(said_of("(30, 4)"), length=65535), "x: has a header of 65,535 bytes; at most 10,000 are read"),
     (npy(said_of("(30, 4)"), length=9000), "x: is cut off within its header"),
     (npy("", version=b"\x02\x00", length=2**32 - 1), "x: has a header of 4,294,967,295 bytes"),
-    (npy(said_of("(30, 4)"), version=b"\x04\x00"), "x: is no array as NumPy writes it"),
-    (b"\x93NUM", "x: is no array as NumPy writes it"),
-    (b"", "x: is no array as NumPy writes it"),
+    (npy(said_of("(30, 4)"), version=b"\x04\x00"), "x: is not an array as NumPy writes it"),
+    (b"\x93NUM", "x: is not an array as NumPy writes it"),
+    (b"", "x: is not an array as NumPy writes it"),
 ]
 
 
@@ -114,7 +114,7 @@ SOUND = [
 @pytest.mark.filterwarnings("ignore:Reading `.npy`")
 def test_headers_that_others_than_numpy_write(tmp_path: Path, content: bytes) -> None:
     zipped(tmp_path / "x.npz", {"x": content, "y": array_bytes(Y)})
-    dataset = load(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
     assert np.array_equal(dataset.train.x, X[dataset.train.ids])
 
 
@@ -144,7 +144,7 @@ def test_members_without_a_meaning_are_not_read(tmp_path: Path) -> None:
     """Neither their values nor odd names of theirs do harm; the warning lists some."""
     junk = {"../../up": b"x", "a\x1b[31m": b"", "deep": npy("(" * 500), "big": npy(said_of("(9000000000,)", "'<i8'"))}
     zipped(tmp_path / "x.npz", {"x": array_bytes(X), "y": array_bytes(Y), **junk, **{f"m{i}": b"" for i in range(90)}})
-    dataset = load(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
     assert r"arrays '../../up', 'a\x1b[31m', deep, big, m0, m1" in dataset.warnings[0]
     assert "m15 and 74 more are not read" in dataset.warnings[0]
 
@@ -235,6 +235,6 @@ def test_arrays_beyond_this_machines_memory(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1}.__getitem__)
     np.savez(tmp_path / "x.npz", x=np.zeros((30, 200)), y=Y)
     with pytest.raises(TinycError) as caught:
-        load(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec(path="x.npz"), tmp_path.joinpath, tmp_path / "cache", 7)
     assert "takes 70.5 KiB of memory, and this machine has 4.0 KiB" in str(caught.value)
     assert caught.value.exit_code == 3

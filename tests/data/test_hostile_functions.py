@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import TinycError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 BEGIN = """\
@@ -67,8 +67,8 @@ BODIES: list[tuple[str, str]] = [
     ("return {Shy(): X, 'y': Y}", "lacks x; it has y, 'a Shy'"),
     ("return {'x': (row for row in X), 'y': Y}", "x: is generator, and no array"),
     ("return {'x': None, 'y': Y}", "x: is NoneType, and no array"),
-    ("return {'x': Deaf(), 'y': Y}", "x: is no array: TypeError: no array"),
-    ("return {'x': [[1, 2], [3]], 'y': Y}", "x: is no array: ValueError: setting an array element"),
+    ("return {'x': Deaf(), 'y': Y}", "x: is not an array: TypeError: no array"),
+    ("return {'x': [[1, 2], [3]], 'y': Y}", "x: is not an array: ValueError: setting an array element"),
     ("return {'x': np.array([[1, 2], [3]] * 15, object), 'y': Y}", "x: has the shape (30,)"),
     ("return {'x': [[Shy()] * 4] * 30, 'y': Y}", "x: holds Python objects"),
     ("return {'x': X, 'y': [Shy()] * 30}", "y: holds object, not labels"),
@@ -84,8 +84,11 @@ BODIES: list[tuple[str, str]] = [
     ("return {'x': np.zeros((30, 4), [(f'f{i}', 'f4') for i in range(500)]), 'y': Y}", "x: holds [('f0', '<f4'), "),
     ("return {'x': X, 'y': np.zeros(30, [('a', 'i4')])}", "y: holds [('a', '<i4')], not labels"),
     ("return {'x': X, 'y': Y.astype('M8[D]')}", "y: holds datetime64[D], not labels"),
-    ("return {'x': X, 'y': np.where(Y == 1, np.nan, Y)}", "y: is nan at [1], and no label"),
-    ("return {'x': X, 'y': Y.astype(np.uint64) + 2**63}", "y: is 9223372036854775810 at [2], and is no class number"),
+    ("return {'x': X, 'y': np.where(Y == 1, np.nan, Y)}", "y: is nan at [1], which is not a label"),
+    (
+        "return {'x': X, 'y': Y.astype(np.uint64) + 2**63}",
+        "y: is 9223372036854775810 at [2], and is not a class number",
+    ),
     ("return {'x': X, 'y': np.array([b'\\xe9', b'\\xe8', b'a'] * 10)}", r"y: holds b'\xe9', which is not UTF-8"),
     (
         "return {'x': X, 'y': np.array(['a', 'b\\n#', 'c'] * 10)}",
@@ -100,7 +103,7 @@ BODIES: list[tuple[str, str]] = [
 def refused(folder: Path, source: str) -> str:
     (folder / "data.py").write_text(source)
     with pytest.raises(TinycError) as caught:
-        load(DataSpec.model_validate({"load": "data.py:make"}), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     str(caught.value).encode()
@@ -133,7 +136,7 @@ def test_what_modules_do(tmp_path: Path, source: str, message: str) -> None:
 def test_a_ctrl_c_stays_one(tmp_path: Path) -> None:
     (tmp_path / "data.py").write_text("def make():\n    raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
-        load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
 
 
 @pytest.mark.parametrize(
@@ -149,15 +152,15 @@ def test_a_ctrl_c_stays_one(tmp_path: Path) -> None:
 def test_unusual_arrays_that_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returned: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data.py").write_text(f"{BEGIN}    return {returned}\n")
-    dataset = load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
     x = np.random.default_rng(0).normal(size=(30, 4))
     assert dataset.train.x == pytest.approx(x[dataset.train.ids], abs=1e-6)
 
 
 def test_a_file_that_leads_to_itself(tmp_path: Path) -> None:
     (tmp_path / "data.py").symlink_to(tmp_path / "data.py")
-    with pytest.raises(TinycError, match="is no path: too many levels of symbolic links"):
-        load(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
+    with pytest.raises(TinycError, match="is not a path: too many levels of symbolic links"):
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), tmp_path.joinpath, tmp_path / "cache", 7)
 
 
 def test_a_place_whose_name_is_not_utf_8(tmp_path: Path) -> None:
@@ -167,9 +170,9 @@ def test_a_place_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     (home / "data.py").write_text(
         "import more\n\n\ndef make():\n    return {'x': more.X, 'y': list(range(3)) * 10, 'z': 1}\n"
     )
-    dataset = load(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
     assert rf"{tmp_path}/caf\xe9/data.py:make: array z is not read" in dataset.warnings[0].replace("'", "")
     (home / "data.py").write_text("def make():\n    return 5\n")
     with pytest.raises(TinycError) as caught:
-        load(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
+        load_dataset(DataSpec.model_validate({"load": "data.py:make"}), home.joinpath, tmp_path / "cache", 7)
     assert r"caf\xe9/data.py:make: returned int" in str(caught.value)

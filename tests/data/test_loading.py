@@ -12,8 +12,8 @@ from PIL import Image
 
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import content_digest, load, read, seal
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
+from tinyc.data.loading import content_digest, load_dataset, read_raw, seal
 from tinyc.spec.data import DataSpec
 
 RNG = np.random.default_rng(3)
@@ -21,12 +21,12 @@ RNG = np.random.default_rng(3)
 
 def load_in(folder: Path, seed: int = 7, **keys: object) -> Dataset:
     spec = DataSpec.model_validate(keys)
-    return load(spec, folder.joinpath, folder / "cache", seed)
+    return load_dataset(spec, folder.joinpath, folder / "cache", seed)
 
 
 def digest_in(folder: Path, **keys: object) -> str:
     spec, cache = DataSpec.model_validate(keys), folder / "cache"
-    raw = read(spec, folder.joinpath, cache) if spec.load else None
+    raw = read_raw(spec, folder.joinpath, cache) if spec.load else None
     return seal(spec, content_digest(spec, folder.joinpath, cache, raw))
 
 
@@ -183,7 +183,7 @@ def test_image_folders(tmp_path: Path) -> None:
     assert dataset.task.classes == ("cat", "dog")
     assert dataset.task.input_shape == (6, 8, 1)
     assert [len(dataset.train), len(dataset.validation), len(dataset.test)] == [36, 4, 12]
-    assert "1 files or folders that are no images are not read" in dataset.warnings[0]
+    assert "1 files or folders that are not images are not read" in dataset.warnings[0]
     assert np.array_equal(dataset.test.x[7, ..., 0], np.asarray(Image.open(tmp_path / "pets/test/dog/01.png")))
     assert dataset.test.y.tolist() == [0] * 6 + [1] * 6
 

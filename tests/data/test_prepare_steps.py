@@ -14,7 +14,7 @@ from support import recordings
 
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset
-from tinyc.data.loading import content_digest, load, seal
+from tinyc.data.loading import content_digest, load_dataset, seal
 from tinyc.spec.data import DataSpec
 from tinyc.spec.preparation import Window
 
@@ -25,12 +25,12 @@ SESSIONS = {"path": "x.csv", "label": "kind", "recording": "session"}
 
 def load_in(folder: Path, seed: int = 7, **keys: Any) -> Dataset:
     spec = DataSpec.model_validate({"calibration": 20, **keys})
-    return load(spec, folder.joinpath, folder / "cache", seed)
+    return load_dataset(spec, folder.joinpath, folder / "cache", seed)
 
 
 def refused(folder: Path, **keys: Any) -> str:
     with pytest.raises(UserError) as caught:
-        load(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
+        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     return str(caught.value)
@@ -65,7 +65,7 @@ def refused(folder: Path, **keys: Any) -> str:
         ({"path": None, "name": "smartwatch-imu", "prepare": [{"op": "grayscale"}]}, "begin prepare with"),
         ({"path": None, "name": "smartwatch-imu", "validation": 9}, "windows keep recordings whole"),
         ({"path": None, "name": "movie-sentiment", "prepare": [WINDOW]}, "steps are for numbers, and the data is text"),
-        ({"path": None, "name": "movie-sentiment", "rate": 2.0}, "rate speaks of a sensor, and the data is text"),
+        ({"path": None, "name": "movie-sentiment", "rate": 2.0}, "rate describes a sensor, and the data is text"),
         ({"rate": 50.0}, "give sample_bits too"),
         ({"sample_bits": 16}, "give rate too"),
         ({"rate": 0.0, "sample_bits": 8}, "greater than 0"),
@@ -109,7 +109,7 @@ GIVEN = recordings.arrays()
         ({"recording": GIVEN["recording"][:-1]}, WINDOW, "x.npz: recording: is not one text or whole number for each"),
         ({"recording": GIVEN["recording"] / 2}, WINDOW, "x.npz: recording: is not one text or whole number for each"),
         ({"subject": GIVEN["subject"] / 2}, BY, "a column is one text or whole number an example"),
-        ({"recording": jumping()}, WINDOW, "takes up the recording '0' again at sample 80"),
+        ({"recording": jumping()}, WINDOW, "continues the recording '0' at sample 80"),
         ({"subject": restless()}, BY, "'1', with several values of 'subject': it changes at sample 50"),
         ({}, {**WINDOW, "by": "subjet"}, "has no column 'subjet'\n  did you mean 'subject'?"),
         ({"subject": None}, {**WINDOW, "by": "subject"}, "has no column 'subject'"),
@@ -192,7 +192,7 @@ def test_what_a_named_dataset_brings_is_its_default(tmp_path: Path) -> None:
     assert bare.steps == said.steps == (Window.model_validate(window),)
     assert bare.sensor == said.sensor == (50, 16)
     assert bare.spelt_out() == said
-    assert len({load(each, tmp_path.joinpath, tmp_path, 7).digest for each in (bare, said)}) == 1
+    assert len({load_dataset(each, tmp_path.joinpath, tmp_path, 7).digest for each in (bare, said)}) == 1
     assert DataSpec.model_validate({"name": "smartwatch-imu", "rate": 25}).sensor == (25, 16)
     table = DataSpec(name="movie-sentiment", prepare={"tokens": 32})
     assert table.spelt_out() == table

@@ -12,7 +12,7 @@ import pytest
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
 from tinyc.data import room
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 SAMPLES = 4000
@@ -51,7 +51,9 @@ def test_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: dict[str, 
     tracemalloc.start()
     try:
         with pytest.raises(UserError) as caught:
-            load(DataSpec.model_validate({"path": "sensor.npz", "prepare": [step]}), tmp_path.joinpath, tmp_path, 7)
+            load_dataset(
+                DataSpec.model_validate({"path": "sensor.npz", "prepare": [step]}), tmp_path.joinpath, tmp_path, 7
+            )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

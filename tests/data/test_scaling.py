@@ -29,7 +29,7 @@ def stored(folder: Path, x: Any, name: str = "rows.npz", **more: Any) -> Path:
 
 
 def load(path: Path, **keys: Any) -> Any:
-    return loading.load(DataSpec.model_validate({"path": str(path), **keys}), Path, path.parent, 7)
+    return loading.load_dataset(DataSpec.model_validate({"path": str(path), **keys}), Path, path.parent, 7)
 
 
 def test_fit_is_mean_and_deviation_of_the_training_examples_alone(tmp_path: Path) -> None:

@@ -63,8 +63,8 @@ def with_ids(**ids: int) -> str:
 @pytest.mark.parametrize(
     ("definition", "message"),
     [
-        ("", "is no tokenizer"),
-        ("[]", "is no tokenizer"),
+        ("", "is not a tokenizer"),
+        ("[]", "is not a tokenizer"),
         (json.dumps({**json.loads(DEFINITION), "model": WORD_LEVEL}), "is a WordLevel tokenizer"),
         (DEFINITION.replace('"[PAD]": 0', '"[PAD]": 5').replace('".": 5', '".": 0'), "at id 0"),
         (with_ids(film=900), "its ids are not 0 to"),
@@ -76,7 +76,7 @@ def with_ids(**ids: int) -> str:
 )  # fmt: skip
 def test_other_tokenizers_are_refused(definition: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        tokens.check(definition, "tokenizer.json")
+        tokens.check_definition(definition, "tokenizer.json")
 
 
 def with_part(name: str, **part: object) -> str:
@@ -101,23 +101,23 @@ OUT = {"sep": ["[SEP]", 2**32 - 1], "cls": ["[CLS]", 2]}
         (with_part("normalizer", type="Sequence", normalizers=[GROWS] * 4), "has the normalizer Replace, which BERT's"),
         (with_part("normalizer", type="Prepend", prepend="x" * 10_000), "has the normalizer Prepend"),
         (with_part("normalizer", type=["a"] * 1000), "has the normalizer ['a', 'a', "),
-        (with_part("normalizer", prepend="x"), "is no tokenizer: it lacks 'type'"),
+        (with_part("normalizer", prepend="x"), "is not a tokenizer: it lacks 'type'"),
         (with_part("pre_tokenizer", **SEARCHES), "has the pre_tokenizer Split"),
         (with_part("pre_tokenizer", type="Sequence", pretokenizers=[SEARCHES]), "has the pre_tokenizer Split"),
         (with_part("post_processor", type="TemplateProcessing", single=AGAIN), "has a template that is not [CLS], the"),
         (with_part("post_processor", type="BertProcessing", **OUT), "puts the ids 2 and 4294967295 around a sentence"),
         (letters(100_000), "has max_input_chars_per_word = 100000; at most 1000 are read"),
         (letters("many"), "has max_input_chars_per_word = many"),
-        (json.dumps({"model": []}), "is no tokenizer: its parts are no tables"),
-        (DEFINITION[:-1] + ', "model": null}', "is no tokenizer: a key stands twice in one table"),
-        ("[" * 100_000, "is no tokenizer: "),
+        (json.dumps({"model": []}), "is not a tokenizer: its parts are not tables"),
+        (DEFINITION[:-1] + ', "model": null}', "is not a tokenizer: a key stands twice in one table"),
+        ("[" * 100_000, "is not a tokenizer: "),
     ],
     ids=lambda text: text[:40] if text[:1] in "hpi" else "",
 )
 def test_parts_that_could_run_without_end_are_refused(definition: str, message: str) -> None:
     """A sentence of a few letters would become gigabytes, or a search without end."""
     with pytest.raises(UserError) as caught:
-        tokens.check(definition, "tokenizer.json")
+        tokens.check_definition(definition, "tokenizer.json")
     assert f"tokenizer.json: {message}" in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -125,6 +125,6 @@ def test_parts_that_could_run_without_end_are_refused(definition: str, message: 
 def test_other_parts_of_bert_are_taken() -> None:
     parts = [{"type": "NFD"}, {"type": "Lowercase"}, {"type": "StripAccents"}]
     found = with_part("normalizer", type="Sequence", normalizers=parts)
-    assert Tokenizer(tokens.check(found, "tokenizer.json"), 4).encode(["É"]).tolist() == [
+    assert Tokenizer(tokens.check_definition(found, "tokenizer.json"), 4).encode(["É"]).tolist() == [
         ids("[CLS]", "e", "[SEP]", "[PAD]")
     ]

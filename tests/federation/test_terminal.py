@@ -188,7 +188,7 @@ def test_only_data_is_looked_at(tmp_path: Path) -> None:
         terminal_data.look(tmp_path / "own.pickle")
     with pytest.raises(UserError, match=r"caf\\xe9\.csv: is no path in UTF-8"):
         terminal_data.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
-    with pytest.raises(UserError, match="is no path: file name too long"):
+    with pytest.raises(UserError, match="is not a path: file name too long"):
         terminal_data.look(tmp_path / ("a" * 300))
 
 

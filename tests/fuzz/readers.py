@@ -74,7 +74,7 @@ def data(**keys: Any) -> Read:
         from tinyc.data import loading
         from tinyc.spec.data import DataSpec
 
-        return loading.load(DataSpec(**keys), Path, Path("cache"), 1)
+        return loading.load_dataset(DataSpec(**keys), Path, Path("cache"), 1)
 
     return run
 
@@ -90,7 +90,7 @@ def vocabulary(name: str) -> Read:
         from tinyc.data.text import tokenizing
         from tinyc.data.tokens import Tokenizer
 
-        return Tokenizer(tokenizing.read(name, Path), 8).encode(["a good film", ""])
+        return Tokenizer(tokenizing.read_tokenizer(name, Path), 8).encode(["a good film", ""])
 
     return run
 
@@ -130,7 +130,7 @@ def opened(name: str) -> Read:
     def run() -> object:
         from tinyc.network import sources
 
-        return sources.read(Path(name), "source.file")
+        return sources.read_network(Path(name), "source.file")
 
     return run
 
@@ -150,11 +150,11 @@ def dissected() -> object:
     from tinyc.tflite.read import graphs, multiplications
     from tinyc.tflite.read.anatomy import anatomy
     from tinyc.tflite.read.constants import constants
-    from tinyc.tflite.read.flatbuffer import opened
+    from tinyc.tflite.read.flatbuffer import open_tflite
     from tinyc.tflite.read.lifetimes import lifetimes
 
     content = files.read(Path("net.tflite"), limits.NETWORK_BYTES)
-    _, described = opened(content, "net.tflite")
+    _, described = open_tflite(content, "net.tflite")
     return (
         constants(described), anatomy(content, described, "net.tflite"), savings(content, described),
         lifetimes(described), graphs, multiplications,
@@ -164,7 +164,7 @@ def dissected() -> object:
 def step() -> object:
     from tinyc.run import stored
 
-    return stored.load(Path("01-prune-kkk")), stored.numbers(Path("01-prune-kkk"))
+    return stored.load_step(Path("01-prune-kkk")), stored.stored_numbers(Path("01-prune-kkk"))
 
 
 def job() -> object:
@@ -225,7 +225,7 @@ def front() -> object:
 def sensitivity() -> object:
     from tinyc.spec import sensitivity_file
 
-    return sensitivity_file.load(Path("sensitivity.json"))
+    return sensitivity_file.load_sensitivity(Path("sensitivity.json"))
 
 
 NO_FILES = ("--set", "job", "job's network")

@@ -237,4 +237,4 @@ def ran(folder: Path) -> None:
     (folder / "run").mkdir()
     (folder / "run" / "recipe.toml").write_bytes((folder / "fuzz.toml").read_bytes())
     (folder / "run" / "base.toml").write_bytes((folder / "base.toml").read_bytes())
-    (folder / "run" / "origin.json").write_text(origin.text("a" * 64, folder / "fuzz.toml", folder / "run"))
+    (folder / "run" / "origin.json").write_text(origin.origin_json("a" * 64, folder / "fuzz.toml", folder / "run"))

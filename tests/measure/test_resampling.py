@@ -13,7 +13,7 @@ from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Stream, Task
 from tinyc.measure import intervals, resampling
 from tinyc.measure.measuring import measurement, rate
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.stored import Done
 
 SIZES = dict.fromkeys(
@@ -160,7 +160,7 @@ def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:
     data = dataset(RECORDINGS)
     before, after = measured(data, 0.4), measured(data, 0.6)
     dones = [Done(tmp_path, "k", each.ledger, each.scores, {}, (), (), 0.0, True) for each in (before, after)]
-    found = judge.paired(1, dones[1], dones[0], dones[0], data).source
+    found = step_records.paired(1, dones[1], dones[0], dones[0], data).source
     assert found == measure.measured("accuracy_drop", after, before)
 
 

@@ -94,5 +94,5 @@ def test_a_stored_network_loads_by_its_registered_blocks(tmp_path: Any) -> None:
     model = tiny_bert()
     model.save(tmp_path / "net.h5")
     ids = sentences(5)
-    again = sources.read(tmp_path / "net.h5", "net")
+    again = sources.read_network(tmp_path / "net.h5", "net")
     np.testing.assert_array_equal(again(ids), model(ids))

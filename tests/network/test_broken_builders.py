@@ -109,7 +109,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (MAKE["pipe"], "is a pipe, not a regular file"),
     "folder": (MAKE["folder"], "is a folder, not a regular file"),
     "device": (MAKE["device"], "is a device, not a regular file"),
-    "circle": (MAKE["circle"], "is no path"),
+    "circle": (MAKE["circle"], "is not a path"),
     "vast": (MAKE["vast"], "has 64.0 GiB; at most 4.0 MiB are read"),
     "missing": (MAKE["missing"], "there is no such file"),
     "bytes": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "the module raised SyntaxError"),

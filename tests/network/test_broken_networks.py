@@ -68,7 +68,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "no settings": ({"class_name": "Functional", "config": []}, "has no table of settings"),
     "settings as text": ({"class_name": "Functional", "config": "x"}, "has no table of settings"),
     "no layers": (settings(layers=None), "has no list of layers"),
-    "no layer": (placed(None), "holds None among its layers, which is no layer"),
+    "no layer": (placed(None), "holds None among its layers, which is not a layer"),
     "a list as layer": (placed([[]]), r"holds \[\[\]\] among its layers"),
     "a layer without settings": (placed({**layer("Flatten"), "config": 7}), "without a name and a table of settings"),
     "two names": (placed({**layer("Flatten"), "name": "x"}), "'x', which calls itself 'middle' in its own settings"),
@@ -77,13 +77,13 @@ BAD: dict[str, tuple[Any, str]] = {
     "itself, later": (calls("middle", [[["middle", 3, 0, {}]]]), "'middle', which can never be called"),
     "a circle": (calls("middle", [[["head", 0, 0, {}]]]), "'middle', which can never be called"),
     "a circle by a keyword": (calls("middle", [[["image", 0, 0, {"y": ["flat", 0, 0]}]]]), "can never be called"),
-    "calls as a number": (calls("middle", 7), "'middle', whose inbound_nodes are no list"),
+    "calls as a number": (calls("middle", 7), "'middle', whose inbound_nodes are not a list"),
     "a call on nothing": (calls("middle", [[]]), "'middle', which is called on no tensor"),
     "a layer that is not there": (calls("middle", [[["nowhere", 0, 0, {}]]]), "reads from 'nowhere'"),
-    "a negative call": (calls("middle", [[["image", -1, 0, {}]]]), "which is no tensor of a layer"),
+    "a negative call": (calls("middle", [[["image", -1, 0, {}]]]), "which is not a tensor of a layer"),
     "an output of no layer": (settings(output_layers=[["nowhere", 0, 0]]), "reads from 'nowhere'"),
     "many calls": (calls("middle", [[["image", 0, 0, {}]]] * 20_000), "20,006 layers and calls of layers"),
-    "nested": (nested(40), "nested too deep, beyond 64 levels"),
+    "nested": (nested(40), "nested too deeply, beyond 64 levels"),
     "units": (within("Dense", units=2**40), "'middle' has units = 1,099,511,627,776; at most 16,777,216"),
     "units without end": (within("Dense", units=1e400), "has units = inf"),
     "a kernel": (within("Conv2D", filters=1, kernel_size=[2**30, 1]), "has kernel_size = 1,073,741,824"),
@@ -124,8 +124,8 @@ def test_calls_as_keras_3_says_them_are_followed_too() -> None:
 CONFIGS = {
     "utf-16": (json.dumps(functional()).encode("utf-16"), "is not UTF-8"),
     "half a letter": (b'{"class_name": "\xc3"}', "is not UTF-8: .* at byte 16"),
-    "deep lists": (b"[" * 100_000, "nested too deep"),
-    "deep tables": (b'{"a":' * 50_000, "nested too deep"),
+    "deep lists": (b"[" * 100_000, "nested too deeply"),
+    "deep tables": (b'{"a":' * 50_000, "nested too deeply"),
     "a long number": (b'{"a": ' + b"9" * 10_000 + b"}", "more than 64 bits"),
     "empty": (b"", "is damaged"),
     "large": (b" " * (limits.JSON_BYTES + 1), "holds 'config.json' of 64.0 MiB"),
@@ -160,7 +160,7 @@ def test_a_member_that_hides_its_size_is_not_unpacked_whole(tmp_path: Path) -> N
         held = archive.getinfo("config.json")
     told = struct.pack("<III", held.CRC, held.compress_size, held.file_size)
     path.write_bytes(path.read_bytes().replace(told, struct.pack("<III", held.CRC, held.compress_size, 10)))
-    with pytest.raises(UserError, match=r"is no whole \.keras file: Bad CRC-32"):
+    with pytest.raises(UserError, match=r"is not a whole \.keras file: Bad CRC-32"):
         examine.examine(path, "here")
 
 

@@ -60,8 +60,8 @@ def asking(**sizes: Any) -> dict[str, Any]:
 
 
 SIZES = {
-    "width": (asking(hidden_size=2**40), "hidden_size = 1099511627776 is no whole number from 1 to 16,777,216"),
-    "layers": (asking(num_hidden_layers=10**9), "num_hidden_layers = 1000000000 is no whole number from 1 to 1,000"),
+    "width": (asking(hidden_size=2**40), "hidden_size = 1099511627776 is not a whole number from 1 to 16,777,216"),
+    "layers": (asking(num_hidden_layers=10**9), "num_hidden_layers = 1000000000 is not a whole number from 1 to 1,000"),
     "more layers": (asking(num_hidden_layers=900), "has no tensor 'encoder.layer.2.attention.self.query.weight'"),
     "inner": (asking(intermediate_size=1 << 24), "the whole file holds [0-9,]* numbers"),
     "pieces": (asking(vocab_size=1 << 24), "the whole file holds [0-9,]* numbers"),
@@ -103,7 +103,7 @@ HEADERS = {
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_of_safetensors_that_lies_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(HEADERS[name])
-    with pytest.raises(UserError, match="is no safetensors file, or is damaged"):
+    with pytest.raises(UserError, match="is not a safetensors file, or is damaged"):
         checkpoint.read_arrays(tmp_path)
 
 
@@ -172,5 +172,5 @@ def test_a_saved_model_s_parts_are_bounded(tmp_path: Path, monkeypatch: pytest.M
 
 def test_metadata_of_many_objects_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SAVED_OBJECTS", 3)
-    with pytest.raises(ValueError, match="speaks of over 3 objects"):
+    with pytest.raises(ValueError, match="lists over 3 objects"):
         saved_model.root(tables.field(1, b"") * 1000)

@@ -132,11 +132,11 @@ KEY = "encoder.layer.1.attention.self.key.weight"
 TYPES = "embeddings.token_type_embeddings.weight"
 BAD = {
     "architecture": (lambda f: change_config(f, model_type="roberta"), "model_type = 'roberta' is not known"),
-    "size": (lambda f: change_config(f, hidden_size="16"), "hidden_size = '16' is no whole number from 1"),
+    "size": (lambda f: change_config(f, hidden_size="16"), "hidden_size = '16' is not a whole number from 1"),
     "heads": (lambda f: change_config(f, num_attention_heads=3), "a width of 16 does not go into 3 heads"),
-    "epsilon": (lambda f: change_config(f, layer_norm_eps="x"), "layer_norm_eps = 'x' is no number from 0 to 1"),
-    "no epsilon": (lambda f: change_config(f, layer_norm_eps=None), "layer_norm_eps = None is no number"),
-    "dropout": (lambda f: change_config(f, hidden_dropout_prob=2), "hidden_dropout_prob = 2 is no number from 0 to 1"),
+    "epsilon": (lambda f: change_config(f, layer_norm_eps="x"), "layer_norm_eps = 'x' is not a number from 0 to 1"),
+    "no epsilon": (lambda f: change_config(f, layer_norm_eps=None), "layer_norm_eps = None is not a number"),
+    "dropout": (lambda f: change_config(f, hidden_dropout_prob=2), "hidden_dropout_prob = 2 is not a number from 0"),
     "activation": (lambda f: change_config(f, hidden_act="silu"), "hidden_act = 'silu' is not known"),
     "positions": (lambda f: change_config(f, position_embedding_type="relative_key"), "positions are not absolute"),
     "padding": (lambda f: change_config(f, pad_token_id=1), "pad_token_id = 1"),
@@ -147,8 +147,8 @@ BAD = {
     "no table": (lambda f: (f / "config.json").write_text("[]"), "holds no table"),
     "pickled": (pickled, "has only pytorch_model.bin, which can run code"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has no weights"),
-    "broken weights": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64), "is no safetensors file"),
-    "one array": (one_array, "is no .npz (a zip of arrays), or is damaged"),
+    "broken weights": (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 64), "is not a safetensors file"),
+    "one array": (one_array, "is not an .npz (a zip of arrays), or is damaged"),
     "no type": (lambda f: change_array(f, TYPES, np.zeros((0, 16), np.float32)), f"tensor '{TYPES}' is (0, 16)"),
     "beyond float32": (lambda f: change_array(f, KEY, np.full((16, 16), 1e300)), "holds no finite floats"),
     "gap between ids": (lambda f: change_vocabulary(f, film=90_000), "its ids are not 0 to"),
@@ -159,8 +159,8 @@ BAD = {
     "no tokenizer": (lambda f: (f / "vocab.txt").unlink(), "has neither tokenizer.json nor vocab.txt"),
     "no padding": (lambda f: set_vocabulary(f, ["a", *tokens.SPECIAL]), "begins with 'a', not [PAD]"),
     "no unknown": (lambda f: set_vocabulary(f, ["[PAD]", "[CLS]", "[SEP]"]), "has no [UNK]"),
-    "doubled": (lambda f: set_vocabulary(f, [*checkpoints.PIECES, "a"]), "has 1 pieces twice"),
-    "other tokenizer": (lambda f: (f / "tokenizer.json").write_text("{}"), "is no tokenizer"),
+    "doubled": (lambda f: set_vocabulary(f, [*checkpoints.PIECES, "a"]), "has 1 duplicate pieces"),
+    "other tokenizer": (lambda f: (f / "tokenizer.json").write_text("{}"), "is not a tokenizer"),
     "bytes": (lambda f: (f / "vocab.txt").write_bytes(b"\xff\xfe"), "vocab.txt: is not UTF-8 text"),
 }  # fmt: skip
 

@@ -130,5 +130,5 @@ def test_names_that_no_hub_has(tmp_path: Path, name: str) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         places.locate("file", lambda path: tmp_path / path, tmp_path)

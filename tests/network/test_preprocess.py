@@ -153,7 +153,7 @@ def test_a_student_stands_on_the_reduced_signal_and_its_teacher_hears_the_raw_on
 
         return predict
 
-    monkeypatch.setattr(teachers, "listening", listening)
+    monkeypatch.setattr(teachers, "teacher_predictor", listening)
     keys = {"student": waves.student(tmp_path), "views": views, **TRAINING}
     outcome = apply(made("distill", **keys), state, after(state, context))
     same(front_weights(state.model)[: len(front_weights(front_of(state.model)))], outcome.state.model)

@@ -83,7 +83,7 @@ def with_lambda() -> Any:
 
 @pytest.mark.parametrize("name", ["two.h5", "two.keras", "two_saved", "misnamed.keras"])
 def test_what_keras_2_saved(folder: Path, name: str) -> None:
-    model = sources.read(folder / name, "source.file")
+    model = sources.read_network(folder / name, "source.file")
     assert np.allclose(model(IMAGES, training=False), network()(IMAGES, training=False), atol=1e-6)
     assert [layer.name for layer in model.layers][1] == "stem"
 
@@ -91,7 +91,7 @@ def test_what_keras_2_saved(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["three.keras", "three.h5"])
 def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
     """The same logits up to a constant a row, which the softmax hides; flat, with its names."""
-    model = sources.read(folder / name, "source.file")
+    model = sources.read_network(folder / name, "source.file")
     difference = model(IMAGES, training=False).numpy() - np.load(folder / "logits.npy")
     assert np.allclose(difference, difference.mean(-1, keepdims=True), atol=1e-4)
     names = [layer.name for layer in model.layers]
@@ -103,14 +103,14 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "message", "remedy"),
     [
-        ("operations.keras", "is a Add of keras.src.ops.numpy, which Keras 2 has not", "save it with tf_keras"),
+        ("operations.keras", "is a Add of keras.src.ops.numpy, which Keras 2 does not have", "save it with tf_keras"),
         ("lambda3.keras", "'twice' is a Lambda, which carries code", "Keras layers"),
         ("lambda.h5", "'twice' is a Lambda, which carries code", "Keras layers"),
         ("lambda.keras", "'twice' is a Lambda, which carries code", "Keras layers"),
         ("lambda_saved", "is a Lambda, which carries code", "Keras layers"),
         ("graph_saved", "a graph without Keras layers", "save the network from Keras"),
         ("weights.h5", "weights without a network", "as `weights`"),
-        ("cut.keras", "no whole .keras file", "save the network again"),
+        ("cut.keras", "not a whole .keras file", "save the network again"),
         ("cut.h5", "is damaged", "save the network again"),
         ("flipped.keras", "damaged|no whole", "save the network again"),
         ("network.pkl", "a .pkl file can run code", "save the network as .keras"),
@@ -122,7 +122,7 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
 )
 def test_what_is_refused(folder: Path, name: str, message: str, remedy: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        sources.read(folder / name, "source.file")
+        sources.read_network(folder / name, "source.file")
     assert name in caught.value.where
     assert remedy in caught.value.remedy
 
@@ -130,7 +130,7 @@ def test_what_is_refused(folder: Path, name: str, message: str, remedy: str) -> 
 def test_a_network_for_another_task_is_refused(folder: Path) -> None:
     from tinyc.data.task import Task
 
-    model = sources.read(folder / "two.h5", "source.file")
+    model = sources.read_network(folder / "two.h5", "source.file")
     assert sources.fit_to_task(model, Task(("a", "b", "c"), (8, 8, 1)), "source.file") is model
     with pytest.raises(UserError, match=r"takes \(8, 8, 1\), and an example is \(28, 28, 1\)"):
         sources.fit_to_task(model, Task(("a", "b", "c"), (28, 28, 1)), "source.file")
@@ -159,7 +159,7 @@ import sys
 from pathlib import Path
 from tinyc.network import sources
 for name in sys.argv[1:]:
-    print(sources.read(Path(name), "source").output_shape)
+    print(sources.read_network(Path(name), "source").output_shape)
 """
 
 

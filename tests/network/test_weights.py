@@ -79,7 +79,7 @@ def test_a_missing_layer_is_named(tmp_path: Path) -> None:
         ("a.h5", b"\x89HDF\r\n\x1a\n" + b"x" * 100, "damaged"),
         ("a.npz", b"PK\x03\x04 and more", "damaged"),
         ("a.npz", b"", "damaged"),
-        ("a.ckpt", b"anything", ".ckpt is no kind of weights file"),
+        ("a.ckpt", b"anything", ".ckpt is not a kind of weights file"),
         ("a.weights.h5", b"nothing", "is damaged"),
     ],
 )

@@ -10,7 +10,7 @@ from tinyc.network import backend
 from tinyc.quantization.bias_correction import correct_biases, means, response, tap_means
 from tinyc.quantization.convert import calibrated, from_calibrated, to_int16_tflite
 from tinyc.quantization.int4 import to_int4
-from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, heavy, opened, pairs
+from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, heavy, pairs, unpack
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 
@@ -27,7 +27,7 @@ def files():
 
 def off(content, source, samples):
     """The mean error of each channel of each layer, largest first, against the layer's own mean size."""
-    found = pairs(opened(content), opened(source))
+    found = pairs(unpack(content), unpack(source))
     ours = means(content, [pair.made for pair in found], samples)
     theirs = means(source, [pair.source for pair in found], samples)
     return [float(np.abs(one - other).max() / np.abs(other).mean()) for one, other in zip(ours, theirs, strict=True)]
@@ -48,7 +48,7 @@ def test_every_channel_gets_its_mean_back(files):
 def test_nothing_but_biases_changes(files):
     _, samples, source, content = files
     corrected = correct_biases(content, source, samples).content
-    for one, other in zip(heavy(opened(content)), heavy(opened(corrected)), strict=True):
+    for one, other in zip(heavy(unpack(content)), heavy(unpack(corrected)), strict=True):
         np.testing.assert_array_equal(one.floats(WEIGHTS), other.floats(WEIGHTS))
         assert not np.array_equal(one.floats(BIAS), other.floats(BIAS))
         assert one.tensor(BIAS).quantization.scale.tolist() == other.tensor(BIAS).quantization.scale.tolist()
@@ -91,7 +91,7 @@ def test_a_mean_output_follows_from_the_mean_under_each_tap(kind, options):
     layer = getattr(keras.layers, kind)(**options, name="conv")
     model = keras.Model(images, keras.layers.Flatten()(layer(images)))
     x = np.random.default_rng(2).standard_normal((1, 7, 8, 4)).astype(np.float32)
-    (work,) = heavy(opened(calibrated(model, x, True)))
+    (work,) = heavy(unpack(calibrated(model, x, True)))
     assert work.operator.inputs[INPUT] >= 0
     wanted = layer(x).numpy().mean(axis=(0, 1, 2))
     np.testing.assert_allclose(response(work, tap_means(work, x.astype(np.float64))), wanted, atol=1e-5)

@@ -27,7 +27,7 @@ from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write import tables
 from tinyc.tflite.write.pack import pack
 from tinyc.tflite.write.strip import strip
-from tinyc.tflite.write.table_writing import Table, write
+from tinyc.tflite.write.table_writing import Table, write_tables
 
 
 def compact(folder: Path, state: Flat | None = None, rehearse: Any = None, **keys: Any) -> Outcome:
@@ -167,7 +167,9 @@ def test_verify_sees_tables_that_tflm_reads_otherwise(pool: Pool) -> None:
     described = describe(stripped)
     kernels = [described.tensors[op.inputs[1]] for op in described.ops if op.name == "FULLY_CONNECTED"]
     dense = next(kernel for kernel in kernels if kernel.stored_bytes > 10_000)
-    found = measure.compare_runtimes(Flat(write(stripped, {dense.index: Table(4, 0)}), artifacts.TASK), dataset(), pool)
+    found = measure.compare_runtimes(
+        Flat(write_tables(stripped, {dense.index: Table(4, 0)}), artifacts.TASK), dataset(), pool
+    )
     assert found["agreed"] is False
     assert "tflm against reference" in found["why"]
 

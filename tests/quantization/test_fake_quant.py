@@ -58,12 +58,12 @@ def test_wrapped_it_errs_as_much_as_the_artifact(pool):
 
 @pytest.mark.parametrize(("by_channel", "steps"), [(True, (0.01, 1.0)), (False, (1.0, 1.0))])
 def test_weights_are_rounded_by_channel_or_by_tensor_and_pass_gradients(by_channel, steps):
-    from tinyc.quantization.fake_quant import rounded
+    from tinyc.quantization.fake_quant import fake_quantized
 
     tf = backend.tensorflow()
     weight = tf.Variable([[1.27, 127.0], [0.004, -3.4], [0.0, 0.0]])
     with tf.GradientTape() as tape:
-        found = rounded(weight, by_channel)
+        found = fake_quantized(weight, by_channel)
         total = tf.reduce_sum(found * [[1.0, 2.0]])
     np.testing.assert_allclose(found, np.round(weight / np.array(steps)) * steps, rtol=1e-5, atol=1e-7)
     np.testing.assert_array_equal(tape.gradient(total, weight), [[1.0, 2.0]] * 3)

@@ -83,7 +83,7 @@ def test_what_is_pulled_out_computes_the_same(name: str) -> None:
         assert pulled is not None
         assert pulled.layers == tuple(layer.name for layer in layers)
         assert len(pulled.net.model.layers) == len(net.model.layers) - len(layers)
-        assert pulled.net.task.heard == (task.scale, task.offset)
+        assert pulled.net.task.source_scaling == (task.scale, task.offset)
         raw = ((X - task.offset) / task.scale).astype(np.float32)
         assert np.allclose(outputs(pulled.net, raw), outputs(given, raw), atol=close)
         assert 2e3 < pulled.ratio < 2e5

@@ -8,8 +8,8 @@ from support import artifacts, sentences
 
 from tinyc.network import backend
 from tinyc.quantization.convert import calibrated, from_calibrated
-from tinyc.quantization.int4 import LEVELS, least_error_scales, nibbles, rounded, to_int4
-from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, opened
+from tinyc.quantization.int4 import LEVELS, least_error_scales, nibbles, through_int4, to_int4
+from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, unpack
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run.pool import Pool
@@ -40,7 +40,7 @@ def network():
 
 def widened(content):
     """The same numbers in int8."""
-    model = opened(content)
+    model = unpack(content)
     for work in heavy(model):
         tensor = work.tensor(WEIGHTS)
         values = np.array(held(model, tensor))
@@ -70,12 +70,12 @@ def test_every_kernel_computes_what_it_does_with_the_same_numbers_in_int8(pool):
 def test_weights_are_rounded_once_from_the_floats():
     model, samples = network()
     source = calibrated(model, samples, True)
-    made = opened(to_int4(from_calibrated(source, "net", True), source, ["pointwise"]).content)
+    made = unpack(to_int4(from_calibrated(source, "net", True), source, ["pointwise"]).content)
     types = [work.tensor(WEIGHTS).type == schema().TensorType.INT4 for work in heavy(made)]
     assert types == [False, False, True, False, False]
     kernel = model.get_layer("pointwise").kernel.numpy()
     found = next(work for work in heavy(made) if work.layer == "pointwise").floats(WEIGHTS)
-    np.testing.assert_allclose(found, np.moveaxis(rounded(np.moveaxis(kernel, -1, 0), 0), 0, 0), atol=1e-6)
+    np.testing.assert_allclose(found, np.moveaxis(through_int4(np.moveaxis(kernel, -1, 0), 0), 0, 0), atol=1e-6)
 
 
 def test_what_no_kernel_takes_is_named():
@@ -94,7 +94,7 @@ def test_a_layer_that_no_operator_bears_the_name_of_is_said():
     content = from_calibrated(source, "net", True)
     made = to_int4(content, source, ["stem_conv", "lost"])
     assert made.layers == ("stem_conv",)
-    assert [(each.layer, each.why) for each in made.left] == [("lost", "no operator bears its name")]
+    assert [(each.layer, each.why) for each in made.left] == [("lost", "no operator has its name")]
 
 
 def test_a_file_of_other_weights_is_left_as_it_is():
@@ -124,5 +124,5 @@ def test_scales_err_least_and_keep_zeros():
         return ((np.clip(np.rint(weights / steps[:, None]), -7, 7) * steps[:, None] - weights) ** 2).sum(axis=1)
 
     assert (error(scales) <= error(top) * 1.0001).all()
-    assert (rounded(weights, 0)[:, :50] == 0).all()
-    assert (rounded(np.zeros((2, 3)), None) == 0).all()
+    assert (through_int4(weights, 0)[:, :50] == 0).all()
+    assert (through_int4(np.zeros((2, 3)), None) == 0).all()

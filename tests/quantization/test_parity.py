@@ -236,7 +236,7 @@ def test_a_separable_convolution_beside_layers_of_the_names_that_parts_would_get
     keras.backend.clear_session()
     aware = qat.quantization_aware(model, images())
     assert aware.parity.layers == 6
-    ranges = fixed_ranges.read(aware.model)
+    ranges = fixed_ranges.read_ranges(aware.model)
     wanted = np.asarray(keras.Model(model.inputs, model.get_layer("apart").output)(images()))
     assert ranges["apart/post_activation"] == pytest.approx((wanted.min(), wanted.max()), rel=1e-4)
 

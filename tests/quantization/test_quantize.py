@@ -18,7 +18,7 @@ from tinyc.network.state import Flat, Net
 from tinyc.quantization.int8_facts import calibration_notes
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.quantize import Quantize
-from tinyc.tflite.read.counterparts import BIAS, WEIGHTS, heavy, held, opened
+from tinyc.tflite.read.counterparts import BIAS, WEIGHTS, heavy, held, unpack
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.integer import zero_weights
@@ -209,7 +209,7 @@ def test_whatever_becomes_a_dense_operator_has_one_scale(tmp_path):
 
 def as_one_multiplier(content):
     """Change a file as firmware sees it that takes the first scale of a FULLY_CONNECTED for all of them."""
-    model = opened(content)
+    model = unpack(content)
     for work in heavy(model):
         for slot in (WEIGHTS, BIAS) if work.kind == "FULLY_CONNECTED" else ():
             quantization = work.tensor(slot).quantization
@@ -310,7 +310,7 @@ def test_bits_are_chosen_for_a_flash_target(tmp_path):
     assert {name: tensor.dtype for name, tensor in stored.items()} == {
         name: "int4" if kind == "int4" else "int8" for name, kind in kinds.items()
     }
-    model = opened(outcome.state.content)
+    model = unpack(outcome.state.content)
     for work in heavy(model):
         if kinds[work.layer] == "table":
             values = distinct(held(model, work.tensor(WEIGHTS)), 0).max()
@@ -332,7 +332,7 @@ def test_tables_that_were_chosen_survive_training(tmp_path):
     tables = {name.partition("/")[0]: each["bits"] for name, each in chosen.items() if each["as"] == "table"}
     assert tables
     assert "int4" not in {each["as"] for each in chosen.values()}
-    model = opened(outcome.state.content)
+    model = unpack(outcome.state.content)
     for work in heavy(model):
         if work.layer in tables:
             assert distinct(held(model, work.tensor(WEIGHTS)), 0).max() <= 2 ** tables[work.layer]

@@ -29,7 +29,7 @@ def test_each_pass_says_why_the_bytes_went() -> None:
 def test_zeros_take_nothing_off_the_file_and_the_sentence_says_so() -> None:
     step = example.step(1, "prune", example.PRUNED, ZEROED, 1.0)
     ((_, said),) = kilobytes.sentences(replace(example.REPORT, source=example.PRUNED, steps=(step,)), Views())
-    assert said.startswith("Not a byte less in the file. 80.03 % of the parameters are zero now")
+    assert said.startswith("The file did not get smaller. 80.03 % of the parameters are zero now")
     assert "only gzip profits (256.0 KiB to 78.1 KiB)" in said
 
 
@@ -67,7 +67,7 @@ def test_unmeasured_files_are_said_to_be() -> None:
     nothing = replace(example.EXPORTED, file_bytes=None, weight_bytes=None, metadata_bytes=None)
     step = example.step(1, "export", nothing, nothing, 1.0)
     report = replace(example.REPORT, source=nothing, final=nothing, steps=(step,))
-    assert kilobytes.sentences(report, Views()) == (("1 export", "The file was not weighed."),)
+    assert kilobytes.sentences(report, Views()) == (("1 export", "The file was not measured."),)
     assert kilobytes.summary(report) == ""
     assert kilobytes.by_kind(report, Views()).rows == ()
     assert [bar.segments for bar in kilobytes.stacks(report, Views())] == [(), ()]

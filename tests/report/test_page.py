@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import pytest
 from support import example
 
-from tinyc.analysis.advice.told import Advice, Change, Told
+from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report import write
@@ -23,7 +23,7 @@ from tinyc.spec.bounds import METRICS, Check, Measured
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
 RECORDS: Mapping[str, type[Any]] = {
-    "Report": Report, "Step": StepRecord, "Ledger": Ledger, "Check": Check, "Skipped": Skipped, "Told": Told,
+    "Report": Report, "Step": StepRecord, "Ledger": Ledger, "Check": Check, "Skipped": Skipped, "Told": Remark,
     "Advice": Advice, "Change": Change, "Source time": SourceTime, "Artifact": Artifact, "Views": Views,
     "Layer": Layer, "Sample": Sample, "Paired drop": PairedDrop, "Measured": Measured, "Kilobytes": Kilobytes,
 }  # fmt: skip

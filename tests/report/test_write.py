@@ -73,8 +73,8 @@ def test_the_keys_are_those_of_schema_1() -> None:
 def test_written_and_read_again_it_is_the_same(tmp_path: Path, views: Views | None) -> None:
     paths = write.write_all(example.REPORT, views, tmp_path)
     assert {path.name for path in paths} == {path.name for path in tmp_path.iterdir()}
-    assert write.read(tmp_path) == (example.REPORT, views)
-    assert write.read(tmp_path / "report.json") == (example.REPORT, views)
+    assert write.read_report(tmp_path) == (example.REPORT, views)
+    assert write.read_report(tmp_path / "report.json") == (example.REPORT, views)
 
 
 def test_the_empty_list_of_schema_1_that_nothing_reads_may_be_missing(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_empty_list_of_schema_1_that_nothing_reads_may_be_missing(tmp_path: 
     for ledger in (found["source"], found["final"], *(step[when] for step in found["steps"] for when in CHANGED)):
         del ledger["predicted"]
     (tmp_path / "report.json").write_text(json.dumps(found))
-    assert write.read(tmp_path) == (example.REPORT, example.VIEWS)
+    assert write.read_report(tmp_path) == (example.REPORT, example.VIEWS)
 
 
 def test_difference_is_after_minus_before_and_none_where_either_is() -> None:
@@ -143,7 +143,7 @@ def test_a_report_that_does_not_fit_is_refused(tmp_path: Path, change: Change, m
     change(found)
     (tmp_path / "report.json").write_text(json.dumps(found))
     with pytest.raises(UserError, match=r"report\.json") as caught:
-        write.read(tmp_path)
+        write.read_report(tmp_path)
     assert message in str(caught.value)
 
 
@@ -151,12 +151,12 @@ def test_a_report_that_does_not_fit_is_refused(tmp_path: Path, change: Change, m
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "report.json").write_text(text)
     with pytest.raises(UserError, match=r"report\.json"):
-        write.read(tmp_path)
+        write.read_report(tmp_path)
 
 
 def test_no_report_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no report here"):
-        write.read(tmp_path)
+        write.read_report(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_the_machines_fault(tmp_path: Path) -> None:
@@ -176,4 +176,4 @@ def test_a_report_stays_whole_when_writing_fails(tmp_path: Path, monkeypatch: py
     with pytest.raises(MachineError, match="No space left"):
         write.write_all(replace(example.REPORT, seed=8), example.VIEWS, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
-    assert isinstance(write.read(tmp_path)[0], Report)
+    assert isinstance(write.read_report(tmp_path)[0], Report)

@@ -39,7 +39,7 @@ def step(folder: Path, **changes: Any) -> Path:
 
 
 def test_a_sound_step_is_read(tmp_path: Path) -> None:
-    done = stored.load(step(tmp_path))
+    done = stored.load_step(step(tmp_path))
     assert done
     assert done.ledger == example.PRUNED
 
@@ -84,8 +84,8 @@ def test_an_odd_step_is_none_and_is_lent_to_no_run(tmp_path: Path, odd: str) -> 
     (tmp_path / "one").mkdir()
     place = step(tmp_path / "one")
     ODD[odd](place)
-    assert stored.load(place) is None
-    assert stored.numbers(place) == {}
+    assert stored.load_step(place) is None
+    assert stored.stored_numbers(place) == {}
     assert not run_folder.borrow(RunFolder(tmp_path / "two"), tmp_path / "two" / place.name)
 
 
@@ -102,7 +102,7 @@ def test_an_odd_step_is_none_and_is_lent_to_no_run(tmp_path: Path, odd: str) -> 
     ids=str,
 )
 def test_a_step_that_was_written_wrongly_is_none(tmp_path: Path, changes: dict[str, Any]) -> None:
-    assert stored.load(step(tmp_path, **changes)) is None
+    assert stored.load_step(step(tmp_path, **changes)) is None
 
 
 def test_a_step_is_lent_without_what_does_not_belong_to_it(tmp_path: Path) -> None:
@@ -125,12 +125,12 @@ def test_what_stands_in_a_steps_place_is_replaced_and_not_followed(tmp_path: Pat
     else:
         place.touch()
     step(tmp_path)
-    assert stored.load(place)
+    assert stored.load_step(place)
     assert Path("/etc/hostname").exists()
 
 
 def opened(base: Path) -> None:
-    with newest.opened(base, "small", "a" * 64, lambda _: None, lambda _: None):
+    with newest.claim_folder(base, "small", "a" * 64, lambda _: None, lambda _: None):
         pass
 
 
@@ -139,7 +139,7 @@ def opened(base: Path) -> None:
 def test_what_stands_in_a_run_folders_place_is_named(tmp_path: Path, make: Callable[[Path], None], name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     make(tmp_path / name)
-    with pytest.raises(UserError, match="can be no folder: a file or a broken link stands in its place"):
+    with pytest.raises(UserError, match="cannot be a folder: a file or a broken link stands in its place"):
         opened(tmp_path / "runs")
 
 
@@ -149,7 +149,7 @@ def test_what_stands_in_a_run_folders_place_is_named(tmp_path: Path, make: Calla
 def test_a_lock_is_a_regular_file_of_the_folder(tmp_path: Path, make: Callable[[Path], None]) -> None:
     (tmp_path / "runs" / "small").mkdir(parents=True)
     make(tmp_path / "runs" / "small" / ".lock")
-    with pytest.raises(UserError, match="is no regular file, and a lock is kept there"):
+    with pytest.raises(UserError, match="is not a regular file, and a lock is kept there"):
         opened(tmp_path / "runs")
     assert not (tmp_path / "runs" / "made").exists()
     (tmp_path / "cache").mkdir()
@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_what_there_was(tmp_path: Path) -> None:
         assert caught.value.filename == str(tmp_path / "report.json")
         with pytest.raises(MachineError, match="cannot be written"):
             cache.write(tmp_path / "kept.npy", lambda stream: np.save(stream, np.zeros(1000)))
-    assert stored.load(place)
+    assert stored.load_step(place)
     assert (tmp_path / "report.json").read_bytes() == b"old"
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 

@@ -25,9 +25,9 @@ KEY = "0123456789ab"
 def run(base: Path, sha256: str, *steps: str) -> list[str]:
     """Open a run of this recipe, leave its sha, a file and steps in it, and give what was said."""
     said: list[str] = []
-    with newest.opened(base, "r", sha256, said.append, lambda _: None) as folder:
+    with newest.claim_folder(base, "r", sha256, said.append, lambda _: None) as folder:
         assert folder.path == base / "r"
-        run_folder.replace(folder.path / origin.NAME, origin.text(sha256, base / "r.toml", folder.path).encode())
+        run_folder.replace(folder.path / origin.NAME, origin.origin_json(sha256, base / "r.toml", folder.path).encode())
         run_folder.replace(folder.path / "model.tflite", sha256.encode())
         for step in steps:
             run_folder.store(folder.path / step, {"key": step}, {"a.bin": step.encode()})
@@ -112,7 +112,7 @@ def test_a_folder_of_other_content_under_the_name_is_left(tmp_path: Path) -> Non
     run(tmp_path, A)
     other = tmp_path / "r-aaaaaaaa"
     other.mkdir()
-    (other / origin.NAME).write_text(origin.text("a" * 8 + "9" * 56, tmp_path / "r.toml", other))
+    (other / origin.NAME).write_text(origin.origin_json("a" * 8 + "9" * 56, tmp_path / "r.toml", other))
     run(tmp_path, B)
     assert model(tmp_path / "r-aaaaaaaa-2") == "a"
     run(tmp_path, A)
@@ -155,7 +155,7 @@ def test_what_must_not_move_stays(tmp_path: Path) -> None:
     def refuse(folder: Path) -> None:
         raise UserError(str(folder), "is needed")
 
-    with pytest.raises(UserError), newest.opened(tmp_path, "r", B, print, refuse):
+    with pytest.raises(UserError), newest.claim_folder(tmp_path, "r", B, print, refuse):
         pass
     assert names(tmp_path) == ["r"]
 
@@ -209,8 +209,8 @@ def test_processes_that_race_never_share_a_folder(tmp_path: Path) -> None:
         "done = 0\n"
         "while done < 12:\n"
         "    try:\n"
-        "        with newest.opened(base, 'r', sha, lambda _: None, lambda _: None) as folder:\n"
-        "            text = origin.text(sha, base / 'r.toml', folder.path)\n"
+        "        with newest.claim_folder(base, 'r', sha, lambda _: None, lambda _: None) as folder:\n"
+        "            text = origin.origin_json(sha, base / 'r.toml', folder.path)\n"
         "            run_folder.replace(folder.path / origin.NAME, text.encode())\n"
         "            (folder.path / 'model.tflite').write_text(sha)\n"
         "            time.sleep(0.002)\n"

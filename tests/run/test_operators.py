@@ -10,7 +10,7 @@ import pytest
 from support.pruning_networks import choose, randomized, relative_error, zeroed
 
 from tinyc import cli
-from tinyc.compression.pruning.aims import resolve
+from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.network import backend
@@ -118,7 +118,7 @@ def test_mobilenet_v3_small_is_cut_and_is_int8_either_way(minimalistic: bool) ->
     options = {"weights": None, "classes": 10, "classifier_activation": None, "minimalistic": minimalistic}
     model = randomized(in_layers(flat(keras.applications.MobileNetV3Small((64, 64, 3), **options), "here")))
     assert not any(map(is_function, model.layers))
-    choice = choose(model, Ranking(0.4), resolve(model, 0.4, [], [], "prune"), "prune", None)
+    choice = choose(model, Ranking(0.4), resolve_amounts(model, 0.4, [], [], "prune"), "prune", None)
     smaller = remove_channels(model, choice.graph, choice.keep)
     x = np.random.default_rng(0).uniform(0, 255, (24, 64, 64, 3)).astype(np.float32)
     assert relative_error(smaller, zeroed(model, choice.graph, choice.keep), x) <= 1e-5

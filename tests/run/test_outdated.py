@@ -70,6 +70,6 @@ def test_a_report_of_older_figures_is_shown_as_that(
         key = json.loads((step / MANIFEST).read_text())["key"]
         step.rename(step.with_name(step.name[:-12] + key[:12]))
     assert cli.invoke(["report", str(run)]) == 0
-    assert "otherwise than this one" in " ".join(capsys.readouterr().out.split())
+    assert "computed or measured differently" in " ".join(capsys.readouterr().out.split())
     assert cli.invoke(["compare", str(run), str(undisturbed / "runs" / "small")]) == 0
-    assert capsys.readouterr().err.count("otherwise than this one") == 1
+    assert capsys.readouterr().err.count("computed or measured differently") == 1

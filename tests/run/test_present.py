@@ -62,7 +62,7 @@ def test_what_is_missing_is_named(tmp_path: Path, build: str, data: str, said: s
 
 def test_a_file_that_is_no_python_is_named_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path)
-    for text, said in (("def net(:\n", "net.py:1: is no Python"), ("\0", "is no Python")):
+    for text, said in (("def net(:\n", "net.py:1: is not Python"), ("\0", "is not Python")):
         (tmp_path / "net.py").write_text(text)
         with pytest.raises(UserError, match=said):
             present.require(load(str(path)))

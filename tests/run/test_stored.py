@@ -45,7 +45,7 @@ class Times(tf_keras.layers.Layer):
 @pytest.mark.parametrize("manifest", [{}, {"key": "k"}, {"key": "k", "ledger": {"params": 1}}])
 def test_a_manifest_of_another_make_is_no_finished_step(tmp_path: Path, manifest: dict) -> None:
     run_folder.store(tmp_path / "01-prune-abc", manifest, {})
-    assert stored.load(tmp_path / "01-prune-abc") is None
+    assert stored.load_step(tmp_path / "01-prune-abc") is None
 
 
 def test_a_network_with_layers_of_the_users_own_is_read_back(tmp_path: Path) -> None:

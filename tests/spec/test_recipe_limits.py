@@ -150,7 +150,7 @@ def test_extends_is_not_set_on_the_command_line(tmp_path: Path) -> None:
 
 
 def test_a_set_of_bytes_that_are_no_text_is_refused(tmp_path: Path) -> None:
-    assert "name: holds bytes that are no UTF-8 text" in refusal(tmp_path, GOOD, ("name=\udcff",))
+    assert "name: holds bytes that are not UTF-8 text" in refusal(tmp_path, GOOD, ("name=\udcff",))
 
 
 @pytest.mark.parametrize("text", ["<= 1" + " " * 100_000 + "x", "<= " + "1" * 100_000 + "!"])

@@ -40,7 +40,7 @@ def test_what_is_taken(table: dict[str, Any]) -> None:
         ({"build": "net.py"}, "not of the form"),
         ({"build": "net.py:net", "train": {"epochs": 0}}, "greater than or equal to 1"),
         ({"build": "net.py:net", "train": {"epoch": 2}}, "epoch"),
-        ({"build": "net.py:net", "train": {"augment": ["spin"]}}, "unknown augmentation 'spin'; known are crop"),
+        ({"build": "net.py:net", "train": {"augment": ["spin"]}}, "unknown augmentation 'spin'; known: crop"),
     ],
 )
 def test_what_is_refused(table: dict[str, Any], message: str) -> None:

@@ -204,9 +204,9 @@ def relative_error(model, reference, x):
     return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
-def choose(model, ranking, aims, where, examples=None):
+def choose(model, ranking, amounts, where, examples=None):
     """Decide which channels stay, as `channels` does in one round, and change nothing."""
-    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
+    begin, ranks, skipped = survey(model, ranking, amounts, where, examples)
     removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)
     keep = keep_highest(begin.graph, removals, ranks)
     return SimpleNamespace(graph=begin.graph, keep=keep, removals=removals, skipped=skipped)

@@ -105,7 +105,7 @@ def varint(value: int) -> bytes:
 def problem(config: Any, newer: bool = False) -> str | None:
     """Say what is wrong with the graph of a network; None where Keras comes to an end with it."""
     try:
-        graph.check(config, newer)
+        graph.check_graph(config, newer)
     except ValueError as error:
         return str(error)
     return None

@@ -79,7 +79,7 @@ def test_a_network_that_a_pass_made(keys: dict[str, Any], tmp_path: Path) -> Non
     made = apply(PASSES[keys["use"]].model_validate(keys), given, artifacts.context(tmp_path, source=given)).state
     assert_adapted(made.model)
     (tmp_path / "net.h5").write_bytes(stored.network_file(made)["net.h5"])
-    assert_adapted(sources.read(tmp_path / "net.h5", "it"))
+    assert_adapted(sources.read_network(tmp_path / "net.h5", "it"))
     assert_adapted(made.clone().model)
 
 

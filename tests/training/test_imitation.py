@@ -16,9 +16,9 @@ from tinyc.data.inputs import inputs
 from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import anatomy
-from tinyc.training.features import features
-from tinyc.training.pupil import Lesson, train_imitation
-from tinyc.training.teachers import Panel, Teacher, listening
+from tinyc.training.features import feature_source
+from tinyc.training.imitation_stage import ImitationOptions, train_imitation
+from tinyc.training.teachers import Panel, Teacher, teacher_predictor
 
 KINDS = [("embedding", "scores"), ("hidden", "scores"), ("attention", "scores"), ("attention", "relations")]
 ROOM = 2**31
@@ -85,7 +85,7 @@ def test_a_trimmed_vocabulary_is_turned_back_wherever_a_teacher_is_asked() -> No
     seen, task = ids(reader), readings.task(reader)
     expected = source(reader.to_source(seen)).numpy()
     assert np.allclose(Panel((Teacher("a", "a", source),), task).predict(seen)[0], expected, atol=1e-5)
-    assert np.allclose(listening(source, task)(seen)[0], expected, atol=1e-5)
+    assert np.allclose(teacher_predictor(source, task)(seen)[0], expected, atol=1e-5)
     assert not np.allclose(source(seen), expected, atol=1e-2)
 
 
@@ -98,11 +98,11 @@ def test_stored_features_are_the_teachers_and_are_read_again(tmp_path: Path) -> 
     given = lent(tmp_path, said.model, reader)
     rows = np.array([7, 3, 90])
     seen = ids(reader)[rows]
-    direct, facts = features(said, wanted(said.model), 0, given)
+    direct, facts = feature_source(said, wanted(said.model), 0, given)
     assert facts["from"] == "loop"
     assert any("store_limit of 0 B; the teacher runs in the loop" in text for text in given.progress.said)
     assert not given.cache.exists()
-    stored, first = features(said, wanted(said.model), facts["bytes"], given)
+    stored, first = feature_source(said, wanted(said.model), facts["bytes"], given)
     assert (first["from"], first["arrays"], first["arrays_reused"]) == ("store", 2, 0)
     for a, b in zip(stored(seen, rows), direct(seen, rows), strict=True):
         assert np.allclose(a, b, atol=2e-2)
@@ -113,11 +113,11 @@ def test_stored_features_are_the_teachers_and_are_read_again(tmp_path: Path) -> 
     content = (folder / "hidden-1.npy").read_bytes()
     (folder / "hidden-1.npy").unlink()  # the memory map holds on to the old file
     (folder / "hidden-1.npy").write_bytes(content[:500])
-    again, second = features(said, wanted(said.model), facts["bytes"], given)
+    again, second = feature_source(said, wanted(said.model), facts["bytes"], given)
     assert second["arrays_reused"] == 1
-    assert any("hidden-1.npy: made again" in text for text in given.progress.said)
+    assert any("hidden-1.npy: computed again" in text for text in given.progress.said)
     assert all((a == b).all() for a, b in zip(again(seen, rows), stored(seen, rows), strict=True))
-    features(said, wanted(said.model), ROOM, lent(tmp_path, said.model))
+    feature_source(said, wanted(said.model), ROOM, lent(tmp_path, said.model))
     assert len(list((given.cache / "soft-labels").iterdir())) == 2, "another tokenizer met these features"
 
 
@@ -126,20 +126,20 @@ def test_a_killed_store_leaves_nothing_and_the_disk_is_checked(tmp_path: Path, m
     given = lent(tmp_path, said.model)
     given.progress = Notes(fail_at=50)
     with pytest.raises(KeyboardInterrupt):
-        features(said, wanted(said.model), ROOM, given)
+        feature_source(said, wanted(said.model), ROOM, given)
     assert list(given.cache.rglob("*.npy*")) == []
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
     with pytest.raises(MachineError, match=r"needs .* of disk, and 100 B are free"):
-        features(said, wanted(said.model), ROOM, given)
+        feature_source(said, wanted(said.model), ROOM, given)
 
 
 @pytest.mark.parametrize(("attending", "limit"), [("scores", 0), ("relations", ROOM)])
 def test_imitation_brings_a_student_nearer_in_everything(tmp_path: Path, attending: Any, limit: int) -> None:
     said, given = teacher(), lent(tmp_path)
     student = encoder(2, depth=1, width=8, inner=16)
-    lesson = Lesson(("embedding", "hidden", "attention"), attending, "uniform", limit)
+    wanted = ImitationOptions(("embedding", "hidden", "attention"), attending, "uniform", limit)
     options = FitOptions(epochs=8, batch=20, learning_rate=1e-2)
-    facts = train_imitation(lesson, student, said, None, options, given, [])
+    facts = train_imitation(wanted, student, said, None, options, given, [])
     assert facts["features"]["from"] == ("loop" if limit == 0 else "store")
     assert facts["loss"][-1] < 0.8 * facts["loss"][0]
     assert len(facts["distances"]) == 3
@@ -150,8 +150,8 @@ def test_the_same_seed_gives_the_same_bytes_also_from_the_store(tmp_path: Path) 
     made = []
     for _ in range(2):
         student = encoder(2, depth=1, width=8, inner=16, dropout=0.1)
-        lesson = Lesson(("hidden",), "scores", (1,), ROOM)
-        train_imitation(lesson, student, teacher(), None, FitOptions(epochs=1, batch=20), lent(tmp_path), [])
+        wanted = ImitationOptions(("hidden",), "scores", (1,), ROOM)
+        train_imitation(wanted, student, teacher(), None, FitOptions(epochs=1, batch=20), lent(tmp_path), [])
         made.append(digest(student))
     assert made[0] == made[1]
 
@@ -161,6 +161,6 @@ def test_networks_without_attention_and_data_without_words_are_refused(tmp_path:
         anatomy(network(), "student")
     from support.lessons import Lent
 
-    lesson = Lesson(("hidden",), "scores", "uniform", 0)
-    with pytest.raises(UserError, match="imitate: the data is no text"):
-        train_imitation(lesson, network(), teacher(), None, FitOptions(), Lent(tmp_path, tmp_path), [])
+    wanted = ImitationOptions(("hidden",), "scores", "uniform", 0)
+    with pytest.raises(UserError, match="imitate: the data is not text"):
+        train_imitation(wanted, network(), teacher(), None, FitOptions(), Lent(tmp_path, tmp_path), [])

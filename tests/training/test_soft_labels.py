@@ -139,7 +139,7 @@ def test_a_damaged_view_is_made_again_and_said(lent: Lent, damage: str) -> None:
     again = soft_labels(teachers(1), AUGMENT, 2, lent)
     assert again.built == 1
     assert (again.logits[1] == whole.logits[1]).all()
-    assert any("view-01.npz" in text and "made again" in text for text in lent.progress.said)
+    assert any("view-01.npz" in text and "computed again" in text for text in lent.progress.said)
 
 
 def test_a_killed_build_goes_on_at_the_next_view(lent: Lent) -> None:

@@ -15,7 +15,7 @@ from tinyc.measure.weighing import gzip_bytes
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.constants import Constant, constants
 from tinyc.tflite.read.description import Description
-from tinyc.tflite.read.flatbuffer import Reader, opened
+from tinyc.tflite.read.flatbuffer import Reader, open_tflite
 from tinyc.tflite.read.lifetimes import Arena, lifetimes
 from tinyc.tflite.read.values import Variety, looked_up, variety
 from tinyc.tflite.run.pool import Pool, undriven
@@ -47,7 +47,7 @@ class Inspection:
 def inspect(path: Path) -> Inspection:
     """Look at a file from all sides; a worker process measures the arena meanwhile."""
     content = files.read(path, limits.NETWORK_BYTES)
-    reader, described = opened(content, str(path))
+    reader, described = open_tflite(content, str(path))
     with ThreadPoolExecutor(1) as threads:
         measured = threads.submit(measure_arena, content, described, str(path))
         held = constants(described)
@@ -74,7 +74,7 @@ def read_variety(constant: Constant, described: Description, reader: Reader) -> 
 
 
 def measure_arena(content: bytes, described: Description, where: str) -> tuple[int | None, str | None, str | None]:
-    """The least arena with which TFLM runs the file, in bytes, or why it does not run, or why nobody could see."""
+    """Measure the least arena with which TFLM runs the file, in bytes, or say why it does not run or is unmeasured."""
     if any(size < 0 for each in described.inputs for size in each.shape):
         refusal = f"{where}: leaves its input's shape open; convert it with a fixed shape and a batch of 1"
         return None, refusal, None
@@ -87,10 +87,10 @@ def measure_arena(content: bytes, described: Description, where: str) -> tuple[i
         return None, None, str(error)
 
 
-def table(found: Inspection) -> dict[str, Any]:
-    """Everything as JSON values."""
+def inspection_table(found: Inspection) -> dict[str, Any]:
+    """Return everything as JSON values."""
     held = [
-        {**asdict(each), **place(found.described, each), "values": asdict(count) if count else None}
+        {**asdict(each), **constant_row(found.described, each), "values": asdict(count) if count else None}
         for each, count in zip(found.constants, found.varieties, strict=True)
     ]
     return {
@@ -107,8 +107,8 @@ def table(found: Inspection) -> dict[str, Any]:
     }
 
 
-def place(described: Description, constant: Constant) -> dict[str, Any]:
-    """What a constant is called, its shape as decoded, its type as stored, and its share of the file."""
+def constant_row(described: Description, constant: Constant) -> dict[str, Any]:
+    """Return what a constant is called, its shape as decoded, its type as stored, and its share of the file."""
     stored, decoded = described.tensors[constant.tensor], described.tensors[constant.decoded]
     share = constant.bytes / described.file_bytes
     return {"name": stored.name, "shape": decoded.shape, "dtype": stored.dtype, "share": share}

@@ -62,7 +62,7 @@ def strip_bytes(content: bytes, described: Description) -> bytes | None:
 
 
 def exact_tables(content: bytes) -> Iterator[tuple[str, int, bool, str]]:
-    """What tables take off as the weights are now, without a change in any output."""
+    """Yield what tables take off as the weights are now, without a change in any output."""
     try:
         weighed = gains(content)
     except UserError:

@@ -35,7 +35,7 @@ SCALING = Numbers()
 
 @click.command()
 @FILE
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it all as a page too.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Also write it all as an HTML page.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the arena's lifetimes as .svg.")
 @JSON
 def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def inspect(file: Path, html: Path | None, picture: Path | None, as_json: bool) 
     "--data", "source", metavar="NAME|PATH", help="Test data: a dataset's name, .npz, folder; random inputs without."
 )
 @click.option(
-    "--examples", default=64, show_default=True, type=click.IntRange(1, 100_000), help="How many random inputs."
+    "--examples", default=64, show_default=True, type=click.IntRange(1, 100_000), help="Number of random inputs."
 )
 @click.option("--scale", type=SCALING, help=f"{SEES} [default: the run's own, or the dataset's].")
 @click.option("--offset", type=SCALING)

@@ -47,7 +47,7 @@ def reason(failure: Exception) -> str:
 
 
 def text(error: BaseException) -> str:
-    """The command, the versions and the traceback; of an endless one its two ends."""
+    """Write the command, the versions and the traceback; of an endless one its two ends."""
     lines = [
         f"command: {clipped(repr(sys.argv))}",
         f"tinyc {__version__} in {Path(__file__).parents[1]}",

@@ -68,7 +68,7 @@ def close(code: int, reason: str) -> int:
 
 
 def usage(error: click.ClickException) -> str:
-    """What click says of a command line, without quoting all of it."""
+    """Return what click says of a command line, without quoting all of it."""
     stream = io.StringIO()
     error.show(file=stream)
     head, mark, message = stream.getvalue().rstrip().partition("Error: ")
@@ -78,8 +78,10 @@ def usage(error: click.ClickException) -> str:
 def system_error(error: OSError | MemoryError) -> TinycError:
     """Word what the operating system refused."""
     if isinstance(error, MemoryError):
-        return MachineError("memory", "this machine has not enough of it", "close other programs, or lower `batch`")
+        return MachineError(
+            "memory", "this machine does not have enough of it", "close other programs, or lower `batch`"
+        )
     where, problem = str(error.filename or "this machine"), error.strerror or str(error)
     if error.filename and error.errno in files.BAD_PATHS:
-        return UserError(where, f"is no path: {problem.lower()}", "give another one")
+        return UserError(where, f"is not a path: {problem.lower()}", "give another one")
     return MachineError(where, problem, REMEDIES.get(error.errno or 0, ""))

@@ -22,7 +22,9 @@ def federate() -> None:
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @click.option("--clients", type=click.IntRange(1, 10_000), required=True, help="How many terminals get a key.")
 @click.option("--host", "hosts", metavar="NAME_OR_IP", multiple=True, help="Where terminals reach the server.")
-@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long the keys hold.")
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="How long the keys are valid."
+)
 @click.option("--encryption", is_flag=True, help='Also the keys for aggregation = "homomorphic".')
 def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encryption: bool) -> None:
     """Make the keys of a server and its terminals: a new folder with a subfolder for each party."""
@@ -51,7 +53,7 @@ def serve(
 @click.option("--name", help="Which terminal it is, where --keys holds the keys of several.")
 @click.option(
     "--max-retries", type=click.IntRange(0, 100_000), default=20, show_default=True,
-    help="Further tries where the server does not answer: the first after 1 s, later ones every 8 s.",
+    help="Further attempts if the server does not answer: the first after 1 s, later ones every 8 s.",
 )  # fmt: skip
 def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:
     """Train on the examples in --data whenever the server asks; only what was learnt is sent."""

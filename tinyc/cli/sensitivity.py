@@ -18,7 +18,7 @@ EXAMPLES = 512
 @OUT
 @click.option(
     "--examples", type=click.IntRange(16, EXAMPLES), default=EXAMPLES, show_default=True,
-    help="Measure on at most so many validation examples; on fewer where they would take too long.",
+    help="Measure on at most this many validation examples; on fewer where they would take too long.",
 )  # fmt: skip
 @click.option(
     "--after", metavar="STEP", help="Measure what this step left (a number or a pass's name), not the source."

@@ -43,7 +43,7 @@ def export(options: Export, state: Flat, context: Context) -> Outcome:
     """
     state = with_softmax(options, state)
     with Pool() as pool:
-        written = write(options, state, context, pool)
+        written = write_stripped(options, state, context, pool)
         drawn, split = examples(options, context, state)
         run = observe(written.content, drawn, pool)
     tokenizer = tokenizer_files(options, state)
@@ -63,13 +63,13 @@ def with_softmax(options: Export, state: Flat) -> Flat:
     return replace(state, content=append_softmax(state.content), softmax=True)
 
 
-def write(options: Export, state: Flat, context: Context, pool: Pool) -> Written:
+def write_stripped(options: Export, state: Flat, context: Context, pool: Pool) -> Written:
     """Strip and align the artifact, comparing outputs on calibration examples."""
     count = COMPARED if context.rehearse is None else REHEARSED
     samples = inputs(context.data.calibration.x[:count], state.task)
     total = 2 * len(samples) * len(verified.EXACT)
     with progress.task(context.progress, "export: compare outputs", total) as shown:
-        return verified.write(state.content, options.strip, samples, pool, shown.advance)
+        return verified.write_verified(state.content, options.strip, samples, pool, shown.advance)
 
 
 def examples(options: Export, context: Context, state: Flat) -> tuple[NDArray[Any], str]:

@@ -94,7 +94,7 @@ def front_source(task: Task, tensor: Tensor, name: str) -> FrontSource:
 
 
 def definition(front: Front | None) -> dict[str, bytes]:
-    """The front as the file that `tinyc predict` reads beside the artifact."""
+    """Return the front as the file that `tinyc predict` reads beside the artifact."""
     return {} if front is None else {DEFINITION: front.to_json().encode()}
 
 
@@ -154,7 +154,7 @@ WRITERS: Mapping[type, Callable[[Any, int], Stage]] = {
 
 
 def shown(stage: Stage) -> dict[str, Any]:
-    """A stage as the template wants it."""
+    """Return a stage as the template wants it."""
     tables = {name: lines([number(value) for value in table]) for name, table in stage.tables.items()}
     return {"kind": stage.kind, "tables": tables, **stage.numbers}
 

@@ -51,7 +51,7 @@ def tokenizer_source(tokenizer: Tokenizer, name: str) -> TokenizerSource:
     changed = becomes(bare)
     held = reachable(model["vocab"], changed, model["max_input_chars_per_word"])
     if not held:
-        raise UserError(WHERE, "has no piece that text can lead to", "check its vocabulary")
+        raise UserError(WHERE, "has no piece that any text can produce", "check its vocabulary")
     pieces = arranged(held)
     table = runs(bare, pieces.alphabet, WHERE)
     characters, added = written(table), specials(definition["added_tokens"])
@@ -129,5 +129,5 @@ def closings(tokenizer: Tokenizer, definition: Mapping[str, Any]) -> tuple[int, 
         problem = f"{kind or 'none'} puts {len(ids)} tokens around a sentence; C code is written for [CLS] and [SEP]"
         raise UserError(f"{WHERE}.post_processor", problem, REMEDY)
     if tokenizer.length < 2:
-        raise UserError(f"{WHERE}.length", f"is {tokenizer.length}", "give room to [CLS], [SEP] and words")
+        raise UserError(f"{WHERE}.length", f"is {tokenizer.length}", "leave room for [CLS], [SEP] and words")
     return ids[0], ids[1]

@@ -60,7 +60,7 @@ class Run:
 
 @functools.lru_cache(maxsize=2)
 def becomes(definition: str) -> Becomes:
-    """Ask what becomes of each code point that does not simply stay: the text in its place, words parted by CUT."""
+    """Ask what becomes of each code point that does not simply stay: the text in its place, words separated by CUT."""
     tool = compiled(definition, None)
     points = [point for point in range(CODE_POINTS) if point not in SURROGATES and point != ord(PROBE)]
     found: dict[int, str] = {}
@@ -79,7 +79,7 @@ def lone(changed: Becomes) -> frozenset[str]:
 
 
 def inside(char: str, changed: Becomes, mapped: Set[str]) -> bool:
-    """Whether a character can stand in a word beside others."""
+    """Say whether a character can stand in a word beside others."""
     return ord(char) not in changed or char in mapped
 
 
@@ -198,7 +198,7 @@ def refuse_reordered(definition: str, alphabet: Set[str], where: str) -> None:
             if first < second and pair == normalizer.normalize_str(second + first):
                 names = f"U+{ord(first):04X} and U+{ord(second):04X}"
                 remedy = "remove the pieces with one of them"
-                raise UserError(where, f"has pieces with {names}, which Unicode puts in order", remedy)
+                raise UserError(where, f"has pieces with {names}, which Unicode normalization reorders", remedy)
 
 
 def written(table: list[Run]) -> bytes:

@@ -1,4 +1,4 @@
-"""What can go wrong, by who can mend it; every class carries the exit code of the command."""
+"""What can go wrong, by who can correct it; every class carries the exit code of the command."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def obeyed_by_none(text: str) -> str:
 
 
 def spelled_out(letter: str) -> str:
-    """Write a character as Python does; what stands for a byte of a file's name that is no UTF-8, as that byte."""
+    """Write a character as Python does; what stands for a byte of a file's name that is not UTF-8, as that byte."""
     code = ord(letter)
     return f"\\x{code & 0xFF:02x}" if 0xDC80 <= code <= 0xDCFF else letter.encode("unicode_escape").decode()
 

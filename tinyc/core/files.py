@@ -35,14 +35,14 @@ def opened(path: Path, most: int, where: str | None = None) -> Iterator[Buffered
     """Open a regular file of at most `most` bytes.
 
     Raises:
-        UserError: it is missing, no regular file or larger, or its path can be no path.
+        UserError: it is missing, not a regular file or too large, or its path cannot be one.
         MachineError: it may not be read.
     """
     where = where or str(path)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as error:
-        raise UserError(where, f"is no path: {error}", "give the path of a file") from error
+        raise UserError(where, f"is not a path: {error}", "give the path of a file") from error
     except OSError as error:
         raise unreadable(where, error) from error
     try:
@@ -55,7 +55,7 @@ def opened(path: Path, most: int, where: str | None = None) -> Iterator[Buffered
 
 
 def size(path: Path, most: int, where: str | None = None) -> int:
-    """The bytes of a regular file, for readers that open it themselves; raises as `opened` does."""
+    """Return the bytes of a regular file, for readers that open it themselves; raises as `opened` does."""
     with opened(path, most, where) as stream:
         return os.fstat(stream.fileno()).st_size
 
@@ -95,16 +95,16 @@ def for_lock(path: Path) -> IO[str]:
         descriptor = os.open(path, mode, 0o666)
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.ELOOP, errno.ENXIO):
-            raise UserError(str(path), "is no regular file, and a lock is kept there", "remove it") from error
+            raise UserError(str(path), "is not a regular file, and a lock is kept there", "remove it") from error
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise UserError(str(path), "is no regular file, and a lock is kept there", "remove it")
+        raise UserError(str(path), "is not a regular file, and a lock is kept there", "remove it")
     return open(descriptor, "r+", errors="replace")
 
 
 def exists(path: Path) -> bool:
-    """Say whether anything stands at a path; nothing does where it can be no path.
+    """Say whether anything stands at a path; nothing does where it is not a valid path.
 
     Raises:
         MachineError: a folder on the way to it may not be read.
@@ -133,7 +133,7 @@ def regular(where: str, found: os.stat_result, most: int) -> None:
 
 @functools.cache
 def system_devices() -> frozenset[int]:
-    """The devices of files that the kernel makes up as they are read: they tell no size, and some never end."""
+    """Return the devices of files that the kernel makes up as they are read: they tell no size, and some never end."""
     return frozenset(place.stat().st_dev for place in (Path("/proc"), Path("/sys")) if place.is_dir())
 
 
@@ -146,7 +146,7 @@ def unreadable(where: str, error: OSError) -> UserError | MachineError:
     if error.errno == errno.ENOENT:
         return UserError(where, "there is no such file", "check the path")
     if error.errno in BAD_PATHS:
-        return UserError(where, f"is no path: {(error.strerror or str(error)).lower()}", "give the path of a file")
+        return UserError(where, f"is not a path: {(error.strerror or str(error)).lower()}", "give the path of a file")
     return MachineError(
         where, f"cannot be read: {(error.strerror or str(error)).lower()}", "check the path and its permissions"
     )

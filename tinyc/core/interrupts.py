@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 10.0
 
 
 class Interruption:
-    """What has been heard, and how far the command's end has come.
+    """The signals that came, and how far the command's end has come.
 
     Attributes:
         installed: the signals come here.
@@ -55,10 +55,10 @@ def install() -> None:
     taken = [number for number in CODES if signal.getsignal(number) is not signal.SIG_IGN]
     for number in taken:
         signal.signal(number, take)
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    threading.Thread(target=watch, args=(heard, taken), daemon=True).start()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    threading.Thread(target=watch, args=(read_end, taken), daemon=True).start()
     sys.unraisablehook = partial(drop, sys.unraisablehook)
 
 
@@ -82,18 +82,18 @@ def take(number: int, _: FrameType | None) -> None:
         raise KeyboardInterrupt
 
 
-def watch(heard: int, taken: list[signal.Signals]) -> None:
+def watch(read_end: int, taken: list[signal.Signals]) -> None:
     """Wait for a signal, and end the process where it has not ended by itself some seconds later."""
     number = 0
     while number not in taken:
-        number = os.read(heard, 1)[0]
+        number = os.read(read_end, 1)[0]
     main, until = threading.main_thread().ident or 0, time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         if STATE.dropped:
             signal.pthread_kill(main, number)
         time.sleep(0.05)
-    for deed in STATE.at_the_end:
-        deed()
+    for action in STATE.at_the_end:
+        action()
     if STATE.said is None:
         STATE.said = STATE.code or CODES[signal.Signals(number)]
         with suppress(OSError):
@@ -123,5 +123,5 @@ def leave() -> None:
 
 
 def line(code: int) -> str:
-    """The last line of a command that a signal ended."""
+    """Return the last line of a command that a signal ended."""
     return f"tinyc: exit {code} ({WORDS[code]}; run the same command again to go on)"

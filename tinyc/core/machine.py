@@ -1,4 +1,4 @@
-"""This machine: its cores, and what a reader must know of it to judge seconds and bytes."""
+"""The machine that tinyc runs on: its cores, and what a reader must know of it to judge seconds and bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cores() -> int:
 
 
 def describe() -> Machine:
-    """The machine as a reader must know it to judge the seconds."""
+    """Describe the machine, as a reader must know it to judge the seconds."""
     return {
         "system": platform.platform(terse=True),
         "processor": processor(),
@@ -33,13 +33,13 @@ def describe() -> Machine:
 
 
 def peak() -> int:
-    """The most memory that this process has held, in bytes; the interpreters' workers are not in it."""
+    """Return the most memory that this process has held, in bytes; the interpreters' workers are not in it."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes if platform.system() == "Darwin" else kilobytes * 1024
 
 
 def processor() -> str:
-    """The processor's name as the kernel gives it."""
+    """Return the processor's name as the kernel gives it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text(errors="replace").splitlines():

@@ -73,7 +73,7 @@ def make(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        problem = "can be no folder: a file or a broken link stands in its place"
+        problem = "cannot be a folder: a file or a broken link stands in its place"
         raise UserError(str(path), problem, "move that away, or give another folder by --out") from error
 
 
@@ -135,13 +135,13 @@ def clear(target: Path) -> None:
 
 
 def seal(table: Mapping[str, Any]) -> str:
-    """The hash of what a manifest says, in whatever layout."""
+    """Hash what a manifest says, in whatever layout."""
     said = json.dumps(json.loads(json.dumps(table)), sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
 
 
 def at(path: Path, error: OSError) -> OSError:
-    """An error of the system with the place that it belongs to, in the place of a temporary one or none."""
+    """Put the place that it belongs to into an error of the system: it has a temporary place, or none."""
     return OSError(error.errno, error.strerror or str(error), str(path))
 
 
@@ -177,7 +177,7 @@ def manifest(step: Path) -> dict[str, Any] | None:
 
 
 def sealed(step: Path) -> dict[str, Any] | None:
-    """The manifest with the hashes of its files, which are the same still."""
+    """Read the manifest with the hashes of its files; None where they have changed."""
     try:
         table = json.loads(files.read_text(step / MANIFEST, limits.JSON_BYTES))
         if not isinstance(table, dict) or table.pop(SEAL, None) != seal(table):
@@ -194,7 +194,7 @@ def is_inside(name: str) -> bool:
 
 
 def file_hash(path: Path) -> str:
-    """The SHA-256 of a regular file.
+    """Compute the SHA-256 of a regular file.
 
     Raises:
         UserError: it is none.

@@ -6,14 +6,14 @@ from tinyc.core.errors import UserError
 
 CLASSIFIERS = (
     "tinyc compresses classifiers: one input, one class an example as its label, and one output with a score for each "
-    "of two classes or more (logits, or a softmax over them); networks and labels of other kinds it cannot compress yet"
+    "of two classes or more (logits, or a softmax over them); it cannot compress networks and labels of other kinds yet"
 )
 
 FEED_FORWARD = (
-    "tinyc compresses networks without loops and branches: LSTM, GRU and other recurrent layers it cannot compress yet"
+    "tinyc compresses networks without loops and branches: it cannot compress LSTM, GRU and other recurrent layers yet"
 )
 
 
 def beyond(where: str, found: str) -> UserError:
-    """Refuse a task that is no classification into classes; `found` says what it is instead."""
+    """Refuse a task that is not a classification into classes; `found` says what it is instead."""
     return UserError(where, found, CLASSIFIERS)

@@ -44,12 +44,12 @@ class Forgiving(io.RawIOBase):
 
 
 def settle() -> None:
-    """Make both streams that are written to forgiving; their descriptors are open."""
+    """Make both streams that are written to tolerate a closed reader; their descriptors are open."""
     sys.stdout, sys.stderr = forgiving(1, sys.stdout), forgiving(2, sys.stderr)
 
 
 def forgiving(descriptor: int, given: Any) -> io.TextIOWrapper:
-    """A text stream like the one that Python opened, which may be None."""
+    """Return a text stream like the one that Python opened, which may be None."""
     encoding = getattr(given, "encoding", None) or "utf-8"
     buffer = io.BufferedWriter(Forgiving(descriptor))
     lines = descriptor == 2 or os.isatty(descriptor)
@@ -57,7 +57,7 @@ def forgiving(descriptor: int, given: Any) -> io.TextIOWrapper:
 
 
 def lost() -> OSError | None:
-    """What kept back a part of standard output; None where nothing did, or its reader had gone."""
+    """Return what kept back a part of standard output; None where nothing did, or its reader had gone."""
     flush()
     found = getattr(getattr(getattr(sys.stdout, "buffer", None), "raw", None), "lost", None)
     return found if isinstance(found, OSError) and found.errno != errno.EPIPE else None

@@ -36,7 +36,7 @@ def parse(text: str, unit: Unit) -> float:
     """Turn "96 KiB" or "90%" into bytes, counts, seconds or a fraction.
 
     Raises:
-        ValueError: the text is no number, or its unit does not belong to `unit`.
+        ValueError: the text is not a number, or its unit does not belong to `unit`.
     """
     match = QUANTITY.fullmatch(text)
     spellings = SPELLINGS[unit]

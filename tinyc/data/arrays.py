@@ -71,7 +71,7 @@ def layout(where: str, arrays: Mapping[str, NDArray[Any]], unread: tuple[str, ..
 
 
 def parts_of(where: str, names: Sequence[str], others: tuple[str, ...]) -> tuple[str, ...]:
-    """Find the parts by the names of the arrays; `others` are those that are no examples, labels or class names.
+    """Find the parts by the names of the arrays; `others` are those that are not examples, labels or class names.
 
     Raises:
         UserError: an array is missing, or both layouts are mixed.
@@ -141,7 +141,7 @@ def has_recordings(where: str, names: Sequence[str], unread: Sequence[str]) -> N
     broken = next((name for name in names if name in unread), None)
     if broken is not None:
         problem = "is not one text or whole number for each example, so that no recording can be kept in one split"
-        raise UserError(f"{where}: {broken}", problem, "mend it, or give it another name")
+        raise UserError(f"{where}: {broken}", problem, "correct it, or give it another name")
 
 
 def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: tuple[int, ...]) -> dict[str, str]:
@@ -154,7 +154,7 @@ def groups_of(columns: Mapping[str, NDArray[Any]], suffix: str, examples: tuple[
 
 
 def pieces_of(name: str, given: Sequence[str]) -> tuple[str, ...]:
-    """The arrays that stand for pieces of one, such as x_train.image and x_train_vector of x_train."""
+    """Return the arrays that stand for pieces of one, such as x_train.image and x_train_vector of x_train."""
     return tuple(each for each in given if re.match(rf"{name}[^a-zA-Z]", each))
 
 
@@ -181,7 +181,7 @@ def as_names(where: str, values: NDArray[Any]) -> tuple[str, ...]:
     """Strings of a string, bytes or integer array.
 
     Raises:
-        UserError: one is no Unicode: two of them could become one name.
+        UserError: one is not Unicode: two of them could become one name.
     """
     return tuple(as_name(where, value) for value in values.tolist())
 

@@ -1,7 +1,7 @@
-"""Random views of examples, each a pure function of (seed, example id, view id): of images at their own resolution,
-of sensor windows, of sentences word by word.
+"""Random views of examples, each a pure function of (seed, example id, view id).
 
-A stored soft label therefore belongs to exactly the example that a student sees later.
+Images keep their resolution, and sentences change word by word. A stored soft label therefore belongs to exactly the
+example that a student sees later.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.data.images.transforms import TRANSFORMS
 from tinyc.data.text.lexicon import Lexicon
 from tinyc.data.text.wording import reworded
-from tinyc.spec.augmentations import NEEDS_LEXICON, check, without_vectors
+from tinyc.spec.augmentations import NEEDS_LEXICON, check_augmentations, without_vectors
 
 IDENTITY = -1
 CHUNK = 1024  # examples at a time: a chunk of small images stays in the processor's cache
@@ -26,9 +26,9 @@ def suits(ops: Sequence[str], data: TrainingData, where: str = "augment") -> Non
     """Refuse operations that are unknown, listed twice, or do not suit the training data.
 
     Raises:
-        UserError: says which operation, and which ones would do.
+        UserError: says which operation, and which ones would fit.
     """
-    check(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
+    check_augmentations(ops, data.train.x.shape[1:], where, is_text=data.task.tokenizer is not None)
     for name in ops:
         if name in NEEDS_LEXICON and data.lexicon is None:
             raise without_vectors(where, name)
@@ -59,7 +59,7 @@ def view(
         UserError: an operation is unknown or does not suit the examples.
     """
     is_text = x.dtype == object
-    check(ops, x.shape[1:], is_text=is_text)
+    check_augmentations(ops, x.shape[1:], is_text=is_text)
     if view == IDENTITY or not ops:
         return x
     if is_text:

@@ -122,11 +122,13 @@ def overlaps(where: str, parts: Parts) -> tuple[str, ...]:
     named = {"train": parts.train, "val": parts.validation, "test": parts.test}
     known = [split for split in named.values() if split is not None]
     if all(RECORDING in split.groups for split in known):
-        grouping.apart(where, {part: each.groups[RECORDING] for part, each in named.items() if each is not None})
+        grouping.refuse_shared_recordings(
+            where, {part: each.groups[RECORDING] for part, each in named.items() if each is not None}
+        )
         return ()
     prints = {part: overlap.fingerprints(known.x) for part, known in named.items() if known is not None}
     pairs = itertools.combinations(prints, 2)
-    found = [overlap.check(where, (f"x_{a}", f"x_{b}"), prints[a], prints[b]) for a, b in pairs]
+    found = [overlap.check_overlap(where, (f"x_{a}", f"x_{b}"), prints[a], prints[b]) for a, b in pairs]
     return tuple(note for notes in found for note in notes)
 
 

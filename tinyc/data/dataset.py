@@ -1,4 +1,4 @@
-"""A dataset with its splits told apart: what trains, what validates, and what only the ledger may read."""
+"""A dataset with its splits kept apart: what trains, what validates, and what only the ledger may read."""
 
 from __future__ import annotations
 

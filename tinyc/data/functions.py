@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from tinyc.core.errors import UserError, obeyed_by_none, quoted
 from tinyc.data import arrays
 from tinyc.data.raw import Raw
-from tinyc.spec.builders import Builder, Find, told, user_code
+from tinyc.spec.builders import Builder, Find, error_text, user_code
 
 
-def read(builder: Builder, find: Find) -> Raw:
+def call_loader(builder: Builder, find: Find) -> Raw:
     """Call `function(**options)`, which returns a dict with the names of an .npz.
 
     Raises:
@@ -55,7 +55,7 @@ def as_array(where: str, value: object) -> NDArray[Any]:
     try:
         found = np.asarray(value)
     except Exception as error:  # an object of any library may refuse in its own way
-        raise UserError(where, f"is no array: {told(error)}", "return numpy arrays of one shape") from error
+        raise UserError(where, f"is not an array: {error_text(error)}", "return numpy arrays of one shape") from error
     if found.ndim == 0 and found.dtype == object:
         raise UserError(where, f"is {type(value).__name__}, and no array", "return numpy arrays of one shape")
     return found

@@ -125,7 +125,7 @@ def absent(where: str, name: str, asked: str, names: Sequence[str]) -> UserError
     return UserError(where, f"has no {asked!r} in {name!r}, which prepare lists", hint)
 
 
-def apart(where: str, parts: Mapping[str, Column]) -> None:
+def refuse_shared_recordings(where: str, parts: Mapping[str, Column]) -> None:
     """Refuse a recording that stands in two parts.
 
     Raises:

@@ -80,7 +80,9 @@ def column(where: str, y: NDArray[Any], one_hot: bool) -> NDArray[Any]:
         raise beyond(where, "holds lists, so several values an example, not a class")
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         place = int(np.flatnonzero(~np.isfinite(y))[0])
-        raise UserError(where, f"is {y[place]} at [{place}], and no label", "give each example its label, or remove it")
+        raise UserError(
+            where, f"is {y[place]} at [{place}], which is not a label", "give each example its label, or remove it"
+        )
     if y.dtype.kind == "f" and (amount := next(iter(y[~is_whole(y)]), None)) is not None:
         raise beyond(where, f"holds {y.dtype}, such as {amount}: amounts, not classes")
     if y.dtype.kind == "f":
@@ -94,7 +96,7 @@ def column(where: str, y: NDArray[Any], one_hot: bool) -> NDArray[Any]:
 def whole(where: str, y: NDArray[Any]) -> NDArray[np.int64]:
     """Give whole numbers as int64; of unsigned ones some are beyond it."""
     if y.dtype.kind == "u" and int(y.max()) > np.iinfo(np.int64).max:
-        raise UserError(where, f"is {y.max()} at [{y.argmax()}], and is no class number", NUMBERS)
+        raise UserError(where, f"is {y.max()} at [{y.argmax()}], and is not a class number", NUMBERS)
     return y.astype(np.int64)
 
 
@@ -111,7 +113,7 @@ def is_one_hot(y: NDArray[Any]) -> bool:
 
 
 def from_names(raw: Raw, columns: Mapping[str, NDArray[Any]]) -> tuple[Labels, tuple[str, ...]]:
-    """Number labels that are class names, in the order of `class_names`, else in alphabetical order."""
+    """Turn class names into labels, in the order of `class_names`, else in alphabetical order."""
     mixed = [part for part, y in columns.items() if y.dtype.kind not in "US"]
     if mixed:
         name = array_name("y", mixed[0])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
-from tinyc.data import cutting, functions, named, npz, preparing, rows
+from tinyc.data import cutting, functions, known_datasets, npz, preparing, rows
 from tinyc.data.dataset import Dataset
 from tinyc.data.images import reading
 from tinyc.data.raw import Raw
@@ -28,7 +28,7 @@ from tinyc.spec.sentences import TABLES, Prepare
 KINDS = "give an .npz, a .csv, a folder of images with a folder per class, or sentences as .csv, .tsv or .jsonl"
 
 
-def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language | None = None) -> Dataset:
+def load_dataset(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language | None = None) -> Dataset:
     """Read, check and cut a dataset.
 
     Args:
@@ -44,7 +44,7 @@ def load(spec: DataSpec, find: Find, cache: Path, seed: int, language: Language 
         MachineError: a file cannot be read, or this machine lacks the memory.
     """
     try:
-        raw = read(spec, find, cache)
+        raw = read_raw(spec, find, cache)
         content = content_digest(spec, find, cache, raw)
     except OSError as error:
         raise unreadable(spec, error) from error
@@ -63,22 +63,22 @@ def title(spec: DataSpec) -> str:
     return spec.name or Path(spec.path or "").name
 
 
-def read(spec: DataSpec, find: Find, cache: Path) -> Raw:
+def read_raw(spec: DataSpec, find: Find, cache: Path) -> Raw:
     """Read what `[data]` points at, unchecked."""
     if spec.name is not None:
-        return named.read(spec.name, cache)
+        return known_datasets.read_known_dataset(spec.name, cache)
     if spec.load is not None:
-        return preparing.with_channels(functions.read(spec.load, find), spec.steps)
+        return preparing.with_channels(functions.call_loader(spec.load, find), spec.steps)
     path = find(spec.path or "")
     if path.is_dir():
-        return reading.read(path, first_resize(spec.steps))
+        return reading.read_images(path, first_resize(spec.steps))
     suffix = path.suffix.lower()
     if spec.text is not None and suffix in TABLES:
-        return sentences.read(path, sentences.Columns(spec.text, spec.label or "", spec.split, spec.groups))
+        return sentences.read_sentences(path, sentences.Columns(spec.text, spec.label or "", spec.split, spec.groups))
     if suffix == ".csv":
-        return rows.read(path, spec.label or "", spec.recording, spec.group_columns)
+        return rows.read_features(path, spec.label or "", spec.recording, spec.group_columns)
     if suffix == ".npz":
-        return preparing.with_channels(npz.read(path), spec.steps)
+        return preparing.with_channels(npz.read_npz(path), spec.steps)
     raise UserError(str(path), f"is a {suffix or 'nameless'} file, which is not read", KINDS)
 
 
@@ -106,7 +106,7 @@ def contents(spec: DataSpec, find: Find, cache: Path, raw: Raw | None) -> Iterat
                 yield f"group {part} {name}", hashlib.sha256(repr(column.tolist()).encode()).hexdigest()
         return
     if spec.name is not None:
-        found = {str(index): path for index, path in enumerate(named.files(spec.name, cache))}
+        found = {str(index): path for index, path in enumerate(known_datasets.files(spec.name, cache))}
     else:
         found = own_files(find(spec.path or ""))
     for name, path in found.items():
@@ -124,7 +124,7 @@ def words_of(array: NDArray[Any]) -> bytes:
 
 
 def own_files(path: Path) -> dict[str, Path]:
-    """The file itself, or the images of a folder by their place in it."""
+    """Return the file itself, or the images of a folder by their place in it."""
     if not path.is_dir():
         return {"": path}
 

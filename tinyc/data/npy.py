@@ -51,7 +51,7 @@ class Header:
         return self.count * self.dtype.itemsize
 
     def require_values(self, where: str, size_bytes: int) -> None:
-        """Refuse a header that speaks of more or fewer values than a file, or member, of this size holds."""
+        """Refuse a header that declares more or fewer values than a file, or member, of this size holds."""
         follow = size_bytes - self.offset_bytes
         if math.prod(max(1, side) for side in self.shape) * self.dtype.itemsize > MOST_SPANNED and not follow:
             raise UserError(where, f"has a header with the shape {self.shape}", AGAIN)
@@ -65,10 +65,10 @@ class Header:
 
 
 def read_header(stream: IO[bytes], where: str) -> Header:
-    """Read the header at the begin of a stream.
+    """Read the header at the start of a stream.
 
     Raises:
-        UserError: it is no header of plain values, or asks for more than is read.
+        UserError: it is not a header of plain values, or asks for more than is read.
     """
     begin = stream.read(len(MAGIC) + 2)
     width = LENGTHS.get((begin[-2], begin[-1])) if len(begin) == len(MAGIC) + 2 and begin.startswith(MAGIC) else None
@@ -76,7 +76,7 @@ def read_header(stream: IO[bytes], where: str) -> Header:
         problem = "is a zip, as an .npz of several arrays is, and not one array"
         raise UserError(where, problem, "store the one array with numpy.save")
     if width is None:
-        raise UserError(where, "is no array as NumPy writes it", AGAIN)
+        raise UserError(where, "is not an array as NumPy writes it", AGAIN)
     length = int.from_bytes(stream.read(width), "little")
     if length > limits.ARRAY_HEADER_BYTES:
         problem = f"has a header of {length:,} bytes; at most {limits.ARRAY_HEADER_BYTES:,} are read"
@@ -139,7 +139,7 @@ def dtype_of(given: str, where: str) -> np.dtype[Any]:
     return found
 
 
-def read(stream: IO[bytes], header: Header, where: str) -> NDArray[Any]:
+def read_values(stream: IO[bytes], header: Header, where: str) -> NDArray[Any]:
     """Read the values of a judged array; `stream` stands at its first byte.
 
     Raises:

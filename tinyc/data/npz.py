@@ -48,7 +48,7 @@ class Pieces:
         return True
 
 
-def read(path: Path) -> Raw:
+def read_npz(path: Path) -> Raw:
     """Read an .npz without pickles.
 
     Raises:
@@ -56,7 +56,7 @@ def read(path: Path) -> Raw:
         MachineError: the arrays do not fit into memory.
     """
     where = obeyed_by_none(str(path))
-    with files.opened(path, limits.DATA_BYTES) as stream, opened(where, stream) as archive:
+    with files.opened(path, limits.DATA_BYTES) as stream, open_archive(where, stream) as archive:
         members = members_of(where, archive)
         headers = dict(judged(where, archive, members))
         held = {name: header.placeholder() for name, header in headers.items()}
@@ -69,7 +69,7 @@ def read(path: Path) -> Raw:
 
 
 @contextmanager
-def opened(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
+def open_archive(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
     """Open the archive."""
     try:
         archive = zipfile.ZipFile(Pieces(stream, where))
@@ -77,7 +77,7 @@ def opened(where: str, stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
         raise
     except Exception as error:  # a damaged list of members makes zipfile raise of all kinds
         remedy = "write it with numpy.savez_compressed"
-        raise UserError(where, "is no .npz (a zip of arrays), or is damaged", remedy) from error
+        raise UserError(where, "is not an .npz (a zip of arrays), or is damaged", remedy) from error
     with archive:
         yield archive
 
@@ -118,7 +118,7 @@ def judged(where: str, archive: zipfile.ZipFile, members: Members) -> Iterator[t
     """Read the headers of the arrays that have a meaning, and of those beside them that may be columns.
 
     Raises:
-        UserError: one that has a meaning is no array, or none that is read.
+        UserError: one that has a meaning is not an array, or not one that is read.
     """
     for name, member in members.items():
         try:
@@ -156,4 +156,4 @@ def require_room(where: str, file_bytes: int, needed: Mapping[str, Header]) -> N
 def values(where: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, header: Header) -> NDArray[Any]:
     """Read the values of one array."""
     with reading(f"{where}: {name}"), archive.open(member) as stream:
-        return npy.read(stream, header, f"{where}: {name}")
+        return npy.read_values(stream, header, f"{where}: {name}")

@@ -24,7 +24,9 @@ def folded(sentence: str) -> bytes:
     return " ".join(sentence.casefold().split()).encode()
 
 
-def check(where: str, names: tuple[str, str], seen: NDArray[np.uint64], asked: NDArray[np.uint64]) -> tuple[str, ...]:
+def check_overlap(
+    where: str, names: tuple[str, str], seen: NDArray[np.uint64], asked: NDArray[np.uint64]
+) -> tuple[str, ...]:
     """Look for examples of `asked` that are also in `seen`; a few are a warning.
 
     Args:

@@ -24,8 +24,8 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 VALUE_BYTES = 8
 
 
-def read(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
-    """Read features as float64, (examples, features), labels as class names, and columns that are no features.
+def read_features(path: Path, label: str, recording: str | None = None, groups: Sequence[str] = ()) -> Raw:
+    """Read features as float64, (examples, features), labels as class names, and columns that are not features.
 
     Args:
         path: the file.
@@ -34,7 +34,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
         groups: further columns that become groups.
 
     Raises:
-        UserError: no such column, a ragged row, or a cell that is no finite number; names the line.
+        UserError: no such column, a ragged row, or a cell that is not a finite number; names the line.
     """
     named = {name: name for name in groups} | ({"recording": recording} if recording is not None else {})
     table = tables.rows(path, tables.COMMA)
@@ -61,7 +61,7 @@ def read(path: Path, label: str, recording: str | None = None, groups: Sequence[
 
 
 def arranged(path: Path, label: str, x: NDArray[Any], labels: list[str], groups: Mapping[str, NDArray[Any]]) -> Raw:
-    """Number the labels, and give everything as it was read."""
+    """Assign a number to each label, and give everything as it was read."""
     refuse_amounts(f"{path}: column {label!r}", labels)
     names = sorted(set(labels), key=order(labels))
     index = {name: number for number, name in enumerate(names)}
@@ -98,7 +98,7 @@ def number(path: Path, line: int, name: str, cell: str) -> float:
 
 
 def refuse_amounts(where: str, labels: list[str]) -> None:
-    """Refuse labels that are all numbers and some of them fractions: to be predicted, not told apart."""
+    """Refuse labels that are all numbers and some of them fractions: to be predicted, not classified."""
     if not all(map(NUMBER.fullmatch, labels)):
         return
     if fraction := next((text for text in labels if float(text) % 1 > 0), None):

@@ -69,19 +69,19 @@ def moments(x: NDArray[Any]) -> tuple[Columns, Columns]:
 
 
 def ends(x: NDArray[Any]) -> tuple[Columns, Columns]:
-    """The least and the largest value of each column of (examples, ..., columns)."""
+    """Return the least and the largest value of each column of (examples, ..., columns)."""
     flat = x.reshape(-1, x.shape[-1])
     return flat.min(0).astype(np.float64), flat.max(0).astype(np.float64)
 
 
 def parts(x: NDArray[Any]) -> Iterator[Columns]:
-    """The rows of (examples, ..., columns) as float64, some at a time."""
+    """Yield the rows of (examples, ..., columns) as float64, some at a time."""
     count = max(1, VALUES * len(x) // x.size)
     for start in range(0, len(x), count):
         yield x[start : start + count].astype(np.float64).reshape(-1, x.shape[-1])
 
 
-def apart(spreads: Columns) -> bool:
+def spreads_differ(spreads: Columns) -> bool:
     """Say whether columns that change differ by more than APART times in their spread."""
     changing = spreads[np.isfinite(spreads) & (spreads > 0)]
     return bool(len(changing) > 1 and changing.max() > APART * changing.min())

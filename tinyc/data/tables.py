@@ -1,4 +1,4 @@
-"""Rows of a .csv or .tsv and lines of a .jsonl, one at a time: what is no text, or too long, is refused as it is met.
+"""Rows of a .csv or .tsv and lines of a .jsonl, one at a time: what is not text, or too long, is refused as it is met.
 
 A .csv may quote its cells; a .tsv is as its lines are, a quotation mark in it is text.
 """
@@ -18,14 +18,14 @@ from tinyc.core.spelling import nearest
 Row = tuple[int, list[str]]
 COMMA, TAB = ",", "\t"
 BEGIN_OF_ESCAPED = 0xDC00
-"""A byte that is no UTF-8 is decoded to this and its value."""
+"""A byte that is not UTF-8 is decoded to this and its value."""
 
 
 def rows(path: Path, mark: str) -> Iterator[Row]:
     """Give the header, then every row that is not blank: the line that it begins on, and its cells.
 
     Raises:
-        UserError: the file is no text, a quotation mark is not closed, or a row is too long; names the line.
+        UserError: the file is not text, a quotation mark is not closed, or a row is too long; names the line.
     """
     begun, held = 1, 0
 
@@ -50,7 +50,7 @@ def rows(path: Path, mark: str) -> Iterator[Row]:
         if "field limit" in str(error):
             raise too_long(f"{path}:{begun}", "cell", limits.CELL_CHARACTERS) from error
         raise UserError(
-            f"{path}:{begun}", f"cannot be read: {error}", "mend the quotation marks of this row"
+            f"{path}:{begun}", f"cannot be read: {error}", "correct the quotation marks of this row"
         ) from error
 
 
@@ -58,7 +58,7 @@ def lines(path: Path, newline: str | None) -> Iterator[str]:
     """Give the lines of a text in UTF-8, their ends kept; `newline` is as `open` takes it.
 
     Raises:
-        UserError: a line is too long, or holds a byte that is no text; names the line.
+        UserError: a line is too long, or holds a byte that is not text; names the line.
     """
     with files.opened(path, limits.DATA_BYTES) as binary:
         text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
@@ -72,19 +72,21 @@ def lines(path: Path, newline: str | None) -> Iterator[str]:
 
 
 def require_text(where: str, name: str, line: str) -> None:
-    """Refuse bytes that are no UTF-8, and NUL, which no text has."""
+    """Refuse bytes that are not UTF-8, and NUL, which no text has."""
     try:
         line.encode()
     except UnicodeEncodeError as error:
         problem = f"is not UTF-8: byte 0x{ord(line[error.start]) - BEGIN_OF_ESCAPED:02x}"
         raise UserError(where, problem, f"save it as UTF-8: iconv -f latin1 -t utf-8 {name}") from error
     if "\0" in line:
-        raise UserError(where, "holds a NUL byte, so it is no text in UTF-8", "save it as UTF-8")
+        raise UserError(where, "holds a NUL byte, so it is not text in UTF-8", "save it as UTF-8")
 
 
 def too_long(where: str, what: str, most: int) -> UserError:
     return UserError(
-        where, f"has a {what} of more than {most:,} characters", "mend the row: perhaps a quotation mark is not closed"
+        where,
+        f"has a {what} of more than {most:,} characters",
+        "correct the row: perhaps a quotation mark is not closed",
     )
 
 
@@ -110,7 +112,7 @@ def header(path: Path, table: Iterator[Row], mark: str, needed: Sequence[str]) -
     others = {COMMA: ";\t", TAB: ",;"}[mark]
     if len(names) == 1 and any(other in names[0] for other in others):
         said = "tabs" if mark == TAB else "commas"
-        raise UserError(f"{path}:1", f"has no column {absent!r}", f"the cells must be parted by {said}")
+        raise UserError(f"{path}:1", f"has no column {absent!r}", f"separate the cells by {said}")
     raise missing(f"{path}:1", absent, names)
 
 
@@ -124,7 +126,9 @@ def missing(where: str, name: str, columns: Sequence[str]) -> UserError:
 def require_cells(where: str, cells: Sequence[str], names: Sequence[str], mark: str) -> None:
     """Refuse a row of more or fewer cells than the header."""
     if len(cells) != len(names):
-        remedy = "mend the row: a sentence must hold no tab" if mark == TAB else "mend the row, or quote its commas"
+        remedy = (
+            "correct the row: a sentence must not hold a tab" if mark == TAB else "correct the row, or quote its commas"
+        )
         raise UserError(where, f"has {len(cells)} cells, the header {len(names)}", remedy)
 
 

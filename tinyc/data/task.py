@@ -36,8 +36,8 @@ class Task:
     With one, raw examples are sentences and the network sees their token ids, int32 (tokens,).
     `input_shape` is one example's as the network sees it, without the batch.
     `front` is what runs before the network and is no part of it, after scale and offset. `stream` says what the
-    sensor makes, where `[data]` tells its rate. `heard` is the scale and offset of the source and of teachers, where
-    the network's own scaling has gone into these.
+    sensor makes, where `[data]` tells its rate. `source_scaling` is the scale and offset of the source and of teachers,
+    where the network's own scaling has gone into these.
     """
 
     classes: tuple[str, ...]
@@ -48,7 +48,7 @@ class Task:
     tokenizer: Tokenizer | None = None
     front: Front | None = None
     stream: Stream | None = None
-    heard: tuple[Scaling, Scaling] | None = None
+    source_scaling: tuple[Scaling, Scaling] | None = None
 
     @property
     def columns(self) -> tuple[tuple[float, float], ...]:

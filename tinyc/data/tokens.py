@@ -97,7 +97,7 @@ def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
         raise UserError(where, problem, "give the vocab.txt of a BERT checkpoint: a piece a line, [PAD] first")
     doubled = len(pieces) - len(set(pieces))
     if doubled:
-        raise UserError(where, f"has {doubled} pieces twice", "give the vocab.txt as the checkpoint has it")
+        raise UserError(where, f"has {doubled} duplicate pieces", "give the vocab.txt as the checkpoint has it")
     ids = {piece: index for index, piece in enumerate(pieces)}
     return json.dumps(
         {
@@ -121,16 +121,16 @@ def from_vocabulary(pieces: Sequence[str], lowercase: bool, where: str) -> str:
 
 
 def added(piece: str, index: int) -> dict[str, Any]:
-    """A special piece: never split, not normalized."""
+    """Describe a special piece: never split, not normalized."""
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {"id": index, "content": piece, **flags}
 
 
-def check(definition: str, where: str) -> str:
+def check_definition(definition: str, where: str) -> str:
     """Give a definition back, or refuse it.
 
     Raises:
-        UserError: it is no WordPiece tokenizer with [PAD] at id 0, or has parts that BERT's have not.
+        UserError: it is not a WordPiece tokenizer with [PAD] at id 0, or has parts that BERT's tokenizers do not have.
         MachineError: the `tokenizers` library is missing.
     """
     judge(definition, where)
@@ -142,7 +142,7 @@ def check(definition: str, where: str) -> str:
     except BaseException as error:  # the library raises bare Exceptions, and Rust's panics, which are none
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
-        raise UserError(where, f"is no tokenizer: {error}", "give a tokenizer.json, or a vocab.txt") from error
+        raise UserError(where, f"is not a tokenizer: {error}", "give a tokenizer.json, or a vocab.txt") from error
     if pieces[0] != PAD:
         raise UserError(
             where, f"has {quoted(pieces[0])} at id 0", f"give a checkpoint whose padding is {PAD} with id 0"
@@ -152,7 +152,7 @@ def check(definition: str, where: str) -> str:
 
 
 def judge(definition: str, where: str) -> None:
-    """Refuse what is no WordPiece, or could make a short sentence endless, before the library is given it.
+    """Refuse what is not WordPiece, or could make a short sentence endless, before the library is given it.
 
     Raises:
         UserError: says which part.
@@ -163,15 +163,17 @@ def judge(definition: str, where: str) -> None:
         parts = {name: list(kinds_of(table.get(name))) for name in PARTS}
         single = (table.get("post_processor") or {}).get("single")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        lacking = f"it lacks {error}" if isinstance(error, KeyError) else "its parts are no tables"
+        lacking = f"it lacks {error}" if isinstance(error, KeyError) else "its parts are not tables"
         found = str(error) if isinstance(error, ValueError | RecursionError) else lacking
-        raise UserError(where, f"is no tokenizer: {found}", "give a tokenizer.json, or a vocab.txt") from error
+        raise UserError(where, f"is not a tokenizer: {found}", "give a tokenizer.json, or a vocab.txt") from error
     if kind != "WordPiece":
         raise UserError(where, f"is a {clipped(str(kind), 80)} tokenizer", REMEDY)
     for name, kinds in parts.items():
         strange = next((each for each in kinds if each not in PARTS[name]), None)
         if strange is not None:
-            raise UserError(where, f"has the {name} {clipped(str(strange), 80)}, which BERT's have not", REMEDY)
+            raise UserError(
+                where, f"has the {name} {clipped(str(strange), 80)}, which BERT's tokenizers do not have", REMEDY
+            )
     if not isinstance(longest, int) or longest > MOST_LETTERS:
         problem = f"has max_input_chars_per_word = {clipped(str(longest), 80)}; at most {MOST_LETTERS} are read"
         raise UserError(where, problem, REMEDY)
@@ -218,7 +220,7 @@ def check_ids(definition: str, pieces: Sequence[str], where: str) -> None:
 
 @functools.lru_cache(maxsize=8)
 def vocabulary(definition: str) -> tuple[str, ...]:
-    """Every piece of a definition in the order of its id."""
+    """Return every piece of a definition in the order of its id."""
     held = compiled(definition, None).get_vocab(with_added_tokens=True)
     return tuple(sorted(held, key=held.__getitem__))
 

@@ -57,7 +57,7 @@ def names(verdict: Verdict) -> str:
 def warning() -> str:
     """Say where such a layer goes wrong, to stand behind the name of what has it."""
     return (
-        f"computed wrong, without any error, by {names('wrong')}; refused with a message by {names('refused')}; "
+        f"computed wrongly, without any error, by {names('wrong')}; refused with a message by {names('refused')}; "
         f"right under {names('right')} (read in their sources; Chirale seen under emulation too)"
     )
 

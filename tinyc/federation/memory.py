@@ -44,7 +44,7 @@ def keep(folder: Path | None, context: Any, client: str, round: int, kept: Mappi
     for path in place.glob("epoch-*.npz"):
         if number(path) > round:
             path.unlink()
-    checkpoints.write_arrays(checkpoints.place(place, round), kept, "")
+    checkpoints.write_arrays(checkpoints.checkpoint_path(place, round), kept, "")
     checkpoints.keep_last(place, checkpoints.KEPT)
 
 

@@ -73,7 +73,7 @@ def save(server: Server, done: Progressed) -> None:
         for name, array in (getattr(server.strategy, attribute) or {}).items():
             arrays[f"memory-{attribute}-{name}"] = array
     meta = json.dumps({"fingerprint": fingerprint(server), "round": done.round, "facts": done.facts})
-    checkpoints.write_arrays(checkpoints.place(server.folder, done.round), arrays, meta)
+    checkpoints.write_arrays(checkpoints.checkpoint_path(server.folder, done.round), arrays, meta)
     checkpoints.keep_last(server.folder, checkpoints.KEPT)
 
 

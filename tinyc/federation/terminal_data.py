@@ -64,7 +64,7 @@ def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
 
     spec = spec_of(job, path)
     try:
-        raw = loading.read(spec, Path, path)
+        raw = loading.read_raw(spec, Path, path)
     except OSError as error:
         raise loading.unreadable(spec, error) from error
     raw = joined(checks.clean(numbered(raw, job.task.classes)))

@@ -21,8 +21,8 @@ from tinyc.spec.passes.verify import Compared, Difference, NoNumbers, Ran
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import Description, Op, describe
 from tinyc.tflite.run import runtimes, states
-from tinyc.tflite.run.apart import identical, kinds, steps_apart, unlike
 from tinyc.tflite.run.divergence import first_parting
+from tinyc.tflite.run.output_difference import identical, kinds, steps_apart, unlike
 from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.tflite.write.table_writing import expand
@@ -34,7 +34,7 @@ RARE = 0.01
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two runtimes that are held against each other, and the quantization steps by which they may differ."""
+    """Two runtimes that are compared with each other, and the quantization steps by which they may differ."""
 
     left: Runtime
     right: Runtime
@@ -42,7 +42,7 @@ class Pairing:
 
 
 def pairings() -> tuple[Pairing, Pairing]:
-    """What is held against what; tflite-runtime's reference kernels equal TFLM, its successor's round otherwise."""
+    """Name the pairs to compare; tflite-runtime's reference kernels equal TFLM, its successor's round otherwise."""
     exact = runtimes.package("reference") == "tflite_runtime"
     return Pairing("tflm", "reference", 0 if exact else 1), Pairing("fast", "reference", 1)
 
@@ -81,7 +81,7 @@ def compare(
     In a `sequence` each runtime starts once and carries its state through the examples, in their order.
 
     `inputs` are (examples, *input shape) as the network sees them. A file with weight tables, which TFLM alone decodes,
-    is held against the same file with its weights decoded again, under the reference kernels. Returns and raises as
+    is compared with the same file with its weights decoded again, under the reference kernels. Returns and raises as
     `compare_runtimes`.
     """
     described = describe(content, where)
@@ -127,7 +127,7 @@ def compare(
 
 
 def refuse_shapes(runs: Mapping[Runtime, Run], where: str) -> None:
-    """Refuse a file whose runtimes give outputs of different shapes, which cannot be held against each other.
+    """Refuse a file whose runtimes give outputs of different shapes, which cannot be compared.
 
     Raises:
         UserError: names the shapes.
@@ -157,7 +157,7 @@ def firmware(described: Description) -> list[str]:
 
 
 def summary(run: Run | None, labels: NDArray[np.int64] | None) -> Ran | None:
-    """One runtime's part in the comparison; None where it is not installed."""
+    """Return one runtime's part in the comparison; None where it is not installed."""
     if run is None:
         return None
     right = None if labels is None or not scored(run, labels) else float((classes(run) == labels).mean())
@@ -178,11 +178,11 @@ def unscored(runs: dict[Runtime, Run], labels: NDArray[np.int64] | None) -> list
     """Say why there is no accuracy though there are labels."""
     if labels is None or all(scored(run, labels) for run in runs.values()):
         return []
-    return ["the outputs are no row of scores with one for each label of the data: accuracy unmeasured"]
+    return ["the outputs are not a row of scores with one for each label of the data: accuracy unmeasured"]
 
 
 def classes(run: Run) -> NDArray[Any]:
-    """The class of the highest raw score, the first of equals."""
+    """Return the class of the highest raw score, the first of equals."""
     return np.asarray(run.raw.reshape(len(run.raw), -1).argmax(axis=1))
 
 
@@ -198,7 +198,7 @@ def remembered(state: str | None, sequence: bool) -> list[str]:
 
 
 def top1(left: Run, right: Run) -> int | None:
-    """Count the examples whose class differs; None where an output is no row of scores, and has no class."""
+    """Count the examples whose class differs; None where an output is not a row of scores, and has no class."""
     return int((classes(left) != classes(right)).sum()) if is_row(right) else None
 
 
@@ -246,7 +246,7 @@ def disagreement(found: Difference, examples: int) -> str | None:
     """
     steps, apart, odd = found["max_steps"], found["examples"], found["no_numbers"]
     if steps is None or apart is None or odd is None:
-        return f"{named(found)}: unmeasured, since one of them is not installed here"
+        return f"{pair_name(found)}: unmeasured, since one of them is not installed here"
     is_rounding = steps <= 1 and apart <= RARE * examples
     if not odd["examples"] and (
         steps <= found["allowed_steps"] or (found["first_op"] and (found["allowed_steps"] or is_rounding))
@@ -256,17 +256,17 @@ def disagreement(found: Difference, examples: int) -> str | None:
 
 
 def remarks(found: Difference) -> list[str]:
-    """Say where a pair parts by more than is allowed, and which outputs are no numbers."""
+    """Say where a pair differs by more than is allowed, and which outputs are not numbers."""
     steps, odd = found["max_steps"], found["no_numbers"]
     if steps is None or odd is None:
         return []
-    said = [f"{named(found)}: {text}"] if (text := spelled_no_numbers(found, odd)) else []
+    said = [f"{pair_name(found)}: {text}"] if (text := spelled_no_numbers(found, odd)) else []
     if steps > found["allowed_steps"] or odd["examples"]:
-        said.append(f"{named(found)}: {parted(found)}")
+        said.append(f"{pair_name(found)}: {difference_of_pair(found)}")
     return said
 
 
-def parted(found: Difference) -> str:
+def difference_of_pair(found: Difference) -> str:
     """Say in how many examples a pair differs, by how much, and from which operator on."""
     place = f"first after {found['first_op']['where']}" if found["first_op"] else "after no operator of its own"
     return f"{found['examples']} examples differ, by up to {found['max_steps']} steps, {place}"
@@ -285,5 +285,5 @@ def spelled_no_numbers(found: Difference, odd: NoNumbers) -> str:
     return ", ".join(said)
 
 
-def named(found: Difference) -> str:
+def pair_name(found: Difference) -> str:
     return f"{found['left']} against {found['right']}"

@@ -40,7 +40,7 @@ def paired(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, 
 
 
 def correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
-    """The correlation of two paired outcomes, with Newcombe's continuity correction where it is positive."""
+    """Correlate two paired outcomes, with Newcombe's continuity correction where it is positive."""
     n = both + only_first + only_second + neither
     margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
     if margins == 0:

@@ -58,19 +58,19 @@ def uncounted(names: tuple[str, ...]) -> str:
 
 
 def figure(ledger: Ledger, name: str) -> float | None:
-    """One size or count of a ledger."""
+    """Return one size or count of a ledger."""
     found: int | None = getattr(ledger, name)
     return None if found is None else float(found)
 
 
 def bandwidth_reduction(ledger: Ledger) -> Measured:
-    """The share of the sensor's bytes that need not leave the device; unmeasured where no rate is known."""
+    """Return the share of the sensor's bytes that need not leave the device; unmeasured where no rate is known."""
     sensor, sent = ledger.sensor_bytes_per_second, ledger.sent_bytes_per_second
     return Measured(1 - sent / sensor) if sensor and sent is not None else UNMEASURED
 
 
 def accuracy_drop(state: Measurement, against: Measurement) -> Measured:
-    """The metric of `against` minus that of `state`, with the interval of the difference on the same examples."""
+    """Subtract the metric of `state` from that of `against`; the interval is that of the paired difference."""
     now, then = state.ledger.accuracy, against.ledger.accuracy
     if now is None or then is None or not np.array_equal(state.labels, against.labels):
         return UNMEASURED
@@ -97,7 +97,7 @@ def limits(
 
 
 def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
-    """The largest drop of a class's recall, with that class's paired interval."""
+    """Return the largest drop of a class's recall, with that class's paired interval."""
     if not len(state.labels) or not np.array_equal(state.labels, against.labels):
         return UNMEASURED
     drops = recalls(against.confusion) - recalls(state.confusion)

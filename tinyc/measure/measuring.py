@@ -137,7 +137,7 @@ def measurement(
 def rate(
     metric: MetricName, labels: NDArray[np.int64], scores: NDArray[Any], recordings: NDArray[Any] | None = None
 ) -> tuple[float, float | None, float | None]:
-    """The metric with its 95 % interval: Wilson's for accuracy, the bootstrap's for the others and over recordings."""
+    """Compute the metric with its 95 % interval: Wilson's for accuracy, else and over recordings the bootstrap's."""
     if metric == "accuracy":
         right = scores.argmax(axis=1) == labels
         return int(right.sum()) / len(labels), *resampling.of_share(right, recordings)

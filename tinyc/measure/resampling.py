@@ -73,7 +73,7 @@ def of_metric(statistic: Callable[[NDArray[Any]], float], examples: int, recordi
 
 
 def numbered(recordings: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
-    """Number the recordings from 0; gives each example's number, (examples,), and how many recordings there are."""
+    """Assign numbers from 0 to the recordings; gives each example's, (examples,), and how many recordings there are."""
     found, place = np.unique(recordings, return_inverse=True)
     return np.asarray(place, np.int64).reshape(-1), len(found)
 

@@ -17,7 +17,7 @@ from tinyc.tflite.read.flatbuffer import Description, describe
 
 @dataclass(frozen=True)
 class Weight:
-    """A state's sizes by metric (bytes, counts), and the operators whose multiplications nobody counted."""
+    """A state's sizes by metric (bytes, counts), and the operators whose multiplications have no formula."""
 
     figures: Mapping[str, int | None]
     uncounted: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ def count(model: Any) -> tuple[int, int]:
 
 
 def own_weights(layer: Any) -> list[Any]:
-    """A layer's weights without those that TFMOT added."""
+    """Return a layer's weights without those that TFMOT added."""
     if not type(layer).__module__.startswith("tensorflow_model_optimization"):
         return list(layer.weights)
     inner = getattr(layer, "layer", None)
@@ -57,5 +57,5 @@ def own_weights(layer: Any) -> list[Any]:
 
 
 def gzip_bytes(content: bytes) -> int:
-    """The size after gzip, at its default effort and without a time stamp."""
+    """Return the size after gzip, at its default effort and without a time stamp."""
     return len(gzip.compress(content, compresslevel=6, mtime=0))

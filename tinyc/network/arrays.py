@@ -22,7 +22,7 @@ def read_npz(path: Path, where: str) -> dict[str, NDArray[Any]]:
         UserError: it is damaged, holds other things than plain arrays, or unpacks to more than a file of its size does.
         MachineError: they do not fit into memory.
     """
-    with files.opened(path, limits.NETWORK_BYTES, where) as stream, npz.opened(where, stream) as archive:
+    with files.opened(path, limits.NETWORK_BYTES, where) as stream, npz.open_archive(where, stream) as archive:
         members = npz.members_of(where, archive)
         headers = {}
         for name, member in members.items():

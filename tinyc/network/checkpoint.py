@@ -80,7 +80,7 @@ def language(folder: Path) -> Language:
 
 
 def fingerprinted(folder: Path) -> list[Path]:
-    """The files that decide what the source is, for its key."""
+    """Return the files that decide what the source is, for its key."""
     kept = ["config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "model.npz"]
     return [path for name in kept if (path := folder / name).is_file()] + sorted(folder.glob("*.safetensors"))
 
@@ -106,7 +106,7 @@ def read_tokenizer(folder: Path) -> str:
     """Read tokenizer.json, or make it of vocab.txt."""
     whole, pieces = folder / "tokenizer.json", folder / "vocab.txt"
     if whole.is_file():
-        return tokens.check(files.read_text(whole, limits.JSON_BYTES), str(whole))
+        return tokens.check_definition(files.read_text(whole, limits.JSON_BYTES), str(whole))
     if pieces.is_file():
         lines = tokens.vocabulary_lines(files.read_text(pieces, limits.JSON_BYTES))
         return tokens.from_vocabulary(lines, is_lowercase(folder), str(pieces))
@@ -149,7 +149,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         remedy = "fetch it again; bfloat16 weights must be saved as float32"
-        raise UserError(str(path), f"is no safetensors file, or is damaged: {error}", remedy) from error
+        raise UserError(str(path), f"is not a safetensors file, or is damaged: {error}", remedy) from error
 
 
 def fill(model: Any, names: Names, arrays: Arrays, where: str) -> None:

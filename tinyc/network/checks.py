@@ -18,7 +18,7 @@ CODE = ("Lambda",)
 
 
 def is_network(built: Any, where: str) -> None:
-    """Refuse what is no Keras 2 network."""
+    """Refuse what is not a Keras 2 network."""
     if isinstance(built, backend.keras().Model):
         return
     classes = [f"{kind.__module__}.{kind.__name__}" for kind in type(built).__mro__]
@@ -38,7 +38,7 @@ def of_a_library(module: str) -> bool:
 
 
 def has_graph(model: Any) -> bool:
-    """Say whether a network is functional or sequential, so that its layers can be told apart."""
+    """Say whether a network is functional or sequential, so that its layers can be reached one by one."""
     # A subclass of Model whose __init__ calls super().__init__(inputs, outputs) has a graph as well.
     return bool(getattr(model, "_is_graph_network", False)) and bool(getattr(model, "inputs", None))
 
@@ -54,7 +54,7 @@ def require_functional(model: Any) -> None:
 
 
 def id_tables(model: Any) -> list[Any]:
-    """The layers that look the network's input up in a table of vectors."""
+    """Find the layers that look the network's input up in a table of vectors."""
     nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]
     readers = [node.layer for node in nodes if any(tensor is model.inputs[0] for tensor in node.keras_inputs)]
     return [layer for layer in readers if type(layer).__name__ in TABLES]
@@ -68,7 +68,7 @@ def fit_to_words(model: Any, task: Task, where: str) -> None:
     small = next((table for table in tables if table.embeddings.shape[0] < pieces), None)
     if small is not None:
         problem = f"layer {small.name!r} has {small.embeddings.shape[0]} rows, and the tokenizer {pieces} pieces"
-        raise UserError(where, problem, "give it a row a piece; a builder with the option `vocabulary` is told them")
+        raise UserError(where, problem, "give it a row a piece; a builder with the option `vocabulary` is given them")
     if not tables and not model.inputs[0].dtype.is_integer:
         problem = f"the network takes {model.inputs[0].dtype.name}, and sentences are token ids"
         raise UserError(where, problem, 'give its Input dtype = "int32", and look the ids up in a table')

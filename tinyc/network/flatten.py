@@ -78,7 +78,7 @@ class Copy:
     names: set[str] = field(default_factory=set)
 
     def of(self, layer: Any, prefix: str) -> Any:
-        """The copy of a layer, made at its first use."""
+        """Return the copy of a layer, which is made at its first use."""
         if id(layer) not in self.layers:
             self.layers[id(layer)] = (layer, self.make(layer, prefix))
         return self.layers[id(layer)][1]

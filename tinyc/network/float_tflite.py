@@ -42,7 +42,7 @@ def inference(model: Any) -> Any:
 
 
 def input_spec(model: Any) -> Any:
-    """One example of what the network takes; a subclassed network must have been called or built before."""
+    """Return one example of what the network takes; a subclassed network must have been called or built before."""
     tf = backend.tensorflow()
     if model.inputs:
         return tf.TensorSpec((1, *model.inputs[0].shape[1:]), model.inputs[0].dtype, name=model.input_names[0])

@@ -1,4 +1,4 @@
-"""Preprocessing as frozen layers at the begin of a network: built, found again, and put before another one."""
+"""Preprocessing as frozen layers at the start of a network: built, found again, and put before another one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def with_front(model: Any, input_shape: tuple[int, ...], front: Folded, back: Fo
 
 
 def front_of(model: Any) -> Any:
-    """The network of a network's `tinyc_front_*` layers, sharing them; None where it has none."""
+    """Return the network of a network's `tinyc_front_*` layers, sharing them; None where it has none."""
     own = [layer for layer in model.layers if layer.name.startswith(FRONT)]
     return backend.keras().Model(model.inputs, own[-1].output, name="front") if own else None
 

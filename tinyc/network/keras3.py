@@ -76,7 +76,7 @@ def dump(path: Path, held: int, place: str) -> dict[str, Any]:
 
 
 def last_line(text: str) -> str:
-    """The exception of a traceback, without the advice below it."""
+    """Return the exception of a traceback, without the advice below it."""
     lines = [line for line in text.splitlines() if line and not line.startswith((" ", "\t"))]
     errors = [line for line in lines if "Error" in line.partition(":")[0]]
     return (errors or lines or ["no reason given"])[-1][:LONGEST_REASON]
@@ -140,7 +140,7 @@ def tensor(value: Any, tensors: Mapping[str, list[Any]]) -> Any:
 
 
 def ends(value: Any, tensors: Mapping[str, list[Any]]) -> Any:
-    """The tensors of `input_layers` or `output_layers`: one [layer, node, tensor], or a list of them."""
+    """Return the tensors of `input_layers` or `output_layers`: one [layer, node, tensor], or a list of them."""
     if isinstance(value[0], str):
         return tensors[value[0]][value[1]]
     return [tensors[layer][node] for layer, node, _ in value]
@@ -155,7 +155,7 @@ def build_layer(table: Mapping[str, Any], place: str) -> Any:
     layer_class = getattr(backend.keras().layers, kind, None)
     if layer_class is None or not (module == "keras.layers" or module.startswith("keras.src.layers")):
         name = config.get("name", kind)
-        raise UserError(place, f"{name!r} is a {kind} of {module}, which Keras 2 has not as a layer", REMEDY)
+        raise UserError(place, f"{name!r} is a {kind} of {module}, which Keras 2 does not have as a layer", REMEDY)
     if kind == "InputLayer":
         return layer_class(batch_input_shape=config["batch_shape"], dtype=config["dtype"], name=config["name"])
     refuse_precision(config, place)

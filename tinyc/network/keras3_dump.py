@@ -87,7 +87,7 @@ def too_large(model: Any, held: int, spare: int, values: int) -> str | None:
 
 
 def weights(model: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The arrays of each layer, by the path of its names."""
+    """Yield the arrays of each layer, by the path of its names."""
     for layer in model.layers:
         if hasattr(layer, "layers") and hasattr(layer, "inputs"):
             yield from weights(layer, f"{prefix}{layer.name}/")

@@ -75,7 +75,7 @@ def refuse_probabilities(model: Any, where: str) -> None:
         last = model.outputs[0].node.layer.name
         raise UserError(
             where,
-            f"the network gives probabilities (each row adds up to 1), and its last layer {last!r} is no softmax",
+            f"the network gives probabilities (each row adds up to 1), and its last layer {last!r} is not a softmax",
             "save it with logits as its output, or with a softmax over the classes as its last layer",
         )
 
@@ -90,7 +90,7 @@ def called(model: Any, examples: Any, where: str) -> Any:
         found = model(examples, training=False)
     except Exception as error:
         problem = f"the network cannot be called on {tuple(examples.shape)} random numbers: {reason(error)}"
-        raise UserError(where, problem, "call the network on such an example, and mend what stops it") from error
+        raise UserError(where, problem, "call the network on such an example, and correct what stops it") from error
     if not hasattr(found, "numpy"):
         problem = f"the network gives its output within a {type(found).__name__}"
         raise UserError(where, problem, "make it of the tensor itself: tf_keras.Model(inputs, output)")

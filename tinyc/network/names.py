@@ -40,7 +40,7 @@ def names_of(config: Config, where: str) -> Names:
     kind = str(config.get("model_type"))
     if kind not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
-        raise UserError(where, f"model_type = {kind!r} is not known", f"known are {known} (MiniLM is a bert)")
+        raise UserError(where, f"model_type = {kind!r} is not known", f"known: {known} (MiniLM is a bert)")
     if config.get("position_embedding_type", "absolute") != "absolute":
         raise UserError(where, "its positions are not absolute", "give a checkpoint with learned absolute positions")
     if config.get("pad_token_id", 0) != 0:
@@ -108,7 +108,7 @@ def checked(names: Names, where: str) -> Names:
 
 
 def embeddings() -> dict[str, tuple[str, ...]]:
-    """The tensors before the first layer, which both architectures name alike."""
+    """Return the tensors before the first layer, which both architectures name alike."""
     return {
         "tokens": ("embeddings.word_embeddings.weight",),
         "positions": ("embeddings.position_embeddings.weight",),
@@ -117,7 +117,7 @@ def embeddings() -> dict[str, tuple[str, ...]]:
 
 
 def pair(name: str) -> tuple[str, str]:
-    """A kernel and its bias, or a norm's scale and shift."""
+    """Return a kernel and its bias, or a norm's scale and shift."""
     return f"{name}.weight", f"{name}.bias"
 
 
@@ -125,7 +125,7 @@ def size(config: Config, key: str, where: str, most: int = limits.DIMENSION) -> 
     """Read a positive whole number of at most `most`."""
     value = config.get(key)
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-        raise UserError(where, f"{key} = {value!r} is no whole number from 1 to {most:,}", "fetch config.json again")
+        raise UserError(where, f"{key} = {value!r} is not a whole number from 1 to {most:,}", "fetch config.json again")
     return value
 
 
@@ -133,7 +133,7 @@ def share(config: Config, key: str, default: float, where: str) -> float:
     """Read a number from 0 to below 1."""
     value = config.get(key, default)
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < 1:
-        raise UserError(where, f"{key} = {value!r} is no number from 0 to 1", "fetch config.json again")
+        raise UserError(where, f"{key} = {value!r} is not a number from 0 to 1", "fetch config.json again")
     return float(value)
 
 
@@ -141,7 +141,7 @@ def activation(config: Config, key: str, where: str) -> str:
     """Read the feed-forward activation."""
     value = config.get(key, "gelu")
     if value not in ("gelu", "relu"):
-        raise UserError(where, f"{key} = {value!r} is not known", "known are gelu and relu")
+        raise UserError(where, f"{key} = {value!r} is not known", "known: gelu and relu")
     return str(value)
 
 

@@ -16,7 +16,7 @@ from tinyc.network.rewriting.function_layers import Say
 from tinyc.network.rewriting.functions import in_layers
 
 
-def read(path: Path, where: str, say: Say = lambda _: None) -> Any:
+def read_network(path: Path, where: str, say: Say = lambda _: None) -> Any:
     """Read a saved network and make it a flat functional network of logits; nothing in the file is run.
 
     Args:
@@ -30,11 +30,11 @@ def read(path: Path, where: str, say: Say = lambda _: None) -> Any:
     """
     place = f"{where} ({path})"
     with examine.admitted(path, place) as file:
-        return prepared(opened(file, {}, place), place, lambda model: in_layers(model, say))
+        return prepared(build_admitted(file, {}, place), place, lambda model: in_layers(model, say))
 
 
 def read_own(path: Path, where: str, custom: Mapping[str, type] | None = None) -> Any:
-    """Read a network that tinyc wrote, as `read` does; it may hold layers of the recipe's own code.
+    """Read a network that tinyc wrote, as `read_network` does; it may hold layers of the recipe's own code.
 
     Args:
         path: an HDF5 file of Keras 2.
@@ -46,11 +46,11 @@ def read_own(path: Path, where: str, custom: Mapping[str, type] | None = None) -
     place = f"{where} ({path})"
     own = frozenset() if custom is None else own_names(custom)
     with examine.admitted(path, place, own, ours=True) as file:
-        return prepared(opened(file, custom or {}, place), place)
+        return prepared(build_admitted(file, custom or {}, place), place)
 
 
 def own_names(custom: Mapping[str, type]) -> frozenset[str]:
-    """Every name under which the recipe's own code, which has been run, made classes and functions known to Keras."""
+    """Return every name under which the recipe's own code, which has been run, registered something with Keras."""
     if not custom and not backend.loaded():
         return frozenset()
     known = backend.keras().saving.get_custom_objects()
@@ -58,7 +58,7 @@ def own_names(custom: Mapping[str, type]) -> frozenset[str]:
     return frozenset([*custom, *registered])
 
 
-def opened(file: examine.Admitted, custom: Mapping[str, type], place: str) -> Any:
+def build_admitted(file: examine.Admitted, custom: Mapping[str, type], place: str) -> Any:
     """Make a network of what the gate let through."""
     # Where its layers, and those of `blocks`, get known to Keras: a file is judged before TensorFlow is imported.
     importlib.import_module("tinyc.network.arithmetic")

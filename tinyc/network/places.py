@@ -68,11 +68,11 @@ def locate(name: str, find: Find, cache: Path, say: Say = lambda _: None) -> Pat
     if not name.startswith(HUB):
         folder = find(name)
         if not folder.is_dir():
-            raise UserError(str(folder), "is no folder", "give the checkpoint's folder, with its config.json")
+            raise UserError(str(folder), "is not a folder", "give the checkpoint's folder, with its config.json")
         return folder
     wanted = name.removeprefix(HUB)
     if wanted.count("/") != 1 or wanted.startswith("/") or wanted.endswith("/"):
-        raise UserError(f"checkpoint = {name!r}", "is no name of the hub", 'write "hf:organisation/name"')
+        raise UserError(f"checkpoint = {name!r}", "is not a name of the hub", 'write "hf:organisation/name"')
     carrier = CARRIERS.get(wanted)
     kept = cache / "checkpoints" / wanted.replace("/", "--")
     known = (installed(carrier), kept, hub(wanted, local=True))
@@ -81,7 +81,7 @@ def locate(name: str, find: Find, cache: Path, say: Say = lambda _: None) -> Pat
 
 
 def installed(carrier: Carrier | None) -> Path | None:
-    """The folder in an installed package; the package itself is not imported."""
+    """Return the folder in an installed package; the package itself is not imported."""
     if carrier is None:
         return None
     package, _, rest = carrier.folder.partition("/")
@@ -91,7 +91,7 @@ def installed(carrier: Carrier | None) -> Path | None:
 
 
 def hub(wanted: str, local: bool) -> Path | None:
-    """The folder in the Hugging Face cache, downloaded there unless `local`; None where that does not work."""
+    """Return the folder in the Hugging Face cache, downloaded there unless `local`; None where that does not work."""
     try:
         from huggingface_hub import snapshot_download  # of the extra text, to fetch alone
     except ImportError:

@@ -34,7 +34,7 @@ def preprocess(options: Preprocess, state: Net, context: Context) -> Outcome:
     """
     task, where = state.task, options.use
     if task.tokenizer is not None:
-        raise UserError(where, "the network reads text, which is no signal", "leave the pass out")
+        raise UserError(where, "the network reads text, which is not a signal", "leave the pass out")
     if task.front is not None or any(layer.name.startswith(FRONT) for layer in state.model.layers):
         raise UserError(where, "the network is preprocessed already", "put all steps into the first preprocess")
     require_functional(state.model)
@@ -80,7 +80,7 @@ def stream(options: Preprocess, task: Task, reduced: tuple[int, ...]) -> Streame
 
 
 def chunks(context: Context, task: Task) -> Iterator[NDArray[Any]]:
-    """The training examples as the network has seen them so far, some at a time."""
+    """Yield the training examples as the network has seen them so far, some at a time."""
     x = context.data.train.x
     for start in range(0, len(x), CHUNK):
         yield inputs(x[start : start + CHUNK], task)

@@ -25,7 +25,7 @@ def build(folder: Path, config: Any, place: str) -> Any:
         UserError: Keras cannot build it, or a weight of it has no value in the file.
     """
     try:
-        held = numbers(folder / saved_model.VARIABLES / "variables", place)
+        held = count_variables(folder / saved_model.VARIABLES / "variables", place)
         with bounded.weights(held, place):
             model = backend.keras().models.model_from_config(decoded(config))
         restore(model, folder, place)
@@ -68,7 +68,7 @@ def restore(model: Any, folder: Path, place: str) -> None:
             part.finalize_state()
 
 
-def numbers(prefix: Path, place: str) -> int:
+def count_variables(prefix: Path, place: str) -> int:
     """Count the numbers of all variables; refuse those that claim more bytes than the files have."""
     reader = backend.tensorflow().train.load_checkpoint(str(prefix))
     kinds, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()

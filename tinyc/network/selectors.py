@@ -1,4 +1,4 @@
-"""Which layers an option speaks of: a name, a glob, `re:` or `type:`, matched in the Net that enters the pass."""
+"""Which layers an option names: a name, a glob, `re:` or `type:`, matched in the Net that enters the pass."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tinyc.core.spelling import nearest
 
 
 def select(model: Any, selectors: Sequence[str], where: str) -> list[Any]:
-    """List the layers of a Keras network that at least one selector names, in the network's order.
+    r"""List the layers of a Keras network that at least one selector names, in the network's order.
 
     Args:
         model: a flat Keras network without wrappers.
-        selectors: `conv2_block1_conv` | `conv2_*` | `re:conv\\d+_.*` (fullmatch) | `type:Conv2D`.
+        selectors: `conv2_block1_conv` | `conv2_*` | `re:conv\d+_.*` (fullmatch) | `type:Conv2D`.
         where: the key path that the selectors come from, for the message.
 
     Raises:
-        UserError: a selector is no valid pattern, or matches nothing.
+        UserError: a selector is not a valid pattern, or matches nothing.
     """
     chosen: set[str] = set()
     for selector in selectors:
@@ -40,7 +40,7 @@ def matches(selector: str, name: str, type_name: str, where: str = "selector") -
             return re.fullmatch(selector[3:], name) is not None
         except (re.error, RecursionError, OverflowError) as error:
             raise UserError(
-                where, f"{selector!r} is no regular expression: {error}", "see Python's re module"
+                where, f"{selector!r} is not a regular expression: {error}", "see Python's re module"
             ) from error
     return fnmatch.fnmatchcase(name, selector)
 

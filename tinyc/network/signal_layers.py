@@ -71,7 +71,7 @@ def folded(operations: Sequence[Operation], channels: int) -> Folded:
 
 
 def affine(operation: Affine | Project) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """An operation as x @ matrix + constant."""
+    """Return an operation as x @ matrix + constant."""
     if isinstance(operation, Affine):
         return np.diag(operation.scale), np.asarray(operation.offset, np.float64)
     matrix = np.asarray(operation.matrix, np.float64).T
@@ -79,7 +79,7 @@ def affine(operation: Affine | Project) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def undone(operations: Sequence[Operation], channels: int) -> Folded:
-    """What gives a network that came before its own view of what is left: each scale and projection undone in turn.
+    """Give a network that came before its own view of what is left: each scale and projection undone in turn.
 
     A projection is undone by its pseudo-inverse, which of orthonormal rows is the transpose. Filters, medians and
     wavelets are not undone: they are what was meant to be taken away.
@@ -97,5 +97,5 @@ def undone(operations: Sequence[Operation], channels: int) -> Folded:
 
 
 def kernel(folded: Folded) -> NDArray[Any]:
-    """The taps as a convolution's kernel, which runs the other way: (taps,), float32."""
+    """Return the taps as a convolution's kernel, which runs the other way: (taps,), float32."""
     return np.asarray(folded.taps[::-1], np.float32)

@@ -5,7 +5,7 @@ from tinyc.network.checkpoint import language
 from tinyc.network.checks import fit_to_task
 from tinyc.network.flatten import at_size
 from tinyc.network.gate.examine import examine
-from tinyc.network.opening import read, read_own
+from tinyc.network.opening import read_network, read_own
 from tinyc.network.places import locate
 from tinyc.network.rewriting.functions import in_layers
 from tinyc.network.taken import input_shape
@@ -13,5 +13,5 @@ from tinyc.network.weights import load_weights
 
 __all__ = [
     "at_size", "examine", "fit_to_task", "in_layers", "input_shape", "language", "load_weights", "locate", "network",
-    "read", "read_own",
+    "read_network", "read_own",
 ]  # fmt: skip

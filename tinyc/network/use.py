@@ -58,16 +58,16 @@ class Use:
         return backend.keras().layers.Reshape(wanted, name=name or self.name)(x)
 
     def axis(self, value: Any, rank: int | None = None) -> int | None:
-        """Count an axis from the first; None where it is no constant or the batch."""
-        number = constant(value)
+        """Count an axis from the first; None where it is not a constant or the batch."""
+        number = as_array(value)
         rank = len(self.x.shape) if rank is None else rank
         if number is None or number.ndim or not -rank <= int(number) < rank:
             return None
         return int(number) % rank or None
 
     def axes(self, value: Any) -> list[int] | None:
-        """Count axes from the first; None where one is no constant or the batch."""
-        numbers = constant(value)
+        """Count axes from the first; None where one is not a constant or the batch."""
+        numbers = as_array(value)
         found = [] if numbers is None else [self.axis(number) for number in numbers.reshape(-1)]
         known = [axis for axis in found if axis is not None]
         return sorted(known) if known and len(known) == len(found) else None
@@ -83,8 +83,8 @@ def all_tensors(values: Any) -> bool:
     return several and len({len(value.shape) for value in values}) == 1
 
 
-def constant(value: Any) -> Any:
-    """A number, list, array or eager tensor as an array; None for anything else, a variable among them."""
+def as_array(value: Any) -> Any:
+    """Return a number, list, array or eager tensor as an array; None for anything else, a variable among them."""
     flat = backend.tensorflow().nest.flatten(value)
     if value is None or any(is_tensor(each) or hasattr(each, "assign") or isinstance(each, str) for each in flat):
         return None

@@ -41,7 +41,9 @@ def load_admitted(model: Any, path: Path, place: str) -> None:
     elif path.suffix == ".npz":
         load_npz(model, path, place)
     else:
-        raise UserError(place, f"{path.suffix or 'no suffix'} is no kind of weights file", "give .h5, .keras or .npz")
+        raise UserError(
+            place, f"{path.suffix or 'no suffix'} is not a kind of weights file", "give .h5, .keras or .npz"
+        )
 
 
 def load_tracked(model: Any, path: Path, place: str) -> None:
@@ -59,14 +61,18 @@ def read_h5(path: Path, place: str) -> Weights:
     try:
         with h5py.File(path, "r") as file:
             group = file.get("model_weights", file)
-            names = [text(name) for name in group.attrs["layer_names"]]
-            found = {name: [group[name][text(key)][()] for key in group[name].attrs["weight_names"]] for name in names}
+            names = [decoded(name) for name in group.attrs["layer_names"]]
+            found = {
+                name: [group[name][decoded(key)][()] for key in group[name].attrs["weight_names"]] for name in names
+            }
     except UNREADABLE as error:
-        raise UserError(place, f"is no Keras weights file, or is damaged: {error}", "save the weights again") from error
+        raise UserError(
+            place, f"is not a Keras weights file, or is damaged: {error}", "save the weights again"
+        ) from error
     return {name: arrays for name, arrays in found.items() if arrays}
 
 
-def text(name: Any) -> str:
+def decoded(name: Any) -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
@@ -79,7 +85,7 @@ def load_by_layer(model: Any, found: Weights, place: str) -> None:
     extra = [name for name in found if name not in {layer.name for layer in layers}]
     if missing or extra:
         problem = (
-            f"has no weights for {missing[0]!r}" if missing else f"has weights for {extra[0]!r}, which is no layer"
+            f"has no weights for {missing[0]!r}" if missing else f"has weights for {extra[0]!r}, which is not a layer"
         )
         raise UserError(place, problem, "save the weights of the same network")
     for layer in layers:

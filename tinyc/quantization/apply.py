@@ -68,7 +68,9 @@ def quantize(options: Quantize, state: Net, context: Context) -> Outcome:
     notes += [*input_notes(samples, described), *per_channel_notes(lowered.content)]
     if notes:
         facts["notes"] = notes
-    return Outcome(Flat(lowered.content, replace(state.task, heard=None)), facts, skipped=(*skipped, *lowered.left))
+    return Outcome(
+        Flat(lowered.content, replace(state.task, source_scaling=None)), facts, skipped=(*skipped, *lowered.left)
+    )
 
 
 def made_ready(options: Quantize, model: Any, samples: NDArray[Any], state: Net, context: Context) -> Ready:
@@ -83,8 +85,10 @@ def made_ready(options: Quantize, model: Any, samples: NDArray[Any], state: Net,
         bytes_ = int(units.parse(options.flash, "bytes"))
         # TFMOT trains Dense layers with one scale, and knows no weights of four bits.
         per_channel, int4 = options.how == "ptq" and options.per_channel, options.how == "ptq"
-        leave = weights.named(model, options.exclude)
-        ready = weights.by_layer(ready, weights.Aim(bytes_, int4, per_channel, leave), samples, state.task, context)
+        leave = weights.excluded_layers(model, options.exclude)
+        ready = weights.by_layer(
+            ready, weights.ByteTarget(bytes_, int4, per_channel, leave), samples, state.task, context
+        )
     return ready
 
 

@@ -40,7 +40,7 @@ def trained_where_asked(options: Quantize, model: Any, samples: NDArray[Any], st
     refuse_for_tfmot(options)
     aware = qat.quantization_aware(model, samples)
     untrained.require_int8(aware.model, model, samples)
-    kept = fixed_ranges.write(aware.model, state.ranges)
+    kept = fixed_ranges.set_ranges(aware.model, state.ranges)
     facts = train(options, aware, model, samples, state.task, context)
     qat.settle(aware.model)
     if state.ranges:
@@ -84,5 +84,5 @@ def refuse_for_tfmot(options: Quantize) -> None:
         ("calibrate", options.calibrate != "minmax", "TFMOT trains the ranges with the weights"),
     ):
         if wanted:
-            problem = f'has no effect with how = "qat" on a network that is no transformer: {why}'
+            problem = f'has no effect with how = "qat" on a network that is not a transformer: {why}'
             raise UserError(f"quantize: {key}", problem, f'remove `{key}`, or write `how = "ptq"`')

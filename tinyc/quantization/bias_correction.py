@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tinyc.network.contract import Skipped
 from tinyc.quantization.calibration import listener
-from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, Work, dequantized, opened, pairs
+from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, Work, dequantized, pairs, unpack
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.pack import pack
 
@@ -53,8 +53,8 @@ def correct_biases(
         advance: called with 1 after each layer.
     """
     samples = samples[:EXAMPLES]
-    model = opened(content)
-    found = pairs(model, opened(calibrated))
+    model = unpack(content)
+    found = pairs(model, unpack(calibrated))
     biased = [pair for pair in found if stored_bias(pair.made)]
     left = tuple(Skipped(pair.made.layer, "it has no bias of its own") for pair in found if not stored_bias(pair.made))
     wanted = dict(zip(map(id, biased), means(calibrated, [pair.source for pair in biased], samples), strict=True))
@@ -63,7 +63,7 @@ def correct_biases(
         (now,) = means(bytes(edited.content), [pair.made], samples)
         changes[pair.made.layer] = edited.add(pair.made, wanted[id(pair)] - now)
         advance(1)
-    return Corrected(pack(opened(bytes(edited.content))), changes, left, len(samples))
+    return Corrected(pack(unpack(bytes(edited.content))), changes, left, len(samples))
 
 
 def stored_bias(work: Work) -> bool:
@@ -112,7 +112,7 @@ def bias_integers(work: Work) -> NDArray[Any]:
 
 
 def bias_scale(work: Work) -> NDArray[np.float64]:
-    """The step of each channel's bias: the input's times the weights'."""
+    """Return the step of each channel's bias: the input's times the weights'."""
     product = work.tensor(INPUT).quantization.scale[0] * np.asarray(work.tensor(WEIGHTS).quantization.scale, np.float64)
     return np.asarray(product, np.float64)
 

@@ -55,7 +55,7 @@ def coarse(inputs: NDArray[Any], step: float) -> Columns | None:
         return None
     _, deviation = scaling.moments(inputs)
     low, high = scaling.ends(inputs)
-    if not scaling.apart(deviation):
+    if not scaling.spreads_differ(deviation):
         return None
     changing = np.flatnonzero(deviation > 0)
     counts = np.floor((high - low) / step).astype(int) + 1

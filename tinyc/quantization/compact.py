@@ -65,7 +65,7 @@ def pays(options: Compact, gain: Gain) -> bool:
 
 
 def layers_left_out(options: Compact, content: bytes) -> set[str]:
-    """The layers that the selectors keep as they are.
+    """Return the layers that the selectors keep as they are.
 
     Raises:
         UserError: a selector matches nothing.
@@ -133,14 +133,14 @@ def facts(state: Flat, stripped: bytes, proved: Proved, found: Sequence[Gain], e
 
 
 def halved_layers(content: bytes) -> list[str]:
-    """The layers whose weights have four bits, which no table holds."""
+    """Return the layers whose weights have four bits, which no table holds."""
     described = describe(content)
     four = {tensor.index for tensor in described.tensors if tensor.dtype == "int4"}
     return [op.layer or f"op {op.index}" for op in described.ops if four & set(op.inputs)]
 
 
 def record(gain: Gain) -> Tensor:
-    """One tensor's row in the report."""
+    """Return one tensor's row in the report."""
     return {
         "layer": gain.layer,
         "op": gain.op,

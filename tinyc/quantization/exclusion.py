@@ -29,6 +29,6 @@ def outputs_of(calibrated: bytes, layers: Collection[str], where: str) -> tuple[
 
 
 def sources(name: str) -> set[str]:
-    """The layers that an operator's output is named after: "net/relu/Relu;net/conv/Conv2D" -> relu, conv."""
+    """Return the layers that an operator's output is named after: "net/relu/Relu;net/conv/Conv2D" -> relu, conv."""
     paths = [part.split("/") for part in name.split(";") if part]
     return {path[1] if len(path) > 2 else path[0] for path in paths}

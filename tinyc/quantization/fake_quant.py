@@ -94,9 +94,9 @@ class Rounded(keras.layers.Wrapper):  # type: ignore[misc, name-defined]
         return y if self.output_range is None else self.output_range(y, training=training)
 
     def substitutes(self, training: Any) -> dict[str, Any]:
-        """What the layer is to use in place of its weights, and of its attention scores."""
+        """Return what the layer is to use in place of its weights, and of its attention scores."""
         names = WEIGHTS[type(self.layer)]
-        found = {name: rounded(getattr(self.layer, name), self.channels and name == "kernel") for name in names}
+        found = {name: fake_quantized(getattr(self.layer, name), self.channels and name == "kernel") for name in names}
         if self.score_range is not None:
             scores = self.layer.scores
             found["scores"] = lambda *parts: self.score_range(scores(*parts), training=training)
@@ -119,7 +119,7 @@ def instead(layer: Any, substitutes: dict[str, Any], inputs: Any) -> Any:
         layer.__dict__.update(held)
 
 
-def rounded(weight: Any, by_channel: bool) -> Any:
+def fake_quantized(weight: Any, by_channel: bool) -> Any:
     """Round a weight to 127 steps either side of zero; gradients pass as if nothing was done."""
     axes = list(range(len(weight.shape) - 1)) if by_channel else None
     step = tf.maximum(tf.reduce_max(tf.abs(weight), axis=axes, keepdims=True) / LEVELS, 1e-12)
@@ -160,10 +160,10 @@ def unwrap(wrapped: Any, model: Any) -> Any:
     return plain
 
 
-def each_pair(plain: Any, wrapped: Any, deed: Callable[[Any, Any], None]) -> None:
+def each_pair(plain: Any, wrapped: Any, action: Callable[[Any, Any], None]) -> None:
     """Do something with each layer of a network and its counterpart inside a wrapper."""
     for layer in plain.layers:
-        deed(layer, inside(wrapped.get_layer(layer.name)))
+        action(layer, inside(wrapped.get_layer(layer.name)))
 
 
 def start_ranges(wrapped: Any, samples: NDArray[Any]) -> None:

@@ -35,10 +35,10 @@ def measured(model: Any, samples: NDArray[Any], per_channel: bool) -> tuple[Rang
     """
     if not qat.has_blocks(model):
         aware = qat.quantization_aware(model, samples)
-        return read(aware.model), aware.skipped
+        return read_ranges(aware.model), aware.skipped
 
     aware = fake_quant.wrap(model, samples, per_channel)
-    return read(aware.model), aware.skipped
+    return read_ranges(aware.model), aware.skipped
 
 
 def wrapped(model: Any, ranges: Mapping[str, tuple[float, float]], per_channel: bool) -> Any:
@@ -56,10 +56,10 @@ def wrapped(model: Any, ranges: Mapping[str, tuple[float, float]], per_channel: 
         made = qat.wrap(model, {})
         parity.prove(model, made, nothing)
         qat.freeze(made)
-    if set(read(made)) != set(ranges):
-        odd = ", ".join(sorted(set(read(made)) ^ set(ranges))[:3])
+    if set(read_ranges(made)) != set(ranges):
+        odd = ", ".join(sorted(set(read_ranges(made)) ^ set(ranges))[:3])
         raise UserError("ranges", f"they do not fit the network: {odd}", "measure them on this network")
-    write(made, ranges)
+    set_ranges(made, ranges)
     qat.settle(made)
     for layer in made.layers:
         fix(layer)
@@ -83,12 +83,12 @@ def edges(wrapped: Any) -> Iterator[tuple[str, Any, Any]]:
             yield name, pair["min"], pair["max"]
 
 
-def read(wrapped: Any) -> Ranges:
+def read_ranges(wrapped: Any) -> Ranges:
     """Give the ranges of a network in wrappers."""
     return {name: (float(low.numpy()), float(high.numpy())) for name, low, high in edges(wrapped)}
 
 
-def write(wrapped: Any, ranges: Mapping[str, tuple[float, float]]) -> int:
+def set_ranges(wrapped: Any, ranges: Mapping[str, tuple[float, float]]) -> int:
     """Set the ranges that are given, and leave the others; gives how many were set."""
     found = [(pair, ranges[name]) for name, *pair in edges(wrapped) if name in ranges]
     for pair, values in found:

@@ -64,7 +64,7 @@ def pulled_out(net: Net) -> Pulled | None:
         scale, offset = scale * found[0], offset * found[0] + found[1]
         layers.append(layer)
     spreads = np.abs(1 / np.where(scale == 0, np.nan, scale))
-    if not np.isfinite(spreads).all() or not np.isfinite(offset).all() or not scaling.apart(spreads):
+    if not np.isfinite(spreads).all() or not np.isfinite(offset).all() or not scaling.spreads_differ(spreads):
         return None
     form = Form("scaling", "scale and offset", lambda layer: layer in layers, lambda *_: lambda x, **__: x)
     model, _ = replaced(net.model, form, "quantize")
@@ -72,14 +72,14 @@ def pulled_out(net: Net) -> Pulled | None:
     given = (np.asarray(task.scale, np.float64), np.asarray(task.offset, np.float64))
     seen = replace(
         task, scale=tuple((given[0] * scale).tolist()), offset=tuple((given[1] * scale + offset).tolist()),
-        heard=(task.scale, task.offset),
+        source_scaling=(task.scale, task.offset),
     )  # fmt: skip
     names = tuple(layer.name for layer in layers)
     return Pulled(replace(net, model=model, task=seen), names, float(spreads.max() / spreads.min()))
 
 
 def chain(model: Any) -> Iterator[Any]:
-    """The layers after the input, as long as each alone reads what the one before it gives."""
+    """Yield the layers after the input, as long as each alone reads what the one before it gives."""
     nodes = [node for node in walk(model) if not node.is_input]
     given = model.inputs[0]
     while True:
@@ -142,6 +142,6 @@ def arithmetic(layer: Any, columns: int) -> tuple[Columns, Columns] | None:
 
 
 def spread(value: Any, columns: int) -> Columns:
-    """One number for all columns, or one for each, as (columns,)."""
+    """Return one number for all columns, or one for each, as (columns,)."""
     flat = np.asarray(value, np.float64).reshape(-1)
     return np.broadcast_to(flat, (columns,)) if flat.size == 1 else flat

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.network.contract import Skipped
-from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, Pair, Work, along, heavy, opened, pairs
+from tinyc.tflite.read.counterparts import BIAS, INPUT, WEIGHTS, Pair, Work, along, heavy, pairs, unpack
 from tinyc.tflite.read.schema import op_names, schema
 from tinyc.tflite.write.pack import pack
 from tinyc.tflite.write.strip import share_buffers
@@ -50,7 +50,7 @@ def to_int4(content: bytes, calibrated: bytes, layers: Collection[str] | None = 
         calibrated: the float .tflite that it was made from.
         layers: the layers to change; all that can be where None.
     """
-    model, source = opened(content), opened(calibrated)
+    model, source = unpack(content), unpack(calibrated)
     matched = {id(pair.made.operator): pair for pair in pairs(model, source)}
     done, left = [], []
     for work in [each for each in heavy(model) if layers is None or each.layer in layers]:
@@ -63,7 +63,7 @@ def to_int4(content: bytes, calibrated: bytes, layers: Collection[str] | None = 
             halve(pair)
             done.append(work.layer)
     known = {*done, *(each.layer for each in left)}
-    left += [Skipped(name, "no operator bears its name") for name in layers or () if name not in known]
+    left += [Skipped(name, "no operator has its name") for name in layers or () if name not in known]
     share_buffers(model)
     return Halved(pack(model), tuple(done), (*left, *others(model, layers)))
 
@@ -134,7 +134,7 @@ def least_error_scales(weights: NDArray[np.float64], axis: int | None) -> NDArra
     return np.asarray(top * CLIPS[np.argmin(errors, axis=0)], np.float32)
 
 
-def rounded(weights: NDArray[Any], axis: int | None) -> NDArray[np.float32]:
+def through_int4(weights: NDArray[Any], axis: int | None) -> NDArray[np.float32]:
     """Give weights as four bits would hold them, to try what that costs."""
     floats = weights.astype(np.float64)
     scales = along(least_error_scales(floats, axis), axis or 0, floats.ndim)

@@ -1,4 +1,4 @@
-"""What is told of a network's conversion to int8: its ends, its operators, its zeros, and what was clipped."""
+"""What is reported of a network's conversion to int8: its ends, its operators, its zeros, and what was clipped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def per_channel_notes(content: bytes) -> list[str]:
         return []
     return [
         f"{len(wide)} dense layers over tokens ({wide[0]}, ...) have a scale for each output: TensorFlow Lite Micro "
-        "of today computes them right, tflite-runtime 2.14 does not; per_channel_dense = false lets the two agree"
+        "of today computes them correctly, tflite-runtime 2.14 does not; with per_channel_dense = false the two agree"
     ]
 
 

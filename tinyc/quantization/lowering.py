@@ -13,7 +13,7 @@ from tinyc.network.contract import Context
 from tinyc.quantization import one_scale
 from tinyc.quantization.calibration import Clip
 from tinyc.quantization.quantized import Lowered, Wanted, lower
-from tinyc.quantization.weights import Ready, named
+from tinyc.quantization.weights import Ready, excluded_layers
 from tinyc.spec.passes.quantize import OneScaleDense, Quantize
 
 
@@ -33,7 +33,7 @@ def lowered_as_asked(
         per_channel_dense=options.per_channel,
         clip=None if options.calibrate == "minmax" else Clip(options.calibrate, options.percentile),
         int16=options.activations == "int16",
-        exclude=named(model, options.exclude),
+        exclude=excluded_layers(model, options.exclude),
         halved=None if options.weights == "int4" else ready.halved,
         bias_correction=options.bias_correction,
     )

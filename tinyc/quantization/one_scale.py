@@ -15,7 +15,7 @@ from tinyc.measure.judging import limits
 from tinyc.quantization.int8_facts import per_channel_notes
 from tinyc.spec.passes.quantize import OneScaleDense
 from tinyc.tasks.classification.metrics import scorer
-from tinyc.tflite.read.counterparts import WEIGHTS, Work, heavy, held, opened
+from tinyc.tflite.read.counterparts import WEIGHTS, Work, heavy, held, unpack
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run import runtimes
@@ -33,7 +33,7 @@ FEWEST, MOST_MACS = 64, 2e10
 
 def coarse(content: bytes) -> tuple[str, ...]:
     """Name the Dense layers of an artifact in which the largest weight of some output takes fewer than FINE steps."""
-    return tuple(dict.fromkeys(work.layer for work in heavy(opened(content)) if is_coarse(work)))
+    return tuple(dict.fromkeys(work.layer for work in heavy(unpack(content)) if is_coarse(work)))
 
 
 def is_coarse(work: Work) -> bool:
@@ -83,7 +83,7 @@ def cost(shared: bytes, apart: bytes, data: TrainingData, task: Task, seed: int,
 
 
 def affordable(content: bytes) -> int:
-    """How many examples TensorFlow Lite Micro's portable kernels can be given; none where nobody counts that."""
+    """Return how many examples TensorFlow Lite Micro's portable kernels can be given; none where MACs are unknown."""
     macs = describe(content).macs
     return 0 if macs is None else int(MOST_MACS / max(1, macs))
 

@@ -118,7 +118,7 @@ def differences(model: Any, wrapped: Any, x: NDArray[Any]) -> dict[Point, float]
     one = outputs(model, [wanted[point] for point in common], x)
     with unrounded(wrapped):
         other = outputs(wrapped, [given[point] for point in common], x)
-    return {point: apart(a, b) for point, a, b in zip(common, one, other, strict=True)}
+    return {point: relative_difference(a, b) for point, a, b in zip(common, one, other, strict=True)}
 
 
 def outputs(model: Any, tensors: Sequence[Any], x: NDArray[Any]) -> list[NDArray[np.float64]]:
@@ -127,8 +127,8 @@ def outputs(model: Any, tensors: Sequence[Any], x: NDArray[Any]) -> list[NDArray
     return [np.asarray(each, np.float64) for each in flat(probe(x, training=False))]
 
 
-def apart(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
-    """The largest difference as a fraction of the range; infinite where only one of the two is a number."""
+def relative_difference(wanted: NDArray[np.float64], given: NDArray[np.float64]) -> float:
+    """Return the largest difference as a fraction of the range; infinite where only one of the two is a number."""
     if wanted.shape != given.shape:
         return float("inf")
     known = np.isfinite(wanted)
@@ -191,10 +191,10 @@ def refused(model: Any, first: tuple[str, float], x: NDArray[Any]) -> UserError:
     tensors = list(points(model).values())
     again = zip(outputs(model, tensors, x), outputs(model, tensors, x), strict=True)
     where = f"{model.name}, layer {name}"
-    if any(apart(one, other) > TOLERANCE for one, other in again):
+    if any(relative_difference(one, other) > TOLERANCE for one, other in again):
         problem = f"this {type(layer).__name__}, or a layer before it, gives other values each time that it is run"
         return UserError(where, problem, "take out what is random at inference")
-    amount = f"by {size:.2g} times its range" if np.isfinite(size) else "to what is no number"
+    amount = f"by {size:.2g} times its range" if np.isfinite(size) else "to what is not a number"
     problem = (
         f"its output changes {amount} when the network is wrapped for training under int8 rounding: this "
         f"{type(layer).__name__} holds something that is neither in its weights nor in its get_config()"

@@ -20,7 +20,7 @@ from tinyc.compression.clustering.kmeans import share
 from tinyc.compression.clustering.tables import as_weight, channels, table_bytes
 from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
-from tinyc.quantization.int4 import rounded
+from tinyc.quantization.int4 import through_int4
 from tinyc.spec.passes.quantize import Precision, Stored
 from tinyc.training.probe import Probe, Score
 
@@ -57,8 +57,8 @@ class Way:
             return weight
         dense = type(model.get_layer(self.kernel.layer)).__name__ == "Dense"
         if dense:
-            return rounded(weight, None)
-        return np.asarray(as_weight(rounded(channels(weight, self.axis), 0), weight.shape, self.axis), np.float32)
+            return through_int4(weight, None)
+        return np.asarray(as_weight(through_int4(channels(weight, self.axis), 0), weight.shape, self.axis), np.float32)
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def priced_ways(
 
 
 def cost(asked: Search, way: Way, probe: Probe | None, before: Score | None) -> float:
-    """The loss (nats) that one kernel's way brings, with a small part by its error; in a rehearsal that alone."""
+    """Return the loss (nats) of one kernel's way, with a small part by its error; in a rehearsal that alone."""
     weight, values = way.kernel.read(asked.model).astype(np.float64), way.values(asked.model, asked.seed)
     error = float(((values - weight) ** 2).sum() / max(float((weight**2).sum()), 1e-30))
     if probe is None or before is None:

@@ -219,6 +219,6 @@ def settle(wrapped: Any) -> None:
 
 
 def activation(layer: Any) -> str:
-    """The name of a layer's own activation; "linear" where it has none."""
+    """Return the name of a layer's own activation; "linear" where it has none."""
     function = getattr(layer, "activation", None)
     return "linear" if function is None else str(getattr(function, "__name__", type(function).__name__))

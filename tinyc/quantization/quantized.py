@@ -18,7 +18,7 @@ from tinyc.quantization.exclusion import outputs_of
 from tinyc.quantization.int4 import to_int4
 from tinyc.quantization.int8_facts import clipped
 from tinyc.spec.passes.quantize import Corrected, Effected, Excluded, Halved, QuantizeFacts
-from tinyc.tflite.read.counterparts import heavy, opened
+from tinyc.tflite.read.counterparts import heavy, unpack
 from tinyc.tflite.write.integer import require_integer
 
 UNTRIED = "whether TensorFlow Lite Micro runs {} could not be tried: it is not installed here"
@@ -64,7 +64,7 @@ class Lowered:
 
 
 @dataclass(frozen=True)
-class Bench:
+class StepCheck:
     """What each step is measured and tried with."""
 
     network: Any
@@ -91,17 +91,17 @@ def lower(model: Any, samples: NDArray[Any], wanted: Wanted, task: Task, context
     Raises:
         UserError: an operation has no such form, or TensorFlow Lite Micro cannot run it.
     """
-    bench = Bench(model, samples, task, context)
+    check = StepCheck(model, samples, task, context)
     if wanted.int16:
         made = Lowered(convert.to_int16_tflite(model, samples, wanted.per_channel_dense))
-        made = bench.tried(made, "activations", 'write activations = "int8"')
+        made = check.tried(made, "activations", 'write activations = "int8"')
         source = convert.calibrated(model, samples, wanted.per_channel_dense) if wanted.bias_correction else b""
     elif wanted.in_two_steps:
-        source, made = two_steps(model, wanted, bench)
+        source, made = two_steps(model, wanted, check)
     else:
         return one_step(model, samples, wanted)
     if wanted.bias_correction and context.rehearse is None:
-        made = corrected(made, source, bench)
+        made = corrected(made, source, check)
     return made
 
 
@@ -113,51 +113,51 @@ def one_step(model: Any, samples: NDArray[Any], wanted: Wanted) -> Lowered:
     return Lowered(content, {"ranges": clipped(ranges)})
 
 
-def two_steps(model: Any, wanted: Wanted, bench: Bench) -> tuple[bytes, Lowered]:
+def two_steps(model: Any, wanted: Wanted, check: StepCheck) -> tuple[bytes, Lowered]:
     """Calibrate and quantize apart; gives the calibrated float file too."""
-    source = convert.calibrated(model, bench.samples, wanted.per_channel_dense)
+    source = convert.calibrated(model, check.samples, wanted.per_channel_dense)
     facts: QuantizeFacts = {}
     if wanted.clip is not None:
-        source, ranges = clip_ranges(source, bench.samples, wanted.clip)
+        source, ranges = clip_ranges(source, check.samples, wanted.clip)
         facts["ranges"] = clipped(ranges)
     content = convert.from_calibrated(source, model.name, wanted.per_channel_dense)
     if not wanted.exclude:
         require_integer(content, model)
     made = Lowered(content, facts)
     if wanted.exclude:
-        made = excluding(made, source, wanted, bench)
+        made = excluding(made, source, wanted, check)
     if wanted.halved is None or wanted.halved:
-        made = halving(made, source, wanted, bench)
+        made = halving(made, source, wanted, check)
     return source, made
 
 
-def excluding(made: Lowered, source: bytes, wanted: Wanted, bench: Bench) -> Lowered:
+def excluding(made: Lowered, source: bytes, wanted: Wanted, check: StepCheck) -> Lowered:
     """Leave layers in float."""
     names = outputs_of(source, wanted.exclude, "quantize: exclude")
-    content = convert.from_calibrated(source, bench.network.name, wanted.per_channel_dense, names)
-    require_integer(content, bench.network, names)
-    told: Excluded = {"layers": list(wanted.exclude), "operators": len(names), **bench.effect(made.content, content)}
+    content = convert.from_calibrated(source, check.network.name, wanted.per_channel_dense, names)
+    require_integer(content, check.network, names)
+    told: Excluded = {"layers": list(wanted.exclude), "operators": len(names), **check.effect(made.content, content)}
     remedy = "name other layers in `exclude`, or none"
-    return bench.tried(made.then(content, exclude=told), "exclude", remedy)
+    return check.tried(made.then(content, exclude=told), "exclude", remedy)
 
 
-def halving(made: Lowered, source: bytes, wanted: Wanted, bench: Bench) -> Lowered:
+def halving(made: Lowered, source: bytes, wanted: Wanted, check: StepCheck) -> Lowered:
     """Give weights four bits where kernels take them."""
     found = to_int4(made.content, source, wanted.halved)
-    kept = [work.layer for work in heavy(opened(found.content)) if work.layer not in found.layers]
-    told: Halved = {"layers": list(found.layers), "others": kept, **bench.effect(made.content, found.content)}
-    return bench.tried(made.then(found.content, found.left, int4=told), "weights", 'write weights = "int8"')
+    kept = [work.layer for work in heavy(unpack(found.content)) if work.layer not in found.layers]
+    told: Halved = {"layers": list(found.layers), "others": kept, **check.effect(made.content, found.content)}
+    return check.tried(made.then(found.content, found.left, int4=told), "weights", 'write weights = "int8"')
 
 
-def corrected(made: Lowered, source: bytes, bench: Bench) -> Lowered:
+def corrected(made: Lowered, source: bytes, check: StepCheck) -> Lowered:
     """Take the mean error of each channel out of its bias."""
-    layers = sum(1 for _ in heavy(opened(made.content)))
-    with progress.task(bench.context.progress, "quantize: correct biases", layers) as shown:
-        found = correct_biases(made.content, source, bench.samples, shown.advance)
+    layers = sum(1 for _ in heavy(unpack(made.content)))
+    with progress.task(check.context.progress, "quantize: correct biases", layers) as shown:
+        found = correct_biases(made.content, source, check.samples, shown.advance)
     told: Corrected = {
         "layers": len(found.layers),
         "calibration_examples": found.examples,
         "largest_steps": max(found.layers.values(), default=0.0),
-        **bench.effect(made.content, found.content),
+        **check.effect(made.content, found.content),
     }
     return made.then(found.content, found.left, bias_correction=told)

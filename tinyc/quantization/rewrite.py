@@ -34,7 +34,7 @@ def legal(
 
 
 def bent(form: GeluForm) -> Form:
-    """The form that gives each exact Gelu block another one."""
+    """Name the form that gives each exact Gelu block another one."""
     return Form(
         "Gelu of erf",
         f"Gelu of {form}",

@@ -42,7 +42,7 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Aim:
+class ByteTarget:
     """What precision = "auto" aims at: the bytes, whether int4 is a way, and which layers it leaves."""
 
     flash_bytes: int
@@ -51,8 +51,8 @@ class Aim:
     leave: tuple[str, ...]
 
 
-def named(model: Any, exclude: tuple[str, ...]) -> tuple[str, ...]:
-    """The layers that `exclude` names; none where it is empty."""
+def excluded_layers(model: Any, exclude: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the layers that `exclude` names; none where it is empty."""
     return tuple(layer.name for layer in select(model, exclude, "quantize: exclude")) if exclude else ()
 
 
@@ -92,18 +92,20 @@ def equalized(ready: Ready, samples: NDArray[Any], per_channel_dense: bool, task
     return ready.told(found.model, equalize=told)
 
 
-def by_layer(ready: Ready, aim: Aim, samples: NDArray[Any], task: Task, context: Context) -> Ready:
+def by_layer(ready: Ready, target: ByteTarget, samples: NDArray[Any], task: Task, context: Context) -> Ready:
     """Choose each kernel's bits for a flash target; shared values are set, four bits are left to the conversion."""
     model = backend.keras().models.clone_model(ready.model)
     model.set_weights(ready.model.get_weights())
-    stripped = len(strip(to_int8_tflite(model, samples[-SIZED:], aim.per_channel_dense)))
-    asked = precision.Search(model, context.seed, aim.int4, aim.per_channel_dense, aim.leave)
+    stripped = len(strip(to_int8_tflite(model, samples[-SIZED:], target.per_channel_dense)))
+    asked = precision.Search(model, context.seed, target.int4, target.per_channel_dense, target.leave)
     tries = sum(len(asked.ways(kernel)) - 1 for kernel in asked.kernels())
     with progress.task(context.progress, "quantize: bits by layer", tries) as shown:
-        chosen = precision.search(asked, context.data, task, aim.flash_bytes, stripped, context.rehearse, shown.advance)
+        chosen = precision.search(
+            asked, context.data, task, target.flash_bytes, stripped, context.rehearse, shown.advance
+        )
     for name, weights in asked.changed(chosen.of("table")).items():
         model.get_layer(name).set_weights(weights)
     halved = tuple(way.kernel.layer for way in chosen.of("int4"))
-    notes = (*ready.notes, *precision.notes(chosen, aim.flash_bytes))
-    told = ready.told(model, precision=precision.facts(chosen, aim.flash_bytes))
+    notes = (*ready.notes, *precision.notes(chosen, target.flash_bytes))
+    told = ready.told(model, precision=precision.facts(chosen, target.flash_bytes))
     return replace(told, halved=halved, notes=notes)

@@ -17,7 +17,7 @@ ROUNDING = 0.002
 UNNAMED = "no report beside the file names labels: in its run folder, a classifier gives shares of them"
 # They write the same numbers in another form.
 CARRIERS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "QUANTIZE", "DEQUANTIZE"})
-# What they give is no logit: several may be high at once, or the length is what counts.
+# What they give is not a logit: several may be high at once, or the length is what counts.
 NO_LOGITS = frozenset({"LOGISTIC", "TANH", "L2_NORMALIZATION", "ARG_MAX", "ARG_MIN"})
 
 
@@ -40,7 +40,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is no distribution over labels: `values` as they are, `labels` where each has one, and `why`."""
+    """What is not a distribution over labels: `values` as they are, `labels` where each has one, and `why`."""
 
     values: NDArray[Any]
     labels: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ class Numbers:
         return f"{shaped(self.values.shape)}, from {' to '.join(ends)}{said}"
 
     def ends(self) -> tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]:
-        """The places of the least and the largest finite number."""
+        """Return the places of the least and the largest finite number."""
         fit = np.isfinite(self.values)
         if not fit.any():
             return None, None
@@ -93,7 +93,7 @@ class Numbers:
 Answer = Shares | Numbers
 
 
-def read(values: NDArray[Any], output: Tensor, described: Description, classes: tuple[str, ...]) -> Answer:
+def interpret_output(values: NDArray[Any], output: Tensor, described: Description, classes: tuple[str, ...]) -> Answer:
     """Say what one output's values, (...) of one example, are.
 
     Only a softmax, and the logits of a network whose labels the run knows, are distributions over labels.
@@ -108,7 +108,7 @@ def read(values: NDArray[Any], output: Tensor, described: Description, classes: 
     if not is_row or not np.isfinite(flat).all():
         return Numbers(values)
     if classes and len(classes) != flat.size:
-        return Numbers(values, why=f"{flat.size} outputs and {len(classes)} labels: these are no shares of the labels")
+        return Numbers(values, why=f"{flat.size} outputs and {len(classes)} labels: these are not shares of the labels")
     maker = made_by(described, output.index)
     if maker == "SOFTMAX":
         return shares_of(flat, classes) if is_whole(flat, output) else Numbers(values, classes)

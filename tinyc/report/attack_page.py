@@ -25,7 +25,7 @@ SIDES = {"members": "members (train)", "others": "others (test)", "validation": 
 
 
 def lines(found: Attack, folder: str, width: int) -> Iterator[Text]:
-    """The whole page."""
+    """Write the whole page."""
     yield Text(f"{plain(folder)}: who was in the training data?", style="bold")
     yield from wrapped(asked(found), width)
     yield Text()
@@ -60,7 +60,7 @@ def asked(found: Attack) -> str:
 
 
 def cells(each: Found, found: Attack) -> tuple[str, ...]:
-    """One attack's figures."""
+    """Write one attack's figures."""
     names = {"loss": "loss threshold", "loss_validation": "- to validation", "control": "- control"}
     if found.shadows:
         names["lira"] = f"LiRA, {found.shadows['count']} shadows"

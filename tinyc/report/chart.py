@@ -106,10 +106,10 @@ def _decades(low: float, high: float) -> tuple[Tick, ...]:
         if len(inside) >= FEWEST_TICKS:
             break
     ticks = (Tick(round((at - low) / (high - low) * 100, 2), text) for at, text in sorted(inside))
-    return tuple(apart(ticks))
+    return tuple(without_overlaps(ticks))
 
 
-def apart(ticks: Iterable[Tick]) -> Iterator[Tick]:
+def without_overlaps(ticks: Iterable[Tick]) -> Iterator[Tick]:
     """Leave out the ticks whose labels would touch the one before."""
     free = 0.0
     for tick in ticks:

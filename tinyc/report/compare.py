@@ -26,7 +26,7 @@ VALUE_WIDTH = 30
 
 @dataclass(frozen=True)
 class Row:
-    """One figure or recipe key of both runs; `change` is b minus a, None where it is no number or unmeasured.
+    """One figure or recipe key of both runs; `change` is b minus a, None where it is not a number or unmeasured.
 
     A recipe key that one run lacks is None there. For a target `a` and `b` are what was measured, and
     `a_met`, `b_met` the verdicts (None: that run has no such target). `a_uncounted` and `b_uncounted` name the
@@ -68,7 +68,7 @@ def _recipes(views_a: Views, views_b: Views) -> Iterator[Row]:
     try:
         first, second = (dict(_flat(tomllib.loads(views.recipe_toml))) for views in (views_a, views_b))
     except tomllib.TOMLDecodeError as error:
-        raise UserError("report.json: views.recipe_toml", f"is no TOML: {error}", REMEDY) from error
+        raise UserError("report.json: views.recipe_toml", f"is not TOML: {error}", REMEDY) from error
     for name in dict.fromkeys((*first, *second)):
         if first.get(name) != second.get(name):
             yield Row("recipe", name, first.get(name), second.get(name))

@@ -25,7 +25,7 @@ HEADER, WIDTHS = ("all", "range", "weights", "at ends", "outside", "dead"), (5, 
 
 
 def text(run: str, use: str, accuracy: tuple[float | None, float | None], found: Diagnosis, width: int) -> list[str]:
-    """Everything that was found: the loss, the ranked causes, the layers."""
+    """Write everything that was found: the loss, the ranked causes, the layers."""
     then, now = accuracy
     change = None if then is None or now is None else now - then
     lost = f"{run}: {use} changes the accuracy by {signed(change, 'pp')} on test"
@@ -39,7 +39,7 @@ def text(run: str, use: str, accuracy: tuple[float | None, float | None], found:
     if not found.causes:
         lines += wrapped(healthy(found), width)
     for number, cause in enumerate(found.causes, start=1):
-        lines += told(number, cause, width)
+        lines += cause_lines(number, cause, width)
     return [*lines, "", *table(found, width)]
 
 
@@ -53,8 +53,8 @@ def healthy(found: Diagnosis) -> str:
     return f"no cause found: the output keeps {'-' if last is None else f'{last:.1f}'} dB of signal to noise ({least})"
 
 
-def told(number: int, cause: Cause, width: int) -> Iterator[str]:
-    """One cause: what and where, the evidence, what to write."""
+def cause_lines(number: int, cause: Cause, width: int) -> Iterator[str]:
+    """Write one cause: what and where, the evidence, what to write."""
     yield f"{number}. {cause.kind} in {plain(cause.layer)}"
     yield from wrapped(plain(cause.evidence), width, INDENT)
     if cause.also:
@@ -73,7 +73,7 @@ def wrapped(line: str, width: int, indent: str = "") -> list[str]:
 
 
 def table(found: Diagnosis, width: int) -> list[str]:
-    """The layers in the order of execution; of a deep network those with the least signal to noise."""
+    """Return the layers in the order of execution; of a deep network those with the least signal to noise."""
     layers = list(found.layers)
     if len(layers) > LAYERS_SHOWN:
         known = sorted(layers, key=lambda each: 99.0 if each.sqnr_db is None else each.sqnr_db)
@@ -95,7 +95,7 @@ def table(found: Diagnosis, width: int) -> list[str]:
 
 
 def within(found: Diagnosis, width: int) -> list[str]:
-    """The layers without a row of their own, and the rows that they are in, the noisiest first."""
+    """Return the layers without a row of their own, and the rows that they are in, the noisiest first."""
     rows = {each.layer for each in found.layers}
     layers = [each for each in found.untrained if each.layer not in rows and not each.is_wrong]
     if not layers:
@@ -107,14 +107,14 @@ def within(found: Diagnosis, width: int) -> list[str]:
 
 
 def ratio(each: Untrained) -> str:
-    """What the row keeps of what the layer makes of the artifact's own values."""
+    """Return what the row keeps of what the layer makes of the artifact's own values."""
     if each.state == "unclear":
-        return " (not told: training or rounding changed more)"
+        return " (unknown: training or rounding changed more)"
     return "" if each.whole_db is None else f" ({each.whole_db:.0f} dB)"
 
 
 def row(each: Figures, widths: tuple[int, int]) -> str:
-    """One layer's figures."""
+    """Write one layer's figures."""
     name = plain(each.layer)
     name = name if len(name) <= widths[0] else f"{name[: widths[0] - 3]}..."
     ratios = ["-" if value is None else f"{value:.1f}" for value in (each.sqnr_db, each.own_db, each.weights_db)]
@@ -140,7 +140,7 @@ def trial_heading(score: Score, split: str) -> list[str]:
 
 
 def trial(each: Trial, width: int) -> list[str]:
-    """One trial's line; a refusal says why."""
+    """Write one trial's line; a refusal says why."""
     size = units.show(each.file_bytes, "bytes")
     runs = "-" if each.tflm is None else "yes" if each.tflm else "NO"
     change = signed(each.gain, "pp")

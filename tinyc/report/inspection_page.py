@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyc.analysis.inspection import Inspection, place
+from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
 from tinyc.devices import dense_scales
 from tinyc.report.html import Share, environment
@@ -30,7 +30,7 @@ def page(found: Inspection) -> str:
 
 
 def figures(found: Inspection) -> Cells:
-    """The figures of the whole file."""
+    """Return the figures of the whole file."""
     described = found.described
     rows = [
         ("file", f"{described.file_bytes:,} B"),
@@ -46,14 +46,14 @@ def figures(found: Inspection) -> Cells:
 
 
 def tensors(found: Inspection) -> Cells:
-    """The stored tensors, the largest first."""
+    """Return the stored tensors, the largest first."""
     header = (
         "layer", "operator", "role", "shape", "type", "bytes", "share", "values", "most in a channel",
         "zeros",
     )  # fmt: skip
     rows = []
     for constant, count in zip(found.constants, found.varieties, strict=True):
-        where = place(found.described, constant)
+        where = constant_row(found.described, constant)
         values = ("?", "?", "?")
         if count:
             channel = "-" if count.per_channel is None else f"{count.per_channel:,}"
@@ -67,7 +67,7 @@ def tensors(found: Inspection) -> Cells:
 
 
 def savings(found: Inspection) -> Cells:
-    """What each technique would take off."""
+    """Return what each technique would take off."""
     total = found.described.file_bytes
     header = ("technique", "file in bytes", "takes off", "share", "how sure", "what it asks")
     rows = tuple(
@@ -79,7 +79,7 @@ def savings(found: Inspection) -> Cells:
 
 
 def operators(found: Inspection) -> Cells:
-    """The operators in the order of execution."""
+    """Return the operators in the order of execution."""
     described = found.described
     rows = tuple(
         (str(op.index), op.name, op.layer or "-",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tinyc.analysis.inspection import Inspection, place
+from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
 from tinyc.core.spelling import short
 from tinyc.devices import dense_scales
@@ -37,7 +37,7 @@ def text(found: Inspection) -> str:
 
 
 def head(found: Inspection) -> list[str]:
-    """The figures of the whole file."""
+    """Return the figures of the whole file."""
     described, size = found.described, units.show_bytes
     names = Counter(op.name for op in described.ops)
     host = "not measured"
@@ -62,21 +62,21 @@ def head(found: Inspection) -> list[str]:
 
 
 def parameters(described: Description) -> str:
-    """How many, and what may hold more."""
+    """Return how many, and what may hold more."""
     unread = operators.opaque(described)
     beside = f"; what {', '.join(unread)} reads is not counted" if unread else ""
     return f"{described.params:,}, of which {described.nonzero_params:,} are not zero{beside}"
 
 
 def macs(described: Description) -> str:
-    """How many, or which operators nobody counted."""
+    """Return how many, or which operators have no formula."""
     if described.macs is None:
         return f"- ({uncounted(described.uncounted)})"
     return f"{described.macs:,} per inference"
 
 
 def verdicts(found: Inspection) -> Iterator[tuple[str, str]]:
-    """What does not run the file, and why."""
+    """Say what does not run the file, and why."""
     if found.refusal:
         yield "does not run", found.refusal
     if found.unmeasured:
@@ -98,7 +98,7 @@ def interface(each: Tensor) -> str:
 
 
 def kinds(found: Inspection) -> list[str]:
-    """One bar a kind of bytes; together they are the file."""
+    """Write one bar a kind of bytes; together they are the file."""
     total, most = found.described.file_bytes, max(found.kinds.values())
     lines = ["Bytes by kind: every byte of the file, counted once"]
     for kind, size in found.kinds.items():
@@ -107,13 +107,13 @@ def kinds(found: Inspection) -> list[str]:
 
 
 def tensors(found: Inspection) -> list[str]:
-    """One line a stored tensor, the largest first."""
+    """Write one line a stored tensor, the largest first."""
     stored = [pair for pair in zip(found.constants, found.varieties, strict=True) if pair[0].bytes]
     if not stored:
         return []
     rows: list[tuple[str, ...]] = [("bytes", "share", "type", "shape", "values", "zeros", "of")]
     for constant, count in stored[:TENSORS_SHOWN]:
-        where = place(found.described, constant)
+        where = constant_row(found.described, constant)
         shape = "x".join(map(str, where["shape"])) or "one number"
         different = "?" if count is None else f"{count.distinct:,}"
         if count and (count.per_channel or 0) > 1:
@@ -131,7 +131,7 @@ def tensors(found: Inspection) -> list[str]:
 
 
 def savings(found: Inspection) -> list[str]:
-    """One line a technique."""
+    """Write one line a technique."""
     rows: list[tuple[str, ...]] = [("technique", "file", "takes off", "", "")]
     for each in found.savings:
         share = each.saved_bytes / found.described.file_bytes
@@ -144,7 +144,7 @@ def savings(found: Inspection) -> list[str]:
 
 
 def arena(found: Inspection) -> list[str]:
-    """The activations by time: one row a tensor, one column an operator."""
+    """Return the activations by time: one row a tensor, one column an operator."""
     held = found.arena
     if held.peak is None:
         return []
@@ -173,20 +173,20 @@ def arena(found: Inspection) -> list[str]:
 
 
 def column(place: int, ops: int) -> int:
-    """The column at which an operator begins: up to three a column wide, or several in one where there are many."""
+    """Return the column at which an operator begins: up to three columns wide, or several operators in one."""
     wide = min(3, PICTURE_WIDTH // ops)
     return place * wide if wide else place * PICTURE_WIDTH // ops
 
 
 def row(each: Lifetime, held: Arena, most: int) -> str:
-    """One tensor's life as a bar; the thicker the larger."""
+    """Write one tensor's life as a bar; the thicker the larger."""
     ops = len(held.ops)
     start, end = column(each.first, ops), max(column(each.last + 1, ops), column(each.first, ops) + 1)
     return " " * start + EIGHTHS[max(1, round(8 * each.bytes / most))] * (end - start)
 
 
 def totals(held: Arena) -> str:
-    """What is held at once, operator by operator."""
+    """Say what is held at once, operator by operator."""
     ops = len(held.ops)
     cells = [0] * column(ops, ops)
     for place_, size in enumerate(held.live):
@@ -196,7 +196,7 @@ def totals(held: Arena) -> str:
 
 
 def layers(found: Inspection) -> list[str]:
-    """One line an operator."""
+    """Write one line an operator."""
     described = found.described
     rows: list[tuple[str, ...]] = [("op", "", "layer", "output", "weights", "MACs")]
     for op in described.ops:
@@ -216,7 +216,7 @@ def beside(described: Description) -> str:
 
 
 def whole(number: int | None) -> str:
-    """A whole number with its thousands apart; a dash where there is none."""
+    """Return a whole number with its thousands apart; a dash where there is none."""
     return "-" if number is None else f"{number:,}"
 
 
@@ -235,7 +235,7 @@ def wrapped(first: str, words: str, indent: int) -> list[str]:
 
 
 def bar(share: float, width: int) -> str:
-    """A bar in eighths of a column."""
+    """Draw a bar in eighths of a column."""
     eighths = round(share * width * 8)
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
 

@@ -78,7 +78,7 @@ def coarse(ledger: Ledger) -> dict[str, int]:
 
 
 def legend(report: Report, views: Views) -> tuple[tuple[int, str], ...]:
-    """The kinds that occur, with their colours."""
+    """Return the kinds that occur, with their colours."""
     used = {name for found in parts(report, views) for name in found}
     return tuple((place, name) for place, name in enumerate(SHOWN) if name in used)
 
@@ -105,7 +105,7 @@ def stacks(report: Report, views: Views) -> tuple[Stack, ...]:
 
 
 def by_kind(report: Report, views: Views) -> Cells:
-    """One row a kind, one column a state."""
+    """Write one row a kind, one column a state."""
     found = parts(report, views)
     rows = [
         (name, *(units.show_bytes(kinds[name]) if name in kinds else "-" for kinds in found))
@@ -117,7 +117,7 @@ def by_kind(report: Report, views: Views) -> Cells:
 
 
 def by_group(report: Report, views: Views) -> Cells:
-    """One row a group of layers (what stands before the first _ of their names), one column a state."""
+    """Write one row a group of layers (what stands before the first _ of their names), one column a state."""
     stored = {each.index: each.groups for each in views.kilobytes}
     found = [stored.get(index, {}) for index in range(len(states(report)))]
     names = list(dict.fromkeys(name for groups in found for name in groups))
@@ -168,24 +168,24 @@ def sentences(report: Report, views: Views) -> tuple[tuple[str, str], ...]:
 
 
 def sentence(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int], tabled: str | None = None) -> str:
-    """One pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
+    """Write one pass in a sentence; `tabled` is the later pass that makes weight tables, where there is one."""
     old, new = step.before.file_bytes, step.after.file_bytes
     if old is None or new is None:
-        return "The file was not weighed."
+        return "The file was not measured."
     reasons = [*weights(step), *tables(before, after), *rest(step, before, after)]
     because = f": {'; '.join(reasons)}" if reasons else ""
     size = units.show_bytes(abs(new - old))
     zeros = sparse(step)
     if new == old:
         if reasons or zeros:
-            return f"Not a byte less in the file{because}." + zeros
+            return f"The file did not get smaller{because}." + zeros
         return f"Left every byte as it was{repeated(step, tabled)}."
     verb = f"Took {size} off" if new < old else f"Added {size}"
     return f"{verb} ({factor(old, new)}){because}.{zeros}"
 
 
 def weights(step: StepRecord) -> Iterator[str]:
-    """What happened to the parameters: fewer of them, or fewer bits for each."""
+    """Say what happened to the parameters: fewer of them, or fewer bits for each."""
     before, after = step.before, step.after
     if before.params is None or after.params is None or not before.params or not after.params:
         return
@@ -205,7 +205,7 @@ def weights(step: StepRecord) -> Iterator[str]:
 
 
 def bits(ledger: Ledger) -> float | None:
-    """The bits that a parameter takes in the file, on average."""
+    """Return the bits that a parameter takes in the file, on average."""
     return 8 * ledger.weight_bytes / ledger.params if ledger.weight_bytes and ledger.params else None
 
 
@@ -218,7 +218,7 @@ def tables(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]
 
 
 def rest(step: StepRecord, before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
-    """Say what happened to all that is no weight, by kind where both states are known by kind."""
+    """Say what happened to all that is not a weight, by kind where both states are known by kind."""
     names = [name for name in SHOWN if "weight" not in name and name != "biases"]
     if "all but weights" in before or "all but weights" in after:
         old, new = step.before.metadata_bytes, step.after.metadata_bytes
@@ -256,7 +256,7 @@ def repeated(step: StepRecord, tabled: str | None) -> str:
 
 
 def zeros(ledger: Ledger) -> float | None:
-    """The share of parameters that are zero."""
+    """Return the share of parameters that are zero."""
     if ledger.params is None or ledger.nonzero_params is None or not ledger.params:
         return None
     return 1 - ledger.nonzero_params / ledger.params

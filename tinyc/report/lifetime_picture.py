@@ -52,13 +52,13 @@ def note(arena: Arena, shown: tuple[Lifetime, ...]) -> str:
 
 
 def rows(arena: Arena) -> tuple[Lifetime, ...]:
-    """The largest tensors in the order in which they are made."""
+    """Return the largest tensors in the order in which they are made."""
     largest = sorted(arena.lifetimes, key=lambda each: (-each.bytes, each.first))[:ROWS_SHOWN]
     return tuple(sorted(largest, key=lambda each: (each.first, each.last, each.tensor)))
 
 
 def bars(arena: Arena, shown: tuple[Lifetime, ...]) -> Iterator[str]:
-    """One bar a tensor; the darker, the more bytes."""
+    """Write one bar a tensor; the darker, the more bytes."""
     step = (WIDTH - LEFT - RIGHT) / max(1, len(arena.ops))
     most = max((each.bytes for each in shown), default=1) or 1
     for place, each in enumerate(shown):
@@ -75,7 +75,7 @@ def bars(arena: Arena, shown: tuple[Lifetime, ...]) -> Iterator[str]:
 
 
 def sums(arena: Arena, described: Description, arena_bytes: int | None, top: int) -> Iterator[str]:
-    """A column an operator: what is held while it runs, on the scale of the arena that TFLM needs."""
+    """Draw a column an operator: what is held while it runs, on the scale of the arena that TFLM needs."""
     step = (WIDTH - LEFT - RIGHT) / max(1, len(arena.ops))
     scale = SUM_HEIGHT / max(1, arena_bytes or 0, arena.peak_bytes)
     bottom = top + SUM_HEIGHT

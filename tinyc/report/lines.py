@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from tinyc.analysis.advice.told import Told, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.report.columns import padded
@@ -51,7 +51,7 @@ def title(recipe: str, description: str, seed: int) -> Iterator[Text]:
         yield Text(plain(description))
 
 
-def source(ledger: Ledger, took: SourceTime | None, told: Sequence[Told], width: int) -> Iterator[Text]:
+def source(ledger: Ledger, took: SourceTime | None, told: Sequence[Remark], width: int) -> Iterator[Text]:
     """Show what the run begins with and what must be said of it, and the header of the lines that follow."""
     judged = f"{plain(ledger.metric)} {accuracy_of(ledger)} on {ledger.examples:,} test examples"
     yield Text(f"source: {judged}")
@@ -86,7 +86,7 @@ def step(record: StepRecord, width: int) -> Iterator[Text]:
         yield Text(f"    left alone: {len(record.skipped) - SKIPS_SHOWN} more, listed in the report", style=QUIET)
 
 
-def warned(told: Sequence[Told], width: int) -> Iterator[Text]:
+def warned(told: Sequence[Remark], width: int) -> Iterator[Text]:
     """Say loudly what is wrong with a state, and below it what could be done."""
     for each in told:
         yield from wrapped(f"{each.about}: {each.says}", width, "    WARNING: ", BAD)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from tinyc.analysis.advice.told import Told
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.analysis.beside import Beside
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
@@ -61,7 +61,7 @@ class StepRecord:
     checks: tuple[Check, ...]
     facts: Mapping[str, Any]
     skipped: tuple[Skipped, ...]
-    told: tuple[Told, ...] = ()
+    told: tuple[Remark, ...] = ()
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -131,8 +131,8 @@ class Report:
     targets: tuple[Check, ...]
     artifacts: tuple[Artifact, ...]
     source_time: SourceTime | None = None
-    told: tuple[Told, ...] = ()
-    next_steps: tuple[Told, ...] = ()
+    told: tuple[Remark, ...] = ()
+    next_steps: tuple[Remark, ...] = ()
     schema: Literal[1] = SCHEMA
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

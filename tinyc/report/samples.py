@@ -57,7 +57,7 @@ def samples(
 
 
 def picture(example: NDArray[Any]) -> str | None:
-    """Write one raw example as a PNG data URI of at most 64 x 64; None where it is no picture.
+    """Write one raw example as a PNG data URI of at most 64 x 64; None where it is not a picture.
 
     A picture is (height, width), (height, width, 1) or (height, width, 3), at least 4 x 4. Floats are stretched to
     the example's own range.

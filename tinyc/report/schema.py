@@ -32,12 +32,14 @@ def validated(record: type[Record], table: Any, where: str) -> Record:
         UserError: it does not fit; names `where`, the first key paths and what was found there.
     """
     try:
-        # As JSON, so that a list may become a tuple while "1" still is no number.
+        # As JSON, so that a list may become a tuple while "1" still is not a number.
         return _adapter(record).validate_json(json.dumps(table))  # type: ignore[no-any-return]
     except ValidationError as error:
         problems = [_problem(dict(found)) for found in error.errors(include_url=False)]
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise UserError(where, "is no report of this schema: " + "; ".join(problems[:SHOWN]) + more, REMEDY) from error
+        raise UserError(
+            where, "is not a report of this schema: " + "; ".join(problems[:SHOWN]) + more, REMEDY
+        ) from error
 
 
 def _problem(found: dict[str, Any]) -> str:

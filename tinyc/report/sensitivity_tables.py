@@ -31,12 +31,12 @@ class Row:
 
 
 def cut_rows(found: Sensitivity) -> list[Row]:
-    """One row a group, in the network's order."""
+    """Write one row a group, in the network's order."""
     return [Row(each.layers, sizes(each), losses(found, each.cuts), rank(found, each.cuts)) for each in found.groups]
 
 
 def bit_rows(found: Sensitivity) -> list[Row]:
-    """One row a layer, in the network's order."""
+    """Write one row a layer, in the network's order."""
     rows = []
     for layer in dict.fromkeys(each.layer for each in found.int8):
         own = [each for each in found.int8 if each.layer == layer]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tinyc.analysis.advice.told import Told, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.report.figures import (
@@ -83,7 +83,7 @@ def next_steps(report: Report) -> Cells:
     return helped("bound", report.next_steps)
 
 
-def helped(what: str, told: Iterable[Told]) -> Cells:
+def helped(what: str, told: Iterable[Remark]) -> Cells:
     """Write a line for each piece of advice; what it is about stands in the first alone."""
     rows = []
     for each in told:

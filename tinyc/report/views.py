@@ -35,7 +35,7 @@ class Sample:
     """One test example with what the source and the artifact say of it; labels are places in `classes`.
 
     `confidence` is the softmax probability of the predicted class; `image` is a PNG data URI, or None for what
-    is no picture; `text` is a sentence, or None for what is none.
+    is not a picture; `text` is a sentence, or None for what is none.
     """
 
     index: int

@@ -46,7 +46,7 @@ def write_all(report: Report, views: Views | None, folder: Path) -> tuple[Path, 
     return tuple(folder / name for name in pages)
 
 
-def read(path: Path) -> tuple[Report, Views | None]:
+def read_report(path: Path) -> tuple[Report, Views | None]:
     """Read a run's report from its folder or from the file itself.
 
     Raises:
@@ -76,9 +76,9 @@ def _table(file: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(str(file), f"is damaged: {error}", REMEDY) from error
     if not isinstance(table, Mapping):
-        raise UserError(str(file), "is no report: a JSON object is needed", REMEDY)
+        raise UserError(str(file), "is not a report: a JSON object is needed", REMEDY)
     return dict(table)
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

@@ -42,23 +42,23 @@ def findings(
 
 
 def limit(recipe: Recipe, step: Step) -> Bound | None:
-    """The most accuracy that a step may lose: its own bound, or else the whole recipe's."""
+    """Return the most accuracy that a step may lose: its own bound, or else the whole recipe's."""
     return next((bound for bound in (*step.expects, *recipe.targets) if bound.metric == "accuracy_drop"), None)
 
 
 def options(step: Step) -> dict[str, Any]:
-    """Every key that the step's pass knows, with its value."""
+    """Return every key that the step's pass knows, with its value."""
     transform: Any = step.transform
     return dict(transform.model_dump(exclude={"use"}))
 
 
 def added(cause: Cause) -> str:
-    """The recipe lines of a cause, with what must be said of them."""
+    """Return the recipe lines of a cause, with what must be said of them."""
     return "; ".join(filter(None, [" or ".join(cause.recipe), cause.caution]))
 
 
 def facts(found: Diagnosis) -> Diagnosed:
-    """A diagnosis as facts of its step: the causes, and the layers with the least signal to noise."""
+    """Return a diagnosis as facts of its step: the causes, and the layers with the least signal to noise."""
     known = sorted((each for each in found.layers if each.sqnr_db is not None), key=lambda each: each.sqnr_db or 0.0)
     causes: list[Blamed] = [
         {"cause": each.kind, "layer": each.layer, "evidence": each.evidence, "add": added(each)}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tinyc.core.progress import Progress
 from tinyc.data.dataset import Dataset
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.network.checkpoint import language
 from tinyc.network.places import locate
 from tinyc.network.taken import input_shape
@@ -22,7 +22,7 @@ def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Pat
     name = recipe.source.checkpoint
     folder = locate(name, recipe.find, cache, shown.say) if name else None
     words = language(folder) if folder else None
-    dataset = load(recipe.data, recipe.find, cache, recipe.seed, words)
+    dataset = load_dataset(recipe.data, recipe.find, cache, recipe.seed, words)
     return as_taken(dataset, recipe), folder
 
 

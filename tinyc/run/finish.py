@@ -16,7 +16,7 @@ from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
 from tinyc.report.write import write_all
-from tinyc.run import judge, keys, layers, misses
+from tinyc.run import keys, layers, misses, step_records
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, FLAT, Done, scaling_of
@@ -28,7 +28,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
     recipe, data = run.recipe, run.dataset
     source, final = begun.source, dones[-1]
-    targets = judge.checks(recipe.targets, final, source, data)
+    targets = step_records.checks(recipe.targets, final, source, data)
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
@@ -40,7 +40,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
         seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
         targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
-        source_time=judge.source_time(source), told=begun.told,
+        source_time=step_records.source_time(source), told=begun.told,
     )  # fmt: skip
     write_all(report, seen, run.folder.path)
     return report
@@ -64,7 +64,7 @@ def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
 
 
 def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
-    """What the pages show beside the report."""
+    """Return what the pages show beside the report."""
     data, final = run.dataset, dones[-1]
     states = [source, *dones]
     labels, classes = data.test.y, len(data.task.classes)
@@ -85,13 +85,13 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
             layers.kilobytes(index, done.ledger, done.layers, artifact(done)) for index, done in enumerate(states)
         ),
         paired=tuple(
-            judge.paired(index, done, before, source, data)
+            step_records.paired(index, done, before, source, data)
             for index, (before, done) in enumerate(zip(states, dones, strict=False), start=1)
         ),
     )
 
 
 def artifact(done: Done) -> bytes | None:
-    """The .tflite that a step left as its state; None where that is a Keras network."""
+    """Return the .tflite that a step left as its state; None where that is a Keras network."""
     path = done.folder / FLAT
     return path.read_bytes() if path.is_file() else None

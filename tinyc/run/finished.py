@@ -19,8 +19,8 @@ from tinyc.network import backend
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.input_scaling import pulled_out
 from tinyc.run import diagnosing, stored
-from tinyc.run.named import named_files
 from tinyc.run.opening import Run, open_run
+from tinyc.run.recipe_files import named_files
 from tinyc.run.steps import StepRunner
 from tinyc.run.stored import Done
 from tinyc.spec import gallery
@@ -122,7 +122,7 @@ def read_recipe(folder: Path) -> Recipe:
 
 
 def quantizing(recipe: Recipe, folder: Path) -> int:
-    """The number, from 1, of the pass that makes the artifact of the network."""
+    """Return the number, from 1, of the pass that makes the artifact of the network."""
     for index, step in enumerate(recipe.steps, start=1):
         if step.transform.takes == "net" and step.transform.gives == "flat":
             return index
@@ -130,10 +130,10 @@ def quantizing(recipe: Recipe, folder: Path) -> int:
 
 
 def finished(folder: Path, recipe: Recipe, index: int) -> Done:
-    """A finished step of a run by its number; 0 is the source. The latest, where there are several."""
+    """Return a finished step of a run by its number; 0 is the source. The latest, where there are several."""
     use = recipe.steps[index - 1].transform.use if index else "source"
     found = sorted(folder.glob(f"{index:02d}-{use}-*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    done = next((done for path in found if ".damaged-" not in path.name and (done := stored.load(path))), None)
+    done = next((done for path in found if ".damaged-" not in path.name and (done := stored.load_step(path))), None)
     if done is None:
         raise UserError(str(folder), f"its step {index} ({use}) is missing or damaged", "run the recipe again")
     return done

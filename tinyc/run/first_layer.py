@@ -44,7 +44,7 @@ def looker(net: Net) -> Look | None:
 
 
 def first_inputs(model: Any) -> Iterator[tuple[str, Any]]:
-    """Every layer with a kernel that no other stands before, by its name, with each tensor that it reads."""
+    """Yield every layer with a kernel that no other stands before, by its name, with each tensor that it reads."""
     keras = backend.keras()
     flatten = backend.tensorflow().nest.flatten
     behind: set[int] = set()
@@ -68,17 +68,17 @@ def has_kernel(layer: Any) -> bool:
 
 
 def seen(layer: str, values: NDArray[Any]) -> Seen:
-    """The range of nearly all values that a layer sees."""
+    """Return the range of nearly all values that a layer sees."""
     low, high = np.percentile(values, TAILS)
     return Seen(layer, float(low), float(high))
 
 
 def suitability(found: Seen) -> tuple[bool, float]:
-    """The order of what is seen, the least suitable first."""
+    """Return the order of what is seen, the least suitable first."""
     return found.suits, -found.largest
 
 
 def raw(x: NDArray[Any]) -> Raw:
-    """The values of raw examples."""
+    """Return the values of raw examples."""
     low, high = np.percentile(x, TAILS)
     return Raw(float(low), float(high), x.dtype == np.uint8)

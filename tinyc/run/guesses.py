@@ -9,13 +9,13 @@ from tinyc.analysis.advice.guess import Guess
 from tinyc.analysis.advice.guessing import is_guessing
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Ran
-from tinyc.analysis.advice.reasons import told
+from tinyc.analysis.advice.reasons import explain_guess
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.analysis.advice.symptoms import Symptoms
-from tinyc.analysis.advice.told import Told
 from tinyc.analysis.beside import Beside
 from tinyc.measure import Measurement
 from tinyc.network.state import Net, State
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.opening import Run
 from tinyc.run.stored import Done
 from tinyc.run.symptoms import measure
@@ -30,8 +30,8 @@ def is_guess(run: Run, measured: Measurement) -> bool:
     return is_guessing(measured.ledger, measured.labels, len(run.dataset.task.classes))
 
 
-def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) -> Beside:
-    """The facts of a network that only guesses; none where it does not, or is a file already.
+def symptoms_facts(run: Run, state: State, measured: Measurement, is_loaded: bool) -> Beside:
+    """Return the facts of a network that only guesses; none where it does not, or is a file already.
 
     Args:
         is_loaded: its weights came with it, and were not trained in this run.
@@ -41,34 +41,34 @@ def looked_at(run: Run, state: State, measured: Measurement, is_loaded: bool) ->
     return {"symptoms": measure(state, run.dataset.for_training(), is_loaded).to_json()}
 
 
-def of_source(run: Run, source: Done) -> tuple[Told, ...]:
-    """What must be said of the source, and what could be done about it."""
+def of_source(run: Run, source: Done) -> tuple[Remark, ...]:
+    """Say what is wrong with the source, and what could be done about it."""
     training = part(SourceTrained, source.facts, Beside)
     train = run.recipe.source.train
     keys = "source.train" if train else ""
     options = train.model_dump() if train else {}
-    return say(run, 0, source, keys, options, training, training and training["seconds"])
+    return reasons_for(run, 0, source, keys, options, training, training and training["seconds"])
 
 
-def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Told, ...]:
-    """The same of the state that pass `index` gave; where the state before guessed as well, that alone.
+def of_step(run: Run, index: int, done: Done, before: Done) -> tuple[Remark, ...]:
+    """Say the same of the state that pass `index` gave; where the state before guessed as well, that alone.
 
     Nothing where it is as accurate as the state before, which was spoken of.
     """
     transform: Any = run.recipe.steps[index - 1].transform
-    measured, then = (judge.measurement(each, run.dataset) for each in (done, before))
+    measured, then = (step_records.measurement(each, run.dataset) for each in (done, before))
     if not transform.effects.leaves("student") and is_guess(run, measured) and is_guess(run, then):
         if done.ledger.accuracy == before.ledger.accuracy:
             return ()
-        return (Told(f"{index} {transform.use}", STILL, follows=True),)
+        return (Remark(f"{index} {transform.use}", STILL, follows=True),)
     training = part(Trained, done.facts, transform.facts)
     keys = f"pass.{index}" if training and training["epochs"] else ""
     options = transform.model_dump()
     ran = Ran(index, transform.use, options, before.ledger, done.ledger, done.seconds, done.facts)
-    return say(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
+    return reasons_for(run, index, done, keys, options if keys else {}, training, done.seconds, ran)
 
 
-def say(
+def reasons_for(
     run: Run,
     index: int,
     done: Done,
@@ -77,9 +77,9 @@ def say(
     training: Trained | None,
     seconds: float | None,
     ran: Ran | None = None,
-) -> tuple[Told, ...]:
+) -> tuple[Remark, ...]:
     """Look for the reasons in what is stored of a state."""
-    measured, recipe, data = judge.measurement(done, run.dataset), run.recipe, run.dataset
+    measured, recipe, data = step_records.measurement(done, run.dataset), run.recipe, run.dataset
     if not is_guess(run, measured):
         return ()
     uses = tuple(step.transform.use for step in recipe.steps)
@@ -105,4 +105,4 @@ def say(
         use=uses[index - 1] if index else "source",
         ran=ran,
     )
-    return (told(guess, lambda changes: is_legal(recipe, changes)),)
+    return (explain_guess(guess, lambda changes: is_legal(recipe, changes)),)

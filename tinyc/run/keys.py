@@ -50,7 +50,7 @@ def source_key(recipe: Recipe, data_digest: str, find: Find, checkpoint: Path | 
 
 
 def checkpoint_parts(folder: Path, find: Find) -> list[Any]:
-    """What a source from a checkpoint depends on: its files, and the builder of its network."""
+    """Return what a source from a checkpoint depends on: its files, and the builder of its network."""
     files = [[path.name, cache.content_key(path)] for path in fingerprinted(folder)]
     return [files, Builder(build=BUILDER).fingerprint(find)]
 
@@ -66,17 +66,17 @@ def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
 
 
 def numbers(use: str) -> dict[str, int]:
-    """What a step of this pass is made by today; a step of other numbers is done again."""
+    """Return the versions that a step of this pass is made by now; a step of other versions is done again."""
     return {"computed": ROWS[use].computed if use in ROWS else SOURCE, "measured": MEASURED}
 
 
 def measuring(recipe: Recipe, index: int) -> list[Any]:
-    """What an artifact's figures depend on beside its bytes: its place at the end or not, and the interpreters."""
+    """Return what an artifact's figures depend on beside its bytes: whether it is the last, and the interpreters."""
     return [recipe.is_last(index), {runtime: runtimes.version(runtime) for runtime in INTERPRETERS}]
 
 
 def contents(model: Any, find: Find) -> list[Any]:
-    """The fields of a schema, with a hash in place of each file that they name."""
+    """Return the fields of a schema, with a hash in place of each file that they name."""
     return [model.model_dump(mode="json"), *(file_hash(value, find) for value in references(model))]
 
 
@@ -86,7 +86,7 @@ def file_hash(value: Builder | str, find: Find) -> str:
 
 
 def versions() -> dict[str, str]:
-    """The versions that the bytes of a trained source depend on."""
+    """Return the versions that the bytes of a trained source depend on."""
     return {"tinyc": TRAINING, **{name: metadata.version(name) for name in VERSIONED}}
 
 
@@ -95,7 +95,7 @@ def digest(parts: list[Any]) -> str:
 
 
 def all_versions() -> dict[str, str]:
-    """The versions of everything that a figure of the report may depend on."""
+    """Return the versions of everything that a figure of the report may depend on."""
     interpreting = ("tflite-runtime", "ai-edge-litert", "tflite-micro", "tokenizers")
     names = (*VERSIONED, "tf_keras", "numpy", *interpreting, "scipy", "scikit-learn", "PyWavelets")
     found = {name: installed(name) for name in names}

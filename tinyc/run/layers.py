@@ -18,7 +18,7 @@ FLOAT_BYTES = 4
 
 
 def of_state(state: State) -> tuple[Layer, ...]:
-    """The layers that hold constants."""
+    """Return the layers that hold constants."""
     return of_net(state) if isinstance(state, Net) else of_flat(state.content)
 
 
@@ -30,7 +30,7 @@ def with_names(found: tuple[Layer, ...], before: tuple[Layer, ...]) -> tuple[Lay
 
 
 def of_net(net: Net) -> tuple[Layer, ...]:
-    """The layers of a Keras network; `bytes` as float32, BatchNorm still on its own."""
+    """Return the layers of a Keras network; `bytes` as float32, BatchNorm still on its own."""
     counts = [(layer, sum(prod(weight.shape) for weight in layer.weights)) for layer in net.model.layers]
     return tuple(
         Layer(layer.name, type(layer).__name__, count * FLOAT_BYTES, count, None) for layer, count in counts if count
@@ -38,7 +38,7 @@ def of_net(net: Net) -> tuple[Layer, ...]:
 
 
 def of_flat(content: bytes) -> tuple[Layer, ...]:
-    """The operators of a .tflite that hold constants; stripped of names they are called by their place."""
+    """Return the operators of a .tflite that hold constants; stripped of names they are called by their place."""
     return tuple(
         Layer(op.layer or f"op {op.index}", op.name, op.weight_bytes, op.params, op.macs)
         for op in describe(content).ops
@@ -57,6 +57,6 @@ def kilobytes(index: int, ledger: Ledger, layers: tuple[Layer, ...], content: by
 
 
 def group(name: str) -> str:
-    """What stands before the first mark of a layer's name; preprocessing is told from what undoes it."""
+    """Return what stands before the first mark of a layer's name; preprocessing differs from what undoes it."""
     fixed = next((prefix for prefix in (FRONT, BACK) if name.startswith(prefix)), None)
     return fixed.rstrip("_") if fixed else re.split(r"[_/.]", name)[0] or name

@@ -10,9 +10,9 @@ from typing import Any
 from tinyc.analysis.advice import next_steps
 from tinyc.analysis.advice.legal import is_legal
 from tinyc.analysis.advice.missed import Miss, Peak, Ran, about
-from tinyc.analysis.advice.told import Told, sentences
+from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.report.record import StepRecord
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
 from tinyc.spec.recipe import Recipe, Step
@@ -22,8 +22,8 @@ from tinyc.tflite.read.lifetimes import lifetimes
 
 def next_steps_of(
     recipe: Recipe, source: Done, dones: Sequence[Done], records: Sequence[StepRecord], targets: Sequence[Check],
-    guesses: Sequence[Told], input_bytes: int, content: bytes | None,
-) -> tuple[Told, ...]:  # fmt: skip
+    guesses: Sequence[Remark], input_bytes: int, content: bytes | None,
+) -> tuple[Remark, ...]:  # fmt: skip
     """Say of each missed bound what may help, those of the whole run first.
 
     Args:
@@ -40,12 +40,12 @@ def next_steps_of(
         Miss, source=source.ledger, uses=tuple(each.use for each in every),
         guesses=[each.about for each in guesses if not each.follows], input_bytes=input_bytes,
         peak=peak_of(content) if content else None,
-        train=train.model_dump() if train else None, train_seconds=judge.source_time(source).training_seconds,
+        train=train.model_dump() if train else None, train_seconds=step_records.source_time(source).training_seconds,
     )  # fmt: skip
     found = missed(partial(known, passes=every), recipe.targets, targets)
     for step, record, each in zip(recipe.steps, records, every, strict=True):
         found += missed(partial(known, passes=[each], is_expect=True), step.expects, record.checks)
-    return tuple(next_steps.told(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
+    return tuple(next_steps.next_steps_for(miss, lambda changes: is_legal(recipe, changes)) for miss in found)
 
 
 def peak_of(content: bytes) -> Peak | None:
@@ -65,7 +65,7 @@ def missed(known: Callable[..., Miss], bounds: Sequence[Bound], checks: Sequence
 
 
 def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
-    """One pass with what it cost; the layers that lost parameters, where both states have layers by name."""
+    """Return one pass with what it cost; the layers that lost parameters, where both states have layers by name."""
     transform: Any = step.transform
     then = {layer.name: layer.params for layer in before.layers}
     now = {layer.name: layer.params for layer in done.layers}
@@ -75,12 +75,12 @@ def ran(step: Step, record: StepRecord, before: Done, done: Done) -> Ran:
                record.facts, most)  # fmt: skip
 
 
-def with_reasons(record: StepRecord, told: Sequence[Told]) -> StepRecord:
+def with_reasons(record: StepRecord, told: Sequence[Remark]) -> StepRecord:
     """Put what may help into the verdicts on a pass."""
     return replace(record, checks=reasons(record.checks, f"pass {record.index} ({record.use}): ", told))
 
 
-def reasons(checks: Sequence[Check], place: str, told: Sequence[Told]) -> tuple[Check, ...]:
+def reasons(checks: Sequence[Check], place: str, told: Sequence[Remark]) -> tuple[Check, ...]:
     """Put the likeliest of what may help into each verdict on a missed bound, as its `why`."""
     first = {each.about: sentences(each)[0] for each in told if sentences(each)}
     return tuple(

@@ -27,7 +27,7 @@ TRIES = 8
 
 
 @contextmanager
-def opened(
+def claim_folder(
     base: Path, name: str, sha256: str, say: Callable[[str], None], may_move: Callable[[Path], None]
 ) -> Iterator[RunFolder]:
     """Hold `base/name` for a run of the recipe of this sha; what another recipe left there is moved first.
@@ -105,7 +105,7 @@ def put_away(plain: Path, owner: str | None, say: Callable[[str], None]) -> None
 
 
 def places(plain: Path, mark: str) -> Iterator[Path]:
-    """The names that a run may be moved to, in their order: `NAME-<mark>`, `NAME-<mark>-2`, ...; `unknown-1`, `-2`."""
+    """Yield the names that a run may be moved to: `NAME-<mark>`, `NAME-<mark>-2`, ...; `unknown-1`, `-2`."""
     base, numbered, _ = mark.partition("-1")
     yield plain.with_name(f"{plain.name}-{mark}")
     for number in count(2):

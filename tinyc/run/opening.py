@@ -22,7 +22,7 @@ from tinyc.network.state import Flat, Net
 from tinyc.run import keys, newest
 from tinyc.run.examples import examples
 from tinyc.run.keys import Keys
-from tinyc.run.named import require_outside, require_own
+from tinyc.run.recipe_files import require_outside, require_own
 from tinyc.spec import origin
 from tinyc.spec.contract import Pass
 from tinyc.spec.passes.verify import Compared
@@ -69,7 +69,7 @@ class Run:
         rehearse: Literal["lower", "upper"] | None = None,
         task: Task | None = None,
     ) -> Context:
-        """What pass `index` may use: the data as the state that it takes sees it, and never the test split."""
+        """Return what pass `index` may use: the data as the state that it takes sees it, and never the test split."""
         data = self.dataset.for_training()
         return Context(
             seed=self.recipe.seed * 1000 + index,
@@ -133,7 +133,7 @@ def open_own_run(recipe: Recipe, out: Path, cache: Path, progress: Progress, sta
     require_own(recipe, plain)
     with open_run(recipe, plain, cache, progress, start) as run:
         run.keys  # noqa: B018  a file that is missing is said before any folder moves
-        with newest.opened(out, recipe.name, recipe.sha256, progress.say, may_move):
+        with newest.claim_folder(out, recipe.name, recipe.sha256, progress.say, may_move):
             sign(recipe, plain)
             yield run
 
@@ -141,4 +141,4 @@ def open_own_run(recipe: Recipe, out: Path, cache: Path, progress: Progress, sta
 def sign(recipe: Recipe, folder: Path) -> None:
     """Write whose run a folder holds: the resolved recipe, and the file that it comes from."""
     run_folder.replace(folder / origin.RECIPE, tomli_w.dumps(dict(recipe.table)).encode())
-    run_folder.replace(folder / origin.NAME, origin.text(recipe.sha256, recipe.origin, folder).encode())
+    run_folder.replace(folder / origin.NAME, origin.origin_json(recipe.sha256, recipe.origin, folder).encode())

@@ -25,7 +25,7 @@ from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
 from tinyc.run.opening import Run
-from tinyc.run.steps import named
+from tinyc.run.steps import errors_name_step
 from tinyc.spec.bounds import Bound, Check, Measured
 from tinyc.spec.effects import Place
 from tinyc.spec.facts import Rewriting, part
@@ -65,7 +65,7 @@ class Rewrite:
 
 @dataclass(frozen=True)
 class Weighed:
-    """One state of a rehearsal: its pass, its sizes (bytes, counts), and whose multiplications nobody counted."""
+    """One state of a rehearsal: its pass, its sizes (bytes, counts), and which operators have no count of MACs."""
 
     use: str
     figures: Mapping[str, int | None]
@@ -119,7 +119,7 @@ def rehearse(run: Run, end: End) -> Rehearsal:
     files: dict[str, int] = {}
     earlier: list[Any] = []
     for index, step in enumerate(run.recipe.steps, start=1):
-        with tempfile.TemporaryDirectory() as scratch, named(f"pass {index} ({step.transform.use})"):
+        with tempfile.TemporaryDirectory() as scratch, errors_name_step(f"pass {index} ({step.transform.use})"):
             if isinstance(state, Net):
                 matches += matched(step, state)
             context = run.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
@@ -163,7 +163,7 @@ def few_valued(value: NDArray[Any]) -> bool:
 
 
 def weigh(use: str, state: State, run: Run) -> Weighed:
-    """The sizes of the state that a pass left; the arena by starting TFLM in it."""
+    """Measure the state that a pass left: sizes (bytes, counts), and the arena by starting TFLM in it."""
     if isinstance(state, Net):
         weight = measure.weigh_net(state)
         return Weighed(use, weight.figures, weight.uncounted)
@@ -182,7 +182,7 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
 
 
 def operators(state: State) -> dict[str, int]:
-    """How often each operator stands in the artifact."""
+    """Return how often each operator stands in the artifact."""
     if not isinstance(state, Flat):
         return {}
     names = [op.name for op in describe(state.content).ops]
@@ -190,7 +190,7 @@ def operators(state: State) -> dict[str, int]:
 
 
 def matched(step: Step, net: Net) -> Iterator[Match]:
-    """What each selector of a pass names in the network that enters it."""
+    """Yield what each selector of a pass names in the network that enters it."""
     for key, selector in selectors_of(step.transform):
         where = f"{step.where}.{key}"
         layers = selectors.select(net.model, [selector], where)
@@ -198,7 +198,7 @@ def matched(step: Step, net: Net) -> Iterator[Match]:
 
 
 def selectors_of(transform: Any) -> Iterator[tuple[str, str]]:
-    """The selectors among a pass's fields."""
+    """Yield the selectors among a pass's fields."""
     for key in ("only", "skip"):
         for item in getattr(transform, key, None) or ():
             text = item if isinstance(item, str) else getattr(item, "match", None)
@@ -223,7 +223,7 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
 
 
 def figure(metric: str, rehearsal: Rehearsal) -> float | None:
-    """One metric of the end of a rehearsal against its source."""
+    """Return one metric of the end of a rehearsal against its source."""
     first, last = rehearsal.states[0].figures, rehearsal.states[-1].figures
     name = metric.removesuffix("_reduction")
     value, before = last.get(name), first.get(name)
@@ -233,7 +233,7 @@ def figure(metric: str, rehearsal: Rehearsal) -> float | None:
 
 
 def hopeless(checks: tuple[Check, ...]) -> list[Check]:
-    """The targets that cannot be met however the training goes: both ends of the prediction miss."""
+    """Return the targets that cannot be met however the training goes: both ends of the prediction miss."""
     missed = []
     for check in checks:
         if check.got is None or check.low is None or check.high is None:

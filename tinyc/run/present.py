@@ -13,7 +13,7 @@ from tinyc.core import files, limits
 from tinyc.core.errors import UserError, quoted
 from tinyc.core.spelling import nearest
 from tinyc.data import tables
-from tinyc.run.named import named_files, references
+from tinyc.run.recipe_files import named_files, references
 from tinyc.spec.builders import Builder
 from tinyc.spec.data import DataSpec
 from tinyc.spec.recipe import Recipe
@@ -46,7 +46,7 @@ def require_function(builder: Builder, path: Path) -> None:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"{path}:{line}" if line else str(path)
-        raise UserError(where, f"is no Python: {getattr(error, 'msg', error)}", "mend the line") from error
+        raise UserError(where, f"is not Python: {getattr(error, 'msg', error)}", "correct the line") from error
     found = dict(defined(tree.body))
     if builder.function not in found:
         open_names = {"*", "__getattr__"} & set(found)
@@ -64,7 +64,7 @@ def require_function(builder: Builder, path: Path) -> None:
 
 
 def defined(body: Sequence[ast.stmt]) -> Iterator[tuple[str, Defined | None]]:
-    """Every name that the statements of a module bind, with its function where it is one; "*" where that is open."""
+    """Yield every name that a module's statements bind, with its function if it is one; "*" if that is open."""
     for node in body:
         if isinstance(node, Defined):
             yield node.name, node

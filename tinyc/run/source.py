@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyc.analysis.advice import inputs
 from tinyc.analysis.advice.guessing import beats_guessing, chance
-from tinyc.analysis.advice.told import Advice, sentence, spelled
+from tinyc.analysis.advice.remarks import Advice, sentence, spelled
 from tinyc.network import backend, checkpoint, sources
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
@@ -63,7 +63,7 @@ def untrained(run: Run) -> Net:
         return Net(sources.network(spec.build, task, run.recipe.find, run.progress.say), task)
     if spec.checkpoint:
         return Net(checkpoint.network(run.checkpoint or Path(), task, spec.pool, run.recipe.find), task)
-    read = sources.read(run.recipe.find(spec.file or ""), where, say=run.progress.say)
+    read = sources.read_network(run.recipe.find(spec.file or ""), where, say=run.progress.say)
     model = sources.fit_to_task(read, task, where)
     sized = sources.at_size(model, tuple(task.input_shape), where)
     return Net(sized if sized is model else sources.in_layers(sized, run.progress.say), task)

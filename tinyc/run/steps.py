@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tinyc import measure
-from tinyc.analysis.advice.told import Told
+from tinyc.analysis.advice.remarks import Remark
 from tinyc.core import run_folder
 from tinyc.core.errors import TinycError, UserError
 from tinyc.data.signals.library import library
 from tinyc.network import backend
 from tinyc.network.state import Flat, Net, State
 from tinyc.report.record import StepRecord
-from tinyc.run import diagnosing, guesses, judge, keys, layers, stored
+from tinyc.run import diagnosing, guesses, keys, layers, step_records, stored
 from tinyc.run.opening import OpenedSource, Run
 from tinyc.run.source import open_source
 from tinyc.run.stored import Done
@@ -38,7 +38,7 @@ class Started:
 
     source: Done
     warnings: tuple[str, ...]
-    told: tuple[Told, ...] = ()
+    told: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def steps(run: Run) -> Iterator[Started | Stepped]:
     before = source
     for index, step in enumerate(run.recipe.steps, start=1):
         done = runner.finished(index) or runner.perform(index, before)
-        record = judge.record(index, step, done, before, source, run.dataset)
+        record = step_records.record(index, step, done, before, source, run.dataset)
         yield Stepped(replace(record, told=guesses.of_step(run, index, done, before)), done)
         before = done
 
@@ -75,11 +75,11 @@ class StepRunner:
         self._source: OpenedSource | None = None
 
     def source(self) -> Net:
-        """The source network, loaded or trained at the first call."""
+        """Return the source network, loaded or trained at the first call."""
         return self.opened().net
 
     def opened(self) -> OpenedSource:
-        """The source network with the facts of its training."""
+        """Return the source network with the facts of its training."""
         if self._source is None:
             with scratch_folder(self.run.folder.path) as scratch:
                 nothing = Net(None, self.run.dataset.task)
@@ -88,7 +88,7 @@ class StepRunner:
         return self._source
 
     def source_done(self) -> Done:
-        """The source's figures, measured once for each content key."""
+        """Return the source's figures, measured once for each content key."""
         known = self.finished(0)
         if known:
             return known
@@ -99,10 +99,10 @@ class StepRunner:
         opened = self.opened()
         measured = measure.measure_net(opened.net, self.run.dataset, self.run.progress)
         facts: dict[str, Any] = {} if opened.training is None else {"training": opened.training}
-        facts |= guesses.looked_at(self.run, opened.net, measured, is_loaded=opened.training is None)
+        facts |= guesses.symptoms_facts(self.run, opened.net, measured, is_loaded=opened.training is None)
         done = Done(self.folder(0), self.run.keys.steps[0], measured.ledger, measured.scores, facts, (),
                     layers.of_net(opened.net), time.monotonic() - began, cached=False)  # fmt: skip
-        return stored.save(done, None, {}, keys.numbers("source"))
+        return stored.save_step(done, None, {}, keys.numbers("source"))
 
     def use(self, index: int) -> str:
         return self.run.recipe.steps[index - 1].transform.use if index else "source"
@@ -117,7 +117,7 @@ class StepRunner:
         steps = range(len(self.run.recipe.steps) + 1)
         found = [f"{index} {self.use(index)}" for index in steps if self.outdated(index)]
         if found:
-            why = "done again, since the tinyc that made them here computed or measured otherwise than this one"
+            why = "done again, since another version of tinyc made them here, which computed or measured differently"
             self.run.progress.say(f"{why}: {', '.join(found)}")
 
     def outdated(self, index: int) -> bool:
@@ -125,20 +125,20 @@ class StepRunner:
         if self.folder(index).exists():
             return False
         others = self.run.folder.path.glob(f"{index:02d}-{self.use(index)}-*")
-        return any(stored.numbers(other) != keys.numbers(self.use(index)) for other in others)
+        return any(stored.stored_numbers(other) != keys.numbers(self.use(index)) for other in others)
 
     def finished(self, index: int) -> Done | None:
-        """A step that an earlier run finished; a damaged one is set aside and done again."""
+        """Return a step that an earlier run finished; a damaged one is set aside and done again."""
         start = self.run.start
         if start is not None and index >= max(start, 1):
             return None
         folder = self.folder(index)
-        done = stored.load(folder)
+        done = stored.load_step(folder)
         if done is None and os.path.lexists(folder):
             aside = run_folder.set_aside(folder)
             self.run.progress.say(f"step {index} is damaged on disk; kept as {aside.name}, done again")
         if done is None and run_folder.borrow(self.run.folder, folder):
-            done = stored.load(folder)
+            done = stored.load_step(folder)
         return done
 
     def perform(self, index: int, before: Done) -> Done:
@@ -154,30 +154,30 @@ class StepRunner:
         began = time.monotonic()
         state = self.state_before(index, before)
         context = self.run.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
-        with named(f"pass {index} ({transform.use})"):
+        with errors_name_step(f"pass {index} ({transform.use})"):
             outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
         seconds = time.monotonic() - began
-        then = judge.measurement(before, self.run.dataset)
+        then = step_records.measurement(before, self.run.dataset)
         found = diagnosing.findings(self.run, self.run.recipe.steps[index - 1], state, outcome.state, measured, then)
         if transform.effects.leaves("student") or not guesses.is_guess(self.run, then):
-            found |= guesses.looked_at(self.run, outcome.state, measured, is_loaded=False)
+            found |= guesses.symptoms_facts(self.run, outcome.state, measured, is_loaded=False)
         weighed = layers.with_names(layers.of_state(outcome.state), before.layers)
         done = Done(self.folder(index), self.run.keys.steps[index], measured.ledger, measured.scores,
                     {**outcome.facts, **found}, outcome.skipped, weighed, seconds, cached=False)  # fmt: skip
-        done = stored.save(done, outcome.state, outcome.files, keys.numbers(transform.use))
+        done = stored.save_step(done, outcome.state, outcome.files, keys.numbers(transform.use))
         del state, outcome
         gc.collect()
         return done
 
     def state_before(self, index: int, before: Done) -> State:
-        """What the pass takes: the source, or the state that the step before left on disk."""
+        """Return what the pass takes: the source, or the state that the step before left on disk."""
         if index == 1:
             return self.source()
         return stored.load_state(before.folder, self.run.dataset.task, self.own_layers)
 
     def own_layers(self) -> dict[str, type]:
-        """The layer classes that the files of the recipe's builders define; a stored network names them."""
+        """Return the layer classes that the files of the recipe's builders define; a stored network names them."""
         found: dict[str, type] = {}
         for owner in (self.run.recipe.source, *(step.transform for step in self.run.recipe.steps)):
             for value in references(owner):
@@ -192,12 +192,12 @@ class StepRunner:
         runtime: Literal["tflm", "fast"] = "tflm" if self.run.recipe.is_last(index) else "fast"
         same = isinstance(taken, Flat) and taken == state
         if same and before.ledger.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime"):
-            return judge.measurement(before, self.run.dataset)
+            return step_records.measurement(before, self.run.dataset)
         return measure.measure_flat(state, self.run.dataset, self.run.pool, runtime, self.run.progress)
 
 
 @contextmanager
-def named(step: str) -> Iterator[None]:
+def errors_name_step(step: str) -> Iterator[None]:
     """Say in which pass a failure happened."""
     try:
         yield
@@ -207,7 +207,7 @@ def named(step: str) -> Iterator[None]:
 
 @contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A folder that is thrown away."""
+    """Yield a folder that is thrown away."""
     path = Path(tempfile.mkdtemp(prefix=".writing-scratch-", dir=parent))
     try:
         yield path

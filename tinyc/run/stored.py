@@ -47,7 +47,7 @@ class Done:
     files: tuple[str, ...] = ()
 
 
-def save(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
+def save_step(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.
 
     `state` is None for the source, whose weights live in the user cache.
@@ -87,7 +87,7 @@ def describe(state: State | None) -> dict[str, Any] | None:
 
 
 def state_files(state: State | None) -> dict[str, bytes]:
-    """The state as the bytes of one file, with its tokenizer or front beside it."""
+    """Return the state as the bytes of one file, with its tokenizer or front beside it."""
     if state is None:
         return {}
     words = {TOKENIZER: state.task.tokenizer.definition.encode()} if state.task.tokenizer else {}
@@ -106,22 +106,22 @@ def network_file(state: State) -> dict[str, bytes]:
         raise UserError(state.model.name, f"the network cannot be stored: {error}", remedy) from error
 
 
-def numbers(folder: Path) -> Mapping[str, int]:
-    """The numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
+def stored_numbers(folder: Path) -> Mapping[str, int]:
+    """Return the numbers of `keys` that a step was made by; none where it is older than they, or damaged."""
     found = (run_folder.manifest(folder) or {}).get("numbers", {})
     return found if isinstance(found, dict) else {}
 
 
-def load(folder: Path, cached: bool = True) -> Done | None:
+def load_step(folder: Path, cached: bool = True) -> Done | None:
     """Read a finished step, None where there is none or it is damaged."""
     table = run_folder.manifest(folder)
     try:
-        return None if table is None else read(folder, table, cached)
+        return None if table is None else step_of_manifest(folder, table, cached)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
+def step_of_manifest(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
     """Make a step of its manifest and its scores.
 
     Raises:
@@ -144,7 +144,7 @@ def read(folder: Path, table: Mapping[str, Any], cached: bool) -> Done:
 
 
 def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | None:
-    """The tokenizer of a state; a pass may have given it another than the data began with."""
+    """Return the tokenizer of a state; a pass may have given it another than the data began with."""
     if "tokens" not in described:
         return None
     origin = described["origin"]
@@ -153,7 +153,7 @@ def stored_tokenizer(folder: Path, described: Mapping[str, Any]) -> Tokenizer | 
 
 
 def with_stored_scaling(task: Task, described: Mapping[str, Any]) -> Task:
-    """The task of a state with a scale for each column, which may have come out of the source's network."""
+    """Return the task of a state with a scale for each column, which may have come out of the source's network."""
     if "scale" not in described:
         return task
     return replace(task, scale=numbers_of(described["scale"]), offset=numbers_of(described["offset"]))
@@ -170,7 +170,7 @@ def scaling_of(done: Done, task: Task) -> tuple[Scaling, Scaling]:
 
 
 def with_stored_front(task: Task, folder: Path, described: Mapping[str, Any]) -> Task:
-    """The task of a state that a pass gave a front: its network sees what the front gives."""
+    """Return the task of a state that a pass gave a front: its network sees what the front gives."""
     if not described.get("front"):
         return task
     path = folder / FRONT

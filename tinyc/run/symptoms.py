@@ -27,7 +27,7 @@ SEED = 0
 
 
 def inputs_seen(net: Net, examples: TrainingData, is_loaded: bool) -> tuple[Seen | None, tuple[Scaled, ...]]:
-    """What the first layers with weights see of training examples, and what they would see under other scales.
+    """Return what the first layers with weights see of training examples, and what they would see under other scales.
 
     A training can begin with values that suit, so that other scales are only of use to weights that are there.
     """
@@ -76,14 +76,14 @@ def under(task: Task, x: NDArray[Any], scale: Amount, offset: Amount) -> Task:
 
 
 def drawn(split: Split) -> Split:
-    """At most EXAMPLES examples of a split, always the same."""
+    """Return at most EXAMPLES examples of a split, always the same."""
     count = min(EXAMPLES, len(split))
     rows = np.sort(np.random.default_rng(SEED).choice(len(split), count, replace=False))
     return Split(split.x[rows], split.y[rows], split.ids[rows])
 
 
 def right(predict: Any, split: Split, task: Task) -> Share:
-    """How many examples come out as their labels say."""
+    """Return how many examples come out as their labels say."""
     logits: NDArray[Any] = predict(inputs(split.x, task))[0].reshape(len(split), -1)
     return Share(int((logits.argmax(axis=1) == split.y).sum()), len(split))
 
@@ -98,6 +98,6 @@ def statistics(net: Net, examples: TrainingData, held: Split, now: Share) -> Sta
 
 
 def momentum(model: Any) -> Iterator[float]:
-    """The momentum of each batch normalization that is trained."""
+    """Yield the momentum of each batch normalization that is trained."""
     norm = backend.keras().layers.BatchNormalization
     yield from (float(layer.momentum) for layer in model.layers if isinstance(layer, norm) and layer.trainable)

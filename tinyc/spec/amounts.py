@@ -36,7 +36,7 @@ def number(name: str, value: Any) -> float:
         found = float(value if not isinstance(value, bool) else "no number")
         held = struct.unpack("f", struct.pack("f", found))[0]
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{name} = {value!r} is no number of float32; give {GIVE}") from None
+        raise ValueError(f"{name} = {value!r} is not a number of float32; give {GIVE}") from None
     if not abs(held) <= 3.5e38:
         raise ValueError(f"{name} = {value!r} is not finite; give {GIVE}")
     if held == 0 and name.startswith("scale"):

@@ -15,17 +15,19 @@ NEEDS_TEXT = ("words", "drop", "mix")
 NEEDS_LEXICON = ("words", "mix")
 
 
-def check(ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False) -> None:
+def check_augmentations(
+    ops: Sequence[str], input_shape: tuple[int, ...], where: str = "augment", is_text: bool = False
+) -> None:
     """Refuse operations that are unknown, listed twice, or do not suit examples of `input_shape`, or sentences.
 
     Raises:
-        UserError: says which operation, and which ones would do.
+        UserError: says which operation, and which ones would fit.
     """
     kind = kind_of(input_shape, is_text)
     suitable = [name for name in AUGMENTATIONS if suitable_for(name, kind, input_shape)]
     for name in ops:
         if name not in AUGMENTATIONS:
-            raise UserError(where, f"unknown augmentation {name!r}", f"known are {', '.join(AUGMENTATIONS)}")
+            raise UserError(where, f"unknown augmentation {name!r}", f"known: {', '.join(AUGMENTATIONS)}")
         if name not in suitable:
             shown = "a sentence" if is_text else "x".join(map(str, input_shape))
             raise UserError(

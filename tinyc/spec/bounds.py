@@ -74,15 +74,15 @@ class Bound:
         """Read one bound.
 
         Raises:
-            ValueError: the metric or its unit is unknown, or the text is no bound.
+            ValueError: the metric or its unit is unknown, or the text is not a bound.
         """
         if metric not in METRICS:
             close = nearest(metric, METRICS)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(METRICS)}"
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(METRICS)}"
             raise ValueError(f"unknown metric {metric!r}{hint}")
         match = BOUND.fullmatch(text.strip())
         if not match:
-            raise ValueError(f"{text!r} is no bound; write '<= 1 pp' or '>= 90 %'")
+            raise ValueError(f"{text!r} is not a bound; write '<= 1 pp' or '>= 90 %'")
         limit = units.parse(match[2], METRICS[metric])
         return cls(metric, "<=" if match[1] == "<=" else ">=", limit, text)
 

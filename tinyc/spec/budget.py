@@ -25,7 +25,7 @@ class Budget(BaseModel, frozen=True, extra="forbid"):
     @field_validator("params", "macs", "file")
     @classmethod
     def is_amount(cls, text: str | None, info: object) -> str | None:
-        """Refuse what is no amount above nothing, and shares from 100 % on."""
+        """Refuse what is not an amount above nothing, and shares from 100 % on."""
         if text is not None:
             value = amount(getattr(info, "field_name", "params"), text, 1.0)
             if value <= 0 or (text.strip().endswith("%") and value >= 1):

@@ -103,7 +103,7 @@ def load_module(path: Path) -> Any:
 
 
 def classes(path: Path) -> dict[str, type]:
-    """Every class that a user's file, and the local modules that it imports, define, by name."""
+    """Return every class that a user's file, and the local modules that it imports, define, by name."""
     load_module(path)
     own = local_modules(path)
     modules = [each for each in list(sys.modules.values()) if Path(getattr(each, "__file__", None) or "") in own]
@@ -182,10 +182,10 @@ def user_code_error(path: Path, what: str, error: BaseException) -> UserError:
     if isinstance(error, ModuleNotFoundError) and error.name in MOVED:
         new = MOVED[error.name]
         return UserError(where, f"imports {error.name}, which is {new} now", f"write {new} there")
-    return UserError(where, f"{what} raised {told(error)}", "mend the function, then run again")
+    return UserError(where, f"{what} raised {error_text(error)}", "correct the function, then run again")
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Write an error's kind and text; the text is made by a user's code, and may raise."""
     try:
         text = f"{error}"
@@ -195,7 +195,7 @@ def told(error: BaseException) -> str:
 
 
 def local_modules(path: Path) -> set[Path]:
-    """The file and all modules of its own folder that it imports, however deep."""
+    """Return the file and all modules of its own folder that it imports, however deep."""
     files.size(path, limits.SOURCE_BYTES)  # `resolve` raises on a loop of links
     found: set[Path] = set()
     waiting = [path.resolve()]
@@ -212,7 +212,7 @@ def local_modules(path: Path) -> set[Path]:
 
 
 def imported(path: Path) -> set[tuple[int, str]]:
-    """The dotted names that a file imports, each with its leading dots counted."""
+    """Return the dotted names that a file imports, each with its leading dots counted."""
     try:
         tree = ast.parse(source(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last for nesting beyond all use
@@ -232,13 +232,13 @@ def source(path: Path) -> bytes:
     """Read a file of Python source.
 
     Raises:
-        UserError: it is no regular file, or larger than any source is.
+        UserError: it is not a regular file, or larger than any source is.
     """
     return files.read(path, limits.SOURCE_BYTES)
 
 
 def candidates(folder: Path, dotted: str) -> list[Path]:
-    """The files below `folder` that an import of `dotted` would run."""
+    """Return the files below `folder` that an import of `dotted` would run."""
     parts = dotted.split(".")
     stem = folder.joinpath(*parts)
     packages = (folder.joinpath(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1))

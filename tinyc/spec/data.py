@@ -28,9 +28,7 @@ class DataSpec(DataKeys, frozen=True, extra="forbid"):
         if name is None or name in NAMED:
             return name
         close = nearest(name, NAMED)
-        hint = (
-            f"did you mean {close[0]!r}?" if close else f"known are {', '.join(NAMED)}; for your own use path or load"
-        )
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(NAMED)}; for your own use path or load"
         raise ValueError(f"unknown dataset {name!r}; {hint}")
 
     @field_validator("scale", "offset", mode="before")
@@ -49,7 +47,7 @@ class DataSpec(DataKeys, frozen=True, extra="forbid"):
     @classmethod
     def is_count_or_fraction(cls, amount: float | None) -> float | None:
         if isinstance(amount, float) and not (math.isfinite(amount) and 0 < amount < 1):
-            raise ValueError(f"{amount} is no fraction between 0 and 1; a count is written without a point")
+            raise ValueError(f"{amount} is not a fraction between 0 and 1; a count is written without a point")
         if isinstance(amount, int) and amount < 1:
             raise ValueError(f"{amount} examples cannot validate; give at least 1, or a fraction such as 0.1")
         return amount
@@ -71,7 +69,7 @@ class DataSpec(DataKeys, frozen=True, extra="forbid"):
         if is_csv and self.label is None:
             raise ValueError(f'{self.path} is a .csv; say which column holds the label: label = "column"')
         if self.label is not None and not is_csv:
-            raise ValueError(f"label = {self.label!r} speaks of a .csv's column, and the data is none")
+            raise ValueError(f"label = {self.label!r} names a column of a .csv, and the data is not one")
         return self
 
     @model_validator(mode="after")

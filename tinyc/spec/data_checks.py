@@ -22,11 +22,11 @@ def problem_of_text(spec: DataKeys, is_text: bool) -> str | None:
         return f'{spec.path} is read as text; say which column holds the sentences: text = "column"'
     if spec.text is not None and suffix not in TABLES:
         given = spec.path or spec.name or "a function"
-        return f"text = {spec.text!r} speaks of a column of a .csv, .tsv or .jsonl, and the data is {given}"
+        return f"text = {spec.text!r} names a column of a .csv, .tsv or .jsonl, and the data is {given}"
     if spec.text is not None and spec.label is None:
         return f'{spec.path} needs the column of the labels, too: label = "column"'
     if spec.split is not None and spec.text is None:
-        return f"split = {spec.split!r} speaks of a column beside `text`, which is not given"
+        return f"split = {spec.split!r} names a column beside `text`, which is not given"
     columns = [column for column in (spec.text, spec.label, spec.split) if column is not None]
     doubled = next((column for column in columns if columns.count(column) > 1), None)
     if spec.text is not None and doubled:
@@ -62,7 +62,7 @@ def problem_of_numbers(spec: DataKeys, is_text: bool) -> str | None:
 
 
 def of_columns(spec: DataKeys, is_csv: bool) -> str | None:
-    """Check the names of columns that are no features."""
+    """Check the names of columns that are not features."""
     is_table = is_csv or spec.text is not None
     names = [name for name in (spec.recording, *spec.groups) if name is not None]
     if names and not is_table:
@@ -77,10 +77,10 @@ def of_columns(spec: DataKeys, is_csv: bool) -> str | None:
 
 
 def of_sensor(spec: DataKeys, is_text: bool) -> str | None:
-    """Check that rate and sample_bits stand together, and speak of a sensor."""
+    """Check that rate and sample_bits stand together, and describe a sensor."""
     given = [name for name in ("rate", "sample_bits") if getattr(spec, name) is not None]
     if given and is_text:
-        return f"{given[0]} speaks of a sensor, and the data is text; leave it out"
+        return f"{given[0]} describes a sensor, and the data is text; leave it out"
     if given and spec.sensor is None:
         missing = "sample_bits" if given == ["rate"] else "rate"
         return f"{given[0]} alone does not say how many bytes a second the sensor makes; give {missing} too"
@@ -114,7 +114,7 @@ def of_window(spec: DataKeys, is_csv: bool) -> str | None:
 
 
 def after_window(spec: DataKeys) -> str | None:
-    """Check the steps after a window: a window is no image, and keeps the rate of its recording."""
+    """Check the steps after a window: a window is not an image, and keeps the rate of its recording."""
     picture = next((step.op for step in spec.steps if isinstance(step, Resize | Grayscale)), None)
     if picture:
         return f"{picture} is for images, and a window is none; leave it out"

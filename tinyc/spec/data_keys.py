@@ -48,7 +48,7 @@ class DataKeys(BaseModel, frozen=True, extra="forbid"):
         default=None, min_length=1, description="the column of a .csv that says which recording a row belongs to"
     )
     groups: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
-        default=(), description="columns of a .csv that are no features but say whose a row is, such as the subject"
+        default=(), description="columns of a .csv that are not features but say whose a row is, such as the subject"
     )
     prepare: Preparation | None = Field(
         default=None,

@@ -36,7 +36,7 @@ class Document:
         return f"{self.path}: {dotted}" if dotted else str(self.path)
 
 
-def read(path: Path, changes: Iterable[str] = ()) -> Document:
+def read_document(path: Path, changes: Iterable[str] = ()) -> Document:
     """Read a recipe with all that it extends, then apply `--set` and the variables.
 
     Raises:
@@ -61,7 +61,7 @@ def read(path: Path, changes: Iterable[str] = ()) -> Document:
 
 
 def chain(path: Path) -> tuple[list[Table], list[Lines]]:
-    """The recipe and those it extends, child first."""
+    """Return the recipe and those it extends, child first."""
     tables: list[Table] = []
     lines: list[Lines] = []
     current, named = path, str(path)
@@ -73,7 +73,7 @@ def chain(path: Path) -> tuple[list[Table], list[Lines]]:
             return tables, lines
         base, where = table["extends"], f"{current}:{found.line(('extends',))}: extends"
         if not isinstance(base, str) or not base:
-            raise UserError(where, f"{base!r} is no path", 'write extends = "base.toml"')
+            raise UserError(where, f"{base!r} is not a path", 'write extends = "base.toml"')
         current, named = gallery.find(base, current.parent, where), f"{where} = {base!r}"
         if any(current == each.path for each in lines):
             circle = " -> ".join(file.name for file in [*(each.path for each in lines), current])

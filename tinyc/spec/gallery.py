@@ -11,13 +11,13 @@ from tinyc.core.spelling import nearest
 
 
 def root() -> Path:
-    """The folder that holds the shipped `models/` and `recipes/`: inside the package, or the checkout around it."""
+    """Return the folder of the shipped `models/` and `recipes/`: inside the package, or the checkout around it."""
     package = Path(tinyc.__file__).parent
     return package / "gallery" if (package / "gallery").is_dir() else package.parent
 
 
 def names() -> list[str]:
-    """The names of the shipped recipes."""
+    """Return the names of the shipped recipes."""
     return sorted(path.stem for path in (root() / "recipes").glob("*.toml"))
 
 

@@ -32,7 +32,7 @@ class Lines:
     numbers: Mapping[Keys, int]
 
     def line(self, keys: Keys) -> int | None:
-        """The line of a key, or of the nearest key above it (an inline table stands on its key's line)."""
+        """Return the line of a key, or of the nearest key above it (an inline table stands on its key's line)."""
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.numbers:
                 return self.numbers[keys[:length]]
@@ -49,7 +49,7 @@ class Lines:
         for number, (line, shown) in enumerate(pairs, start=1):
             header = None if depth else HEADER.match(shown)
             if header:
-                prefix = opened(header[1], split(line[header.start(2) : header.end(2)]), counts)
+                prefix = header_keys(header[1], split(line[header.start(2) : header.end(2)]), counts)
                 note(prefix, number, numbers)
                 continue
             assignment = None if depth else ASSIGNMENT.match(shown)
@@ -70,8 +70,8 @@ def note(keys: Keys, number: int, numbers: dict[Keys, int]) -> None:
         numbers.setdefault(keys[:length], number)
 
 
-def opened(bracket: str, keys: Keys, counts: dict[Keys, int]) -> Keys:
-    """The keys that a header stands for; each `[[...]]` of one name is one further entry of a list."""
+def header_keys(bracket: str, keys: Keys, counts: dict[Keys, int]) -> Keys:
+    """Return the keys that a header stands for; each `[[...]]` of one name is one further entry of a list."""
     if bracket == "[":
         return keys
     counts[keys] = counts.get(keys, -1) + 1

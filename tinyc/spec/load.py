@@ -29,10 +29,10 @@ def load(recipe: str, sets: Iterable[str] = ()) -> Recipe:
     Raises:
         UserError: anything that the writer of the recipe must change, with file, line and key path.
     """
-    return check(document.read(gallery.locate(recipe), sets))
+    return recipe_of_document(document.read_document(gallery.locate(recipe), sets))
 
 
-def check(doc: Document) -> Recipe:
+def recipe_of_document(doc: Document) -> Recipe:
     """Turn a resolved document into a recipe."""
     table = doc.table
     if "device" in table:
@@ -51,17 +51,17 @@ def check(doc: Document) -> Recipe:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     check_order(steps)
     for index, each in enumerate(steps):
-        each.transform.check_data(top.data, partial(place, doc, index))
+        each.transform.check_data(top.data, partial(pass_place, doc, index))
     text = json.dumps(table, sort_keys=True)
     return Recipe(
         path=doc.path, name=top.name, description=top.description, seed=top.seed, source=top.source, data=top.data,
         steps=steps, targets=bounds(doc, ("targets",), table.get("targets", {})), table=table,
-        sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.of(doc.path),
+        sha256=hashlib.sha256(text.encode()).hexdigest(), origin=origin.recipe_file(doc.path),
         bases=tuple(lines.path for lines in doc.lines[1:]),
     )  # fmt: skip
 
 
-def place(doc: Document, index: int, keys: Keys) -> str:
+def pass_place(doc: Document, index: int, keys: Keys) -> str:
     """Say where a key of a pass stands."""
     return doc.where(("pass", index, *keys))
 
@@ -82,14 +82,14 @@ def step(doc: Document, index: int, entry: Any) -> Step:
 def bounds(doc: Document, keys: Keys, table: Any) -> tuple[Bound, ...]:
     """Read a table of bounds: `params_reduction = ">= 90 %"`."""
     if not isinstance(table, dict):
-        raise UserError(doc.where(keys), f"{table!r} is no table of bounds", 'write { accuracy_drop = "<= 2 pp" }')
+        raise UserError(doc.where(keys), f"{table!r} is not a table of bounds", 'write { accuracy_drop = "<= 2 pp" }')
     return tuple(bound(doc, (*keys, metric), metric, text) for metric, text in table.items())
 
 
 def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
     """Read one bound."""
     if not isinstance(text, str):
-        raise UserError(doc.where(keys), f"{text!r} is no bound", 'write a string, for example "<= 96 KiB"')
+        raise UserError(doc.where(keys), f"{text!r} is not a bound", 'write a string, for example "<= 96 KiB"')
     try:
         return Bound.parse(metric, text)
     except ValueError as error:
@@ -97,7 +97,7 @@ def bound(doc: Document, keys: Keys, metric: str, text: Any) -> Bound:
 
 
 def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Keys) -> Any:
-    """Check a table against a schema, strictly: a string is no number, `no` is not False."""
+    """Check a table against a schema, strictly: a string is not a number, `no` is not False."""
     try:
         return model.model_validate_json(json.dumps(table), strict=True)
     except ValidationError as error:
@@ -107,7 +107,7 @@ def validate(model: type[Any], table: Mapping[str, Any], doc: Document, keys: Ke
 def first_error(error: ValidationError, model: type[BaseModel], doc: Document, keys: Keys) -> UserError:
     """Make one message of pydantic's first complaint."""
     details = error.errors()
-    # Of an entry that may be a word or a table, a table's own fault says more than that it is no word.
+    # Of an entry that may be a word or a table, a table's own fault says more than that it is not a word.
     tables = [each for each in details if not (each["type"] == "string_type" and isinstance(each["input"], dict))]
     # An unknown key may be the missing one, misspelt.
     detail = min(tables or details, key=lambda each: each["type"] != "extra_forbidden")
@@ -139,7 +139,7 @@ def wrong_tag(context: Mapping[str, Any], given: Any, doc: Document, path: Keys)
 
 
 def real_path(table: Any, keys: Keys, location: Keys) -> Keys:
-    """The part of pydantic's location that stands in the recipe; it has the tags of unions in it too."""
+    """Return the part of pydantic's location that stands in the recipe; it has the tags of unions in it too."""
     path = keys
     for part in location:
         if present(table, (*path, part)):
@@ -158,7 +158,7 @@ def present(table: Any, keys: Keys) -> bool:
 
 
 def owner_of(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The schema that a nested location belongs to; of a union's schemas the one whose tag stands in it."""
+    """Return the schema that a nested location belongs to; of a union's schemas the one whose tag stands in it."""
     found = [model]
     for part in location:
         tagged = [each for each in found if "op" in each.model_fields and each.model_fields["op"].default == part]
@@ -186,5 +186,5 @@ def unknown_value(where: str, kind: str, given: str, known: Iterable[str]) -> Us
     """Refuse a word, and offer the nearest that is known."""
     names = list(known)
     close = nearest(given, names)
-    hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
     return UserError(where, f"unknown {kind} {given!r}", hint)

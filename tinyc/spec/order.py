@@ -92,13 +92,13 @@ def filled(text: str, maker: Pass, made: Made) -> str:
 
 
 def makers(before: Sequence[Pass], trace: Trace) -> Iterator[tuple[Pass, Made]]:
-    """The passes whose trace is still there, each with what it says of it, in their order."""
+    """Yield the passes whose trace is still there, each with what it says of it, in their order."""
     for each in since_student(before):
         yield from ((each, made) for made in each.effects.makes if made.trace == trace)
 
 
 def since_student(passes: Sequence[Pass]) -> Sequence[Pass]:
-    """The passes that changed the network that is at hand: those after the last that began a new one."""
+    """Return the passes that changed the network that is at hand: those after the last that began a new one."""
     starts = [place for place, each in enumerate(passes) if each.effects.leaves("student")]
     return passes[starts[-1] + 1 :] if starts else passes
 
@@ -111,16 +111,16 @@ def legal_order(passes: Sequence[Pass]) -> list[Pass | str]:
     ordered: list[Pass | str] = []
     for each in sorted(passes, key=lambda each: each.effects.place):
         place = each.effects.place
-        if (place > Place.NETWORK or each.effects.once) and each.use in map(named, ordered):
+        if (place > Place.NETWORK or each.effects.once) and each.use in map(use_of, ordered):
             continue
-        if place > Place.CONVERT and CONVERTER not in map(named, ordered):
+        if place > Place.CONVERT and CONVERTER not in map(use_of, ordered):
             ordered.append(CONVERTER)
         ordered.insert(start_of_broken(each, ordered), each)
     return ordered
 
 
 def start_of_broken(current: Pass, ordered: Sequence[Pass | str]) -> int:
-    """The place before the first trace that a pass would break; the end where it breaks none, or would anywhere."""
+    """Return the place before the first trace that a pass would break; the end if it breaks none, or all."""
     broken = [rule.trace for rule in current.effects.breaks]
     known = [each for each in ordered if isinstance(each, Pass)]
     made = [maker for trace in broken for maker, _ in makers(known, trace)]
@@ -128,7 +128,7 @@ def start_of_broken(current: Pass, ordered: Sequence[Pass | str]) -> int:
     return first if current.effects.place == Place.NETWORK else len(ordered)
 
 
-def named(each: Pass | str) -> str:
+def use_of(each: Pass | str) -> str:
     return each if isinstance(each, str) else each.use
 
 
@@ -150,7 +150,7 @@ def numbered(passes: Sequence[Pass], index: int) -> str:
 
 
 def thrown_away(passes: Sequence[Pass], index: int) -> Iterator[str]:
-    """What a new network leaves behind of the work before it."""
+    """Say what a new network leaves behind of the work before it."""
     current, before = passes[index], passes[:index]
     gone = list(dict.fromkeys(each.use for each in before if not each.effects.outlives))
     if current.effects.leaves("student") and gone:
@@ -161,7 +161,7 @@ def thrown_away(passes: Sequence[Pass], index: int) -> Iterator[str]:
 
 
 def lost(passes: Sequence[Pass], index: int) -> Iterator[str]:
-    """What a pass loses of what earlier ones have left."""
+    """Say what a pass loses of what earlier ones have left."""
     for rule in passes[index].effects.loses:
         found = next(makers(passes[:index], rule.trace), None)
         if found:
@@ -169,7 +169,7 @@ def lost(passes: Sequence[Pass], index: int) -> Iterator[str]:
 
 
 def ranges_lost(passes: Sequence[Pass], index: int) -> Iterator[str]:
-    """What becomes of ranges that a pass trained within: they are for the very next pass."""
+    """Say what becomes of ranges that a pass trained within: they are for the very next pass."""
     current = passes[index]
     made = next((made for made in current.effects.makes if made.trace == "ranges"), None)
     following = next((each for each in passes[index + 1 :] if each.use != current.use), None)
@@ -181,7 +181,7 @@ def ranges_lost(passes: Sequence[Pass], index: int) -> Iterator[str]:
 
 
 def wasted(passes: Sequence[Pass], index: int) -> Iterator[str]:
-    """What a pass does that is of no use without another one."""
+    """Say what a pass does that is of no use without another one."""
     for want in passes[index].effects.wants:
         others = since_student(passes[:index]) if want.stands == "before" else passes[index + 1 :]
         if not any(each.effects.leaves(trace) for each in others for trace in want.traces):
@@ -189,7 +189,7 @@ def wasted(passes: Sequence[Pass], index: int) -> Iterator[str]:
 
 
 def unprotected(passes: Sequence[Pass], index: int) -> Iterator[str]:
-    """What a pass does to the privacy that an earlier one has accounted for: it trains on the same examples."""
+    """Say what a pass does to the privacy that an earlier one has accounted for: it trains on the same examples."""
     current = passes[index]
     for number, each in enumerate(passes[:index]):
         if each.effects.protects and current.effects.trains:

@@ -18,20 +18,20 @@ RECIPE, NAME = "recipe.toml", "origin.json"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def text(sha256: str, recipe: Path, folder: Path) -> str:
+def origin_json(sha256: str, recipe: Path, folder: Path) -> str:
     """Write origin.json for a run in `folder` of the recipe in the file `recipe`."""
     table = {"recipe_sha256": sha256, "recipe": str(recipe), "beside": os.path.relpath(recipe, folder.resolve())}
     return json.dumps(table, indent=1) + "\n"
 
 
-def of(recipe: Path) -> Path:
-    """The file beside which a recipe's relative paths begin: itself, or for a run folder's the one that was run.
+def recipe_file(recipe: Path) -> Path:
+    """Return the file beside which a recipe's relative paths begin: itself, or for a run folder's the one that was run.
 
     A project that was moved or copied is found from the run folder, a run folder that was moved by the whole path.
     """
     if recipe.name != RECIPE:
         return recipe
-    written = read(recipe.parent / NAME)
+    written = read_origin(recipe.parent / NAME)
     places = [recipe.parent / written["beside"]] if "beside" in written else []
     places += [Path(written["recipe"])] if "recipe" in written else []
     there = [place for place in places if files.exists(place) and place.is_file()]
@@ -40,16 +40,16 @@ def of(recipe: Path) -> Path:
 
 
 def sha256(folder: Path) -> str | None:
-    """The sha of the recipe whose run stands in a folder; None where the folder does not say."""
+    """Return the sha of the recipe whose run stands in a folder; None where the folder does not say."""
     for name in (NAME, "report.json"):
-        found = read(folder / name).get("recipe_sha256", "")
+        found = read_origin(folder / name).get("recipe_sha256", "")
         if SHA256.fullmatch(found):
             return found
     return None
 
 
-def read(path: Path) -> dict[str, str]:
-    """The texts of a small table; none where the file is missing or damaged."""
+def read_origin(path: Path) -> dict[str, str]:
+    """Return the texts of a small table; none where the file is missing or damaged."""
     try:
         table = json.loads(files.read_text(path, limits.JSON_BYTES))
     except (TinycError, ValueError, RecursionError):

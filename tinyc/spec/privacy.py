@@ -13,7 +13,7 @@ class Privacy(BaseModel, frozen=True, extra="forbid"):
     """How much a training may tell of one client, or of one example."""
 
     level: Literal["client", "example"] = Field(
-        "client", description="what one stays hidden: all of a client's data, or a single example"
+        "client", description="what is protected: all of a client's data, or a single example"
     )
     clip: float = Field(gt=0, le=1e6, description="L2 norm to which each update, or each example's gradient, is cut")
     noise: float | None = Field(

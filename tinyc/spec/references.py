@@ -14,7 +14,7 @@ FILES = ("file", "weights", "teachers", "sensitivity")
 
 
 def references(value: Any) -> Iterator[Builder | str]:
-    """Every builder, saved network and weights file below a value."""
+    """Yield every builder, saved network and weights file below a value."""
     if isinstance(value, Builder):
         yield value
     elif isinstance(value, BaseModel) and not isinstance(value, Budget):  # whose `file` is a number of bytes
@@ -32,6 +32,6 @@ def is_choice(value: BaseModel, name: str) -> bool:
 
 
 def named_files(value: Any) -> Iterator[str]:
-    """The files that a field of FILES names; the teacher "source" is a key of its own."""
+    """Yield the files that a field of FILES names; the teacher "source" is a key of its own."""
     names = value if isinstance(value, tuple) else (value,)
     yield from (name for name in names if isinstance(name, str) and name != "source")

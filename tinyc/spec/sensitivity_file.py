@@ -121,7 +121,7 @@ class Sensitivity:
             if count != group.channels:
                 raise UserError(
                     where,
-                    f"{named(group.layers)} had {group.channels} channels when measured and have {count} in the "
+                    f"{first_layers(group.layers)} had {group.channels} channels when measured and have {count} in the "
                     "network that this pass gets",
                     "measure again by: tinyc sensitivity RECIPE, with --after STEP where a pass stands before",
                 )
@@ -137,13 +137,13 @@ def largest_within(cuts: Sequence[CutScore], lowest: float) -> float:
     return max((cut.fraction for cut in kept), default=0.0)
 
 
-def named(layers: Sequence[str]) -> str:
+def first_layers(layers: Sequence[str]) -> str:
     """List a group's first layers, and how many more there are."""
     more = len(layers) - NAMED
     return ", ".join(layers[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def load(path: Path) -> Sensitivity:
+def load_sensitivity(path: Path) -> Sensitivity:
     """Read what `tinyc sensitivity` wrote.
 
     Raises:
@@ -156,7 +156,7 @@ def load(path: Path) -> Sensitivity:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         problem = f"{place}: {first['msg']}" if place else first["msg"]
-        raise UserError(str(path), f"is no sensitivity.json: {problem}", remedy) from error
+        raise UserError(str(path), f"is not a sensitivity.json: {problem}", remedy) from error
     return found
 
 

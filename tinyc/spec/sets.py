@@ -14,7 +14,7 @@ def apply(table: dict[str, Any], text: str) -> None:
     """Set one key: `seed=3`, `pass.2.fraction=0.5`, or `pass.prune.fraction` where there is one prune.
 
     Raises:
-        UserError: the text is no KEY=VALUE, or its key leads nowhere.
+        UserError: the text is not KEY=VALUE, or its key leads nowhere.
     """
     key, equals, value = text.partition("=")
     where = f"--set {text}"
@@ -29,7 +29,7 @@ def apply(table: dict[str, Any], text: str) -> None:
     for part in keys[:-1]:
         current = step_into(current, part, where)
     if not isinstance(current, dict):
-        raise UserError(where, f"{'.'.join(keys[:-1])} is no table", "name a key inside a section or a pass")
+        raise UserError(where, f"{'.'.join(keys[:-1])} is not a table", "name a key inside a section or a pass")
     current[keys[-1]] = literal(value.strip(), where)
 
 

@@ -107,7 +107,7 @@ Step = Annotated[Denoise | Normalize | Pca, Field(discriminator="op")]
 
 
 def modules(steps: Sequence[Any]) -> tuple[str, ...]:
-    """The modules of optional libraries that the steps are fitted with."""
+    """Return the modules of optional libraries that the steps are fitted with."""
     filters = {"lowpass": "scipy.signal", "bandpass": "scipy.signal", "median": "scipy.ndimage", "wavelet": "pywt"}
     fitted = {"normalize": "sklearn.preprocessing", "pca": "sklearn.decomposition"}
     found = [filters.get(step.how) if isinstance(step, Denoise) else fitted[step.op] for step in steps]
@@ -132,7 +132,7 @@ def require_width(step: Denoise, time: int, where: str) -> None:
 
 
 def rate_of(step: Denoise, rate: float | None, where: str) -> float:
-    """Samples a second, the step's own or the data's.
+    """Return samples a second, the step's own or the data's.
 
     Raises:
         UserError: there are none, the two differ, or a frequency is not below half of them.

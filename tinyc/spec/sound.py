@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field, model_validator
 
 Rate = Annotated[float, Field(gt=0, le=1e6, description="samples a second of the recordings, in Hz")]
 Window = Annotated[float, Field(gt=0, le=1000, description="length of a frame, in milliseconds")]
-Hop = Annotated[float, Field(gt=0, le=1000, description="from the begin of a frame to the next, in milliseconds")]
+Hop = Annotated[
+    float, Field(gt=0, le=1000, description="from the start of a frame to that of the next, in milliseconds")
+]
 Mels = Annotated[int, Field(ge=2, le=256, description="bands on the mel scale")]
 Low = Annotated[float, Field(ge=0, description="lower edge of the lowest band, in Hz")]
 High = Annotated[float | None, Field(gt=0, description="upper edge of the highest band, in Hz; default rate / 2")]
@@ -40,7 +42,7 @@ class Mfcc(BaseModel, frozen=True, extra="forbid"):
     window: Window = 32.0
     hop: Hop = 16.0
     mels: Mels = 40
-    coefficients: int = Field(13, ge=1, le=256, description="coefficients that are kept, the first is the loudness")
+    coefficients: int = Field(13, ge=1, le=256, description="coefficients to keep; the first is the overall level")
     low: Low = 20.0
     high: High = None
 
@@ -58,7 +60,7 @@ def samples_of(milliseconds: float, rate: float) -> int:
 
 
 def padded(op: LogMel | Mfcc) -> int:
-    """The length of the Fourier transform: the next power of two from a frame's samples up."""
+    """Return the length of the Fourier transform: the next power of two from a frame's samples up."""
     return 1 << (samples_of(op.window, op.rate) - 1).bit_length()
 
 
@@ -68,7 +70,7 @@ def mel(hertz: float) -> float:
 
 
 def edges(op: LogMel | Mfcc) -> list[float]:
-    """The mels + 2 corners of the triangles, evenly apart, in mel."""
+    """Return the mels + 2 corners of the triangles, evenly apart, in mel."""
     low, high = mel(op.low), mel(op.high or op.rate / 2)
     return [low + (high - low) * i / (op.mels + 1) for i in range(op.mels + 2)]
 

@@ -22,7 +22,7 @@ def known_augmentations(names: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a name that no augmentation has."""
     for name in names:
         if name not in AUGMENTATIONS:
-            raise ValueError(f"unknown augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+            raise ValueError(f"unknown augmentation {name!r}; known: {', '.join(AUGMENTATIONS)}")
     return names
 
 
@@ -135,7 +135,7 @@ class FineTuned(FitOptions, Pass, frozen=True, extra="forbid"):
     batch: Batch = 32
 
     @model_validator(mode="after")
-    def teachers_are_heard(self) -> Self:
+    def teachers_need_distillation(self) -> Self:
         """Refuse teachers beside a loss of labels alone, which would not use them."""
         if self.teach is not None and self.loss == "labels":
             raise ValueError('`teach` does not go with loss = "labels"; remove one of them')

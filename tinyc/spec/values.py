@@ -53,7 +53,7 @@ def first_fault(table: Any) -> tuple[Keys, str, str] | None:
     return None
 
 
-NOT_UTF8 = "holds bytes that are no UTF-8 text"
+NOT_UTF8 = "holds bytes that are not UTF-8 text"
 
 
 def fault_of(value: Any) -> tuple[str, str] | None:
@@ -61,7 +61,7 @@ def fault_of(value: Any) -> tuple[str, str] | None:
     if isinstance(value, int) and abs(value) >= 1 << 63:
         return "is an integer of over 64 bits", "write a smaller one"
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is no number that a recipe can hold", "write a finite one"
+        return f"{value} is not a number that a recipe can hold", "write a finite one"
     if isinstance(value, date | time):
         return f"{value} is a date, and no key of a recipe takes one", "write it as text, in quotes"
     return (NOT_UTF8, "rename the file, or write it in UTF-8") if isinstance(value, str) and not_utf8(value) else None

@@ -53,7 +53,7 @@ def anatomy(model: Any, where: str) -> Anatomy:
     layers = list(model.layers)
     begins = [index for index, layer in enumerate(layers) if isinstance(layer, Attention)]
     if not begins:
-        raise UserError(where, "has no Attention block, so no layers that could be told apart", REMEDY)
+        raise UserError(where, "has no Attention block, so that its layers cannot be found", REMEDY)
     tokens = [layer for layer in layers[: begins[0]] if isinstance(layer, TokenEmbedding)]
     if len(tokens) != 1:
         raise UserError(where, f"has {len(tokens)} token tables before its first Attention block", REMEDY)
@@ -70,15 +70,15 @@ def anatomy(model: Any, where: str) -> Anatomy:
 
 
 def producer(tensor: Any) -> Any:
-    """The layer that a tensor comes from."""
+    """Return the layer that a tensor comes from."""
     return tensor._keras_history.layer
 
 
 def result(part: Sequence[Any], place: Literal[0, -1], where: str) -> Any:
-    """The output of the first or last LayerNorm of a part."""
+    """Return the output of the first or last LayerNorm of a part."""
     norms = [layer for layer in part if isinstance(layer, LayerNorm)]
     if not norms:
-        raise UserError(where, "has no LayerNorm where one is looked for", REMEDY)
+        raise UserError(where, "has no LayerNorm where one is expected", REMEDY)
     return norms[place].output
 
 
@@ -97,6 +97,6 @@ def map_layers(wanted: Literal["uniform"] | Sequence[int], student: Anatomy, tea
     if len(chosen) != ours or not all(1 <= number <= theirs for number in chosen):
         raise UserError(
             "layer_map", f"{list(chosen)} does not map the {ours} layers of the student to the {theirs} of the teacher",
-            f'list {ours} numbers from 1 to {theirs}, or say "uniform"',
+            f'list {ours} numbers from 1 to {theirs}, or write "uniform"',
         )  # fmt: skip
     return chosen

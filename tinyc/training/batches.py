@@ -15,7 +15,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import Objective
-from tinyc.training.teachers import heard
+from tinyc.training.teachers import teachers_task
 
 T = TypeVar("T")
 CHUNK = 512
@@ -76,7 +76,7 @@ def prepare(feed: Feed, rows: NDArray[np.int64], epoch: int) -> tuple[Any, Any, 
     images = inputs(examples, task)
     if not feed.objective.targets:
         return images, train.y[rows].astype("int32"), ()
-    told = inputs(examples, heard(task)) if task.front or task.heard else images
+    told = inputs(examples, teachers_task(task)) if task.front or task.source_scaling else images
     targets = feed.objective.targets(told, rows, epoch)
     return images, train.y[rows].astype("int32"), targets
 

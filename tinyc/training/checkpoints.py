@@ -26,7 +26,7 @@ History = dict[str, list[float]]
 
 
 def variables(model: Any, optimizer: Any, callbacks: Sequence[Any] = ()) -> dict[str, Any]:
-    """All variables of a training by name: weights with masks, ranges and statistics, the optimizer's, callbacks'."""
+    """Return all variables of a training by name: weights, masks, ranges, statistics, the optimizer's, callbacks'."""
     groups = {"weight": model.weights, "optimizer": optimizer.variables, "callback": held(callbacks)}
     return {f"{name}-{index:04d}": each for name, group in groups.items() for index, each in enumerate(group)}
 
@@ -36,7 +36,7 @@ def held(callbacks: Sequence[Any]) -> list[Any]:
     return [variable for callback in callbacks for variable in getattr(callback, "checkpointed", ())]
 
 
-def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
+def save_checkpoint(folder: Path, fingerprint: str, epoch: int, history: History, state: Mapping[str, Any]) -> None:
     """Write the checkpoint after `epoch` epochs, and delete those that are older than the one before.
 
     Raises:
@@ -44,7 +44,7 @@ def save(folder: Path, fingerprint: str, epoch: int, history: History, state: Ma
     """
     arrays = {name: variable.numpy() for name, variable in state.items()}
     meta = json.dumps({"fingerprint": fingerprint, "epoch": epoch, "history": history})
-    write_arrays(place(folder, epoch), arrays, meta)
+    write_arrays(checkpoint_path(folder, epoch), arrays, meta)
     keep_last(folder, KEPT)
 
 
@@ -55,7 +55,7 @@ def keep_last(folder: Path, count: int = 1) -> None:
             path.unlink()
 
 
-def place(folder: Path, epoch: int) -> Path:
+def checkpoint_path(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:06d}.npz"
 
 
@@ -64,7 +64,7 @@ def restore(
 ) -> tuple[int, History]:
     """Load the latest whole checkpoint into the variables; gives the epochs done and the history, or (0, {}).
 
-    A file that is corrupt or belongs to another training is passed over, and said.
+    A file that is corrupt or belongs to another training is ignored, and said.
     """
     for path in sorted(folder.glob("epoch-*.npz"), reverse=True):
         try:
@@ -74,7 +74,7 @@ def restore(
                 raise ValueError("it belongs to another training")
             found = [(variable, fitting(arrays[name], variable)) for name, variable in state.items()]
         except UNREADABLE as error:
-            say(f"{path}: passed over, {error}")
+            say(f"{path}: ignored, {error}")
             continue
         for variable, array in found:
             variable.assign(array)

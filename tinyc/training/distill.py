@@ -13,8 +13,8 @@ from tinyc.network.state import Net
 from tinyc.spec.passes.distill import Begun, Distill, DistillFacts, Hinted
 from tinyc.spec.training import FitOptions, Trained, fit_options
 from tinyc.training import distillation, hints
+from tinyc.training.imitation_stage import ImitationOptions, start_weights, train_imitation
 from tinyc.training.private.fit import fit_within
-from tinyc.training.pupil import Lesson, start, train_imitation
 from tinyc.training.resume import resumable_fit
 from tinyc.training.teachers import find_teacher
 
@@ -53,14 +53,14 @@ def take_after(facts: Begun, options: Distill, student: Net, fitting: FitOptions
     """Slice the student from the source, and let it imitate the first teacher's insides; say so in `facts`."""
     basis: Any = None
     if options.start == "source":
-        basis, facts["start"] = start(student.model, options.layer_map, context)
+        basis, facts["start"] = start_weights(student.model, options.layer_map, context)
     if options.imitate:
         keys = options.model_dump(mode="json", include={"imitate", "attention", "layer_map", "teachers"})
         room = int(units.parse(options.store_limit, "bytes"))
-        lesson = Lesson(options.imitate, options.attention, options.layer_map, room)
+        wanted = ImitationOptions(options.imitate, options.attention, options.layer_map, room)
         shorter = fitting.model_copy(update={"epochs": options.imitate_epochs, "augment": ()})
         teacher = find_teacher(options.teachers[0], context)
-        facts["imitate"] = train_imitation(lesson, student.model, teacher, basis, shorter, context, [keys])
+        facts["imitate"] = train_imitation(wanted, student.model, teacher, basis, shorter, context, [keys])
 
 
 def take_hints(options: Distill, student: Net, fitting: FitOptions, context: Context) -> Hinted:

@@ -9,7 +9,7 @@ from tinyc.spec.training import FitOptions, TaughtBy
 from tinyc.tasks.classification.objectives import Objective, distillation, labels
 from tinyc.training.predict import accuracy
 from tinyc.training.store import soft_labels
-from tinyc.training.teachers import Panel, find_panel, heard
+from tinyc.training.teachers import Panel, find_panel, teachers_task
 
 
 class Teaching(Protocol):
@@ -49,7 +49,7 @@ def panel_of(teaching: Teaching | None, context: Context) -> Panel | None:
 
 
 def fresh(teaching: Teaching, panel: Panel, options: FitOptions, context: Context) -> Objective:
-    """A new view in each epoch, with the teachers run on it ahead of the student: slower, nothing stored."""
+    """Draw a new view in each epoch and run the teachers on it ahead of the student: slower, nothing stored."""
     predict = panel.predict
     return distillation(
         teaching.temperature,
@@ -61,8 +61,8 @@ def fresh(teaching: Teaching, panel: Panel, options: FitOptions, context: Contex
 
 
 def validation_accuracy(panel: Panel, context: Context) -> float | None:
-    """How often the teachers together are right on the validation split; None where it is empty."""
+    """Return how often the teachers together are right on the validation split; None where it is empty."""
     data = context.data
     if not len(data.validation):
         return None
-    return round(accuracy(panel.predict, data.validation, heard(data.task)), 6)
+    return round(accuracy(panel.predict, data.validation, teachers_task(data.task)), 6)

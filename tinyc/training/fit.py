@@ -133,7 +133,7 @@ def run(training: Training, epochs: int, generators: Sequence[Any], folder: Path
             reseed(generators, training.feed.seed, epoch)
             run_epoch(training, epoch)
             if folder:
-                saved.save(folder, fingerprint, epoch + 1, training.history, state)
+                saved.save_checkpoint(folder, fingerprint, epoch + 1, training.history, state)
 
 
 def run_epoch(training: Training, epoch: int) -> None:
@@ -172,7 +172,7 @@ def look(training: Training, losses: Sequence[Any], first: int) -> list[float]:
 
 
 def note(training: Training, seen: Sequence[float]) -> str:
-    """The live figures: the loss of late, and the last validation accuracy."""
+    """Return the live figures: the loss of late, and the last validation accuracy."""
     parts = [f"loss {sum(seen[-50:]) / len(seen[-50:]):.3f}"] if seen else []
     parts += [f"val {value:.3f}" for value in training.history.get("validation_accuracy", [])[-1:]]
     return " ".join(parts)
@@ -180,7 +180,7 @@ def note(training: Training, seen: Sequence[float]) -> str:
 
 @contextmanager
 def attached(training: Training) -> Iterator[None]:
-    """Let the callbacks see the network with its optimizer, from the begin of the training to its end."""
+    """Let the callbacks see the network with its optimizer, from the start of the training to its end."""
     before = getattr(training.model, "optimizer", None)
     training.model.optimizer = training.optimizer
     try:
@@ -206,7 +206,7 @@ def describe(model: Any, options: FitOptions, objective: Objective, context: Fit
 
 
 def facts(training: Training, objective: Objective, epochs: int) -> Trained:
-    """What the training found out; no times, which differ from run to run."""
+    """Return what the training found out; no times, which differ from run to run."""
     reached = training.history.get("validation_accuracy", [])
     best = max(range(len(reached)), key=lambda epoch: reached[epoch]) if reached else None
     return {

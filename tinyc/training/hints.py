@@ -18,7 +18,7 @@ from tinyc.spec.imitation import Hint
 from tinyc.spec.training import FitOptions, Trained
 from tinyc.tasks.classification.objectives import imitation
 from tinyc.training.fit import fit
-from tinyc.training.teachers import listening
+from tinyc.training.teachers import teacher_predictor
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def pair(hint: Hint, student: Any, teacher: Any, where: str) -> Pair:
 
 
 def single(model: Any, selector: str, where: str) -> Any:
-    """The one layer, with one output, that a selector names."""
+    """Return the one layer, with one output, that a selector names."""
     found = selectors.select(model, [selector], where)
     if len(found) != 1:
         names = ", ".join(layer.name for layer in found[:6])
@@ -69,7 +69,7 @@ def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitO
     models = backend.keras().Model
     projected = [project(pair, index) for index, pair in enumerate(pairs)]
     lower = models(student.input, projected, name="hint_layers")
-    features = listening(models(teacher.input, [resized(pair) for pair in pairs]), context.data.task)
+    features = teacher_predictor(models(teacher.input, [resized(pair) for pair in pairs]), context.data.task)
     goal = imitation(
         tuple(pair.weight for pair in pairs),
         lambda epoch: (context.seed, epoch),
@@ -79,13 +79,13 @@ def train_hints(pairs: Sequence[Pair], student: Any, teacher: Any, options: FitO
 
 
 def project(pair: Pair, index: int) -> Any:
-    """The student's features in as many channels as the teacher's: dense over the last axis, as a 1x1 convolution."""
+    """Bring the student's features to the teacher's number of channels: dense over the last axis, a 1x1 convolution."""
     channels = pair.teacher.output.shape[-1]
     return backend.keras().layers.Dense(channels, name=f"hint_{index}_projection")(pair.student.output)
 
 
 def resized(pair: Pair) -> Any:
-    """The teacher's features in the student's height and width: averaged over areas, as pooling does."""
+    """Bring the teacher's features to the student's height and width: averaged over areas, as pooling does."""
     output, size = pair.teacher.output, pair.student.output.shape[1:-1]
     if len(output.shape) != 4 or output.shape[1:-1] == size:
         return output

@@ -83,7 +83,7 @@ def itself(tensor: Any, name: str) -> Feature:
 
 
 def projection(mine: Any, other: Any, basis: Any, name: str) -> Any:
-    """A learned linear map to the teacher's width, one for all layers as in the paper; dropped after the stage."""
+    """Build a learned linear map to the teacher's width, one for all layers as in the paper; dropped after training."""
     initializers = backend.keras().initializers
     start = initializers.GlorotUniform()
     if basis is not None:
@@ -114,8 +114,8 @@ def score(layer: Layer, by_head: bool, name: str) -> Feature:
 def relations(ours: Layer, theirs: Layer, own: int, number: int) -> Goal:
     """Token-to-token products of query, key and value, before the softmax: (B, 3 R, S, S) in R relation heads.
 
-    As in MiniLMv2 the heads are joined and parted anew, so any head counts go together; R is the student's where
-    the teacher's widths can be parted so.
+    As in MiniLMv2 the heads are joined and split again, so any head counts go together; R is the student's where
+    the teacher's widths can be split so.
     """
     heads = math.gcd(
         ours.attention.heads, *(int(tensor.shape[-1]) for tensor in (*ours.inputs[:3], *theirs.inputs[:3]))
@@ -140,7 +140,7 @@ def relation(layer: Layer, heads: int, name: str) -> Feature:
 
 
 def reader(model: Any, features: Sequence[Feature]) -> Callable[..., list[Any]]:
-    """A function from a network's inputs to its features."""
+    """Make a function from a network's inputs to its features."""
     inner = tensors_of(model, features)
 
     def read(images: Any, training: bool = False) -> list[Any]:
@@ -150,7 +150,7 @@ def reader(model: Any, features: Sequence[Feature]) -> Callable[..., list[Any]]:
 
 
 def tensors_of(model: Any, features: Sequence[Feature]) -> Any:
-    """The network up to the tensors of its features, all in one list."""
+    """Build the network up to the tensors of its features, all in one list."""
     tensors = [tensor for feature in features for tensor in feature.tensors]
     return backend.keras().Model(model.input, tensors, name="imitation")
 
@@ -162,12 +162,12 @@ def made(features: Sequence[Feature], outputs: Any) -> list[Any]:
 
 
 def objective(
-    chosen: Sequence[Goal], seed: int, listen: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
+    chosen: Sequence[Goal], seed: int, teacher_features: Callable[[NDArray[Any], NDArray[Any]], tuple[Any, ...]]
 ) -> Objective:
-    """The sum of all distances; `listen` gives the teacher's features for (inputs, rows)."""
+    """Sum up all distances; `teacher_features` gives the teacher's features for (inputs, rows)."""
 
     def targets(ids: NDArray[Any], rows: NDArray[Any], _: int) -> tuple[Any, ...]:
-        return (*listen(ids, rows), (ids != 0).astype("float32"))
+        return (*teacher_features(ids, rows), (ids != 0).astype("float32"))
 
     def loss(outputs: Any, _: Any, said: tuple[Any, ...]) -> Any:
         return backend.tensorflow().add_n(distances(chosen, outputs, said[:-1], said[-1]))
@@ -176,7 +176,7 @@ def objective(
 
 
 def distances(chosen: Sequence[Goal], outputs: Any, theirs: Sequence[Any], real: Any) -> list[Any]:
-    """One scalar a goal; `outputs` is what `tensors_of` gives for the student, `real` (B, S) is 0 for padding."""
+    """Return one scalar a goal; `outputs` are those of `tensors_of` for the student, `real` (B, S) is 0 for padding."""
     mine = made([goal.student for goal in chosen], outputs)
     return [DISTANCES[goal.kind](a, b, real) for goal, a, b in zip(chosen, mine, theirs, strict=True)]
 

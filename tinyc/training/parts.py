@@ -16,7 +16,7 @@ from tinyc.network import backend, blocks
 from tinyc.training.anatomy import Anatomy, producer
 
 Array = NDArray[np.float32]
-REMEDY = 'say start = "random"; a network is sliced whose layers are those of models/bert.py'
+REMEDY = 'write start = "random"; only networks with the layers of models/bert.py can be sliced'
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,19 @@ def block(layer: Any, where: str) -> Block:
     dense, norms = of_type(layer.members, "Dense"), of_type(layer.members, "LayerNorm")
     if len(of_type(around, "Dense")) != 3 or len(dense) < 3 or len(norms) < 2:
         found = f"{len(dense)} Dense and {len(norms)} LayerNorm"
-        raise UserError(where, f"has {found} behind its attention, and 3 and 2 are looked for", REMEDY)
+        raise UserError(where, f"has {found} behind its attention, and 3 and 2 are expected", REMEDY)
     output, inner, outer = dense[:3]
     heads, width = layer.attention.heads, layer.attention.width
     return Block(query, key, value, output, inner, outer, tuple(norms[:2]), heads, width)
 
 
 def head(anatomy: Anatomy) -> list[Any]:
-    """The Dense layers behind the last layer: a pooler where there is one, and the logits."""
+    """Return the Dense layers behind the last layer: a pooler where there is one, and the logits."""
     return of_type(anatomy.layers[-1].members, "Dense")[3:]
 
 
 def of_type(layers: Any, name: str) -> list[Any]:
-    """The layers of one type: a block of tinyc's, or Keras' Dense."""
+    """Return the layers of one type: a block of tinyc's, or Keras' Dense."""
     kind = backend.keras().layers.Dense if name == "Dense" else getattr(blocks, name)
     return [layer for layer in layers if isinstance(layer, kind)]
 
@@ -94,7 +94,7 @@ def kernel(dense: Any) -> Array:
 
 
 def bias(dense: Any) -> Array:
-    """The offsets of a Dense layer, zeros where it has none."""
+    """Return the offsets of a Dense layer, zeros where it has none."""
     return np.zeros(dense.units, np.float32) if dense.bias is None else np.asarray(dense.bias.numpy())
 
 

@@ -31,7 +31,7 @@ def reseedable(model: Any) -> Iterator[list[Any]]:
 
 
 def reseed(generators: Sequence[Any], seed: int, epoch: int) -> None:
-    """Set all randomness inside the network to the begin of an epoch."""
+    """Set all randomness inside the network to the start of an epoch."""
     backend.seed_everything(seed)
     for index, generator in enumerate(generators):
         generator.reset_from_seed(int(np.random.default_rng([seed, epoch, index]).integers(2**31)))

@@ -26,7 +26,7 @@ from tinyc.training.anatomy import Anatomy
 from tinyc.training.parts import Block, Front, bias, encoder_blocks, fill, fill_heads, front, head, kernel, overwrite
 
 Array = NDArray[np.float32]
-REMEDY = 'give the student a width and a vocabulary that fit, or say start = "random"'
+REMEDY = 'give the student a width and a vocabulary that fit, or write start = "random"'
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def slice_source(student: Anatomy, source: Anatomy, mapped: Sequence[int], token
 
 
 def source_table(theirs: Front, ours: Front, tokenizer: Tokenizer) -> Array:
-    """The source's vectors (pieces, D_t) of the student's pieces, behind its projection where it has one."""
+    """Return the source's vectors (pieces, D_t) of the student's pieces, behind its projection where it has one."""
     count = len(tokenizer.vocabulary)
     rows = tokenizer.to_source(np.arange(count, dtype=np.int32))
     held = theirs.tokens.numpy()
@@ -84,7 +84,7 @@ def source_table(theirs: Front, ours: Front, tokenizer: Tokenizer) -> Array:
 
 
 def find_basis(table: Array, width: int) -> Basis:
-    """The leading directions of the centred table, and the share of its squares that they keep."""
+    """Find the leading directions of the centred table, and the share of its squares that they keep."""
     wide = table.shape[1]
     if width > wide:
         raise UserError("start", f"the student is {width} wide, and the source {wide}", REMEDY)
@@ -95,7 +95,7 @@ def find_basis(table: Array, width: int) -> Basis:
 
 
 def leading(table: Array, rank: int) -> tuple[Array, float]:
-    """The `rank` leading right singular vectors (columns), and the share of the squares that they keep."""
+    """Return the `rank` leading right singular vectors (columns), and the share of the squares that they keep."""
     squares, vectors = np.linalg.eigh(table.T.astype(np.float64) @ table)
     found: Array = vectors[:, ::-1][:, :rank].astype(np.float32)
     return found, float(squares[::-1][:rank].sum() / squares.sum())
@@ -183,7 +183,7 @@ def norm(array: Array, axis: int) -> Array:
 
 
 def strongest(strength: Array, count: int) -> NDArray[np.int64]:
-    """The places of the `count` largest along the last axis, in their order; all where there are fewer."""
+    """Return the places of the `count` largest along the last axis, in their order; all where there are fewer."""
     return np.sort(np.argsort(-strength, axis=-1, kind="stable")[..., :count], axis=-1)
 
 

@@ -45,7 +45,7 @@ def train(net: Net, spec: TrainSpec, context: FitContext, folder: Path, key: str
         return {"cached": False, "seconds": None}
     entry = folder / "sources" / key
     with cache.locked(entry, context.progress.say):
-        facts = load(net.model, entry / "weights.npz", context.progress)
+        facts = load_trained(net.model, entry / "weights.npz", context.progress)
         if facts is not None:
             return {"seconds": None, **facts, "cached": True}
         return train_now(net.model, spec, context, entry)
@@ -56,7 +56,7 @@ def is_known(folder: Path, key: str) -> bool:
     return (folder / "sources" / key / "weights.npz").is_file()
 
 
-def load(model: Any, path: Path, shown: Progress) -> SourceTrained | None:
+def load_trained(model: Any, path: Path, shown: Progress) -> SourceTrained | None:
     """Take the weights from the cache; None where there are none, or where the file is corrupt, which is said."""
     if not path.exists():
         return None

@@ -27,7 +27,7 @@ from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context
 from tinyc.spec.training import TRAINING, Stored
 from tinyc.training.checkpoints import UNREADABLE, read_arrays, write_arrays
-from tinyc.training.teachers import Panel, heard
+from tinyc.training.teachers import Panel, teachers_task
 
 CHUNK = 2048
 """Examples augmented and labelled between two signs of progress."""
@@ -49,15 +49,15 @@ class Store:
     first: int = 0
 
     def view(self, epoch: int) -> tuple[int, int]:
-        """The (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
+        """Return the (seed, view id) of an epoch's images: the very images that the epoch's soft labels belong to."""
         return self.seed, self.first + epoch % len(self.logits)
 
     def targets(self, _: Any, rows: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.float32]]:
-        """The teachers' logits for rows of the training split."""
+        """Return the teachers' logits for rows of the training split."""
         return (self.logits[epoch % len(self.logits)][rows].astype("float32"),)
 
     def facts(self, data: TrainingData) -> Stored:
-        """What is stored, how much of it was there already, and how often the teachers are right on each view."""
+        """Return what is stored, how much of it was there already, and the teachers' accuracy on each view."""
         right = [float((logits.argmax(-1) == data.train.y).mean()) for logits in self.logits]
         return {
             "key": self.key,
@@ -84,11 +84,11 @@ def soft_labels(panel: Panel, augment: tuple[str, ...], views: int, context: Con
     folder = context.cache / "soft-labels" / key
     with cache.locked(folder, context.progress.say):
         first = IDENTITY if clean else 0
-        logits = {view: load(place(folder, view), context) for view in range(first, first + views)}
+        logits = {view: load_view(view_path(folder, view), context) for view in range(first, first + views)}
         missing = [view for view, array in logits.items() if array is None]
         if missing:
             announce(folder, len(missing), context)
-            logits |= build(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
+            logits |= store_views(folder, missing, Labeller(panel, context.data, augment, seed), context.progress)
     return Store(key, seed, [array for array in logits.values() if array is not None], len(missing), first)
 
 
@@ -100,22 +100,22 @@ def store_key(panel: Panel, augment: tuple[str, ...], seed: int, data: TrainingD
 
 
 def examples_key(data: TrainingData) -> list[Any]:
-    """What tells the teachers' inputs: the split, and how its raw examples become a network's.
+    """Return what decides the teachers' inputs: the split, and how its raw examples become a network's.
 
-    A front is no part of it: teachers hear the raw signal, with and without one.
+    A front is not part of it: teachers see the raw signal, with and without one.
     """
     ids = hashlib.sha256(data.train.ids.tobytes()).hexdigest()
     tokenizer = data.task.tokenizer
     pieces = [tokenizer.definition, tokenizer.length, tokenizer.origin] if tokenizer else None
-    task = heard(data.task)
+    task = teachers_task(data.task)
     return [data.digest, ids, task.scale, task.offset, pieces]
 
 
-def place(folder: Path, view: int) -> Path:
+def view_path(folder: Path, view: int) -> Path:
     return folder / ("clean.npz" if view == IDENTITY else f"view-{view:02d}.npz")
 
 
-def load(path: Path, context: Context) -> NDArray[np.float16] | None:
+def load_view(path: Path, context: Context) -> NDArray[np.float16] | None:
     """Read one view, or None where it is missing or corrupt; the latter is said."""
     if not path.exists():
         return None
@@ -124,7 +124,7 @@ def load(path: Path, context: Context) -> NDArray[np.float16] | None:
         if logits.shape != (len(context.data.train), len(context.data.task.classes)):
             raise ValueError(f"it holds an array of shape {logits.shape}")
     except UNREADABLE as error:
-        context.progress.say(f"{path}: made again, {error}")
+        context.progress.say(f"{path}: computed again, {error}")
         return None
     return logits
 
@@ -146,7 +146,7 @@ class Labeller:
     seed: int
 
 
-def build(
+def store_views(
     folder: Path, views: Sequence[int], labeller: Labeller, shown: Progress
 ) -> dict[int, NDArray[np.float16] | None]:
     """Run the teachers over the given views and store what they say, view by view."""
@@ -155,7 +155,7 @@ def build(
     with progress.task(shown, "soft labels", len(views) * len(labeller.data.train)):
         for view in views:
             made[view] = label_view(labeller, view, lambda images: predict(images)[0], shown.advance)
-            write_arrays(place(folder, view), {"logits": made[view]}, json.dumps({"view": view}))
+            write_arrays(view_path(folder, view), {"logits": made[view]}, json.dumps({"view": view}))
     return made
 
 
@@ -163,12 +163,11 @@ def label_view(
     labeller: Labeller, number: int, predict: Callable[[Any], Any], advance: Callable[[int], None]
 ) -> NDArray[np.float16]:
     """Label one view of the whole training split."""
-
     train, parts = labeller.data.train, []
     for start in range(0, len(train), CHUNK):
         rows = slice(start, start + CHUNK)
         images = view(train.x[rows], train.ids[rows], labeller.seed, number, labeller.augment, labeller.data.lexicon)
-        logits = predict(inputs(images, heard(labeller.data.task)))
+        logits = predict(inputs(images, teachers_task(labeller.data.task)))
         parts.append(np.clip(logits - logits.max(-1, keepdims=True), -65504, 0).astype(np.float16))
         advance(len(images))
     return np.concatenate(parts)

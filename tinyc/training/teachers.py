@@ -44,7 +44,7 @@ class Panel:
     @cached_property
     def predict(self) -> Predict:
         """Compile the teachers, once; the function lists one array, their mean logits (examples, classes)."""
-        predicts = [listening(teacher.model, self.task) for teacher in self.teachers]
+        predicts = [teacher_predictor(teacher.model, self.task) for teacher in self.teachers]
 
         def predict(images: NDArray[Any]) -> list[NDArray[np.float32]]:
             said = [each(images)[0] for each in predicts]
@@ -53,7 +53,7 @@ class Panel:
         return predict
 
 
-def listening(model: Any, task: Task) -> Predict:
+def teacher_predictor(model: Any, task: Task) -> Predict:
     """Compile a teacher so that it takes the student's inputs: ids of a trimmed vocabulary are turned to its own.
 
     Every teacher is asked through this, so that it sees the very pieces that the student sees, in the same places.
@@ -64,10 +64,10 @@ def listening(model: Any, task: Task) -> Predict:
     return lambda ids: predict(tokenizer.to_source(ids))
 
 
-def heard(task: Task) -> Task:
-    """The task as teachers hear it: the raw signal, which no front has gone over, under the source's own scale."""
-    scale, offset = task.heard or (task.scale, task.offset)
-    return replace(task, front=None, scale=scale, offset=offset, heard=None)
+def teachers_task(task: Task) -> Task:
+    """Return the task as the teachers see it: the raw signal, before any front, under the source's own scale."""
+    scale, offset = task.source_scaling or (task.scale, task.offset)
+    return replace(task, front=None, scale=scale, offset=offset, source_scaling=None)
 
 
 def find_panel(names: Sequence[str], context: Context) -> Panel:
@@ -83,7 +83,7 @@ def find_teacher(name: str, context: Context) -> Teacher:
     if name == SOURCE:
         return Teacher(name, context.source_key, context.source.model)
     path = context.find(name)
-    model = sources.read(path, f"teachers {name!r}")
+    model = sources.read_network(path, f"teachers {name!r}")
     check_task(model, context.source.task, name)
     return Teacher(name, cache.content_key(path), model)
 

@@ -11,9 +11,9 @@ from support import stripes
 
 from tinyc.analysis.advice import reasons
 from tinyc.analysis.advice.legal import applied
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.spec.document import Document
-from tinyc.spec.load import check, load
+from tinyc.spec.load import load, recipe_of_document
 
 TRAIN = 'build = { build = "net.py:net"%s }\ntrain = { epochs = %d, batch = 30, learning_rate = %g }'
 
@@ -44,9 +44,9 @@ def test_a_network_that_rescales_gets_its_raw_examples_back(
     bound = '[[pass]]\nuse = "quantize"\n[targets]\naccuracy = ">= 60 %"\n'
     recipe = stripes.write(tmp_path, stripes.trained(tmp_path), bound, more=wrong)
     missed = stripes.run(recipe, tmp_path / "runs")
-    assert missed["targets"][0]["why"].startswith("source cannot be told from guessing: mend that first")
+    assert missed["targets"][0]["why"].startswith("source cannot be told from guessing: fix that first")
     first = assert_guesses(missed)[0]
-    assert "training examples come out right" in first["tried"]
+    assert "training examples are classified correctly" in first["tried"]
     shown = capsys.readouterr().out
     assert "WARNING: source: accuracy" in shown
     assert "tried: with scale = 1 in [data]" in shown
@@ -145,7 +145,7 @@ def test_changes_are_applied_to_a_copy_and_checked(tmp_path: Path) -> None:
     recipe = load(str(stripes.write(tmp_path, 'file = "net.keras"')))
     cut = {"use": "prune", "how": "channels", "fraction": 0.5}
     changed = applied(recipe.table, (Change("add", "pass.1", cut), Change("set", "pass.1.reestimate", True)))
-    made = check(Document(recipe.path, changed, ()))
+    made = recipe_of_document(Document(recipe.path, changed, ()))
     assert [step.transform.use for step in made.steps] == ["prune", "quantize"]
     assert "reestimate" not in recipe.table["pass"][0]
 

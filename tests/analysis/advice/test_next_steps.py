@@ -9,7 +9,7 @@ import pytest
 from support import example
 
 from tinyc.analysis.advice.missed import Miss, Peak, Ran
-from tinyc.analysis.advice.next_steps import ROWS, told
+from tinyc.analysis.advice.next_steps import ROWS, next_steps_for
 from tinyc.measure import Ledger
 from tinyc.spec.bounds import Bound, Measured
 
@@ -46,7 +46,7 @@ def miss(metric: str, bound: str, got: float | None, *passes: Ran, **more: Any) 
 
 
 def writes(found: Miss) -> list[str]:
-    return [each.write for each in told(found, lambda _: True).advice]
+    return [each.write for each in next_steps_for(found, lambda _: True).advice]
 
 
 def drop(*passes: Ran, **more: Any) -> list[str]:
@@ -63,7 +63,7 @@ def tuned(**facts: Any) -> Ran:
 
 def test_a_smaller_cut_names_the_layers_that_gave_most() -> None:
     assert drop() == ["fraction = 0.25 in pass 1 (prune)"]
-    (said,) = told(miss("accuracy_drop", "<= 1 pp", 0.055), lambda _: True).advice
+    (said,) = next_steps_for(miss("accuracy_drop", "<= 1 pp", 0.055), lambda _: True).advice
     assert said.because == "pass 1 (prune) lost 5.00 pp, and took 70,000 parameters, most in conv2 60,000, conv1 10,000"
     assert said.cost == "about 35,000 parameters more"
 
@@ -129,9 +129,9 @@ def test_what_the_diagnosis_found_comes_first() -> None:
 
 def test_a_source_below_the_bound_has_to_be_trained_longer() -> None:
     below = miss("accuracy", ">= 97 %", 0.90, train={"epochs": 12}, train_seconds=60.0)
-    first = told(below, lambda _: True).advice[0]
+    first = next_steps_for(below, lambda _: True).advice[0]
     assert (first.write, first.cost) == ("epochs = 24 in [source] train", "about 2 min 00 s, twice what it took")
-    assert told(replace(below, train=None), lambda _: True).advice[0].write == ""
+    assert next_steps_for(replace(below, train=None), lambda _: True).advice[0].write == ""
     assert not any("source" in each for each in writes(miss("accuracy", ">= 93 %", 0.90, train={"epochs": 12})))
 
 
@@ -174,26 +174,26 @@ def arena(bound: str, *passes: Ran, **more: Any) -> Miss:
 
 def test_an_arena_that_is_too_large_asks_for_fewer_channels() -> None:
     # 3,000 bytes stay, 19,000 go with the channels, and 9,000 of them may: 0.5 of the channels become 0.232.
-    (said,) = told(arena("<= 12 kB"), lambda _: True).advice
+    (said,) = next_steps_for(arena("<= 12 kB"), lambda _: True).advice
     assert said.write == "fraction = 0.77 in pass 1 (prune)"
     assert said.because == "activations take at most 19.5 KiB at once, in CONV_2D 'conv1'"
     (first,) = writes(arena("<= 12 kB", replace(QUANTIZED, place=1), uses=("quantize",)))
     assert "fraction = 0.54" in first
-    (said,) = told(arena("<= 3 kB"), lambda _: True).advice
-    assert "take 2.9 KiB, which no cut makes smaller" in said.because
+    (said,) = next_steps_for(arena("<= 3 kB"), lambda _: True).advice
+    assert "take 2.9 KiB, which no cut reduces" in said.because
     assert said.write == ""
     assert writes(arena("<= 3100 B")) == []
     assert writes(arena("<= 12 kB", peak=None)) == []
 
 
 def test_a_state_that_guesses_is_mended_first() -> None:
-    (first,) = told(miss("accuracy_drop", "<= 1 pp", 0.5, guesses=("source",)), lambda _: True).advice
-    assert first.because == "source cannot be told from guessing: mend that first, by what is said there"
+    (first,) = next_steps_for(miss("accuracy_drop", "<= 1 pp", 0.5, guesses=("source",)), lambda _: True).advice
+    assert first.because == "source cannot be told from guessing: fix that first, as advised there"
     assert first.write == ""
 
 
 def test_changes_that_a_recipe_refuses_are_not_told() -> None:
-    assert told(miss("accuracy_drop", "<= 1 pp", 0.055), lambda _: False).advice == ()
+    assert next_steps_for(miss("accuracy_drop", "<= 1 pp", 0.055), lambda _: False).advice == ()
 
 
 def test_every_row_has_a_name_of_its_own() -> None:

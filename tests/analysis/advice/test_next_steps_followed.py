@@ -12,7 +12,7 @@ import tomli_w
 from support import stripes
 
 from tinyc.analysis.advice.legal import applied
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.spec.load import load
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ import pytest
 from support import example
 
 from tinyc.analysis.advice.guess import Guess
-from tinyc.analysis.advice.guessing import chance, constant, is_guessing, order
+from tinyc.analysis.advice.guessing import chance, is_guessing, only_answer, order
 from tinyc.analysis.advice.inputs import Raw, Scaled, Seen, scalings
 from tinyc.analysis.advice.missed import Ran
-from tinyc.analysis.advice.reasons import told
+from tinyc.analysis.advice.reasons import explain_guess
 from tinyc.analysis.advice.symptoms import Share, Statistics, Symptoms
 from tinyc.measure import Ledger
 
@@ -41,7 +41,7 @@ def guess(**changed: Any) -> Guess:
 
 
 def writes(found: Guess) -> list[str]:
-    return [each.write for each in told(found, lambda _: True).advice]
+    return [each.write for each in explain_guess(found, lambda _: True).advice]
 
 
 def symptoms(**changed: Any) -> Symptoms:
@@ -162,12 +162,12 @@ def test_chance_by_metric() -> None:
     assert is_guessing(ledger(0.5, metric="auc"), skewed, 3)
     assert not is_guessing(replace(ledger(0.5), accuracy=None), skewed, 3)
     assert is_guessing(replace(ledger(0.7), accuracy_low=None), skewed, 3)
-    assert constant(np.array([1] * 96 + [0] * 4)) == 1
-    assert constant(np.array([1] * 94 + [0] * 6)) is None
+    assert only_answer(np.array([1] * 96 + [0] * 4)) == 1
+    assert only_answer(np.array([1] * 94 + [0] * 6)) is None
 
 
 def test_changes_that_a_recipe_refuses_are_not_told() -> None:
-    found = told(guess(symptoms=statistics(19)), lambda changes: not changes)
+    found = explain_guess(guess(symptoms=statistics(19)), lambda changes: not changes)
     assert [each.write for each in found.advice] == ["momentum = 0.9 in each BatchNormalization of the network"]
 
 

@@ -16,7 +16,7 @@ from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.report.diagnosis import told
+from tinyc.report.diagnosis import cause_lines
 from tinyc.run.diagnosing import added
 from tinyc.tflite.run.pool import Pool
 
@@ -104,7 +104,7 @@ def test_dense_rows_that_share_a_scale(pool: Pool) -> None:
     assert shared.causes[0].recipe == ("equalize = true", "per_channel_dense = true")
     assert "Chirale_TensorFlowLite" in shared.causes[0].caution
     assert shared.causes[0].to_json()["caution"] == shared.causes[0].caution
-    assert any("computed wrong, without any error, by" in line for line in told(1, shared.causes[0], 2000))
+    assert any("computed wrongly, without any error, by" in line for line in cause_lines(1, shared.causes[0], 2000))
     assert added(shared.causes[0]).endswith(shared.causes[0].caution)
     apart = found(pool, net, flat=quantized(net, artifacts.data(), per_channel_dense=True))
     assert "per-tensor Dense" not in {cause.kind for cause in apart.causes}

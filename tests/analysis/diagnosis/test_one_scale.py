@@ -70,7 +70,7 @@ def test_the_cost_is_that_of_the_two_files(tmp_path: Path, recordings: bool) -> 
     said = found["says"]
     assert said.startswith(f"one scale for each Dense layer costs {100 * (right[1].mean() - right[0].mean()):.2f} pp (")
     assert f"per_channel_dense = true gives {right[1].mean():.2%}".replace("%", " %") in said
-    assert "computed wrong, without any error, by Arduino_TensorFlowLite" in said
+    assert "computed wrongly, without any error, by Arduino_TensorFlowLite" in said
 
 
 def test_a_difference_within_the_interval_is_told_as_a_figure_alone(tmp_path: Path) -> None:

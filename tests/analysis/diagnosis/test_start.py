@@ -72,7 +72,9 @@ def test_the_run_says_that_it_begins_far_below(
 
     def narrowed(wrapped: Any, model: Any, samples: Any) -> None:
         begin(wrapped, model, samples)
-        fixed_ranges.write(wrapped, {name: (0.0, high / 1e4) for name, (_, high) in fixed_ranges.read(wrapped).items()})
+        fixed_ranges.set_ranges(
+            wrapped, {name: (0.0, high / 1e4) for name, (_, high) in fixed_ranges.read_ranges(wrapped).items()}
+        )
 
     if narrow:
         monkeypatch.setattr(qat, "start_ranges", narrowed)

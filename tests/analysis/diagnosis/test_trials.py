@@ -12,7 +12,7 @@ from tinyc.analysis.diagnosis.calibrating import Calibrated
 from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
 from tinyc.analysis.diagnosis.remedies import lines
-from tinyc.analysis.diagnosis.trials import Judge, Trial, attempts, proposals
+from tinyc.analysis.diagnosis.trials import Trial, TrialExamples, attempts, proposals
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network.state import Flat
@@ -42,7 +42,7 @@ def test_a_scale_for_each_output_is_proposed_with_its_warning_alone() -> None:
     assert [bool(each.caution) for each in done] == [True, False]
     said = " ".join(trial_end(done, (), 60, 80))
     assert "most helped: per_channel_dense = true" in said
-    assert "computed wrong, without any error, by Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in said
+    assert "computed wrongly, without any error, by Arduino_TensorFlowLite, Chirale_TensorFlowLite 2.0.0" in said
     assert max(map(len, trial_end(done, (), 60, 80))) <= 80
     assert "computed wrong" not in " ".join(trial_end(done[1:], (), 60, 80))
 
@@ -105,7 +105,7 @@ def test_what_helped_is_tried_together_and_a_refusal_is_a_result() -> None:
 
     tried = [{"calibrate": "mse"}, {"calibrate": "percentile"}, {"exclude": ["second"]}, {"equalize": True}]
     with Pool(1) as pool:
-        done = list(attempts(tried, quantized, Judge(x, y, pool), wrong))
+        done = list(attempts(tried, quantized, TrialExamples(x, y, pool), wrong))
     assert [trial.helped for trial in done] == [False, False, True, False, True, True]
     assert done[3].problem == "cannot be"
     assert done[3].accuracy is None

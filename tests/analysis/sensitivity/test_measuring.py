@@ -184,9 +184,9 @@ def test_each_output_channel_is_rounded_alone(family):
             moved = np.moveaxis(value, kept, range(len(kept)))
             return moved.reshape(int(np.prod(moved.shape[: len(kept)])), -1)
 
-        assert max(len(np.unique(row)) for row in by_channel(bits.rounded(weight, 3, kernel.axis))) <= 7
+        assert max(len(np.unique(row)) for row in by_channel(bits.round_weight(weight, 3, kernel.axis))) <= 7
         step = np.abs(by_channel(weight)).max(axis=1) / 127
-        error = np.abs(by_channel(bits.rounded(weight, 8, kernel.axis) - weight)).max(axis=1)
+        error = np.abs(by_channel(bits.round_weight(weight, 8, kernel.axis) - weight)).max(axis=1)
         assert (error <= step / 2 + 1e-7).all()
 
 
@@ -199,7 +199,7 @@ def test_weights_that_are_not_rounded_are_named():
 
 def test_rounding_gives_a_zero_channel_back():
     weight = np.zeros((3, 2), np.float32)
-    assert np.array_equal(bits.rounded(weight, 4, (-1,)), weight)
+    assert np.array_equal(bits.round_weight(weight, 4, (-1,)), weight)
 
 
 def test_a_loss_that_is_no_number_is_refused(tmp_path):

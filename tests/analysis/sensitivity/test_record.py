@@ -10,7 +10,7 @@ import pytest
 
 from tinyc.core.errors import UserError
 from tinyc.report import sensitivity_picture, sensitivity_tables
-from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip, load
+from tinyc.spec.sensitivity_file import CutScore, GroupCuts, LayerBits, Score, Sensitivity, Skip, load_sensitivity
 
 AMOUNTS = (0.125, 0.25, 0.5, 0.75, 0.9)
 
@@ -56,7 +56,7 @@ def test_a_network_of_other_sizes_is_refused():
 def test_json_round_trips(tmp_path):
     path = tmp_path / "sensitivity.json"
     path.write_text(FOUND.to_json())
-    assert load(path) == FOUND
+    assert load_sensitivity(path) == FOUND
 
 
 @pytest.mark.parametrize(
@@ -73,17 +73,17 @@ def test_a_malformed_file_says_where(spoil, message, tmp_path):
     spoil(table)
     path = tmp_path / "sensitivity.json"
     path.write_text(json.dumps(table))
-    with pytest.raises(UserError, match="is no sensitivity") as error:
-        load(path)
+    with pytest.raises(UserError, match="is not a sensitivity") as error:
+        load_sensitivity(path)
     assert message in str(error.value)
 
 
 def test_no_file_and_no_json(tmp_path):
     with pytest.raises(UserError, match="there is no such file"):
-        load(tmp_path / "nowhere.json")
+        load_sensitivity(tmp_path / "nowhere.json")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(UserError, match="is no sensitivity"):
-        load(tmp_path / "x.json")
+    with pytest.raises(UserError, match="is not a sensitivity"):
+        load_sensitivity(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("width", [80, 120])

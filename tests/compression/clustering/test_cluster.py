@@ -21,7 +21,7 @@ from tinyc.spec.passes.cluster import Cluster
 from tinyc.spec.passes.compact import Compact
 from tinyc.spec.passes.prune import Prune
 from tinyc.spec.passes.quantize import Quantize
-from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, opened
+from tinyc.tflite.read.counterparts import WEIGHTS, heavy, held, unpack
 from tinyc.tflite.write.tables import gains
 
 NAMES = ["conv", "depthwise", "second", "hidden", "logits"]
@@ -206,7 +206,7 @@ def test_tables_by_channel_are_not_lost_in_silence(tmp_path):
     state = Net(model, artifacts.TASK)
     assert tables(model) == {"hidden": 4}
     joined = apply(Quantize(use="quantize"), state, artifacts.context(tmp_path, state))
-    weights = next(work for work in heavy(opened(joined.state.content)) if work.layer == "hidden")
+    weights = next(work for work in heavy(unpack(joined.state.content)) if work.layer == "hidden")
     values = len(np.unique(held(weights.model, weights.tensor(WEIGHTS))))
     assert joined.facts["tables"] == {"hidden": 4}
     assert joined.facts["tables_joined"] == {"hidden": values}

@@ -1,4 +1,4 @@
-"""Tables and zeros survive training, in every wrapper; what is no table is left free."""
+"""Tables and zeros survive training, in every wrapper; what is not a table is left free."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ import pytest
 from support.operators import WIDTH, WRITTEN, X, layers, network
 from support.pruning_networks import choose, relative_error, zeroed
 
-from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.products import of_node
 from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
@@ -32,8 +32,8 @@ def unread(model, choice):
 
 
 def cut(model, fraction=0.5):
-    aims = resolve(model, fraction, [], [], "prune")
-    choice = choose(model, Ranking(fraction), aims, "prune", EXAMPLES)
+    amounts = resolve_amounts(model, fraction, [], [], "prune")
+    choice = choose(model, Ranking(fraction), amounts, "prune", EXAMPLES)
     return remove_channels(model, choice.graph, choice.keep), unread(model, choice), choice
 
 

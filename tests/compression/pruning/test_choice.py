@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from support.pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized
 
-from tinyc.compression.pruning.aims import Aim, resolve
 from tinyc.compression.pruning.bounds import extreme, sizes
-from tinyc.compression.pruning.choice import removable, rounded
+from tinyc.compression.pruning.choice import removable, to_multiples
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples, scores
+from tinyc.compression.pruning.layer_amounts import LayerAmount, resolve_amounts
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.core.errors import UserError
 from tinyc.network import backend
@@ -29,7 +29,7 @@ def chain(*widths):
 
 
 def prune(model, ranking, only=(), skip=()):
-    return channels(model, ranking, resolve(model, ranking.fraction, only, skip, "prune"), "prune", EXAMPLES)
+    return channels(model, ranking, resolve_amounts(model, ranking.fraction, only, skip, "prune"), "prune", EXAMPLES)
 
 
 def widths(model, count):
@@ -63,7 +63,7 @@ def test_the_least_important_go():
 
 
 def test_last_match_wins_and_skip_wins_over_all():
-    only = [Aim("c*"), Aim("re:c[12]", 0.5), Aim("c2", 0.75), Aim("c3")]
+    only = [LayerAmount("c*"), LayerAmount("re:c[12]", 0.5), LayerAmount("c2", 0.75), LayerAmount("c3")]
     pruned = prune(chain(8, 8, 8, 8), Ranking(0.25), only, ["c3"])
     assert widths(pruned.model, 4) == [6, 4, 2, 8]
 
@@ -73,7 +73,7 @@ def test_a_coupled_layer_is_not_cut_behind_the_users_back():
     pruned = prune(model, Ranking(0.25), skip=["stem_conv"])
     reasons = {each.layer: each.why for each in pruned.skipped}
     assert reasons["stage1_b_conv"] == "its channels are tied to layer 'stem_conv': `skip` names it"
-    pruned = prune(model, Ranking(0.25), [Aim("stage1_*"), Aim("stage3_*")])
+    pruned = prune(model, Ranking(0.25), [LayerAmount("stage1_*"), LayerAmount("stage3_*")])
     assert pruned.model.get_layer("stage1_b_conv").filters == 16
     assert {each.layer: each.why for each in pruned.skipped} == {
         "stage1_b_conv": "its channels are tied to layer 'stem_conv': `only` does not name it"
@@ -81,13 +81,13 @@ def test_a_coupled_layer_is_not_cut_behind_the_users_back():
 
 
 def test_tied_layers_lose_the_least_of_their_fractions():
-    pruned = prune(FAMILIES["resnet8"](), Ranking(0.25), [Aim("type:Conv2D"), Aim("stem_conv", 0.5)])
+    pruned = prune(FAMILIES["resnet8"](), Ranking(0.25), [LayerAmount("type:Conv2D"), LayerAmount("stem_conv", 0.5)])
     assert pruned.model.get_layer("stem_conv").filters == 12
 
 
 def test_selector_that_matches_nothing_is_an_error():
     with pytest.raises(UserError, match=r"prune\.only: 'd\*' matches no layer"):
-        prune(chain(4), Ranking(0.5), [Aim("d*")])
+        prune(chain(4), Ranking(0.5), [LayerAmount("d*")])
 
 
 def test_bn_scale_says_what_it_cannot_rank():
@@ -154,7 +154,7 @@ def test_extremes_are_those_of_all_choices(fraction, round_to):
     caps = [removable(group, round_to) for group in graph.groups]
     amount = min(int(fraction * 22), sum(caps))
     every = [np.array(each) for each in itertools.product(*(range(cap + 1) for cap in caps)) if sum(each) == amount]
-    params = [size.params(whole - rounded(each, graph, round_to)) for each in every]
+    params = [size.params(whole - to_multiples(each, graph, round_to)) for each in every]
     for side, best in (("lower", min(params)), ("upper", max(params))):
         assert size.params(whole - extreme(model, graph, fraction, round_to, side)) == best
 

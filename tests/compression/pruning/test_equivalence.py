@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from support.pruning_networks import CLASSES, FAMILIES, choose, images, randomized, relative_error, shipped, zeroed
 
-from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.structured import Ranking
 from tinyc.compression.pruning.surgery import remove_channels
 
@@ -13,8 +13,8 @@ EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 
 
 def pruned_and_zeroed(model, ranking):
-    aims = resolve(model, ranking.fraction, [], [], "prune")
-    choice = choose(model, ranking, aims, "prune", EXAMPLES)
+    amounts = resolve_amounts(model, ranking.fraction, [], [], "prune")
+    choice = choose(model, ranking, amounts, "prune", EXAMPLES)
     return remove_channels(model, choice.graph, choice.keep), zeroed(model, choice.graph, choice.keep), choice
 
 

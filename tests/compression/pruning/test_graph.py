@@ -3,8 +3,8 @@
 import pytest
 from support.pruning_networks import CLASSES, FAMILIES, SHAPE, choose, images, randomized, relative_error, zeroed
 
-from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
@@ -79,8 +79,8 @@ def test_what_no_rule_vouches_for_stays_whole(obstacle):
     tied = layers.Conv2D(8, 3, padding="same", name="tied")(layers.ReLU()(free))
     model = randomized(keras.Model(image, head(layers, make(keras)(tied))))
 
-    aims = resolve(model, 0.5, [], [], "prune")
-    choice = choose(model, Ranking(0.5), aims, "prune")
+    amounts = resolve_amounts(model, 0.5, [], [], "prune")
+    choice = choose(model, Ranking(0.5), amounts, "prune")
     smaller = remove_channels(model, choice.graph, choice.keep)
     assert smaller.get_layer("free").filters == 4
     assert smaller.get_layer("tied").filters == 8
@@ -116,7 +116,7 @@ def test_residual_on_the_input_stays_whole():
     image = keras.Input(SHAPE, name="image")
     x = layers.Add()([image, layers.Conv2D(3, 3, padding="same", name="tied")(image)])
     model = keras.Model(image, head(layers, x))
-    pruned = channels(model, Ranking(0.5), resolve(model, 0.5, [], [], "prune"), "prune")
+    pruned = channels(model, Ranking(0.5), resolve_amounts(model, 0.5, [], [], "prune"), "prune")
     reasons = {each.layer: each.why for each in pruned.skipped}
     assert reasons["tied"] == "its channels are tied to layer 'image': it is the network's input"
 
@@ -127,7 +127,7 @@ def test_nothing_to_cut_is_an_error():
     x = keras.layers.Dense(CLASSES, name="logits")(keras.layers.Flatten()(image))
     model = keras.Model(image, x)
     with pytest.raises(UserError, match=r"no channels can be cut \(logits: it gives the network's output\)"):
-        channels(model, Ranking(0.5), resolve(model, 0.5, [], [], "prune"), "prune")
+        channels(model, Ranking(0.5), resolve_amounts(model, 0.5, [], [], "prune"), "prune")
 
 
 def test_subclassed_network_is_refused():

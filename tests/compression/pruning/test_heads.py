@@ -5,9 +5,9 @@ import pytest
 from support.attention_networks import TOKENS, encoder, ids
 from support.pruning_networks import choose, relative_error, zeroed
 
-from tinyc.compression.pruning.aims import Aim, resolve
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples, scores
+from tinyc.compression.pruning.layer_amounts import LayerAmount, resolve_amounts
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
@@ -18,7 +18,7 @@ HEADS = tuple(f"layer0_{part}" for part in ("query", "key", "value", "attention"
 
 
 def prune(model, ranking, only=(), skip=()):
-    return channels(model, ranking, resolve(model, ranking.fraction, only, skip, "prune"), "prune", EXAMPLES)
+    return channels(model, ranking, resolve_amounts(model, ranking.fraction, only, skip, "prune"), "prune", EXAMPLES)
 
 
 def heads(model):
@@ -42,8 +42,8 @@ def test_groups_of_an_encoder():
 )
 def test_surgery_equals_silence(part, importance, scope):
     model = encoder(head_width=3, embedding=5)
-    aims = resolve(model, 0.5, [], [], "prune")
-    choice = choose(model, Ranking(0.5, importance, scope, part=part), aims, "prune", EXAMPLES)
+    amounts = resolve_amounts(model, 0.5, [], [], "prune")
+    choice = choose(model, Ranking(0.5, importance, scope, part=part), amounts, "prune", EXAMPLES)
     smaller = remove_channels(model, choice.graph, choice.keep)
     assert choice.removals.sum() == (4 if part == "heads" else 14)
     assert smaller.count_params() < model.count_params()
@@ -90,10 +90,10 @@ def test_heads_and_channels_leave_each_other_alone():
 
 def test_selectors_name_the_attention_or_its_projections():
     for name in HEADS:
-        assert heads(prune(encoder(), Ranking(0.5, part="heads"), [Aim(name, 0.75)]).model) == [1, 4]
+        assert heads(prune(encoder(), Ranking(0.5, part="heads"), [LayerAmount(name, 0.75)]).model) == [1, 4]
         assert heads(prune(encoder(), Ranking(0.5, part="heads"), skip=[name]).model) == [4, 2]
     with pytest.raises(UserError, match="no heads can be cut"):
-        prune(encoder(), Ranking(0.5, part="heads"), [Aim("layer0_inner")])
+        prune(encoder(), Ranking(0.5, part="heads"), [LayerAmount("layer0_inner")])
 
 
 def test_one_head_stays():

@@ -9,10 +9,10 @@ from support.pruning_networks import randomized
 
 from tinyc.analysis.sensitivity.cuts import channels as measurable
 from tinyc.analysis.sensitivity.cuts import shares
-from tinyc.compression.pruning.aims import resolve
 from tinyc.compression.pruning.costs import UNITS, costs
 from tinyc.compression.pruning.facts import reached
 from tinyc.compression.pruning.graph import channel_graph
+from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.products import FORMULAS, NONE, products
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.core.errors import UserError
@@ -152,7 +152,7 @@ def mixed():
 
 
 def pruned(model, **options):
-    return channels(model, Ranking(0.5, **options), resolve(model, 0.5, [], [], "prune"), "prune")
+    return channels(model, Ranking(0.5, **options), resolve_amounts(model, 0.5, [], [], "prune"), "prune")
 
 
 def test_a_budget_of_macs_is_refused_where_they_are_not_counted():

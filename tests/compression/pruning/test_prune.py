@@ -206,7 +206,7 @@ def test_amounts_from_a_sensitivity_file(tmp_path):
             apply(prune, wider, context(tmp_path, wider, side))
         assert str(path) in str(error.value)
     path.write_text("{}")
-    with pytest.raises(UserError, match=r"is no sensitivity\.json"):
+    with pytest.raises(UserError, match=r"is not a sensitivity\.json"):
         apply(prune, state, context(tmp_path, state))
 
 

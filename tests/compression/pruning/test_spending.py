@@ -7,11 +7,11 @@ import pytest
 from support.pruning_networks import CLASSES, FAMILIES, images, randomized
 
 from tinyc import measure
-from tinyc.compression.pruning.aims import Aim, resolve
 from tinyc.compression.pruning.amounts import limits_of
 from tinyc.compression.pruning.costs import UNITS, costs
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.importance import Examples
+from tinyc.compression.pruning.layer_amounts import LayerAmount, resolve_amounts
 from tinyc.compression.pruning.structured import Ranking, channels
 from tinyc.core.errors import UserError
 from tinyc.data.task import Task
@@ -22,8 +22,8 @@ EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 
 
 def prune(model, ranking, rounds=1, only=(), keep_least=0.0):
-    aims = resolve(model, ranking.fraction, only, [], "prune", keep_least)
-    return channels(model, ranking, aims, "prune", EXAMPLES, rounds)
+    amounts = resolve_amounts(model, ranking.fraction, only, [], "prune", keep_least)
+    return channels(model, ranking, amounts, "prune", EXAMPLES, rounds)
 
 
 @pytest.mark.parametrize("family", ["resnet8", "resnet_v2", "mobile", "decoder"])
@@ -72,12 +72,12 @@ def test_rounds_reach_the_same_amounts():
     model = randomized(FAMILIES["resnet8"]())
     seen = []
     for ranking in (Ranking(0.55), Ranking(0.55, "taylor", "global"), Ranking(0.5, budget=Budget(params="30 %"))):
-        aims = resolve(model, ranking.fraction, [], [], "prune")
+        amounts = resolve_amounts(model, ranking.fraction, [], [], "prune")
 
         def tune(smaller, number):
             seen.append((number, smaller.count_params()))
 
-        several = channels(model, ranking, aims, "prune", EXAMPLES, 3, tune)
+        several = channels(model, ranking, amounts, "prune", EXAMPLES, 3, tune)
         once = prune(model, ranking)
         assert [number for number, _ in seen[-3:]] == [0, 1, 2]
         assert [bill["params"] for bill in several.bills[1:]] == [params for _, params in seen[-3:]]
@@ -92,7 +92,9 @@ def test_rounds_reach_the_same_amounts():
 def test_the_least_share_stays():
     model = randomized(FAMILIES["resnet8"]())
     for ranking in (Ranking(0.9), Ranking(0.9, scope="global"), Ranking(0.5, budget=Budget(params="25 %"))):
-        pruned = prune(model, ranking, only=[Aim("*"), Aim("stage3_a_conv", keep_least=0.75)], keep_least=0.3)
+        pruned = prune(
+            model, ranking, only=[LayerAmount("*"), LayerAmount("stage3_a_conv", keep_least=0.75)], keep_least=0.3
+        )
         after = {group.layers: (group.before, group.after) for group in pruned.groups}
         assert after[("stage3_a_conv",)][1] >= 48
         assert all(left >= 0.3 * whole for whole, left in after.values())

@@ -13,7 +13,7 @@ import pytest
 
 from tinyc.core.errors import MachineError
 from tinyc.data.images import fashion_mnist
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 FULL = DataSpec(name="fashion-mnist-full")
@@ -43,7 +43,7 @@ def lonely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("place", ["debian", "cache/data/fashion-mnist", "home/.keras/datasets/fashion-mnist"])
 def test_is_found(tmp_path: Path, place: str) -> None:
     write_files(tmp_path / place)
-    dataset = load(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
+    dataset = load_dataset(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
     assert dataset.task.input_shape == (28, 28, 1)
     assert dataset.task.scale == pytest.approx(1 / 255)
     assert (len(dataset.train), len(dataset.validation), len(dataset.test)) == (270, 30, 100)
@@ -52,7 +52,7 @@ def test_is_found(tmp_path: Path, place: str) -> None:
 
 def test_is_downloaded_into_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fashion_mnist, "download", lambda kept: write_files(kept) or "")
-    load(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
+    load_dataset(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
     assert (tmp_path / "cache" / "data" / "fashion-mnist" / fashion_mnist.FILES[0]).is_file()
 
 
@@ -60,7 +60,7 @@ def test_says_all_three_ways(tmp_path: Path) -> None:
     write_files(tmp_path / "debian")
     (tmp_path / "debian" / fashion_mnist.FILES[3]).unlink()
     with pytest.raises(MachineError) as caught:
-        load(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
     said = str(caught.value)
     assert caught.value.exit_code == 3
     assert "apt install dataset-fashion-mnist" in said
@@ -78,7 +78,7 @@ def test_damage_is_said(tmp_path: Path, content: bytes) -> None:
     write_files(tmp_path / "debian")
     (tmp_path / "debian" / fashion_mnist.FILES[2]).write_bytes(content)
     with pytest.raises(MachineError) as caught:
-        load(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
+        load_dataset(FULL, tmp_path.joinpath, tmp_path / "cache", 7)
     assert fashion_mnist.FILES[2] in caught.value.where
     assert "delete the file and fetch it again" in caught.value.remedy
 
@@ -111,6 +111,6 @@ def test_embedding_gives_the_same_bytes(tmp_path: Path) -> None:
     write_files(tmp_path / "debian")
     embed = script().embed
     assert embed(tmp_path / "debian", tmp_path / "a.npz") == embed(tmp_path / "debian", tmp_path / "b.npz")
-    dataset = load(DataSpec(path="a.npz", scale=1 / 255), tmp_path.joinpath, tmp_path, 7)
+    dataset = load_dataset(DataSpec(path="a.npz", scale=1 / 255), tmp_path.joinpath, tmp_path, 7)
     assert len(dataset.test) == 100
     assert dataset.task.classes == fashion_mnist.CLASSES

@@ -16,7 +16,7 @@ from PIL import Image
 from tinyc.core import limits
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 COUNT = 12
@@ -34,7 +34,7 @@ def pets(folder: Path, names: tuple[bytes, ...] = (b"cat", b"dog")) -> Path:
 
 
 def read(folder: Path) -> Dataset:
-    return load(DataSpec(path="pets", scale=1 / 255), folder.joinpath, folder / "cache", 7)
+    return load_dataset(DataSpec(path="pets", scale=1 / 255), folder.joinpath, folder / "cache", 7)
 
 
 def refused(folder: Path) -> str:
@@ -124,7 +124,7 @@ STRANGERS: list[Callable[[Path], object]] = [
 def test_what_is_no_file_is_left_out_and_said(tmp_path: Path, place: Callable[[Path], object]) -> None:
     place(pets(tmp_path) / "cat" / "more.png")
     dataset = read(tmp_path)
-    assert "1 files or folders that are no images are not read, the first is " in dataset.warnings[0]
+    assert "1 files or folders that are not images are not read, the first is " in dataset.warnings[0]
     assert len(dataset.train) + len(dataset.validation) + len(dataset.test) == 2 * COUNT
 
 

@@ -8,7 +8,7 @@ import pytest
 from tinyc.core.errors import UserError
 from tinyc.data.augment import view
 from tinyc.data.recordings import sensor_transforms
-from tinyc.spec.augmentations import check
+from tinyc.spec.augmentations import check_augmentations
 
 
 def windows(count: int = 60) -> np.ndarray:
@@ -71,14 +71,14 @@ def test_a_sensor_at_its_end_stays_there(op: str) -> None:
 @pytest.mark.parametrize("name", ["crop", "flip", "cutout"])
 def test_windows_have_no_sides_to_flip(name: str) -> None:
     with pytest.raises(UserError, match="needs images"):
-        check((name,), (128, 1, 6))
+        check_augmentations((name,), (128, 1, 6))
 
 
 def test_images_are_not_warped() -> None:
     with pytest.raises(UserError, match="needs windows"):
-        check(("warp",), (28, 28, 3))
+        check_augmentations(("warp",), (28, 28, 3))
 
 
 def test_two_channels_are_no_vector() -> None:
     with pytest.raises(UserError, match="three channels a sensor"):
-        check(("rotate",), (128, 1, 2))
+        check_augmentations(("rotate",), (128, 1, 2))

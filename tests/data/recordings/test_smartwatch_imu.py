@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import load
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 HASH = "27deeff94f800432e957963c5427617df710940b9a88a7f077185f5702bc6cba"
@@ -37,7 +37,7 @@ def test_the_embedded_file_and_its_licence() -> None:
 
 
 def test_the_split_by_subject(tmp_path: Path) -> None:
-    found = [load(DataSpec(name="smartwatch-imu"), tmp_path.joinpath, tmp_path, seed) for seed in (1, 2)]
+    found = [load_dataset(DataSpec(name="smartwatch-imu"), tmp_path.joinpath, tmp_path, seed) for seed in (1, 2)]
     dataset = found[0]
     assert dataset.warnings == ()
     assert dataset.task.classes == ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
@@ -56,7 +56,7 @@ def test_the_split_by_subject(tmp_path: Path) -> None:
 
 
 def test_recordings_tell_exercises_apart(tmp_path: Path) -> None:
-    dataset = load(DataSpec(name="smartwatch-imu"), tmp_path.joinpath, tmp_path, 1)
+    dataset = load_dataset(DataSpec(name="smartwatch-imu"), tmp_path.joinpath, tmp_path, 1)
 
     def features(x: np.ndarray) -> np.ndarray:
         return np.concatenate([x.mean(axis=(1, 2)), x.std(axis=(1, 2))], axis=1)

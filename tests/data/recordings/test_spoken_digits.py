@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinyc.data.loading import load
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 HASH = "206d26020b9bc6785c3ab25184a867756891e20fa5037da975c51a14b7324abc"
@@ -29,7 +29,7 @@ def test_the_embedded_file_and_its_licence() -> None:
 
 
 def test_the_split_is_the_same_whatever_the_seed(tmp_path: Path) -> None:
-    found = [load(DataSpec(name="spoken-digits"), tmp_path.joinpath, tmp_path, seed) for seed in (1, 2)]
+    found = [load_dataset(DataSpec(name="spoken-digits"), tmp_path.joinpath, tmp_path, seed) for seed in (1, 2)]
     for dataset in found:
         assert dataset.task.classes == tuple("0123456789")
         assert dataset.task.input_shape == (32, 1, 13)
@@ -44,7 +44,7 @@ def test_the_split_is_the_same_whatever_the_seed(tmp_path: Path) -> None:
 
 
 def test_digits_can_be_told_apart(tmp_path: Path) -> None:
-    data = load(DataSpec(name="spoken-digits"), tmp_path.joinpath, tmp_path, 1)
+    data = load_dataset(DataSpec(name="spoken-digits"), tmp_path.joinpath, tmp_path, 1)
     centres = np.stack([data.train.x[data.train.y == digit].mean(axis=0) for digit in range(10)])
     distances = ((data.test.x[:, None] - centres) ** 2).sum(axis=(2, 3, 4))
     assert (distances.argmin(axis=1) == data.test.y).mean() > 0.7

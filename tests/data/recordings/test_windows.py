@@ -13,7 +13,7 @@ from support import recordings
 
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.data.raw import Raw
 from tinyc.data.recordings import windows
 from tinyc.spec.data import DataSpec
@@ -25,7 +25,7 @@ SPLIT = {"by": "subject", "validation": ["2"], "test": ["5", 6]}
 
 def load_in(folder: Path, seed: int = 7, **keys: Any) -> Dataset:
     spec = DataSpec.model_validate({"calibration": 20, **keys})
-    return load(spec, folder.joinpath, folder / "cache", seed)
+    return load_dataset(spec, folder.joinpath, folder / "cache", seed)
 
 
 def splits(dataset: Dataset) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def test_a_function_gives_recordings_too(tmp_path: Path) -> None:
     moved = DataSpec.model_validate(
         {"load": {"build": "data.py:make", "last": 1}, "prepare": [{**WINDOW, "by": "subject"}]}
     )
-    dataset = load(moved, tmp_path.joinpath, tmp_path, 7)
+    dataset = load_dataset(moved, tmp_path.joinpath, tmp_path, 7)
     assert "7" in set.union(*values(dataset, "subject").values())
 
 

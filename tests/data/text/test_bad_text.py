@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from support import movies
 
 from tinyc.core.errors import UserError
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 COLUMNS = {"text": "text", "label": "label"}
@@ -23,7 +23,7 @@ GOOD = "A good film.,pos\nNever dull!,pos\nMoving.,pos\nThe worst.,neg\nBoring,n
 def refused(folder: Path, language: object = True, **keys: object) -> str:
     given: Any = movies.language() if language else None
     with pytest.raises(UserError) as caught:
-        load(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7, given)
+        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7, given)
     assert caught.value.exit_code == 2
     assert caught.value.remedy
     return str(caught.value)
@@ -39,8 +39,8 @@ FILES: list[tuple[str, bytes, dict[str, str], str]] = [
     ("x.csv", b"texts,label\nFine,1\n", COLUMNS, "x.csv:1: has no column 'text'\n  did you mean 'texts'?"),
     ("x.csv", b"text,labels\nFine,1\n", COLUMNS, "x.csv:1: has no column 'label'\n  did you mean 'labels'?"),
     ("x.csv", b"a,b\nFine,1\n", COLUMNS, "the columns are 'a', 'b'"),
-    ("x.csv", b"text;label\nFine;1\n", COLUMNS, "x.csv:1: has no column 'text'\n  the cells must be parted by commas"),
-    ("x.tsv", b"text,label\nFine,1\n", COLUMNS, "x.tsv:1: has no column 'text'\n  the cells must be parted by tabs"),
+    ("x.csv", b"text;label\nFine;1\n", COLUMNS, "x.csv:1: has no column 'text'\n  separate the cells by commas"),
+    ("x.tsv", b"text,label\nFine,1\n", COLUMNS, "x.tsv:1: has no column 'text'\n  separate the cells by tabs"),
     ("x.csv", b"text,text,label\n", COLUMNS, "x.csv:1: has the column 'text' twice"),
     ("x.csv", b"text,label\nFine, and long,1\n", COLUMNS, "x.csv:2: has 3 cells, the header 2"),
     ("x.csv", b'text,label\n"Two\nlines",1\nFine\n', COLUMNS, "x.csv:4: has 1 cells, the header 2"),
@@ -54,8 +54,8 @@ FILES: list[tuple[str, bytes, dict[str, str], str]] = [
     ("x.csv", b"text,label\nFine,1\nBad,0\n", COLUMNS, "has fewer than 3 different examples of '0' (1), '1' (1)"),
     ("x.csv", b"text,label\n" + b"Fine,1\nBad,0\n" * 9, COLUMNS, "has fewer than 3 different examples"),
     ("x.jsonl", b"\n", COLUMNS, "x.jsonl: has no sentences"),
-    ("x.jsonl", lines({"text": "Fine", "label": 1}) + b"\n{broken", COLUMNS, "x.jsonl:2: is no JSON"),
-    ("x.jsonl", b"[" * 99_999, COLUMNS, "x.jsonl:1: is no JSON"),
+    ("x.jsonl", lines({"text": "Fine", "label": 1}) + b"\n{broken", COLUMNS, "x.jsonl:2: is not JSON"),
+    ("x.jsonl", b"[" * 99_999, COLUMNS, "x.jsonl:1: is not JSON"),
     ("x.jsonl", lines(["Fine", 1]), COLUMNS, "x.jsonl:1: holds list, not an object"),
     ("x.jsonl", lines({"txt": "Fine", "label": 1}), COLUMNS, "x.jsonl:1: has no column 'text'\n  did you mean 'txt'?"),
     ("x.jsonl", lines({}), COLUMNS, "x.jsonl:1: has no column 'text'\n  it has no columns"),
@@ -67,12 +67,12 @@ FILES: list[tuple[str, bytes, dict[str, str], str]] = [
     ("x.jsonl", lines({"text": "Fine", "label": None}), COLUMNS, "x.jsonl:1: has no label in 'label'"),
     ("x.jsonl", lines({"text": "Fine", "label": 0.5}), COLUMNS, "x.jsonl:1: has 0.5 in 'label', not a class"),
     ("x.jsonl", b'{"text": "a", "label": 1, "text": "b"}', COLUMNS, "x.jsonl:1: has the key 'text' twice"),
-    ("x.jsonl", b'{"text": "a", "label": ' + b"9" * 5000 + b"}", COLUMNS, "x.jsonl:1: is no JSON: Exceeds the limit"),
+    ("x.jsonl", b'{"text": "a", "label": ' + b"9" * 5000 + b"}", COLUMNS, "x.jsonl:1: is not JSON: Exceeds the limit"),
     ("x.jsonl", b'{"text": "a", "label": NaN}', COLUMNS, "x.jsonl:1: has nan in 'label', not a class"),
     ("x.jsonl", b'{"text": "a", "label": {"b": 1}}', COLUMNS, "x.jsonl:1: has {'b': 1} in 'label', not a class"),
     ("x.jsonl", b'{"text": "a", "label": "half \\ud800"}', COLUMNS, "x.jsonl:1: has a label with half a character"),
-    ("x.jsonl", b"[\n" + lines({"text": "Fine", "label": 1}) + b"\n]", COLUMNS, "x.jsonl:1: is no JSON"),
-    ("x.jsonl", b'{"text": "a\0"}', COLUMNS, "x.jsonl:1: holds a NUL byte, so it is no text in UTF-8"),
+    ("x.jsonl", b"[\n" + lines({"text": "Fine", "label": 1}) + b"\n]", COLUMNS, "x.jsonl:1: is not JSON"),
+    ("x.jsonl", b'{"text": "a\0"}', COLUMNS, "x.jsonl:1: holds a NUL byte, so it is not text in UTF-8"),
     ("x.jsonl", lines(dict.fromkeys(map(str, range(10_001)))), COLUMNS, "x.jsonl:1: has 10,001 columns; at most"),
     ("x.jsonl", b'{"text": "' + b"a" * (5 << 20), COLUMNS, "x.jsonl:1: has a line of more than 4,194,304 characters"),
     ("x.tsv", b"text\tlabel\n" + b"a" * 131_073 + b"\t1", COLUMNS, "x.tsv:2: has a cell of more than 131,072"),
@@ -122,9 +122,9 @@ VOCABULARIES: list[tuple[str, bytes, str]] = [
     ("vocab.txt", b"", "vocab.txt: has no [PAD]"),
     ("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\nfilm\n", "vocab.txt: has no [SEP]"),
     ("vocab.txt", b"film\n[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "vocab.txt: begins with 'film', not [PAD]"),
-    ("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nfilm\nfilm\n", "vocab.txt: has 1 pieces twice"),
+    ("vocab.txt", b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nfilm\nfilm\n", "vocab.txt: has 1 duplicate pieces"),
     ("vocab.txt", b"[PAD]\n\xff\n", "vocab.txt: is not UTF-8"),
-    ("tokenizer.json", b"{}", "tokenizer.json: is no tokenizer"),
+    ("tokenizer.json", b"{}", "tokenizer.json: is not a tokenizer"),
 ]
 
 
@@ -138,7 +138,7 @@ def test_tokenizers(tmp_path: Path, name: str, content: bytes, message: str) -> 
 def test_no_tokenizer_or_two(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("text,label\n" + GOOD)
     movies.write_vocabulary(tmp_path)
-    load(DataSpec(path="x.csv", **COLUMNS), tmp_path.joinpath, tmp_path, 7, movies.language())
+    load_dataset(DataSpec(path="x.csv", **COLUMNS), tmp_path.joinpath, tmp_path, 7, movies.language())
     assert "nothing says how they become tokens" in refused(tmp_path, language=False, path="x.csv", **COLUMNS)
     assert "movie-sentiment: holds sentences" in refused(tmp_path, language=False, name="movie-sentiment")
     two = refused(tmp_path, path="x.csv", **COLUMNS, prepare={"tokenizer": "vocab.txt"})
@@ -156,10 +156,10 @@ def test_prepare_for_numbers(tmp_path: Path) -> None:
         ({"path": "x.tsv"}, "x.tsv is read as text; say which column holds the sentences"),
         ({"path": "x.jsonl", "label": "kind"}, "x.jsonl is read as text"),
         ({"path": "x.csv", "text": "t"}, 'needs the column of the labels, too: label = "column"'),
-        ({"path": "x.npz", **COLUMNS}, "text = 'text' speaks of a column of a .csv, .tsv or .jsonl, and the data is x"),
+        ({"path": "x.npz", **COLUMNS}, "text = 'text' names a column of a .csv, .tsv or .jsonl, and the data is x"),
         ({"name": "movie-sentiment", **COLUMNS}, "and the data is movie-sentiment"),
         ({"load": "data.py:make", **COLUMNS}, "and the data is a function"),
-        ({"path": "x.csv", "label": "b", "split": "c"}, "split = 'c' speaks of a column beside `text`"),
+        ({"path": "x.csv", "label": "b", "split": "c"}, "split = 'c' names a column beside `text`"),
         ({"path": "x.csv", "label": "a", "text": "a"}, "the column 'a' cannot hold two of text, label and split"),
         ({"path": "x.csv", **COLUMNS, "scale": 2.0}, "scale and offset are for numbers"),
         ({"name": "movie-sentiment", "offset": 2.0}, "scale and offset are for numbers"),
@@ -181,4 +181,4 @@ def test_an_npz_of_sentences_needs_a_tokenizer_too(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.array([f"film {i}" for i in range(20)]), y=[0, 1] * 10)
     assert "nothing says how they become tokens" in refused(tmp_path, language=False, path="x.npz")
     spec = DataSpec.model_validate({"path": "x.npz", "prepare": {"tokens": 8}})
-    assert load(spec, tmp_path.joinpath, tmp_path, 7, movies.language()).task.input_shape == (8,)
+    assert load_dataset(spec, tmp_path.joinpath, tmp_path, 7, movies.language()).task.input_shape == (8,)

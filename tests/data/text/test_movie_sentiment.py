@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from support import movies
 
-from tinyc.data.loading import load
-from tinyc.data.named import EMBEDDED
+from tinyc.data.known_datasets import EMBEDDED
+from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
 HASH = "c583b2f472cc505a3dc9658881fc78ca217480fd051450c7559ed0501566077d"
@@ -32,7 +32,8 @@ def test_the_embedded_file() -> None:
 
 def test_two_thousand_sentences_test_whatever_the_seed(tmp_path: Path) -> None:
     found = [
-        load(DataSpec(name="movie-sentiment"), tmp_path.joinpath, tmp_path, seed, movies.language()) for seed in (1, 2)
+        load_dataset(DataSpec(name="movie-sentiment"), tmp_path.joinpath, tmp_path, seed, movies.language())
+        for seed in (1, 2)
     ]
     for dataset in found:
         assert dataset.task.classes == ("negative", "positive")

@@ -11,7 +11,7 @@ from support import movies
 
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.data.tokens import Language
 from tinyc.spec.data import DataSpec
 
@@ -20,7 +20,7 @@ COLUMNS = {"text": "text", "label": "label"}
 
 def load_in(folder: Path, language: Language | None = None, seed: int = 7, **keys: object) -> Dataset:
     spec = DataSpec.model_validate(keys)
-    return load(spec, folder.joinpath, folder / "cache", seed, language)
+    return load_dataset(spec, folder.joinpath, folder / "cache", seed, language)
 
 
 def write_csv(path: Path, delimiter: str = ",") -> None:
@@ -137,7 +137,7 @@ def test_the_tokenizer_may_be_a_file(tmp_path: Path) -> None:
 def test_the_digest_covers_the_text_the_tokenizer_and_the_keys(tmp_path: Path) -> None:
     def now(**keys: object) -> str:
         table = {"path": "x.jsonl", "prepare": {"tokenizer": "vocab.txt"}, **COLUMNS, **keys}
-        return load(DataSpec.model_validate(table), tmp_path.joinpath, tmp_path, 7).digest
+        return load_dataset(DataSpec.model_validate(table), tmp_path.joinpath, tmp_path, 7).digest
 
     movies.write_jsonl(tmp_path / "x.jsonl")
     movies.write_vocabulary(tmp_path)

@@ -16,7 +16,7 @@ from tinyc.data.task import Task
 from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
 from tinyc.data.text.wording import WORD
 from tinyc.data.tokens import Language, Tokenizer
-from tinyc.spec.augmentations import check
+from tinyc.spec.augmentations import check_augmentations
 
 TEXTS = np.array(movies.sentences(), object)
 IDS = np.arange(len(TEXTS))
@@ -163,7 +163,7 @@ def test_words_need_vectors() -> None:
     with pytest.raises(UserError, match="'words' needs a checkpoint's knowledge"):
         view(TEXTS, IDS, 0, 0, ("words",))
     with pytest.raises(UserError, match="'words' needs sentences"):
-        check(("words",), (28, 28, 1))
+        check_augmentations(("words",), (28, 28, 1))
 
 
 def test_batches_see_the_words_of_the_lexicon() -> None:

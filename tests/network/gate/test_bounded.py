@@ -28,7 +28,7 @@ def test_weights_that_the_file_does_not_hold_are_not_made(name: str, tmp_path: P
     with pytest.raises(
         UserError, match=r"its layers ask for the weight '.*' of shape .*the whole file holds 51 numbers"
     ):
-        sources.read(path, "here")
+        sources.read_network(path, "here")
 
 
 def made(*layers: Any, shape: tuple[int, ...]) -> Any:
@@ -65,4 +65,4 @@ def test_a_network_that_gives_a_table_is_refused(tmp_path: Path) -> None:
     image = keras.Input((4, 4, 1))
     keras.Model(image, {"score": keras.layers.Dense(3)(keras.layers.Flatten()(image))}).save(tmp_path / "a.h5")
     with pytest.raises(UserError, match="the network gives its output within a dict"):
-        sources.read(tmp_path / "a.h5", "here")
+        sources.read_network(tmp_path / "a.h5", "here")

@@ -96,7 +96,7 @@ from pathlib import Path
 from tinyc.network import sources
 from tinyc.core.errors import UserError
 for path in sys.argv[1:]:
-    for read in (sources.read, sources.read_own):
+    for read in (sources.read_network, sources.read_own):
         try:
             read(Path(path), "here")
         except UserError as error:
@@ -113,7 +113,7 @@ assert "tensorflow" not in sys.modules and "tf_keras" not in sys.modules
 
 def test_tinyc_s_own_files_are_hdf5_of_keras_2_and_nothing_else(tmp_path: Path) -> None:
     newer = tables.write_h5(tmp_path / "newer.h5", CLEAN, "3.5.0")
-    for path, said in ((newer, "is of Keras 3"), (WRITERS["a.keras"](tmp_path / "a.keras", CLEAN), "is no HDF5")):
+    for path, said in ((newer, "is of Keras 3"), (WRITERS["a.keras"](tmp_path / "a.keras", CLEAN), "is not HDF5")):
         with pytest.raises(UserError, match=said), examine.admitted(path, "here", ours=True):
             pass
     with pytest.raises(UserError, match="is a folder"), examine.admitted(tmp_path, "here", ours=True):

@@ -55,10 +55,10 @@ HDF5: dict[str, tuple[Callable[[Any], None], str]] = {
     "soft link": (put("own", h5py.SoftLink("/elsewhere")), "the link 'own' to another place"),
     "link in a group": (put("model_weights/own", h5py.SoftLink("/elsewhere")), "the link 'own'"),
     "filter": (filtered, "packed by filter 32845"),
-    "text": (put("own", ["a", "b"]), "'own', which is no array of numbers"),
+    "text": (put("own", ["a", "b"]), "'own', which is not an array of numbers"),
     "type": (put("own", np.dtype("f4")), "'own', which is neither a group nor numbers"),
-    "table": (put("own", np.zeros(2, [("a", "f4")])), "'own', which is no array of numbers"),
-    "references": (lambda file: file.create_dataset("own", (2,), REFERENCES), "'own', which is no array of numbers"),
+    "table": (put("own", np.zeros(2, [("a", "f4")])), "'own', which is not an array of numbers"),
+    "references": (lambda file: file.create_dataset("own", (2,), REFERENCES), "'own', which is not an array of"),
     "bomb": (
         lambda file: file.create_dataset("own", (1 << 30,), "f4", chunks=(1 << 20,), compression="gzip"),
         "unpacks to 42949",
@@ -98,7 +98,7 @@ def test_plain_hdf5_comes_through(tmp_path: Path) -> None:
 def test_hdf5_has_nowhere_to_load_filters_from(tmp_path: Path) -> None:
     h5py.h5pl.append(bytes(tmp_path))
     h5py.File(tmp_path / "a.h5", "w").close()
-    hdf5.opened(tmp_path / "a.h5").close()
+    hdf5.open_hdf5(tmp_path / "a.h5").close()
     assert h5py.h5pl.size() == 0
 
 
@@ -120,7 +120,7 @@ BAD_NAMES = [
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_members_that_keras_does_not_write_are_refused(tmp_path: Path, name: str) -> None:
     path = tables.write_keras(tmp_path / "a.keras", {**PARTS, name: b"x"})
-    with pytest.raises(UserError, match="is no member that Keras writes"):
+    with pytest.raises(UserError, match="is not a member that Keras writes"):
         examine.examine(path, "here")
 
 
@@ -145,7 +145,7 @@ def test_other_zips_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unpacks to 629"):
         examine.examine(tables.write_keras(path, heavy), "here")
     without = {name: content for name, content in PARTS.items() if name != "model.weights.h5"}
-    with pytest.raises(UserError, match="is no whole"):
+    with pytest.raises(UserError, match="is not a whole"):
         examine.examine(tables.write_keras(path, without), "here")
 
 
@@ -180,7 +180,7 @@ def test_a_link_inside_a_saved_model_is_refused(tmp_path: Path, part: str) -> No
     [
         (b"", "0 of its nodes are called 'root'"),
         (b"\x0a\x7f", "it is cut off"),
-        (b"\x0b", "it is no protocol buffer"),
+        (b"\x0b", "it is not a protocol buffer"),
         (b"\xff" * 20, "it is cut off"),
         (2 * tables.field(1, tables.field(3, b"root")), "2 of its nodes are called 'root'"),
         (tables.field(1, tables.field(3, b"root") + tables.field(5, b'{"class_name": 1')), "delimiter"),

@@ -18,7 +18,7 @@ OWN = frozenset({"Times", "mine>Twice", "mine>StringLookup", "mine>swirl"})
 
 
 def check(table: Any, **rules: Any) -> None:
-    network.check(table, Rules("here", **rules))
+    network.check_network(table, Rules("here", **rules))
 
 
 def thing(module: Any, kind: Any, **config: Any) -> Table:
@@ -102,7 +102,7 @@ BAD: dict[str, tuple[Table, str]] = {
     "parts": (given({"x": [{"_TYPE": "COMPOSITE"}, "{}"]}), "tensor of several parts"),
     "array of tables": (
         given({"x": {"class_name": "__numpy__", "config": {"value": [{"class_name": "x"}], "dtype": "f4"}}}),
-        "no list of numbers",
+        "not a list of numbers",
     ),
     "tuple with more": (given({"x": {"class_name": "__tuple__", "items": [], "module": "os"}}), "other settings"),
     "within a tuple": (given({"x": {"class_name": "__tuple__", "items": [thing("os", "system")]}}), "'system'"),
@@ -198,7 +198,7 @@ def test_own_classes_come_through_by_their_exact_names() -> None:
 
 def test_keras_3_has_its_own_words_for_it() -> None:
     add = {**layer("Add"), "module": "keras.src.ops.numpy"}
-    with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 has not"):
+    with pytest.raises(UserError, match=r"is a Add of keras\.src\.ops\.numpy, which Keras 2 does not have"):
         check(saved(add), newer=True)
     kept = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["image", 0, 0]}}
     check(saved(layer("Dense", nodes=[{"args": [kept], "kwargs": {}}])), newer=True)
@@ -208,7 +208,7 @@ def test_keras_3_has_its_own_words_for_it() -> None:
     ("text", "said"),
     [
         ('{"a": 1, "b": {"c": 1, "c": 2}}', "gives 'c' twice"),
-        ("[" * 100_000, "nested too deep"),
+        ("[" * 100_000, "nested too deeply"),
         ('{"a": NaN}', "holds a NaN"),
         ('{"a": ' + "9" * 5000 + "}", "more than 64 bits"),
         ('{"a": 9223372036854775808}', "more than 64 bits"),
@@ -225,5 +225,5 @@ def test_depth_ends_in_a_refusal_and_not_in_a_crash() -> None:
     deep: Any = WRITING
     for _ in range(900):
         deep = {"class_name": "TimeDistributed", "config": {"layer": deep}}
-    with pytest.raises(UserError, match="nested too deep"):
+    with pytest.raises(UserError, match="nested too deeply"):
         check(tables.network(layer("TimeDistributed", {"layer": deep})))

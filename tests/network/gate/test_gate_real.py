@@ -82,7 +82,7 @@ def test_outputs_are_the_same_in_every_format(name: str, tmp_path: Path) -> None
     wanted = model(IMAGES, training=False).numpy()
     for file in NAMES:
         model.save(tmp_path / file, **({"save_traces": False} if file == "net_saved" else {}))
-        read = sources.read(tmp_path / file, "source.file")
+        read = sources.read_network(tmp_path / file, "source.file")
         assert np.allclose(read(IMAGES, training=False), wanted, atol=1e-5), file
 
 
@@ -96,7 +96,7 @@ def test_a_trained_network_comes_back_without_its_optimizer(tmp_path: Path) -> N
     wanted = model(IMAGES, training=False).numpy()
     for file in NAMES:
         model.save(tmp_path / file)
-        assert np.allclose(sources.read(tmp_path / file, "x")(IMAGES, training=False), wanted, atol=1e-5), file
+        assert np.allclose(sources.read_network(tmp_path / file, "x")(IMAGES, training=False), wanted, atol=1e-5), file
 
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -113,7 +113,7 @@ def test_families_of_keras_come_through(name: str) -> None:
     keras = backend.keras()
     model = getattr(keras.applications, name)(weights=None, classes=5, input_shape=(32, 32, 3), **SMALL[name])
     for table in (json.loads(model.to_json()), json.loads(json.dumps(keras.saving.serialize_keras_object(model)))):
-        network.check(table, Rules("here"))
+        network.check_network(table, Rules("here"))
 
 
 FAMILIES = (
@@ -131,7 +131,7 @@ def test_whole_families_of_keras_are_read(name: str, tmp_path: Path) -> None:
     model = family(weights=None, classes=5, input_shape=(96, 96, 3), classifier_activation=None)
     for file in ("net.h5", "net.keras"):
         model.save(tmp_path / file)
-        read = sources.read(tmp_path / file, "x")
+        read = sources.read_network(tmp_path / file, "x")
         assert np.allclose(read(image, training=False), model(image, training=False), atol=1e-4), file
 
 
@@ -151,7 +151,7 @@ def test_the_graph_of_a_saved_model_is_not_run(tmp_path: Path) -> None:
     model.attached = Writing()
     model.save(tmp_path / "net_saved", save_traces=False)
     marker.unlink(missing_ok=True)
-    read = sources.read(tmp_path / "net_saved", "x")
+    read = sources.read_network(tmp_path / "net_saved", "x")
     assert np.allclose(read(IMAGES, training=False), model(IMAGES, training=False), atol=1e-5)
     assert not marker.exists()
     tf.saved_model.load(str(tmp_path / "net_saved"))
@@ -170,11 +170,11 @@ def test_variables_that_do_not_fit_a_saved_model_are_refused(tmp_path: Path) -> 
     for part in (second / "variables").iterdir():
         (first / "variables" / part.name).write_bytes(part.read_bytes())
     with pytest.raises(UserError, match="cannot be built of Keras' own layers"):
-        sources.read(first, "x")
+        sources.read_network(first, "x")
     for part in (first / "variables").iterdir():
         part.write_bytes(b"")
     with pytest.raises(UserError, match="cannot be built of Keras' own layers"):
-        sources.read(first, "x")
+        sources.read_network(first, "x")
 
 
 def test_layers_in_another_order_are_refused() -> None:
@@ -192,10 +192,10 @@ def test_variables_that_claim_more_than_they_weigh_are_refused(monkeypatch: pyte
 
     made(recurrent).save(tmp_path / "net_saved", save_traces=False)
     prefix = tmp_path / "net_saved" / "variables" / "variables"
-    saved_model.numbers(prefix, "here")
+    saved_model.count_variables(prefix, "here")
     monkeypatch.setattr(limits, "UNPACKED_SPARE_BYTES", -1_000_000)
     with pytest.raises(UserError, match="its variables unpack to"):
-        saved_model.numbers(prefix, "here")
+        saved_model.count_variables(prefix, "here")
 
 
 def test_vocabularies_that_are_inline_are_read(tmp_path: Path) -> None:
@@ -208,8 +208,8 @@ def test_vocabularies_that_are_inline_are_read(tmp_path: Path) -> None:
     ids = np.array([[1, 5], [0, 7]])
     for file in NAMES:
         of_numbers.save(tmp_path / file)
-        assert np.array_equal(sources.read(tmp_path / file, "x")(ids), of_numbers(ids)), file
+        assert np.array_equal(sources.read_network(tmp_path / file, "x")(ids), of_numbers(ids)), file
         of_text.save(tmp_path / f"text_{file}")
         examine.examine(tmp_path / f"text_{file}", "x")
         with pytest.raises(UserError, match="takes text"):
-            sources.read(tmp_path / f"text_{file}", "x")
+            sources.read_network(tmp_path / f"text_{file}", "x")

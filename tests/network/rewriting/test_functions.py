@@ -98,7 +98,7 @@ def test_one_layer_that_calls_a_function_twice_stays_equal():
 def test_a_saved_network_comes_in_as_layers_and_is_stored_as_such(kind, tmp_path):
     model = network(lambda x: WRITTEN["over channels"](WRITTEN["hard swish"](many(x))))
     model.save(tmp_path / kind)
-    read = sources.read(tmp_path / kind, "here")
+    read = sources.read_network(tmp_path / kind, "here")
     read.save(tmp_path / "own.h5")
     again = sources.read_own(tmp_path / "own.h5", "here")
     assert not operators.kinds(again) & {*FUNCTION_LAYERS}

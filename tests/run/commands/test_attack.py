@@ -113,7 +113,7 @@ def test_what_learnt_nothing_tells_nothing(untrained: Path, capsys: Shown, monke
     loss = table["attacks"][0]
     assert loss["auc"]["low"] < 0.5 < loss["auc"]["high"]
     assert loss["advantage"]["low"] < 0 < loss["advantage"]["high"]
-    assert "holds 0.5" in table["verdict"]
+    assert "contains 0.5" in table["verdict"]
     assert (table["shadows"], table["promise"], table["runtime"], table["seed"]) == (None, None, "fast", 8)
 
 

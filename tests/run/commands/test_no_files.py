@@ -15,7 +15,7 @@ PLACES: dict[str, tuple[Callable[[Path], object], str]] = {
     "pipe": (MAKE["pipe"], "is a pipe, not a regular file"),
     "folder": (MAKE["folder"], "is a folder, not a regular file"),
     "device": (MAKE["device"], "is a device, not a regular file"),
-    "circle": (MAKE["circle"], "is no path: too many levels of symbolic links"),
+    "circle": (MAKE["circle"], "is not a path: too many levels of symbolic links"),
     "sparse": (MAKE["vast"], "has 64.0 GiB; at most"),
     "missing": (MAKE["missing"], "there is no such file"),
 }

@@ -53,7 +53,7 @@ def test_a_picture_lying_on_its_side_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content"), [("x.npy", b""), ("x.npy", b"NU"), ("x.png", b""), ("x.bmp", BITMAP)])
 def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=r"cannot be read|is no array as NumPy writes it|has more than the"):
+    with pytest.raises(UserError, match=r"cannot be read|is not an array as NumPy writes it|has more than the"):
         load_example(tmp_path / name, SHAPE)
 
 
@@ -84,7 +84,7 @@ def test_headers_are_judged_before_values_are_read(tmp_path: Path, header: str, 
     [
         (os.mkfifo, "is a pipe, not a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "is a device, not a regular file"),
-        (lambda path: path.symlink_to(path), "is no path: too many levels of symbolic links"),
+        (lambda path: path.symlink_to(path), "is not a path: too many levels of symbolic links"),
         (lambda path: (path.touch(), os.truncate(path, 64 << 30)), "has 64.0 GiB; at most "),
     ],
 )

@@ -11,7 +11,7 @@ from support import small
 
 from tinyc import cli
 from tinyc.analysis.sensitivity import measuring
-from tinyc.spec.sensitivity_file import load
+from tinyc.spec.sensitivity_file import load_sensitivity
 
 Shown = pytest.CaptureFixture[str]
 
@@ -36,7 +36,7 @@ def test_it_measures_on_validation_and_never_on_test(recipe: Path, capsys: Shown
     assert "on 32 validation examples" in shown
     assert "left alone: logits: it gives the network's output" in shown
     assert "note: prune is step 2; for the network that it gets: --after 1" in shown
-    found = load(folder(recipe) / "sensitivity.json")
+    found = load_sensitivity(folder(recipe) / "sensitivity.json")
     assert [group.layers for group in found.groups] == [("stem", "body"), ("neck",)]
     assert {each.layer for each in found.int8} == {"stem", "body", "neck", "logits"}
     assert (folder(recipe) / "sensitivity.svg").read_text().startswith("<svg")

@@ -137,7 +137,7 @@ def test_bad_sentences_are_refused(run: Path, capsys: Shown) -> None:
     assert "bad.txt:2: is empty" in refused(capsys, "predict", file, str(run / "bad.txt"))
     assert "is not UTF-8" in refused(capsys, "predict", file, "Caf\udce9")
     (run / "tokenizer.json").write_text("{}")
-    assert "tokenizer.json: is no tokenizer" in refused(capsys, "predict", file, "Fine")
+    assert "tokenizer.json: is not a tokenizer" in refused(capsys, "predict", file, "Fine")
     (run / "tokenizer.json").unlink()
     assert "no tokenizer.json lies beside it" in refused(capsys, "predict", file, "Too long.")
 

@@ -121,7 +121,7 @@ CONTAINERS = (
     Case("twice_clean_first", "one key twice", written(doubled("Flatten", "TFOpLambda")), "class_name",
          fires=("h5", "keras", "saved")),
     Case("twice_hostile_first", "one key twice", written(doubled("TFOpLambda", "Flatten")), "class_name"),
-    Case("deep", "a depth that ends a parser", written(deep), "nested too deep"),
+    Case("deep", "a depth that ends a parser", written(deep), "nested too deeply"),
     Case("deep_and_closed", "ninety layers around a hostile one", written(deep_and_closed), "write_file"),
     Case("member_twice", "two configurations, the last hostile", archive(lambda _, a, b: [*a, b[1]]),
          "'config.json' twice", ("keras",), ("keras",)),
@@ -145,7 +145,7 @@ CONTAINERS = (
          "write_file", ("keras",), ("keras",)),
     Case("not_h5", "variables that are another .keras", archive(
          lambda _, a, b: [*a[:2], ("model.weights.h5", b[1][1])]), "model.weights.h5 is damaged", ("keras",)),
-    Case("metadata_list", "metadata that is no table", archive(lambda _, a, b: [("metadata.json", b"[]"), b[1], a[2]]),
+    Case("metadata_list", "metadata as a list", archive(lambda _, a, b: [("metadata.json", b"[]"), b[1], a[2]]),
          "write_file", ("keras",), ("keras",)),
     Case("unversioned", "does not say which Keras wrote it", archive(
         lambda _, a, b: [("metadata.json", b"{}"), b[1], ("model.weights.h5", variables())]), "write_file",

@@ -24,7 +24,7 @@ def read(ground: Ground, job: dict[str, Any]) -> int:
     """The reader itself; gives 0 where it takes the network."""
     from tinyc.network import sources
 
-    return told(lambda: sources.read(ground.network(job["form"]), "source.file"))
+    return told(lambda: sources.read_network(ground.network(job["form"]), "source.file"))
 
 
 def stored(ground: Ground, job: dict[str, Any]) -> int:

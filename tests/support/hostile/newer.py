@@ -100,6 +100,6 @@ NEWER = (
     Case("two_is_three", "a network of Keras 3 that says to be of Keras 2", stored(bytecode, "2.15.0"),
          "Lambda|__lambda__", BOTH),
     Case("one", "says to be of a Keras that never was", written(claiming("1.2.0")), "write_file", BOTH, BOTH),
-    Case("version_table", "a version that is no text", written(lambda ground: Network(
+    Case("version_table", "a version that is not text", written(lambda ground: Network(
         writing(ground), version="[3]")), "write_file", BOTH, BOTH),
 )  # fmt: skip

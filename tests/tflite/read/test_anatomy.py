@@ -183,7 +183,7 @@ def test_names_of_variables_and_options_are_known() -> None:
 
 
 def test_buffers_and_options_behind_the_flatbuffer_are_known() -> None:
-    """Files over 2 GiB keep them there; the offsets are from the begin of the file."""
+    """Files over 2 GiB keep them there; the offsets are from the start of the file."""
     plans = [Plan((1, 4)), Plan((2, 4), data=bytes(range(1, 9))), Plan((1, 2))]
     tree = schema().ModelT.InitFromPackedBuf(by_hand(plans, [("FULLY_CONNECTED", (0, 1), (2,))]), 0)
     tree.buffers[1].data, tree.buffers[1].offset, tree.buffers[1].size = None, 1 << 20, 8

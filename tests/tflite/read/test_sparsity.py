@@ -14,7 +14,7 @@ from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.float_tflite import converter, inference
 from tinyc.tflite.read.anatomy import anatomy
-from tinyc.tflite.read.flatbuffer import describe, opened
+from tinyc.tflite.read.flatbuffer import describe, open_tflite
 
 
 @functools.cache
@@ -63,7 +63,7 @@ def test_values_are_those_that_tensorflow_lite_unpacks() -> None:
     )  # fmt: skip
     interpreter.allocate_tensors()
     interpreter.invoke()
-    reader, described = opened(converted(), "mine")
+    reader, described = open_tflite(converted(), "mine")
     unpacked = [op for op in described.ops if op.name == "DENSIFY"]
     assert len(unpacked) == 2
     for op in unpacked:
@@ -97,7 +97,7 @@ def blocked(segments: list[int], indices: list[int], width: str = "Uint8Vector")
 @pytest.mark.parametrize("width", ["Uint8Vector", "Uint16Vector", "Int32Vector"])
 def test_blocks_lie_where_they_belong(width: str) -> None:
     content = blocked([0, 1, 1, 2], [0, 1], width)
-    reader, described = opened(content, "mine")
+    reader, described = open_tflite(content, "mine")
     assert np.array_equal(reader.values(described.tensors[1]), BLOCKED)
     assert (described.params, described.nonzero_params, described.weight_bytes, described.macs) == (24, 7, 8, 24)
     assert "unknown" not in anatomy(content, described)

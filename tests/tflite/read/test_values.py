@@ -8,7 +8,7 @@ from support.tiny import Plan, by_hand
 from tinyc.tflite.read.constants import constants
 from tinyc.tflite.read.description import Tensor
 from tinyc.tflite.read.flatbuffer import describe
-from tinyc.tflite.read.values import looked_up, numbers, variety
+from tinyc.tflite.read.values import looked_up, stored_values, variety
 from tinyc.tflite.write.tables import compact, gains
 
 
@@ -17,14 +17,14 @@ def tensor(shape: tuple[int, ...], dtype: str = "int8", **more: object) -> Tenso
 
 
 def test_int4_is_unpacked_low_nibble_first() -> None:
-    found = numbers(tensor((5,), "int4"), np.array([0x81, 0x7F, 0x02], np.uint8))
+    found = stored_values(tensor((5,), "int4"), np.array([0x81, 0x7F, 0x02], np.uint8))
     assert found is not None
     assert found.tolist() == [1, -8, -1, 7, 2]
 
 
 def test_what_is_no_number_has_none() -> None:
-    assert numbers(tensor((1,), "string"), np.zeros(8, np.uint8)) is None
-    assert numbers(tensor((4,)), np.zeros(3, np.uint8)) is None
+    assert stored_values(tensor((1,), "string"), np.zeros(8, np.uint8)) is None
+    assert stored_values(tensor((4,)), np.zeros(3, np.uint8)) is None
 
 
 def test_indices_are_looked_up_by_channel() -> None:

@@ -1,4 +1,4 @@
-"""Outputs that are no finite numbers: the same in the same place agrees, anything else is said as it is."""
+"""Outputs that are not a finite numbers: the same in the same place agrees, anything else is said as it is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from support import stateful
 
 from tinyc import cli, measure
-from tinyc.tflite.run.apart import differing, identical, steps_apart, unlike
+from tinyc.tflite.run.output_difference import differing, identical, steps_apart, unlike
 from tinyc.tflite.run.pool import Pool, Run
 
 NAN, INF = np.nan, np.inf

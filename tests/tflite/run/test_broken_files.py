@@ -35,7 +35,7 @@ def endless() -> bytes:
 
 
 def test_a_loop_that_does_not_end_is_the_file_s_fault() -> None:
-    with Pool(1, patience=2.0) as pool, pytest.raises(UserError, match=r"comes to no end with it: .* no answer in 2 s"):
+    with Pool(1, patience=2.0) as pool, pytest.raises(UserError, match=r"does not finish on it: .* no answer in 2 s"):
         pool.arena_bytes(endless(), "net.tflite")
 
 

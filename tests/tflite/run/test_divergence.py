@@ -12,8 +12,8 @@ from support import tiny
 
 from tinyc.core.errors import MachineError
 from tinyc.tflite.read.flatbuffer import describe
-from tinyc.tflite.run.apart import steps_apart
 from tinyc.tflite.run.divergence import first_parting, with_output
+from tinyc.tflite.run.output_difference import steps_apart
 from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.tflite.write.strip import strip

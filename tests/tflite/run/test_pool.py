@@ -18,7 +18,7 @@ from support import tiny
 from tinyc.core.errors import MachineError, TinycError, UserError
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import arena, runtimes, spread
-from tinyc.tflite.run.apart import steps_apart
+from tinyc.tflite.run.output_difference import steps_apart
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 

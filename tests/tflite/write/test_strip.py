@@ -17,7 +17,7 @@ from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.pack import pack
 from tinyc.tflite.write.strip import align, strip
-from tinyc.tflite.write.verified import write
+from tinyc.tflite.write.verified import write_verified
 
 
 @functools.cache
@@ -163,7 +163,7 @@ def test_a_writing_that_changes_an_output_is_not_taken(monkeypatch, pool):
         return pack(model)
 
     monkeypatch.setattr("tinyc.tflite.write.verified.strip", spoil)
-    written = write(mixed(), True, artifacts.samples(4), pool, lambda _: None)
+    written = write_verified(mixed(), True, artifacts.samples(4), pool, lambda _: None)
     assert written.how == "aligned"
     assert written.content == align(mixed())
     assert written.rejected[0].startswith("stripped: ")
@@ -178,6 +178,6 @@ def test_a_writing_that_a_runtime_refuses_is_not_taken(monkeypatch, pool):
         return pack(model)
 
     monkeypatch.setattr("tinyc.tflite.write.verified.strip", cut)
-    written = write(artifacts.content(), True, artifacts.samples(4), pool, lambda _: None)
+    written = write_verified(artifacts.content(), True, artifacts.samples(4), pool, lambda _: None)
     assert written.how == "aligned"
     assert "refuses it" in written.rejected[0] or "differ" in written.rejected[0]

@@ -22,7 +22,7 @@ from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.pack import pack
 from tinyc.tflite.write.proved import exact, prove
 from tinyc.tflite.write.strip import strip
-from tinyc.tflite.write.table_writing import Table, encode, expand, write
+from tinyc.tflite.write.table_writing import Table, encode, expand, write_tables
 from tinyc.tflite.write.tables import compact, gains
 
 KINDS = ("per channel", "per tensor", "float")
@@ -89,7 +89,7 @@ def test_decoded_back_it_is_the_file_that_it_was(kind, pool):
 
 def held(content: bytes, index: int):
     tensor = describe(content).tensors[index]
-    return values.numbers(tensor, Reader(content).data(tensor.buffer)) if tensor.stored_bytes else None
+    return values.stored_values(tensor, Reader(content).data(tensor.buffer)) if tensor.stored_bytes else None
 
 
 def test_a_file_with_tables_counts_as_without():
@@ -251,6 +251,6 @@ def test_tflm_divides_tables_as_the_scales_are_whatever_the_file_says(pool):
     """The reason why no other tables are offered; when this fails, TFLM has learnt to read the axis."""
     stripped = strip(few_values.content("parted"))
     expected = pool.run(stripped, artifacts.samples(4), "tflm").raw
-    divided = write(stripped, {parted_dense(stripped): Table(4, 0)})
+    divided = write_tables(stripped, {parted_dense(stripped): Table(4, 0)})
     assert not np.array_equal(pool.run(divided, artifacts.samples(4), "tflm").raw, expected)
     np.testing.assert_array_equal(pool.run(expand(divided), artifacts.samples(4), "tflm").raw, expected)

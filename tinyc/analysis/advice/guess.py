@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.analysis.advice.guessing import chance, constant
+from tinyc.analysis.advice.guessing import chance, only_answer
 from tinyc.analysis.advice.missed import Ran
 from tinyc.analysis.advice.symptoms import Symptoms
 from tinyc.core import units
@@ -82,7 +82,7 @@ class Guess:
 
     def constant(self) -> str:
         """Say which class it takes nearly all examples for; nothing where there is none."""
-        only = constant(self.predicted)
+        only = only_answer(self.predicted)
         if only is None:
             return ""
         count, examples = int((self.predicted == only).sum()), len(self.labels)

@@ -1,4 +1,4 @@
-"""What guessing gives, by metric, and whether a figure can be told from it."""
+"""What guessing gives, by metric, and whether a figure differs from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOSTLY = 0.95
 
 
 def chance(metric: str, labels: NDArray[np.int64], classes: int) -> float:
-    """What the best guess without a look at the examples scores, a fraction.
+    """Return what the best guess without a look at the examples scores, a fraction.
 
     Accuracy: always the most frequent label. F1, macro: each label as often as it occurs, one over the classes that
     occur. AUC: a half.
@@ -44,8 +44,8 @@ def beats_guessing(right: int, examples: int, share: float) -> bool:
     return examples > 0 and wilson(right, examples)[0] > share
 
 
-def constant(predicted: NDArray[np.int64]) -> int | None:
-    """The class that nearly all examples are taken for; None where there is none."""
+def only_answer(predicted: NDArray[np.int64]) -> int | None:
+    """Return the class that nearly all examples are taken for; None where there is none."""
     counts = np.bincount(predicted)
     top = int(counts.argmax())
     return top if counts[top] >= MOSTLY * len(predicted) else None

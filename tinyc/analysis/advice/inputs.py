@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.spec.amounts import FIT, Amount
 
 LARGEST, LEAST_SPREAD = 100.0, 0.02
@@ -74,12 +74,12 @@ def scalings(raw: Raw) -> Iterator[tuple[Amount, Amount]]:
 
 
 def better(seen: Seen, others: Iterable[Scaled]) -> Scaled | None:
-    """The first scale under which a training can begin, where it hardly can as it is."""
+    """Return the first scale under which a training can begin, where it hardly can as it is."""
     return None if seen.suits else next((each for each in others if each.right is None and each.seen.is_common), None)
 
 
 def changes(other: Scaled, scale: Amount, offset: Amount) -> tuple[Change, ...]:
-    """The keys of `[data]` that give another scale than that of now; one that is fitted fits its offset too."""
+    """Return the keys of `[data]` that give another scale than that of now; one that is fitted fits its offset too."""
     if other.scale == FIT:
         return (Change("set", "data.scale", FIT), *((Change("set", "data.offset"),) if offset != 0 else ()))
     wanted = (("data.scale", other.scale, scale), ("data.offset", other.offset, offset))

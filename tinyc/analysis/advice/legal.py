@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from tinyc.analysis.advice.told import Change
+from tinyc.analysis.advice.remarks import Change
 from tinyc.core.errors import TinycError
 from tinyc.spec.document import Document
-from tinyc.spec.load import check
+from tinyc.spec.load import recipe_of_document
 from tinyc.spec.recipe import Recipe
 
 
@@ -22,9 +22,9 @@ def applied(table: Mapping[str, Any], changes: tuple[Change, ...]) -> dict[str, 
         if change.do == "set":
             assign(made, passes, change)
         elif change.do == "remove":
-            passes.pop(place(change))
+            passes.pop(place_of(change))
         else:
-            added.setdefault(place(change), []).append(change.value)
+            added.setdefault(place_of(change), []).append(change.value)
     places = sorted({*passes, *added})
     made["pass"] = [entry for each in places for entry in [*added.get(each, []), *filter(None, [passes.get(each)])]]
     return made
@@ -42,7 +42,7 @@ def assign(table: dict[str, Any], passes: Mapping[int, Any], change: Change) -> 
         current[parts[-1]] = change.value
 
 
-def place(change: Change) -> int:
+def place_of(change: Change) -> int:
     return int(change.key.removeprefix("pass."))
 
 
@@ -52,7 +52,7 @@ def is_legal(recipe: Recipe, changes: tuple[Change, ...]) -> bool:
         return True
     try:
         made = applied(recipe.table, changes)
-        check(Document(recipe.path, made, ()))
+        recipe_of_document(Document(recipe.path, made, ()))
     except TinycError:
         return False
     return made != recipe.table

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tinyc.analysis.advice.told import Advice, Change, spelled
+from tinyc.analysis.advice.remarks import Advice, Change, spelled
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.spec.bounds import Bound, Check
@@ -22,7 +22,7 @@ SIZES: Mapping[str, str] = {
     "params": "params", "params_reduction": "params", "macs": "macs", "macs_reduction": "macs", "file": "file_bytes",
     "file_reduction": "file_bytes", "flash": "flash_bytes",
 }  # fmt: skip
-"""The figure of the ledger that each bound on a size speaks of."""
+"""The figure of the ledger that each bound on a size is about."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Ran:
         return self.gone / max(1, self.before.params or 1)
 
     def share_left(self, figure: Literal["params", "macs"]) -> float:
-        """The share of the parameters, or of the multiplications, that it left."""
+        """Return the share of the parameters, or of the multiplications, that it left."""
         return (getattr(self.after, figure) or 0) / max(1, getattr(self.before, figure) or 1)
 
     @property
@@ -111,7 +111,7 @@ class Miss:
     @property
     def about(self) -> str:
         ran = self.passes[0]
-        return about(f"{named(ran)}: " if self.is_expect else "", self.check)
+        return about(f"{pass_name(ran)}: " if self.is_expect else "", self.check)
 
     @property
     def quantize(self) -> int | None:
@@ -143,24 +143,24 @@ def about(place: str, check: Check) -> str:
     return f"{place}{check.metric} {check.bound}"
 
 
-def named(ran: Ran) -> str:
+def pass_name(ran: Ran) -> str:
     return f"pass {ran.place} ({ran.use})"
 
 
-def whole(share: float) -> str:
-    """A share in whole percent."""
+def whole_percent(share: float) -> str:
+    """Return a share in whole percent."""
     return f"{share * 100:.0f} %"
 
 
 def budget_share(options: Mapping[str, Any]) -> float | None:
-    """The share of the parameters that a budget leaves; None where it has none, or another amount."""
+    """Return the share of the parameters that a budget leaves; None where it has none, or another amount."""
     budget = options.get("budget")
     text = budget.get("params") if isinstance(budget, Mapping) else None
     return units.parse(text, "fraction") if isinstance(text, str) and text.strip().endswith("%") else None
 
 
 def percent(share: float) -> str:
-    """A share as a budget takes it, rounded down to a tenth of a percent."""
+    """Return a share as a budget takes it, rounded down to a tenth of a percent."""
     return f"{math.floor(share * 1000 + 1e-6) / 10:g} %"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tinyc.analysis.advice import recover, shrink
 from tinyc.analysis.advice.missed import ACCURACIES, Miss
-from tinyc.analysis.advice.told import Advice, Change, Told
+from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.core import units
 
 MOST = 4
@@ -38,19 +38,19 @@ ROWS = (
 )
 
 
-def told(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Told:
-    """Say what may help a missed bound; changes that a recipe refuses are left out, and no change is told twice."""
+def next_steps_for(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Remark:
+    """Say what may help a missed bound; changes that a recipe refuses are left out, and no change is named twice."""
     about = "accuracy" if miss.check.metric in ACCURACIES else "size"
     says = f"got {shown(miss)}"
     if about == "accuracy" and miss.guesses:
-        first = Advice(f"{miss.guesses[0]} cannot be told from guessing: mend that first, by what is said there")
-        return Told(miss.about, says, (first,))
+        first = Advice(f"{miss.guesses[0]} cannot be told from guessing: fix that first, as advised there")
+        return Remark(miss.about, says, (first,))
     found: list[Advice] = []
     for row in ROWS:
         known = {each.write for each in found}
         if row.about == about and miss.check.got is not None:
             found += [each for each in row.found(miss) if each.write not in known and legal(each.changes)]
-    return Told(miss.about, says, tuple(found[:MOST]))
+    return Remark(miss.about, says, tuple(found[:MOST]))
 
 
 def shown(miss: Miss) -> str:

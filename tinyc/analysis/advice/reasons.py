@@ -15,9 +15,9 @@ from tinyc.analysis.advice import recover
 from tinyc.analysis.advice.guess import Guess
 from tinyc.analysis.advice.guessing import beats_guessing, order
 from tinyc.analysis.advice.inputs import Scaled, better, changes, sees, unscaled
-from tinyc.analysis.advice.missed import whole
+from tinyc.analysis.advice.missed import whole_percent
+from tinyc.analysis.advice.remarks import Advice, Change, Remark, literal, spelled
 from tinyc.analysis.advice.symptoms import Share
-from tinyc.analysis.advice.told import Advice, Change, Told, literal, spelled
 from tinyc.core import units
 from tinyc.measure.intervals import wilson
 
@@ -41,12 +41,14 @@ def scale_of_weights(guess: Guess) -> Found:
         return
     best = max(known, key=lambda each: each.right or 0)
     if beats_guessing(best.right or 0, symptoms.train.examples, guess.share):
-        tried = f"{best.right:,} of {symptoms.train.examples:,} training examples come out right"
-        yield rescale(guess, best, f"{sees(symptoms.seen)}, and {symptoms.train.right:,} come out right", tried)
+        tried = f"{best.right:,} of {symptoms.train.examples:,} training examples are classified correctly"
+        yield rescale(
+            guess, best, f"{sees(symptoms.seen)}, and {symptoms.train.right:,} are classified correctly", tried
+        )
 
 
 def scale_of_training(guess: Guess) -> Found:
-    """Examples on whose scale a training hardly moves, where another scale would do."""
+    """Examples on whose scale a training hardly moves, where another scale would help."""
     symptoms = guess.symptoms
     seen = symptoms.seen if symptoms else None
     other = better(seen, symptoms.scalings) if symptoms and seen else None
@@ -76,7 +78,7 @@ def rescale(guess: Guess, other: Scaled, because: str, tried: str = "") -> Advic
 
 
 def class_order(guess: Guess) -> Found:
-    """Outputs that stand in another order than the data's classes."""
+    """Find outputs that stand in another order than the data's classes."""
     found = order(guess.labels, guess.predicted, len(guess.classes))
     if found is None:
         return
@@ -85,20 +87,20 @@ def class_order(guess: Guess) -> Found:
     yield Advice(
         "the network tells the classes apart, but its outputs stand in another order than the data's classes",
         f"number the classes of the data in the order of the network's outputs: {names}",
-        tried=f"in that order {right:,} of {len(guess.labels):,} test examples come out right",
+        tried=f"in that order {right:,} of {len(guess.labels):,} test examples are classified correctly",
     )
 
 
 def lagging_statistics(guess: Guess) -> Found:
-    """Moving statistics of batch normalization that lag behind the weights."""
+    """Find moving statistics of batch normalization that lag behind the weights."""
     symptoms = guess.symptoms
     found = symptoms.statistics if symptoms else None
     if not found or knows(guess, found.held) or not knows(guess, found.again):
         return
     because = (
         f"the moving statistics of {found.layers} BatchNormalization layers lag behind: measured again over "
-        f"{found.seen:,} training examples, {found.again.right:,} of {found.again.examples:,} examples that gave none "
-        f"of them come out right, against {found.held.right:,}"
+        f"{found.seen:,} training examples, {found.again.right:,} of {found.again.examples:,} other examples are "
+        f"classified correctly, against {found.held.right:,}"
     )
     steps = guess.options.get("epochs", 0) * steps_an_epoch(guess)
     if guess.keys and found.momentum > USUAL_MOMENTUM:
@@ -114,20 +116,21 @@ def lagging_statistics(guess: Guess) -> Found:
         yield Advice(f"{because}; reestimate = true in pass {guess.quantize} (quantize) measures them again")
     elif guess.quantize:
         change = Change("set", f"pass.{guess.quantize}.reestimate", True)
-        tried = f"these {found.again.right:,} come out right"
+        tried = f"these {found.again.right:,} are classified correctly"
         yield advice(guess, because, [change], "no training; the states before it stay as they are", tried)
 
 
 def other_test_labels(guess: Guess) -> Found:
-    """A test split that is worse by far than the examples that were cut from the training examples."""
+    """Find a test split that is worse by far than the examples that were cut from the training examples."""
     held = guess.symptoms.validation if guess.symptoms else None
     high = guess.ledger.accuracy_high
     if held is None or high is None or guess.ledger.metric != "accuracy" or not knows(guess, held):
         return
     if wilson(held.right, held.examples)[0] > high:
         yield Advice(
-            f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, come out right: the "
-            "test examples have labels that are not theirs, or come from elsewhere (other people, another sensor)",
+            f"{held.right:,} of {held.examples:,} validation examples, which no training has seen, are classified "
+            "correctly: the test examples have labels that are not theirs, or come from elsewhere (other people, "
+            "another sensor)",
             "look at some test examples beside their labels",
         )
 
@@ -140,7 +143,7 @@ def shuffled_labels(guess: Guess) -> Found:
         return
     if wilson(symptoms.train.right, symptoms.train.examples)[0] > wilson(held.right, held.examples)[1]:
         yield Advice(
-            f"{symptoms.train.right:,} of {symptoms.train.examples:,} training examples come out right, and "
+            f"{symptoms.train.right:,} of {symptoms.train.examples:,} training examples are classified correctly, and "
             f"{held.right:,} of {held.examples:,} validation examples: what was learnt does not carry over, since the "
             "labels do not belong to the examples, or the examples are too few",
             "look at some training examples beside their labels",
@@ -148,7 +151,7 @@ def shuffled_labels(guess: Guess) -> Found:
 
 
 def learning_rate(guess: Guess) -> Found:
-    """A loss that never fell, under a learning rate that few networks train with."""
+    """Find a loss that never fell, under a learning rate that few networks train with."""
     rate, losses = guess.options.get("learning_rate"), guess.losses
     low, high, usual = USUAL_RATES.get(guess.options.get("optimizer", ""), (0.0, math.inf, 0.0))
     if rate is None or len(losses) < 2 or low <= rate <= high or losses[-1] < STUCK * guessing_loss(guess):
@@ -161,7 +164,7 @@ def learning_rate(guess: Guess) -> Found:
 
 
 def few_epochs(guess: Guess) -> Found:
-    """A loss that is high still: most schedules end flat, so that it need not fall in the last epochs."""
+    """Find a loss that is still high: most schedules end flat, so it need not fall in the last epochs."""
     losses = guess.losses
     if not guess.keys or not losses or losses[-1] < LEARNT * guessing_loss(guess):
         return
@@ -170,17 +173,17 @@ def few_epochs(guess: Guess) -> Found:
 
 
 def deep_cut(guess: Guess) -> Found:
-    """A pass that took a good part of the parameters away."""
+    """Find a pass that took a good part of the parameters away."""
     ran = guess.ran
     if ran is None or ran.share_gone < recover.DEEP or not (made := recover.halved(ran)):
         return
-    because = f"{recover.lost(ran)}, and took {whole(ran.share_gone)} of the parameters"
+    because = f"{recover.lost(ran)}, and took {whole_percent(ran.share_gone)} of the parameters"
     cost = f"about {ran.gone / 2:,.0f} parameters more"
     yield advice(guess, because, [Change("set", key, value) for key, value in made], cost)
 
 
 def few_test_examples(guess: Guess) -> Found:
-    """A figure above chance that so few examples cannot tell from it."""
+    """Find a figure above chance that so few examples cannot tell from it."""
     accuracy, examples = guess.ledger.accuracy, guess.ledger.examples
     if accuracy is None or guess.ledger.metric != "accuracy" or guess.ledger.recordings is not None:
         return
@@ -201,7 +204,7 @@ def steps_an_epoch(guess: Guess) -> int:
 
 
 def guessing_loss(guess: Guess) -> float:
-    """The least loss of a network that looks at no example, in nats; of other losses than the labels', the first."""
+    """Return the least loss without a look at any example, in nats; of other losses than the labels', the first."""
     if not guess.training or guess.training["objective"] != "labels":
         return guess.losses[0]
     shares = np.bincount(guess.labels) / len(guess.labels)
@@ -216,7 +219,7 @@ def more_epochs(guess: Guess, epochs: int, because: str) -> Advice:
 
 
 def retrained(guess: Guess) -> str:
-    """What training once more costs."""
+    """Say what training once more costs."""
     if not guess.keys:
         return ""
     took = "" if guess.seconds is None else f", {units.show_seconds(guess.seconds)} the last time"
@@ -251,10 +254,10 @@ REASONS = (
 )
 
 
-def told(guess: Guess, legal: Legal) -> Told:
+def explain_guess(guess: Guess, legal: Legal) -> Remark:
     """Say that a state only guesses, with the reasons that were found; changes that a recipe refuses are left out."""
     found: list[Advice] = []
     for reason in REASONS:
         if reason.is_sure or not found:
             found += [each for each in reason.found(guess) if legal(each.changes)]
-    return Told(guess.state, guess.says(), tuple(found))
+    return Remark(guess.state, guess.says(), tuple(found))

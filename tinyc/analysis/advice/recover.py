@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
-from tinyc.analysis.advice.told import Advice
+from tinyc.analysis.advice.missed import (
+    CUTS,
+    SIZES,
+    Miss,
+    Ran,
+    advice,
+    budget_share,
+    pass_name,
+    percent,
+    whole_percent,
+)
+from tinyc.analysis.advice.remarks import Advice
 from tinyc.analysis.beside import Beside, Diagnosed
 from tinyc.core import units
 from tinyc.spec.facts import part
@@ -24,13 +34,13 @@ Found = Iterator[Advice]
 
 
 def source_below(miss: Miss) -> Found:
-    """A bound on the accuracy itself that the source does not reach either."""
+    """Find a bound on the accuracy itself that the source does not reach either."""
     accuracy = miss.first.accuracy
     if miss.check.metric != "accuracy" or miss.is_expect or accuracy is None or accuracy >= miss.bound.limit:
         return
     because = f"the source itself has {units.show(accuracy, 'fraction')}"
     if not miss.train or not miss.train.get("epochs"):
-        yield Advice(f"{because}, which no pass here was asked to better")
+        yield Advice(f"{because}, and no pass of this recipe was asked to improve that")
         return
     epochs = 2 * miss.train["epochs"]
     cost = training_time(miss.train_seconds)
@@ -38,7 +48,7 @@ def source_below(miss: Miss) -> Found:
 
 
 def diagnosed(miss: Miss) -> Found:
-    """What the diagnosis of an int8 artifact found."""
+    """Find what the diagnosis of an int8 artifact found."""
     for ran in worst(miss):
         found = part(Diagnosed, ran.facts, Beside)
         for cause in found["causes"] if found and not isinstance(found["causes"], str) else ():
@@ -46,7 +56,7 @@ def diagnosed(miss: Miss) -> Found:
 
 
 def trained_rounding(miss: Miss) -> Found:
-    """Rounding to int8 that cost accuracy and was not trained for."""
+    """Find rounding to int8 that cost accuracy and was not trained for."""
     for ran in worst(miss):
         if ran.use == "quantize" and ran.options.get("how") == "ptq":
             cost = f"training for {ran.options.get('epochs', 0)} epochs"
@@ -54,7 +64,7 @@ def trained_rounding(miss: Miss) -> Found:
 
 
 def taught(miss: Miss) -> Found:
-    """A network that was tuned on labels alone, though its source knows more."""
+    """Find a network that was tuned on labels alone, though its source knows more."""
     for ran in worst(miss):
         alone = "teach" in ran.options and ran.tuning is not None and ran.tuning["objective"] == "labels"
         if alone and miss.source.accuracy is not None and not is_late(ran):
@@ -64,12 +74,12 @@ def taught(miss: Miss) -> Found:
 
 
 def in_rounds(miss: Miss) -> Found:
-    """A deep cut that was made at once."""
+    """Find a deep cut that was made at once."""
     for ran in worst(miss):
         gone = ran.share_gone
         at_once = ran.use == "prune" and ran.options.get("how") in CUTS and ran.options.get("rounds") == 1
         if at_once and gone >= DEEP:
-            because = f"{lost(ran)}, and took {whole(gone)} of the parameters at once"
+            because = f"{lost(ran)}, and took {whole_percent(gone)} of the parameters at once"
             epochs = max(ROUNDS, int(ran.options.get("epochs", 0)))
             made = [(f"pass.{ran.place}.rounds", ROUNDS)]
             if epochs != ran.options.get("epochs"):
@@ -78,7 +88,7 @@ def in_rounds(miss: Miss) -> Found:
 
 
 def more_epochs(miss: Miss) -> Found:
-    """A tuning that still learnt when it ended."""
+    """Find a tuning that still learnt when it ended."""
     for ran in worst(miss):
         epochs, tuning = ran.options.get("epochs"), ran.tuning
         if not isinstance(epochs, int) or tuning is None or not (is_late(ran) or still_falls(tuning["loss"])):
@@ -105,7 +115,7 @@ def still_falls(losses: list[float]) -> bool:
 
 
 def smaller_cut(miss: Miss) -> Found:
-    """A cut that cost accuracy, where half of it leaves the bounds on sizes met."""
+    """Find a cut that cost accuracy, where half of it leaves the bounds on sizes met."""
     for ran in worst(miss):
         made = halved(ran)
         kept = ran.gone / 2
@@ -118,11 +128,11 @@ def smaller_cut(miss: Miss) -> Found:
 
 
 def halved(ran: Ran) -> list[tuple[str, Any]]:
-    """The keys that make a cut half as deep; empty where the pass has none that is known to."""
+    """Return the keys that make a cut half as deep; empty where the pass has none that is known to."""
     options, place = ran.options, f"pass.{ran.place}"
     for key in ("fraction", "sparsity"):
         if ran.use == "prune" and isinstance(options.get(key), float):
-            return [(f"{place}.{key}", rounded(options[key] / 2))]
+            return [(f"{place}.{key}", three_digits(options[key] / 2))]
     share = budget_share(options)
     if ran.use == "prune" and share is not None:
         return [(f"{place}.budget.params", percent(1 - (1 - share) / 2))]
@@ -148,20 +158,20 @@ def leaves_room(miss: Miss, more: float) -> bool:
 
 
 def worst(miss: Miss) -> list[Ran]:
-    """The passes that lost a good part of the accuracy, the one that lost most first."""
+    """Return the passes that lost a good part of the accuracy, the one that lost most first."""
     every = sorted((ran for ran in miss.passes if ran.lost > 0), key=lambda ran: -ran.lost)
     total = sum(ran.lost for ran in every)
     return [ran for ran in every if ran.lost >= SHARE * total]
 
 
 def lost(ran: Ran) -> str:
-    return f"{named(ran)} lost {units.show(ran.lost, 'pp')}"
+    return f"{pass_name(ran)} lost {units.show(ran.lost, 'pp')}"
 
 
-def rounded(value: float) -> float:
+def three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
 def training_time(seconds: float | None) -> str:
-    """What twice the epochs take."""
+    """Say what twice the epochs take."""
     return "training time" if seconds is None else f"about {units.show_seconds(2 * seconds)}, twice what it took"

@@ -6,8 +6,18 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from tinyc.analysis.advice.missed import CUTS, SIZES, Miss, Ran, advice, budget_share, named, percent, whole
-from tinyc.analysis.advice.told import Advice, Change, spelled
+from tinyc.analysis.advice.missed import (
+    CUTS,
+    SIZES,
+    Miss,
+    Ran,
+    advice,
+    budget_share,
+    pass_name,
+    percent,
+    whole_percent,
+)
+from tinyc.analysis.advice.remarks import Advice, Change, spelled
 from tinyc.core import units
 
 LEAST_LEFT = 0.02
@@ -22,7 +32,7 @@ WORDS: dict[Figure, str] = {"params": "parameters", "macs": "MACs"}
 
 
 def deeper_cut(miss: Miss) -> Found:
-    """A cut of channels that took too little, made so much deeper as the bound asks by what it took."""
+    """Find a cut of channels that took too little, made so much deeper as the bound asks by what it took."""
     asked, figure = remaining(miss), figure_of(miss)
     for ran in reversed(miss.passes):
         if asked is None or ran.use != "prune" or ran.options.get("how") not in CUTS or ran.gone < 1:
@@ -31,19 +41,19 @@ def deeper_cut(miss: Miss) -> Found:
         made = deepened(ran, figure, left)
         if not made:
             continue
-        taken, enough = whole(1 - ran.share_left(figure)), whole(1 - left)
-        took = f"{named(ran)} took {taken} of the {WORDS[figure]}, and {enough} would do"
+        taken, enough = whole_percent(1 - ran.share_left(figure)), whole_percent(1 - left)
+        took = f"{pass_name(ran)} took {taken} of the {WORDS[figure]}, and {enough} would be enough"
         yield advice(miss, took, made, f"accuracy: this cut cost {units.show(ran.lost, 'pp')}; {retrained(ran)}")
         return
 
 
 def figure_of(miss: Miss) -> Figure:
-    """What a budget has to bound for this one: MACs do not go with the parameters."""
+    """Return what a budget has to bound for this one: MACs do not go with the parameters."""
     return "macs" if miss.check.metric.startswith("macs") else "params"
 
 
 def deepened(ran: Ran, figure: Figure, left: float) -> list[tuple[str, Any]]:
-    """The keys of a cut that leaves this share; a budget hits its aim, a share of the channels does not."""
+    """Return the keys of a cut that leaves this share; a budget hits its aim, a share of the channels does not."""
     if left < LEAST_LEFT:
         return []
     if isinstance(ran.options.get("fraction"), float):
@@ -56,7 +66,7 @@ def first_cut(miss: Miss) -> Found:
     asked, figure = remaining(miss), figure_of(miss)
     if asked is None or miss.is_expect or miss.quantize is None or "prune" in miss.uses or asked < LEAST_LEFT:
         return
-    because = f"no pass takes channels out, and {whole(asked)} of the {WORDS[figure]} may stay"
+    because = f"no pass takes channels out, and {whole_percent(asked)} of the {WORDS[figure]} may stay"
     yield added(miss, because, {"budget": {figure: percent(asked)}})
 
 
@@ -75,7 +85,7 @@ def thinner(miss: Miss) -> Found:
     stays = got - peak.bytes + min(miss.input_bytes, peak.bytes)
     because = f"activations take at most {units.show_bytes(peak.bytes)} at once, in {peak.where}"
     if stays >= most:
-        rest = f"the input and what TFLM needs for itself take {units.show_bytes(stays)}, which no cut makes smaller"
+        rest = f"the input and what TFLM needs for itself take {units.show_bytes(stays)}, which no cut reduces"
         yield Advice(f"{because}; {rest}")
         return
     asked = SPARE * (most - stays) / (got - stays)
@@ -96,7 +106,7 @@ def up(share: float) -> float:
 
 
 def remaining(miss: Miss) -> float | None:
-    """The share of the parameters, or of the multiplications, that may stay, for the bound to be met.
+    """Return the share of the parameters, or of the multiplications, that may stay, for the bound to be met.
 
     Of a file the weights alone shrink: None where all else in it is too much already.
     """

@@ -38,8 +38,8 @@ class Symptoms:
     """All that was looked at; None where it could not be.
 
     Attributes:
-        train: training examples that come out right.
-        validation: validation examples that come out right.
+        train: training examples that are classified correctly.
+        validation: validation examples that are classified correctly.
         seen: what the first layers with weights see.
         scalings: other scales of the examples, and what they would give.
         statistics: of batch normalization.

@@ -1,4 +1,4 @@
-"""The likelihood ratio attack (Carlini et al. 2022): is this confidence one of a network that saw the example?
+"""The likelihood ratio attack (Carlini et al. 2022): how likely a network with this confidence saw the example.
 
 Each example is compared with itself, in networks that saw it and in networks that did not, so that a hard example is
 no less suspicious than an easy one, and people who differ are not taken for people who are remembered.

@@ -47,7 +47,7 @@ class Scored:
     groups: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def places(self) -> tuple[tuple[NDArray[np.int64], int], tuple[NDArray[np.int64], int]]:
-        """Number the groups of both sides; without any, each example is one."""
+        """Assign a number to each group of both sides; without groups, to each example."""
         if self.groups is None:
             return (np.arange(len(self.members)), len(self.members)), (np.arange(len(self.others)), len(self.others))
         return resampling.numbered(self.groups[0]), resampling.numbered(self.groups[1])

@@ -80,7 +80,7 @@ def cast(training: ShadowTraining, dataset: Dataset, sides: MembershipSplit, see
         if known is None:
             title = f"shadow {index + 1} of {training.count}"
             model = train_one(training, dataset, dealt, rows, number(seed, index), shown, title)
-            known = judge(model, inputs(asked, training.net.task), truth)
+            known = asked_confidences(model, inputs(asked, training.net.task), truth)
             write_arrays(folder / f"{index:03d}.npz", {"confidences": known}, json.dumps({"examples": len(rows)}))
         found.append(known)
         sizes.append(len(rows))
@@ -121,7 +121,7 @@ def fresh(model: Any, seed: int) -> Any:
     return made
 
 
-def judge(model: Any, inputs: NDArray[Any], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+def asked_confidences(model: Any, inputs: NDArray[Any], truth: NDArray[np.int64]) -> NDArray[np.float64]:
     return confidences(predictor(model)(inputs)[0], truth, softmax=False)
 
 

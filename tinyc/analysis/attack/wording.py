@@ -22,9 +22,9 @@ def verdict(attacks: tuple[Found, ...], sides: MembershipSplit) -> str:
     if above(loss):
         return of_loss(sides, likely is not None, above(control))
     if told.auc.high < 0.5:
-        return "No memory shows: members look less like members than others do, and the interval lies below 0.5."
+        return "No memorization shows: members look less like members than others do, and the interval lies below 0.5."
     name = "LiRA" if likely else "the loss threshold"
-    return f"No memory shows: the interval of {name} holds 0.5, which is guessing. A stronger attack may find more."
+    return f"No memorization shows: the interval of {name} contains 0.5 (guessing). A stronger attack may find more."
 
 
 def of_loss(sides: MembershipSplit, corrected: bool, differs: bool) -> str:
@@ -38,7 +38,7 @@ def of_loss(sides: MembershipSplit, corrected: bool, differs: bool) -> str:
         why = f"they are different values of {sides.unit!r}" if sides.unit else "the control lies above 0.5 too"
         return (
             f"Undecided: members and others can be told apart by their loss (the interval lies above 0.5), but {why}: "
-            "it may be memory, or only that they differ. --shadows 16 decides."
+            "it may be memorization, or only that they differ. --shadows 16 decides."
         )
     return "The artifact tells which examples it was trained on: the interval of the loss threshold lies above 0.5."
 

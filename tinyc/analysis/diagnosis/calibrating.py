@@ -56,7 +56,7 @@ class Calibrated:
         return "train has no more" if self.set_aside >= self.train else f"[data] calibration is {self.set_aside}"
 
     def more(self) -> tuple[str, ...]:
-        """The recipe's line for enough examples; none where they are enough, or train has no more."""
+        """Return the recipe's line for enough examples; none where they are enough, or train has no more."""
         enough = min(self.train, max(ENOUGH, len(self.classes)))
         if self.examples >= enough:
             return ()
@@ -66,7 +66,7 @@ class Calibrated:
 
 
 def calibration(layers: Sequence[Figures], calibrated: Calibrated) -> Iterator[Cause]:
-    """At most one cause: what is wrong with the examples, where ranges fit them and not the data."""
+    """Yield at most one cause: what is wrong with the examples, where ranges fit them and not the data."""
     beyond = worst((each.clipped[0], each) for each in layers if is_unforeseen(each))
     given = next((each for each in layers if each.op == INPUT), None)
     wider = given is not None and reach(given.calibrated) >= WIDE * reach(given.seen) > 0
@@ -132,5 +132,5 @@ def share(layer: Figures) -> str:
 
 
 def reach(ends: tuple[float, float]) -> float:
-    """The largest absolute value of a range."""
+    """Return the largest absolute value of a range."""
     return max(abs(ends[0]), abs(ends[1]))

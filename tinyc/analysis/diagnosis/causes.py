@@ -47,7 +47,7 @@ class Chart:
 
 
 def ranked(chart: Chart) -> tuple[Cause, ...]:
-    """Every cause that stands out, the one that makes most noise first; none where nothing does."""
+    """Return every cause that stands out, the one that makes most noise first; none where nothing does."""
     found = [
         *calibration(chart.layers, chart.calibrated),
         *clipping(chart.layers, chart.calibrated, chart.options),
@@ -76,7 +76,7 @@ def one_scale(chart: Chart) -> Iterator[Cause]:
             f"one scale for {layer.channels} rows, and the largest weight is {layer.rows:,.0f} times the median row's: "
             f"the median row keeps {layer.weights_db or 0:.0f} dB of signal to noise"
         )
-        # Where a ReLU joins the layer to the next, equalizing mends it for every firmware.
+        # Where a ReLU joins the layer to the next, equalizing solves it for every firmware.
         yield chart.cause("per-tensor Dense", found, evidence, ("equalize", True), ("per_channel_dense", True))
 
 
@@ -87,9 +87,9 @@ def is_one_scale(each: Figures) -> bool:
 
 
 def outliers(chart: Chart) -> Iterator[Cause]:
-    """One channel that is so much larger than the others that its range leaves them few steps."""
+    """Find one channel that is so much larger than the others that its range leaves them few steps."""
     found = worst(
-        # Rows that share a scale are the cause of their outputs' ranges too, and cheaper to mend.
+        # Rows that share a scale are the cause of their outputs' ranges too, and cheaper to remove.
         (noise(each.own_db) * (0.99 if is_one_scale(each) else 1), each)
         for each in chart.layers
         if each.op in KERNELS and each.peak_ratio >= OUTLIER and coarse(each)
@@ -166,7 +166,7 @@ def poor(each: Figures) -> bool:
 def noisiest(chart: Chart) -> Iterator[Cause]:
     """Where most of the noise comes in, when the end of the network is noisy and no rule knows why."""
     last = chart.layers[-1] if chart.layers else None
-    # Training moves the weights, so that the float network from before is no measure of noise alone.
+    # Training moves the weights, so that the float network from before is not a measure of noise alone.
     if last is None or not poor(last) or chart.is_trained:
         return
     gains = worst((added(chart.layers, each), each) for each in chart.layers)
@@ -182,12 +182,12 @@ def noisiest(chart: Chart) -> Iterator[Cause]:
 
 
 def added(layers: Sequence[Figures], each: Figures) -> float:
-    """The noise to signal that a layer adds to its worst input's."""
+    """Compute the noise to signal that a layer adds to its worst input's."""
     return max(0.0, noise(each.sqnr_db) - noise(before(layers, each)))
 
 
 def before(layers: Sequence[Figures], each: Figures) -> float:
-    """The worst signal to noise among a layer's inputs, in dB."""
+    """Return the worst signal to noise among a layer's inputs, in dB."""
     known = [found for place in each.inputs if (found := layers[place].sqnr_db) is not None]
     return min(known, default=99.0)
 

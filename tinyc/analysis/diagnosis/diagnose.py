@@ -75,10 +75,10 @@ def diagnose(net: Net, flat: Flat, data: TrainingData, pool: Pool, options: Mapp
 
 
 def remarks(trained: bool, options: Mapping[str, Any]) -> tuple[str, ...]:
-    """What limits the comparison."""
+    """Say what limits the comparison."""
     notes = []
     if trained:
-        notes.append("the weights were trained on under int8 rounding: what that changed counts as noise here")
+        notes.append("the weights were trained further under int8 rounding: what that changed counts as noise here")
     if options.get("equalize"):
         notes.append("channels were equalized: outputs are compared after scaling each back, weights are not compared")
     return tuple(notes)
@@ -94,10 +94,10 @@ def wrong(found: Iterable[Untrained], options: Mapping[str, Any]) -> Iterator[Ca
 
 
 def affordable(content: bytes) -> int:
-    """How many examples a quick diagnosis can pay for."""
+    """Return how many examples a quick diagnosis can pay for."""
     described = describe(content)
     kept = FLOAT_BYTES * sum(tensor.elements for tensor in described.tensors if not tensor.stored_bytes)
-    if described.macs is None:  # what nobody counted may take long
+    if described.macs is None:  # what has no count may take long
         return FEWEST
     count = min(EXAMPLES, MOST_MACS / max(1, described.macs), MOST_BYTES / max(1, kept))
     return max(FEWEST, int(count))
@@ -110,7 +110,7 @@ def spread(split: Split, count: int) -> NDArray[Any]:
 
 
 def spaced(places: NDArray[Any], count: int) -> NDArray[Any]:
-    """At most `count` of these places, evenly apart."""
+    """Return at most `count` of these places, evenly apart."""
     if len(places) <= count:
         return places
     found: NDArray[Any] = places[np.linspace(0, len(places) - 1, count).astype(int)]

@@ -96,7 +96,7 @@ def figures(layer: Layer, trained: bool) -> Figures:
 
 
 def kernel(layer: Layer) -> dict[str, Any]:
-    """The figures of the kernel's rows."""
+    """Return the figures of the kernel's rows."""
     if layer.weights is None:
         return {}
     rows = np.abs(layer.weights.wanted).max(1)
@@ -106,7 +106,7 @@ def kernel(layer: Layer) -> dict[str, Any]:
 
 
 def kernel_noise(layer: Layer, trained: bool) -> float | None:
-    """The median output channel's signal to noise by the steps of its weights; rows of zeros have none."""
+    """Return the median output channel's signal to noise by the steps of its weights; rows of zeros have none."""
     if layer.weights is None:
         return None
     wanted = layer.weights.wanted
@@ -116,13 +116,13 @@ def kernel_noise(layer: Layer, trained: bool) -> float | None:
 
 
 def own(layer: Layer, wanted: NDArray[Any]) -> float | None:
-    """The median channel's signal to noise by this tensor's range and steps."""
+    """Return the median channel's signal to noise by this tensor's range and steps."""
     rounded = dequantize(quantize(wanted, layer.tensor), layer.tensor)
     return median([decibels(power(wanted[:, i]), power((rounded - wanted)[:, i])) for i in range(wanted.shape[1])])
 
 
 def limits(layer: Layer) -> tuple[float, float]:
-    """The real values that the tensor's integers reach."""
+    """Return the real values that the tensor's integers reach."""
     if not layer.tensor.scales:
         return -np.inf, np.inf
     ends = np.iinfo(np.dtype(layer.tensor.dtype))
@@ -131,7 +131,7 @@ def limits(layer: Layer) -> tuple[float, float]:
 
 
 def saturated(layer: Layer) -> float:
-    """The share of values at an end of the integers; at the lower end zero itself is no loss."""
+    """Return the share of values at an end of the integers; at the lower end zero itself is no loss."""
     if not layer.tensor.scales or layer.op in FIXED:
         return 0.0
     ends = np.iinfo(layer.raw.dtype)
@@ -147,14 +147,14 @@ def excess(values: NDArray[Any], low: float, high: float) -> float:
 
 
 def constants(values: NDArray[Any], layer: Layer) -> tuple[int, ...]:
-    """The channels that never change; one value an example tells nothing of a network's input."""
+    """Return the channels that never change; one value an example tells nothing of a network's input."""
     if layer.op == INPUT or len(values) < 2:
         return ()
     return tuple(np.flatnonzero(values.max(0) == values.min(0)).tolist())
 
 
 def shift(noise: NDArray[Any]) -> float:
-    """The share of the noise's power that is a constant error of each channel."""
+    """Return the share of the noise's power that is a constant error of each channel."""
     total = power(noise)
     return float((noise.mean(0, dtype=np.float64) ** 2).sum() * len(noise) / total) if total else 0.0
 

@@ -1,4 +1,4 @@
-"""A cause as it is told: the layer, the evidence, and what to write into the recipe."""
+"""A cause as it is shown: the layer, the evidence, and what to write into the recipe."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def run(pool: Pool, content: bytes, x: NDArray[Any], tensors: list[int], where: 
 
 
 def input_layer(described: Description, examples: Examples) -> list[Layer]:
-    """The network's input as the first layer; token ids have no scale and are none."""
+    """Return the network's input as the first layer; token ids have no scale and are none."""
     tensor = described.inputs[0]
     if not tensor.scales:
         return []
@@ -147,7 +147,7 @@ def carried(described: Description) -> dict[int, int]:
 
 
 def compared(described: Description) -> list[Op]:
-    """The operators of the main graph that compute something."""
+    """Return the operators of the main graph that compute something."""
     return [op for op in described.ops if op.graph == 0 and op.outputs and op.name not in MOVERS]
 
 
@@ -169,13 +169,13 @@ def matched(described: Description, floats: Description) -> list[tuple[Op, Op]]:
 
 
 def whole_name(described: Description, op: Op) -> tuple[Any, ...]:
-    """The converter names a tensor after all operations that were fused into it; training wrappers add a prefix."""
+    """Return the names of all operations that were fused into the operator; training wrappers add a prefix."""
     tensor = described.tensors[op.outputs[0]]
     return tensor.name.replace("/quant_", "/"), tensor.shape, op.name
 
 
 def last_name(described: Description, op: Op) -> tuple[Any, ...]:
-    """The operation that gives the output, whichever operator it was fused into: the converter names it first."""
+    """Return the operation that gives the output, whatever it was fused into: the converter names it first."""
     name, shape, _ = whole_name(described, op)
     return name.split(";")[0], shape
 

@@ -1,4 +1,4 @@
-"""The recipe lines that mend a cause, as this recipe's own `quantize` would take them."""
+"""The recipe lines that remove a cause, as this recipe's own `quantize` would take them."""
 
 from __future__ import annotations
 

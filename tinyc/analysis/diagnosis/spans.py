@@ -1,4 +1,4 @@
-"""Where the tensors of a Keras network lie in the artifact, told by their values: the rows that hold the same numbers.
+"""Where the tensors of a Keras network lie in the artifact, found by their values: the rows that hold the same numbers.
 
 No name is read: a converter folds a layer into the one before it or after it, and wrappers leave layers out.
 """
@@ -135,7 +135,7 @@ def computed(starts: Sequence[Any], ends: Sequence[Any], given: Sequence[NDArray
 
 
 def gap(one: Array, other: Array) -> float:
-    """The largest difference as a fraction of the range; infinite where shapes cannot be those of one tensor."""
+    """Return the largest difference as a fraction of the range; infinite where shapes cannot be those of one tensor."""
     span = float(np.ptp(other)) if one.size == other.size and other.size else 0.0
     if not span or not np.isfinite(span):
         return float("inf")

@@ -23,7 +23,7 @@ Quantized = Callable[[Mapping[str, Any]], bytes]
 
 
 @dataclass(frozen=True)
-class Judge:
+class TrialExamples:
     """The examples that every trial is judged on: inputs as the network sees them, and their labels."""
 
     x: NDArray[Any]
@@ -31,7 +31,7 @@ class Judge:
     pool: Pool
 
     def accuracy(self, content: bytes) -> float:
-        """The fraction of examples whose largest output is the label's, by the fast kernels where they are right."""
+        """Return the fraction of examples whose largest output is the label's; fast kernels where they are right."""
         outputs = None
         if not per_channel_notes(content):
             try:
@@ -84,7 +84,7 @@ def proposals(
 
 
 def changes(diagnosis: Diagnosis, options: Mapping[str, Any]) -> Iterator[Change]:
-    """The changes that cost a conversion each and no training."""
+    """Yield the changes that cost a conversion each and no training."""
     if options.get("how") == "qat":
         yield "how", "ptq"
     clips = [how for how in CALIBRATE if how != options.get("calibrate", "minmax")]
@@ -112,14 +112,14 @@ def suspects(diagnosis: Diagnosis) -> list[str]:
 
 
 def attempts(
-    proposed: Sequence[Mapping[str, Any]], quantized: Quantized, judge: Judge, before: bytes
+    proposed: Sequence[Mapping[str, Any]], quantized: Quantized, examples: TrialExamples, before: bytes
 ) -> Iterator[Trial]:
     """Try each change on its own, then all that helped together; the first row is the run's artifact as it is."""
-    base = judge.accuracy(before)
-    yield Trial("as it is", base, 0.0, len(before), judge.runs_on_tflm(before))
+    base = examples.accuracy(before)
+    yield Trial("as it is", base, 0.0, len(before), examples.runs_on_tflm(before))
     helpful: list[tuple[float, Mapping[str, Any]]] = []
     for each in proposed:
-        trial = attempt(each, quantized, judge, base)
+        trial = attempt(each, quantized, examples, base)
         yield trial
         if trial.helped and trial.gain:
             helpful.append((trial.gain, each))
@@ -127,15 +127,15 @@ def attempts(
     for _, each in sorted(helpful, key=lambda pair: -pair[0]):
         together = {**each, **together}
     if len(together) > 1:
-        yield attempt(together, quantized, judge, base)
+        yield attempt(together, quantized, examples, base)
 
 
-def attempt(change: Mapping[str, Any], quantized: Quantized, judge: Judge, base: float) -> Trial:
-    """Quantize with some keys changed and judge what comes out; a refusal is a result too."""
+def attempt(change: Mapping[str, Any], quantized: Quantized, examples: TrialExamples, base: float) -> Trial:
+    """Quantize with some keys changed and evaluate what comes out; a refusal is a result too."""
     what = ", ".join(spelled(key, value) for key, value in change.items())
     try:
         content = quantized(change)
-        accuracy = judge.accuracy(content)
+        accuracy = examples.accuracy(content)
     except TinycError as error:
         return Trial(what, None, None, None, None, error.problem)
-    return Trial(what, accuracy, accuracy - base, len(content), judge.runs_on_tflm(content))
+    return Trial(what, accuracy, accuracy - base, len(content), examples.runs_on_tflm(content))

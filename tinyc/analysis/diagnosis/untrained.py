@@ -151,7 +151,7 @@ def is_off(call: Call, span: Span) -> bool:
     step = max(first.tensor.scales, default=0.0)
     moved = [np.abs(onward(start, first.values + sign * STEPS * step, span) - exact) for sign in (1, -1)]
     allowed = np.maximum(*moved) + STEPS * max(last.tensor.scales, default=0.0)
-    right, made = rounded(exact, last), last.values.reshape(exact.shape)
+    right, made = through_int8(exact, last), last.values.reshape(exact.shape)
     ratios = [decibels(power(a), power(b - a)) for a, b in zip(channels(right).T, channels(made).T, strict=True)]
     known = [each for each in ratios if each is not None]
     return bool(known) and max(known) < POOR_DB and bool((np.abs(made - right) > allowed).mean() > 0.5)
@@ -159,9 +159,9 @@ def is_off(call: Call, span: Span) -> bool:
 
 def ratio(wanted: Array, row: Layer) -> float | None:
     """Signal to noise in dB of a row against values as its tensor would hold them."""
-    right = rounded(wanted, row)
+    right = through_int8(wanted, row)
     return decibels(power(right), power(row.values.reshape(right.shape) - right))
 
 
-def rounded(values: Array, row: Layer) -> Array:
+def through_int8(values: Array, row: Layer) -> Array:
     return dequantize(quantize(values, row.tensor), row.tensor) if row.tensor.scales else values

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinyc.tflite.read.description import BITS, Description, Op, Tensor
 from tinyc.tflite.read.flatbuffer import Reader
-from tinyc.tflite.read.values import numbers
+from tinyc.tflite.read.values import stored_values
 
 # Where a kernel's output channels lie, by operator; the kernel is input 1 of each.
 AXES = {"CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0, "DEPTHWISE_CONV_2D": 3}
@@ -36,7 +36,7 @@ def weights(artifact: File, network: File) -> Weights | None:
     op = artifact[2]
     if op.name not in AXES or network[2].name != op.name:
         return None
-    (tensor, held), (_, wanted) = constant(artifact), constant(network)
+    (tensor, held), (_, wanted) = second_input(artifact), second_input(network)
     if held is None or wanted is None or held.shape != wanted.shape or wanted.dtype.kind != "f":
         return None
     axis = AXES[op.name]
@@ -53,9 +53,9 @@ def weights(artifact: File, network: File) -> Weights | None:
     return Weights(rows(wanted), rows(held) * scales, rounded, BITS[tensor.dtype], len(tensor.scales))
 
 
-def constant(file: File) -> tuple[Tensor, NDArray[Any] | None]:
-    """The numbers of an operator's second input; None where it is computed."""
+def second_input(file: File) -> tuple[Tensor, NDArray[Any] | None]:
+    """Return the numbers of an operator's second input; None where it is computed."""
     content, described, op = file
     tensor = described.tensors[op.inputs[1]]
     data = Reader(content).data(tensor.buffer)
-    return tensor, numbers(tensor, data) if len(data) else None
+    return tensor, stored_values(tensor, data) if len(data) else None

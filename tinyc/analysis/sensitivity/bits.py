@@ -38,11 +38,11 @@ def rounded_layer(model: Any, name: str, bits: int) -> list[NDArray[Any]]:
     for kernel in kernels(model):
         if kernel.layer == name:
             place = places[id(getattr(layer, kernel.weight))]
-            values[place] = rounded(values[place], bits, kernel.axis)
+            values[place] = round_weight(values[place], bits, kernel.axis)
     return values
 
 
-def rounded(weight: NDArray[Any], bits: int, axes: tuple[int, ...]) -> NDArray[Any]:
+def round_weight(weight: NDArray[Any], bits: int, axes: tuple[int, ...]) -> NDArray[Any]:
     """Round a weight to equal steps up to its largest absolute value, for each index of `axes` alone; floats again."""
     kept = {axis % weight.ndim for axis in axes}
     others = tuple(axis for axis in range(weight.ndim) if axis not in kept)

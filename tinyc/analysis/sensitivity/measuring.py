@@ -54,7 +54,7 @@ def measure(net: Net, data: TrainingData, request: Request, kept: Kept, shown: P
         for line in foretold(ground, len(left), own, probe, request.examples):
             shown.say(line)
         if len(left) < len(trials):
-            shown.say(f"{len(trials) - len(left)} of {len(trials)} probes are known from an earlier call")
+            shown.say(f"{len(trials) - len(left)} of {len(trials)} probes were measured by an earlier call")
         kept.begin(examples)
         run(left, probe, kept, shown)
     return gathered(ground, data, request, kept)
@@ -98,7 +98,7 @@ def gathered(ground: Ground, data: TrainingData, request: Request, kept: Kept) -
         split=split,
         base=kept.scores[BASE],
         groups=tuple(group_cuts(group, share, kept) for group, share in zip(channels.groups, shares, strict=True)),
-        int8=tuple(rounded(name, width, kept) for name in ground.layers for width in BITS),
+        int8=tuple(layer_bits(name, width, kept) for name in ground.layers for width in BITS),
         skipped=cuts.skipped(ground.model, channels) + bits.left_out(ground.model),
         seed=request.seed,
         after=request.after,
@@ -106,12 +106,12 @@ def gathered(ground: Ground, data: TrainingData, request: Request, kept: Kept) -
 
 
 def group_cuts(group: Group, share: tuple[int, int], kept: Kept) -> GroupCuts:
-    """One group's scores; an amount too small to take a channel leaves the network as it is."""
+    """Return one group's scores; an amount too small to take a channel leaves the network as it is."""
     scores = [(amount, kept.scores[cut_name(group, cuts.removed(group, amount))]) for amount in AMOUNTS]
     measured = tuple(CutScore(amount, score.accuracy, score.loss) for amount, score in scores)
     return GroupCuts(group.layers, len(group.channels), *share, measured, group.attentions)
 
 
-def rounded(name: str, width: int, kept: Kept) -> LayerBits:
+def layer_bits(name: str, width: int, kept: Kept) -> LayerBits:
     score = kept.scores[bits_name(name, width)]
     return LayerBits(name, width, score.accuracy, score.loss)

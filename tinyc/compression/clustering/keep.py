@@ -146,7 +146,7 @@ def table_of(layer: Any, variable: Any) -> Table | None:
 
 
 def few_valued(layer: str, weight: NDArray[Any], axis: Axis) -> Table | None:
-    """Number the clusters where tables along `axis` would take less than int8 numbers."""
+    """Assign each number its cluster where tables along `axis` would take less than int8 numbers."""
     rows = channels(weight, axis)
     most = int(distinct(weight, axis).max())
     if not pays(rows.size, len(rows), most, header=0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.factoring.factorize import Thin, replace_layers
 from tinyc.compression.factoring.ranks import Amount
-from tinyc.compression.pruning.aims import Aim, resolve
+from tinyc.compression.pruning.layer_amounts import LayerAmount, resolve_amounts
 from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
@@ -22,8 +22,8 @@ def factorize(options: Factorize, state: Net, context: Context) -> Outcome:
             is too little for rank 1.
     """
     require_functional(state.model)
-    only = [Aim(selector) for selector in options.only]
-    selected = resolve(state.model, 1.0, only, options.skip, options.use)
+    only = [LayerAmount(selector) for selector in options.only]
+    selected = resolve_amounts(state.model, 1.0, only, options.skip, options.use)
     amount = Amount(options.rank, options.energy, options.params, context.rehearse)
     found = replace_layers(state.model, amount, selected, options.use)
     tuned = fine_tune(found.model, fit_options(options), context, options.use, keep_structure(found.model))
@@ -37,7 +37,7 @@ def factorize(options: Factorize, state: Net, context: Context) -> Outcome:
 
 
 def row(thin: Thin) -> Split:
-    """One factorized layer for the report."""
+    """Return one factorized layer for the report."""
     rows, columns = thin.factors.shape
     return {
         "layer": thin.factors.layer,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tinyc.compression.factoring.matrices import Factors, candidates, factors
 from tinyc.compression.factoring.ranks import Amount, ranks
-from tinyc.compression.pruning.aims import Aims
+from tinyc.compression.pruning.layer_amounts import LayerAmounts
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.checks import require_functional
@@ -47,14 +47,14 @@ class Factorized:
     skipped: tuple[Skipped, ...]
 
 
-def replace_layers(model: Any, amount: Amount, aims: Aims, where: str) -> Factorized:
+def replace_layers(model: Any, amount: Amount, amounts: LayerAmounts, where: str) -> Factorized:
     """Factorize the selected layers of a functional network where that saves parameters; `model` is not changed.
 
     Raises:
         UserError: the network is subclassed, no selected layer can be factorized, or `params` is too little.
     """
     require_functional(model)
-    able, unable = candidates(model, aims.fractions)
+    able, unable = candidates(model, amounts.fractions)
     if not able:
         raise nothing_to_factorize(where, unable)
     found = [factors(layer) for layer in able]

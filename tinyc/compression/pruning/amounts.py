@@ -8,22 +8,22 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from tinyc.compression.pruning.aims import Aims
 from tinyc.compression.pruning.bounds import extreme
+from tinyc.compression.pruning.budget_search import (
+    UNIT_OF,
+    BudgetSearch,
+    Per,
+    Unreachable,
+    extreme_rates,
+    loss_rates,
+    per_saved,
+    search_budget,
+)
 from tinyc.compression.pruning.choice import Part, Removals, budget, by_group, by_rank, own_fractions, sizes
 from tinyc.compression.pruning.costs import Bill, costs
 from tinyc.compression.pruning.graph import ChannelGraph
 from tinyc.compression.pruning.importance import Scores
-from tinyc.compression.pruning.spending import (
-    UNIT_OF,
-    Per,
-    Purse,
-    Unreachable,
-    by_budget,
-    extreme_rates,
-    loss_rates,
-    per_saved,
-)
+from tinyc.compression.pruning.layer_amounts import LayerAmounts
 from tinyc.core import units
 from tinyc.core.errors import UserError
 from tinyc.spec.budget import SPELLED, Budget, amount
@@ -53,10 +53,10 @@ class Asked(Protocol):
 
 @dataclass(frozen=True)
 class Begin:
-    """The network before the first round: what may go of each group, what all of it costs, and what nobody counted."""
+    """The network before the first round: what may go of each group, what all of it costs, and what has no formula."""
 
     graph: ChannelGraph
-    aims: Aims
+    amounts: LayerAmounts
     caps: Removals
     bill: Bill
     where: str
@@ -82,9 +82,9 @@ def removed(model: Any, graph: ChannelGraph, asked: Asked, ranks: Scores, begin:
 
 
 def group_fractions(asked: Asked, begin: Begin) -> list[float]:
-    """Give each group its fraction: the one measured for its layers, or that of the aims."""
+    """Give each group its fraction: the one measured for its layers, or the one asked for."""
     if asked.amounts is None:
-        return own_fractions(begin.graph, begin.aims.fractions)
+        return own_fractions(begin.graph, begin.amounts.fractions)
     return [asked.amounts.get(group.layers, 0.0) * (group.blocked is None) for group in begin.graph.groups]
 
 
@@ -102,10 +102,10 @@ def to_budget(
     last = limits_of(allowed, begin.bill)
     bounds = np.where(np.isinf(last), last, begin.bill - share * np.maximum(begin.bill - last, 0))
     caps = begin.caps - (sizes(begin.graph) - sizes(graph))
-    purse = Purse(costs(model, graph), graph, bounds, caps, asked.round_to)
-    rates = extreme_rates(purse, asked.rehearse) if asked.rehearse else loss_rates(purse, ranks, asked.per)
+    search = BudgetSearch(costs(model, graph), graph, bounds, caps, asked.round_to)
+    rates = extreme_rates(search, asked.rehearse) if asked.rehearse else loss_rates(search, ranks, asked.per)
     try:
-        return by_budget(purse, ranks, rates)
+        return search_budget(search, ranks, rates)
     except Unreachable as error:
         raise out_of_reach(begin.where, last, error.left) from None
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.compression.pruning import structured
-from tinyc.compression.pruning.aims import Aims, aims_of, resolve
 from tinyc.compression.pruning.facts import reached
 from tinyc.compression.pruning.graph import channel_graph
-from tinyc.compression.pruning.heads import opened
+from tinyc.compression.pruning.heads import rewrite_attention
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
+from tinyc.compression.pruning.layer_amounts import LayerAmounts, layer_amounts, resolve_amounts
 from tinyc.compression.pruning.magnitude import Sparsification, magnitude
 from tinyc.compression.pruning.structured import Ranking
 from tinyc.network.checks import require_functional
@@ -35,15 +35,15 @@ def prune(options: Prune, state: Net, context: Context) -> Outcome:
     """
     require_functional(state.model)
     zeros = options.how == "magnitude"
-    only = aims_of(options.only, zeros)
-    aims = resolve(state.model, options.amount, only, options.skip, options.use, options.keep_least)
-    return sparsify(options, state, aims, context) if zeros else cut(options, state, aims, context)
+    only = layer_amounts(options.only, zeros)
+    amounts = resolve_amounts(state.model, options.amount, only, options.skip, options.use, options.keep_least)
+    return sparsify(options, state, amounts, context) if zeros else cut(options, state, amounts, context)
 
 
-def cut(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
+def cut(options: Prune, state: Net, amounts: LayerAmounts, context: Context) -> Outcome:
     """Remove channels or heads, and fine-tune after each round."""
     heads = options.how == "heads"
-    model, rewritten = opened(state, context.data, options.use) if heads else (state.model, [])
+    model, rewritten = rewrite_attention(state, context.data, options.use) if heads else (state.model, [])
     rounds = 1 if context.rehearse else options.rounds
     tuned: list[Trained] = []
 
@@ -55,7 +55,7 @@ def cut(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
     examples = None if blind else drawn(context.data, context.seed)
     with outliving() as kept:
         ranking = ranking_of(options, model, context)
-        pruned = structured.channels(model, ranking, aims, options.use, examples, rounds, train)
+        pruned = structured.channels(model, ranking, amounts, options.use, examples, rounds, train)
     facts: PruneFacts = {
         "how": options.how,
         "importance": options.ranked_by,
@@ -92,19 +92,19 @@ def measured_amounts(options: Prune, model: Any, context: Context) -> Mapping[tu
     if options.sensitivity is None:
         return None
     path = context.find(options.sensitivity)
-    found = sensitivity_file.load(path)
+    found = sensitivity_file.load_sensitivity(path)
     found.require_fit({group.layers: len(group.channels) for group in channel_graph(model).groups}, str(path))
     return found.amounts(options.drop or 0.0)
 
 
-def sparsify(options: Prune, state: Net, aims: Aims, context: Context) -> Outcome:
+def sparsify(options: Prune, state: Net, amounts: LayerAmounts, context: Context) -> Outcome:
     """Train under TFMOT's schedule until the weights are zero."""
     tuned: list[Trained] = []
 
     def train(wrapped: Any, callbacks: list[Any]) -> None:
         tuned.append(tune(options, wrapped, context, [*callbacks, *keep_structure(wrapped)]))
 
-    way = Sparsification(aims.fractions, options.pattern, options.sparsity_schedule, steps_of(options, context))
+    way = Sparsification(amounts.fractions, options.pattern, options.sparsity_schedule, steps_of(options, context))
     pruned = magnitude(state.model, way, None if context.rehearse else train, "prune")
     facts: PruneFacts = {
         "how": options.how,

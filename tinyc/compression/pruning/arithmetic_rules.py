@@ -28,7 +28,7 @@ def part(trace: Trace, node: Node) -> Channels:
     width = end - begin
     whole = width == len(channels)
     if stride != 1 or (not whole and (width < 2 or len(channels) % width or begin % width)):
-        raise Uncuttable(f"it takes channels {begin} to {end} of {len(channels)}, which are no equal part")
+        raise Uncuttable(f"it takes channels {begin} to {end} of {len(channels)}, which are not an equal part")
     parts = channels.reshape(-1, width)
     for other in parts[1:]:
         trace.unite(parts[0], other)

@@ -12,7 +12,7 @@ from tinyc.compression.pruning.trace import Channels, Node, Trace, Uncuttable
 
 
 def token_embedding(trace: Trace, node: Node) -> Channels:
-    """TokenEmbedding: embeddings (vocabulary, width); the ids it reads are no channels."""
+    """TokenEmbedding: embeddings (vocabulary, width); the ids it reads are not channels."""
     made = trace.fresh(node.layer.name, node.layer.width)
     trace.cut(node.layer, "embeddings", 1, made, "makes")
     trace.resize(node.layer, "width", made)

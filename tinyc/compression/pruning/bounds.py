@@ -92,13 +92,13 @@ class Search:
         return np.asarray(self.whole - np.minimum(kept, self.whole))
 
     def fill(self, levels: Removals) -> Removals:
-        """How much of the budget each group takes: as little as it can for the lower bound, else as much."""
+        """Return how much of the budget each group takes: as little as it can for the lower bound, else as much."""
         if self.side == "lower":
             return self.fewest(levels)
         return np.minimum(self.caps, self.fewest(levels + 1) - 1)
 
     def left(self, levels: Removals) -> Removals:
-        """What is left of the budget, or for the upper bound how far it is overdrawn; negative does not fit."""
+        """Return what is left of the budget, or for the upper bound how far it is overdrawn; negative does not fit."""
         left = self.budget - self.fill(levels).sum(axis=-1)
         return np.asarray(left if self.side == "lower" else -left)
 

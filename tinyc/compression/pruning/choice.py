@@ -10,26 +10,26 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compression.pruning.aims import Aims
 from tinyc.compression.pruning.graph import ChannelGraph, Group
 from tinyc.compression.pruning.importance import Scores
+from tinyc.compression.pruning.layer_amounts import LayerAmounts
 from tinyc.network.contract import Skipped
 
 Part = Literal["channels", "heads"]
 Removals = NDArray[np.int64]
 
 
-def selected(group: Group, aims: Aims) -> Group:
+def selected(group: Group, amounts: LayerAmounts) -> Group:
     """Block a group of which `skip` or `only` leaves a layer out: cutting the others would cut that one too.
 
     Heads are selected by any of their layers, and left alone where `skip` names one.
     """
-    left_out = [name for name in group.layers if name not in aims.fractions]
+    left_out = [name for name in group.layers if name not in amounts.fractions]
     if group.attentions and len(left_out) < len(group.layers):
-        left_out = [name for name in left_out if name in aims.skipped]
+        left_out = [name for name in left_out if name in amounts.skipped]
     if group.blocked or not left_out:
         return group
-    option = "skip" if left_out[0] in aims.skipped else "only"
+    option = "skip" if left_out[0] in amounts.skipped else "only"
     why = "`skip` names it" if option == "skip" else "`only` does not name it"
     return replace(group, blocked=Skipped(left_out[0], why))
 
@@ -63,11 +63,11 @@ def removable(group: Group, round_to: int) -> int:
     return 0 if group.blocked else max(0, len(group.channels) - round_to)
 
 
-def limits(graph: ChannelGraph, aims: Aims, round_to: int) -> Removals:
+def limits(graph: ChannelGraph, amounts: LayerAmounts, round_to: int) -> Removals:
     """Count the channels that each group may lose: the most careful of its layers' `keep_least` holds."""
     caps = np.zeros(len(graph.groups), dtype=np.int64)
     for place, group in enumerate(graph.groups):
-        least = max((aims.keep_least.get(name, 0.0) for name in group.layers), default=0.0)
+        least = max((amounts.keep_least.get(name, 0.0) for name in group.layers), default=0.0)
         stay = math.ceil(least * len(group.channels) - 1e-9)
         caps[place] = max(0, min(removable(group, round_to), len(group.channels) - stay))
     return caps
@@ -78,7 +78,7 @@ def sizes(graph: ChannelGraph) -> Removals:
     return np.array([len(group.channels) for group in graph.groups], dtype=np.int64)
 
 
-def rounded(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
+def to_multiples(removals: Removals, graph: ChannelGraph, round_to: int) -> Removals:
     """Lessen each group's removals until a multiple of `round_to` stays, or all."""
     whole = sizes(graph)
     kept = np.minimum(whole, -(-(whole - removals) // round_to) * round_to)
@@ -96,7 +96,7 @@ def own_fractions(graph: ChannelGraph, fractions: Mapping[str, float]) -> list[f
 def by_group(graph: ChannelGraph, fractions: Sequence[float], caps: Removals, round_to: int) -> Removals:
     """Take of each group its fraction, rounded down."""
     counts = [floor(own * len(group.channels)) for own, group in zip(fractions, graph.groups, strict=True)]
-    return rounded(np.minimum(counts, caps), graph, round_to)
+    return to_multiples(np.minimum(counts, caps), graph, round_to)
 
 
 def budget(graph: ChannelGraph, fraction: float) -> int:
@@ -119,7 +119,7 @@ def by_rank(graph: ChannelGraph, amount: int, scores: Scores, caps: Removals, ro
         if left and counts[place] < caps[place]:
             counts[place] += 1
             left -= 1
-    return rounded(counts, graph, round_to)
+    return to_multiples(counts, graph, round_to)
 
 
 def keep_highest(graph: ChannelGraph, removals: Removals, scores: Scores) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from tinyc.network.state import Net
 from tinyc.spec.facts import Rewritten
 
 
-def opened(state: Net, data: TrainingData, where: str) -> tuple[Any, list[Rewritten]]:
+def rewrite_attention(state: Net, data: TrainingData, where: str) -> tuple[Any, list[Rewritten]]:
     """Rewrite MultiHeadAttention, and what stands beside it, into layers that know their heads; give the facts of it.
 
     A network without any is given as it is.

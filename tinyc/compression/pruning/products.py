@@ -164,7 +164,7 @@ def compared(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
 
 
 def blocks_compared(layer: Any, given: Sequence[Shape], made: Shape) -> Products:
-    """The Attention of tinyc.network.blocks: [query, key, value]; as many products in one head as in several."""
+    """Return the Attention of tinyc.network.blocks: [query, key, value]; as many products in one head as in several."""
     query, key, value, *_ = given
     return Products(free=size(query[1], key[1], query[2]) + size(query[1], key[1], value[2]))
 

@@ -38,7 +38,7 @@ def activated(trace: Trace, node: Node, channels: Channels) -> Channels:
 
 
 def network_input(trace: Trace, node: Node) -> Channels:
-    """Inputs are never cut."""
+    """Leave the input alone; inputs are never cut."""
     width = node.output_shape[-1] if node.output_shape else None
     if width is None:
         raise Uncuttable("its last axis has no fixed size")

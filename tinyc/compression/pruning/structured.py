@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from tinyc.compression.pruning.aims import Aims
 from tinyc.compression.pruning.amounts import Begin, Part, Per, Scope, removed
 from tinyc.compression.pruning.choice import keep_highest, limits, measured, of_part, rankable, selected, sizes
 from tinyc.compression.pruning.costs import UNITS, Bill, costs
 from tinyc.compression.pruning.graph import ChannelGraph, channel_graph, shrunk
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, Examples, Importance, Scores, scores
+from tinyc.compression.pruning.layer_amounts import LayerAmounts
 from tinyc.compression.pruning.surgery import remove_channels
 from tinyc.core.errors import UserError
 from tinyc.network.contract import Skipped
@@ -78,7 +78,7 @@ class Pruned:
 def channels(
     model: Any,
     ranking: Ranking,
-    aims: Aims,
+    amounts: LayerAmounts,
     where: str,
     examples: Examples | None = None,
     rounds: int = 1,
@@ -95,7 +95,7 @@ def channels(
     Raises:
         UserError: the network is subclassed, no group of its channels can be cut, or a budget cannot be met.
     """
-    begin, ranks, skipped = survey(model, ranking, aims, where, examples)
+    begin, ranks, skipped = survey(model, ranking, amounts, where, examples)
     graph, bills = begin.graph, [begin.bill]
     for number in range(rounds):
         ranks = rank(model, graph, ranking, examples) if number else ranks
@@ -105,33 +105,33 @@ def channels(
         bills.append(costs(model, graph).whole)
         tune(model, number)
     return Pruned(
-        model, counts(begin.graph, graph), skipped, tuple(named(bill, begin.uncounted) for bill in bills),
+        model, counts(begin.graph, graph), skipped, tuple(costs_by_name(bill, begin.uncounted) for bill in bills),
         begin.uncounted,
     )  # fmt: skip
 
 
 def survey(
-    model: Any, ranking: Ranking, aims: Aims, where: str, examples: Examples | None
+    model: Any, ranking: Ranking, amounts: LayerAmounts, where: str, examples: Examples | None
 ) -> tuple[Begin, Scores, tuple[Skipped, ...]]:
     """Find and rank the channels that may be cut, and the layers that stay whole."""
     graph = channel_graph(model)
-    graph = replace(graph, groups=tuple(of_part(selected(group, aims), ranking.part) for group in graph.groups))
+    graph = replace(graph, groups=tuple(of_part(selected(group, amounts), ranking.part) for group in graph.groups))
     if ranking.amounts is not None:
         graph = replace(graph, groups=tuple(measured(group, ranking.amounts) for group in graph.groups))
     ranks = rank(model, graph, ranking, examples)
     graph = replace(graph, groups=tuple(rankable(group, ranks) for group in graph.groups))
     meant = [group for group in graph.groups if group.attentions or ranking.part == "channels"]
-    skipped = tuple(each for group in meant for each in group.skipped(model) if in_aims(each, aims))
+    skipped = tuple(each for group in meant for each in group.skipped(model) if is_selected(each, amounts))
     if all(group.blocked for group in graph.groups):
         raise nothing_to_cut(where, ranking.part, skipped)
     price = costs(model, graph)
     if ranking.budget is not None and ranking.budget.macs is not None and price.uncounted:
         raise uncountable(where, price.uncounted, model)
-    begin = Begin(graph, aims, limits(graph, aims, ranking.round_to), price.whole, where, price.uncounted)
+    begin = Begin(graph, amounts, limits(graph, amounts, ranking.round_to), price.whole, where, price.uncounted)
     return begin, ranks, tuple(dict.fromkeys(skipped))
 
 
-def named(bill: Bill, uncounted: tuple[str, ...]) -> dict[str, int | None]:
+def costs_by_name(bill: Bill, uncounted: tuple[str, ...]) -> dict[str, int | None]:
     """Name the costs; MACs of which some are not counted are none."""
     whole: dict[str, int | None] = {unit: round(float(cost)) for unit, cost in zip(UNITS, bill, strict=True)}
     return {**whole, "macs": None} if uncounted else whole
@@ -144,9 +144,9 @@ def uncountable(where: str, layers: tuple[str, ...], model: Any) -> UserError:
     return UserError(f"{where}.budget.macs", problem, "give the budget in `params` or `file`")
 
 
-def in_aims(skipped: Skipped, aims: Aims) -> bool:
-    """Say whether a layer was meant to be cut, so that leaving it whole must be told."""
-    return skipped.layer in aims.fractions
+def is_selected(skipped: Skipped, amounts: LayerAmounts) -> bool:
+    """Say whether a layer was meant to be cut, so that leaving it whole must be said."""
+    return skipped.layer in amounts.fractions
 
 
 def rank(model: Any, graph: ChannelGraph, ranking: Ranking, examples: Examples | None) -> Scores:

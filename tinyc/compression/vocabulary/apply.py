@@ -69,23 +69,23 @@ def spellings(before: Tokenizer, after: Tokenizer, split: Split) -> Spelt:
     """Compare how a split's sentences are spelled."""
     old, new = (pieces.spelling(tokenizer, split.x) for tokenizer in (before, after))
     return {
-        "unknown_before_fraction": rounded(old.unknown_fraction),
-        "tokens_a_sentence_before": rounded(old.tokens_a_sentence),
+        "unknown_before_fraction": six_digits(old.unknown_fraction),
+        "tokens_a_sentence_before": six_digits(old.tokens_a_sentence),
         "sentences_cut_before": old.cut,
-        "unknown_after_fraction": rounded(new.unknown_fraction),
-        "tokens_a_sentence_after": rounded(new.tokens_a_sentence),
+        "unknown_after_fraction": six_digits(new.unknown_fraction),
+        "tokens_a_sentence_after": six_digits(new.tokens_a_sentence),
         "sentences_cut_after": new.cut,
     }
 
 
-def rounded(value: float | None) -> float | None:
+def six_digits(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
 
 
 def source_accuracies(task: Task, context: Context) -> TrimFacts:
-    """How often the source is right on the validation split, fed its own pieces, and fed the trimmed ones mapped back.
+    """Return the source's validation accuracies, fed its own pieces, and fed the trimmed ones mapped back.
 
-    A teacher of a later distillation hears the second. Both are None in a rehearsal, which trains no source.
+    A teacher of a later distillation sees the second. Both are None in a rehearsal, which trains no source.
     """
     tokenizer, split = task.tokenizer, context.data.validation
     if context.rehearse is not None or tokenizer is None or not len(split):

@@ -68,7 +68,7 @@ def renumbered(processor: Any, ids: Mapping[int, int]) -> Any:
 
 
 def fixed(definition: str) -> set[str]:
-    """Name the pieces that a definition speaks of: added ones, the unknown, the post-processor's, BERT's special."""
+    """Name the pieces that a definition mentions: added ones, the unknown, the post-processor's, BERT's special."""
     table = json.loads(definition)
     added = {each["content"] for each in table.get("added_tokens") or ()}
     named = added | {table["model"]["unk_token"], *processed(table.get("post_processor")), *tokens.SPECIAL}

@@ -79,7 +79,7 @@ def kept_pieces(definition: str, texts: Collection[str], amount: Amount, where: 
     Words are counted twice, since a word whose piece goes is spelled with others, often such as no word needed before:
     once as the sentences are spelled now, and once without the pieces that are too rare by that count but with all
     that were not needed. A piece's rank is the greater count; `coverage` holds for both spellings. Special pieces,
-    and single characters at the begin of a word and within, stay where the sentences have them.
+    and single characters at the start of a word and within, stay where the sentences have them.
 
     Raises:
         UserError: `size` has no room for the pieces that must stay.

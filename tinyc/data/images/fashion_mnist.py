@@ -55,7 +55,7 @@ def files(cache: Path) -> tuple[Path, ...]:
     raise MachineError(
         "fashion-mnist-full",
         f"the four IDX files are in none of {', '.join(map(str, folders))}, and the download failed ({trouble})",
-        "any of these mends it: `apt install dataset-fashion-mnist`; "
+        "any of these solves it: `apt install dataset-fashion-mnist`; "
         f"copy {', '.join(FILES)} into {kept}; "
         "run once on a machine with internet, where they are downloaded into that folder. "
         'The subset `name = "fashion-mnist"` needs none of this',
@@ -63,7 +63,7 @@ def files(cache: Path) -> tuple[Path, ...]:
 
 
 def first_complete(folders: tuple[Path, ...]) -> tuple[Path, ...] | None:
-    """The four files of the first folder that has them all."""
+    """Return the four files of the first folder that has them all."""
     for folder in folders:
         paths = tuple(folder / name for name in FILES)
         if all(path.is_file() for path in paths):
@@ -87,7 +87,7 @@ def download(kept: Path) -> str:
     return ""
 
 
-def read(paths: tuple[Path, ...]) -> Raw:
+def read_idx_files(paths: tuple[Path, ...]) -> Raw:
     """Read the four files.
 
     Raises:
@@ -117,5 +117,5 @@ def read_idx(path: Path) -> NDArray[Any]:
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise MachineError(str(path), f"is damaged: {error}", "delete the file and fetch it again") from error
     if (zeros, kind) != (0, 8) or rank != (3 if "images" in path.name else 1):
-        raise MachineError(str(path), "is no IDX file of bytes", "delete the file and fetch it again")
+        raise MachineError(str(path), "is not an IDX file of bytes", "delete the file and fetch it again")
     return array

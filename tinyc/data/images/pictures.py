@@ -21,7 +21,7 @@ def resize(x: NDArray[Any], op: Resize) -> NDArray[Any]:
     """Resize images, (n, height, width, channels), with Pillow; bytes stay uint8, all else becomes float32.
 
     Raises:
-        UserError: examples are no images.
+        UserError: examples are not images.
     """
     require_images(x, op.op)
     filtered = Image.Resampling.BILINEAR if op.how == "bilinear" else Image.Resampling.BOX
@@ -42,7 +42,7 @@ def grayscale(x: NDArray[Any], op: Grayscale) -> NDArray[Any]:
     The luma of ITU-R BT.601: 0.299 red + 0.587 green + 0.114 blue, for bytes rounded as Pillow rounds.
 
     Raises:
-        UserError: examples are no images, or have no three channels.
+        UserError: examples are not images, or have no three channels.
     """
     require_images(x, op.op)
     if x.shape[3] != len(LUMA):
@@ -57,4 +57,4 @@ def require_images(x: NDArray[Any], name: str) -> None:
     """Refuse what has no height, width and channels."""
     if x.ndim != 4:
         problem = f"takes images of (height, width, channels), and examples are {tuple(x.shape[1:])}"
-        raise UserError(f"data.prepare: {name}", problem, "leave it out; windows and clips are no images")
+        raise UserError(f"data.prepare: {name}", problem, "leave it out; windows and clips are not images")

@@ -35,7 +35,7 @@ def listed(folder: Path) -> tuple[Path, ...]:
     return tuple(path for groups in parts(folder).values() for paths in groups.values() for path in paths)
 
 
-def read(folder: Path, resize: Resize | None = None) -> Raw:
+def read_images(folder: Path, resize: Resize | None = None) -> Raw:
     """Read all images as uint8, (examples, height, width, 1 or 3); `resize` brings those of several sizes to one.
 
     Raises:
@@ -106,7 +106,7 @@ def folders(folder: Path) -> list[Path]:
     """List the folders in a folder, of which each is a part or a class.
 
     Raises:
-        UserError: a name is not UTF-8, so that it can be no class in a report or in C.
+        UserError: a name is not UTF-8, so that it cannot be a class in a report or in C.
     """
     found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     for path in found:
@@ -133,11 +133,11 @@ def strangers(folder: Path, found: Mapping[str, Mapping[str, list[Path]]]) -> li
         for path in sorted(home.iterdir())
         if not is_image(path) and not path.name.startswith(".")
     ]
-    return [(others[0], f"{len(others)} files or folders that are no images")] if others else []
+    return [(others[0], f"{len(others)} files or folders that are not images")] if others else []
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def open_image(path: Path) -> Iterator[Any]:
     """Open an image of a format that is read: others of Pillow's run other programs, or lead to other files.
 
     Raises:
@@ -178,7 +178,7 @@ def require_scans(where: str, stream: BinaryIO) -> None:
 
 def header(path: Path) -> tuple[str, tuple[int, int]]:
     """Read an image's colour mode, and its width and height."""
-    with opened(path) as image:
+    with open_image(path) as image:
         found, size = str(image.mode), image.size
     if found.startswith(("I", "F")):
         raise UserError(str(path), f"has more than 8 bits a channel (mode {found})", "save it with 8 bits a channel")
@@ -187,7 +187,7 @@ def header(path: Path) -> tuple[str, tuple[int, int]]:
 
 def pixels(path: Path, channels: int, resize: Resize | None = None) -> NDArray[Any]:
     """Read one image as uint8, (height, width, channels)."""
-    with opened(path) as image:
+    with open_image(path) as image:
         array = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     array = array.reshape(*array.shape[:2], channels)
     return pictures.resize(array[None], resize)[0] if resize else array

@@ -50,7 +50,7 @@ def mfcc(x: NDArray[Any], op: Mfcc) -> NDArray[Any]:
 
 
 def energies(x: NDArray[Any], op: LogMel | Mfcc) -> NDArray[Any]:
-    """The log energies of clips by frame and band, (n, frames, mels) float32."""
+    """Compute the log energies of clips by frame and band, (n, frames, mels) float32."""
     clips = one_channel(x, op.op)
     size, hop = samples_of(op.window, op.rate), samples_of(op.hop, op.rate)
     if clips.shape[1] < size:
@@ -78,7 +78,7 @@ def one_channel(x: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def filters(op: LogMel | Mfcc) -> NDArray[Any]:
-    """The triangles on the mel scale as weights of a power spectrum, (bins, mels) float64."""
+    """Compute the triangles on the mel scale as weights of a power spectrum, (bins, mels) float64."""
     size = padded(op)
     places = 2595 * np.log10(1 + np.arange(size // 2 + 1) * op.rate / size / 700)
     columns = []
@@ -89,6 +89,6 @@ def filters(op: LogMel | Mfcc) -> NDArray[Any]:
 
 
 def cosines(mels: int, coefficients: int) -> NDArray[Any]:
-    """The cosine transform from log energies to coefficients, (mels, coefficients) float32."""
+    """Compute the cosine transform from log energies to coefficients, (mels, coefficients) float32."""
     angles = np.pi * np.outer(np.arange(mels) + 0.5, np.arange(coefficients)) / mels
     return np.asarray(math.sqrt(2 / mels) * np.cos(angles), np.float32)

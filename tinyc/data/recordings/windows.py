@@ -34,7 +34,7 @@ def make(raw: Raw, window: Window) -> Raw:
     """Cut checked recordings, x (samples, channels), into windows (windows, length, 1, channels), float32.
 
     Raises:
-        UserError: the data is no recordings, a recording is interrupted, or no recording is as long as a window.
+        UserError: the data is not recordings, a recording is interrupted, or no recording is as long as a window.
     """
     samples, y, groups = recordings(raw)
     pieces = pieces_of(raw.where, groups["recording"])
@@ -89,7 +89,7 @@ def pieces_of(where: str, recording: NDArray[Any]) -> Pieces:
     kinds, seen = np.unique(names, return_index=True)
     if len(kinds) < len(names):
         again = int(np.setdiff1d(np.arange(len(names)), seen)[0])
-        problem = f"takes up the recording {str(names[again])!r} again at sample {first[again]}, after others"
+        problem = f"continues the recording {str(names[again])!r} at sample {first[again]}, after others"
         raise UserError(where, problem, "store each recording in one piece, in the order of time, under its own name")
     return Pieces(names, first, np.diff(np.r_[first, len(recording)]))
 

@@ -124,7 +124,7 @@ def normalize(rows: Chunks) -> Fitted:
     operation = Affine(floats(scale), floats(-scaler.mean_ * scale))
     unscaled = (np.asarray(scaler.scale_) == 1) & ~np.isclose(scaler.var_, 1)
     constant = [int(index) for index in np.flatnonzero(unscaled)]
-    facts = {"mean": rounded(scaler.mean_), "std": rounded(np.sqrt(scaler.var_))}
+    facts = {"mean": as_numbers(scaler.mean_), "std": as_numbers(np.sqrt(scaler.var_))}
     return Fitted(operation, {**facts, **({"constant_channels": constant} if constant else {})})
 
 
@@ -145,9 +145,9 @@ def pca(step: Pca, rows: Chunks, where: str) -> Fitted:
     kept = step.components or min(len(ratio), int(np.searchsorted(np.cumsum(ratio), wanted)) + 1)
     facts = {
         "components": kept,
-        "explained_variance_ratio": rounded(ratio[:kept]),
-        "explained_variance": rounded(model.explained_variance_[:kept]),
-        "mean": rounded(model.mean_),
+        "explained_variance_ratio": as_numbers(ratio[:kept]),
+        "explained_variance": as_numbers(model.explained_variance_[:kept]),
+        "mean": as_numbers(model.mean_),
     }
     return Fitted(Project(floats(model.mean_), tuple(map(floats, model.components_[:kept]))), facts)
 
@@ -173,5 +173,5 @@ def floats(values: Any) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def rounded(values: Any) -> list[float]:
+def as_numbers(values: Any) -> list[float]:
     return [round(float(value), 6) for value in values]

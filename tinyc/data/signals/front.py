@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.data.signals.operations import Operation, read, written
+from tinyc.data.signals.operations import Operation, operation_of_table, table_of_operation
 
 CHUNK = 1024
 """Windows at a time, so that float64 copies stay small."""
@@ -43,8 +43,11 @@ class Front:
         return made
 
     def to_json(self) -> str:
-        """The same bytes for the same front."""
-        table = {"input_shape": list(self.input_shape), "operations": [written(each) for each in self.operations]}
+        """Write a front as JSON; equal fronts give the same bytes."""
+        table = {
+            "input_shape": list(self.input_shape),
+            "operations": [table_of_operation(each) for each in self.operations],
+        }
         return json.dumps(table, indent=1)
 
     @classmethod
@@ -56,6 +59,8 @@ class Front:
         """
         try:
             table = json.loads(text)
-            return cls(tuple(map(int, table["input_shape"])), tuple(read(each) for each in table["operations"]))
+            return cls(
+                tuple(map(int, table["input_shape"])), tuple(operation_of_table(each) for each in table["operations"])
+            )
         except DAMAGED as error:
             raise UserError(where, f"describes no preprocessing: {error!r}", "export it again") from error

@@ -127,13 +127,13 @@ def soft(detail: NDArray[Any], by: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.sign(detail) * np.maximum(np.abs(detail) - by, 0))
 
 
-def written(operation: Operation) -> dict[str, Any]:
-    """An operation as JSON values."""
+def table_of_operation(operation: Operation) -> dict[str, Any]:
+    """Write an operation as JSON values."""
     return {"kind": type(operation).__name__.lower(), **asdict(operation)}
 
 
-def read(table: dict[str, Any]) -> Operation:
-    """The operation that `written` made; a table of another make raises KeyError or TypeError."""
+def operation_of_table(table: dict[str, Any]) -> Operation:
+    """Read what `table_of_operation` made; a table of another make raises KeyError or TypeError."""
     fields = {key: frozen(value) for key, value in table.items() if key != "kind"}
     made: Operation = KINDS[table["kind"]](**fields)
     return made

@@ -68,7 +68,7 @@ class Lexicon:
         )
 
     def spellings(self) -> dict[str, str]:
-        """Every word of the sentences, with what the tokenizer's normalization makes of it."""
+        """Return every word of the sentences, with what the tokenizer's normalization makes of it."""
         found = sorted({word for text in self.texts for word in WORD.findall(text)})
         normalizer = tokens.compiled(self.language.definition, None).normalizer
         return {word: normalizer.normalize_str(word) if normalizer else word for word in found}

@@ -50,13 +50,13 @@ class Example:
     groups: tuple[str, ...] = ()
 
 
-def read(path: Path, columns: Columns) -> Raw:
+def read_sentences(path: Path, columns: Columns) -> Raw:
     """Read sentences as objects of type str, and labels as class names.
 
     Raises:
         UserError: the file is not UTF-8, a row is ragged or broken, a sentence or a label is missing; names the line.
     """
-    lines = json_lines(path) if path.suffix.lower() == ".jsonl" else table(path, columns)
+    lines = json_lines(path) if path.suffix.lower() == ".jsonl" else read_table(path, columns)
     found = [example(f"{path}:{number}", row, columns) for number, row in lines]
     if not found:
         raise UserError(str(path), "has no sentences", "add some")
@@ -79,7 +79,7 @@ def read(path: Path, columns: Columns) -> Raw:
     )
 
 
-def table(path: Path, columns: Columns) -> Iterator[Line]:
+def read_table(path: Path, columns: Columns) -> Iterator[Line]:
     """Read the rows below the header of a .csv or .tsv."""
     mark = tables.TAB if path.suffix.lower() == ".tsv" else tables.COMMA
     found = tables.rows(path, mark)
@@ -99,7 +99,7 @@ def json_lines(path: Path) -> Iterator[Line]:
             row = json.loads(line, object_pairs_hook=partial(table_of, where))
         except (ValueError, RecursionError) as error:
             remedy = 'write one object a line: {"text": "...", "label": "..."}'
-            raise UserError(where, f"is no JSON: {error}", remedy) from error
+            raise UserError(where, f"is not JSON: {error}", remedy) from error
         if not isinstance(row, dict):
             raise UserError(where, f"holds {type(row).__name__}, not an object", "write one object a line")
         if len(row) > limits.COLUMNS:
@@ -144,7 +144,7 @@ def label(where: str, value: object, column: str, what: str = "label") -> str:
 
 
 def parted(path: Path, found: Sequence[Example], column: str) -> tuple[str, ...]:
-    """The parts that a file has: train and test, and perhaps val."""
+    """Return the parts that a file has: train and test, and perhaps val."""
     parts = tuple(part for part in PARTS if any(each.part == part for each in found))
     for part in ("train", "test"):
         if part not in parts:

@@ -71,7 +71,7 @@ def sentence(where: str, value: object, what: str = "sentence") -> str:
     """Check one sentence or label and give it without spaces around.
 
     Raises:
-        UserError: it is no string, empty, or holds half a character.
+        UserError: it is not a string, empty, or holds half a character.
     """
     if not isinstance(value, str):
         raise UserError(where, f"holds {quoted(value)}, not a string, for a {what}", "give text, or remove the row")

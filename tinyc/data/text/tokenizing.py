@@ -23,7 +23,7 @@ def tokenizer(where: str, spec: DataSpec, find: Find, language: Language | None,
     """Give the tokenizer of text data, and None for numbers.
 
     Raises:
-        UserError: text has no tokenizer or two of them, numbers have a `prepare`, or the file is no tokenizer.
+        UserError: text has no tokenizer or two of them, numbers have a `prepare`, or the file is not a tokenizer.
     """
     if not is_text:
         if isinstance(spec.prepare, Prepare):
@@ -42,22 +42,22 @@ def tokenizer(where: str, spec: DataSpec, find: Find, language: Language | None,
     if prepare.tokenizer is None:
         remedy = 'give a source with a `checkpoint`, or write prepare = { tokenizer = "vocab.txt" } into [data]'
         raise UserError(where, "holds sentences, and nothing says how they become tokens", remedy)
-    return Tokenizer(read(prepare.tokenizer, find), prepare.tokens)
+    return Tokenizer(read_tokenizer(prepare.tokenizer, find), prepare.tokens)
 
 
-def read(name: str, find: Find) -> str:
+def read_tokenizer(name: str, find: Find) -> str:
     """Read a tokenizer.json, or make one of a vocab.txt; a vocabulary without capitals belongs to lower-cased text.
 
     Raises:
-        UserError: the file is no WordPiece tokenizer.
+        UserError: the file is not a WordPiece tokenizer.
     """
     path = find(name)
     content = files.read_text(path, limits.JSON_BYTES)
     if path.suffix.lower() == ".json":
-        return tokens.check(content, str(path))
+        return tokens.check_definition(content, str(path))
     pieces = tokens.vocabulary_lines(content)
     is_lower = all(piece == piece.lower() for piece in pieces if not piece.startswith("["))
-    return tokens.check(tokens.from_vocabulary(pieces, is_lower, str(path)), str(path))
+    return tokens.check_definition(tokens.from_vocabulary(pieces, is_lower, str(path)), str(path))
 
 
 def notes(where: str, tokenizer: Tokenizer, splits: Mapping[str, Split]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def texts(path: Path, place: str) -> tuple[bytes, bytes]:
             broken = archive.testzip()
             found = archive.read(METADATA), archive.read(CONFIG)
     except DAMAGE as error:
-        raise UserError(place, f"is no whole .keras file: {error}", AGAIN) from error
+        raise UserError(place, f"is not a whole .keras file: {error}", AGAIN) from error
     if broken:
         raise UserError(place, f"is damaged: {broken} does not match its checksum", AGAIN)
     return found
@@ -62,9 +62,9 @@ def unpacked(path: Path, scratch: Path, place: str) -> tuple[Path, int]:
         with zipfile.ZipFile(path) as archive:
             held = Path(archive.extract(WEIGHTS, scratch))
     except DAMAGE as error:
-        raise UserError(place, f"is no whole .keras file: {error}", AGAIN) from error
+        raise UserError(place, f"is not a whole .keras file: {error}", AGAIN) from error
     try:
-        return held, hdf5.numbers(held)
+        return held, hdf5.count_numbers(held)
     except ValueError as error:
         raise UserError(place, f"{WEIGHTS} {error}", AGAIN) from error
 
@@ -83,7 +83,7 @@ def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:
     for member in members:
         if member.filename not in (METADATA, CONFIG, WEIGHTS) and not ASSET.fullmatch(member.filename):
             pickled = member.filename.endswith((".npz", ".npy", ".pkl"))
-            found = "can be a pickle and run code" if pickled else "is no member that Keras writes"
+            found = "can be a pickle and run code" if pickled else "is not a member that Keras writes"
             raise UserError(place, f"holds {member.filename[:80]!r}, which {found}", AGAIN)
         if member.filename != WEIGHTS and member.file_size > limits.JSON_BYTES:
             found = f"of {units.show_bytes(member.file_size)}; at most {units.show_bytes(limits.JSON_BYTES)} are read"
@@ -92,7 +92,7 @@ def refuse_members(archive: zipfile.ZipFile, size: int, place: str) -> None:
 
 
 def refuse_bomb(path: Path, place: str) -> None:
-    """Refuse a zip of arrays that unpacks to more than it could hold; what is no zip is left to its reader."""
+    """Refuse a zip of arrays that unpacks to more than it could hold; what is not a zip is left to its reader."""
     refuse_directory(path, place)
     with suppress(*DAMAGE), zipfile.ZipFile(path) as archive:
         refuse_size(archive.infolist(), path.stat().st_size, place)

@@ -54,7 +54,7 @@ def weights(held: int, place: str) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """The line of one of Keras' errors that says what is wrong; the first one often says only where."""
+    """Return the line of one of Keras' errors that says what is wrong; the first one often says only where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     line = lines[1] if len(lines) > 1 and lines[0].startswith(WHERE) else lines[0]
     return clipped(line.removeprefix("Exception encountered: "), QUOTED)

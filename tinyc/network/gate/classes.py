@@ -33,24 +33,24 @@ LAYERS = names(
     """
 )
 REFUSED = {
-    "AbstractRNNCell": "is no whole layer",
+    "AbstractRNNCell": "is not a whole layer",
     "ClassMethod": "calls a method that the file names",
     "DenseFeatures": "has columns whose vocabulary can be any file",
     "DeviceWrapper": "carries code",
     "DropoutWrapper": "carries code",
     "DynamicEmbedding": "keeps a table that changes as it is used",
-    "InputSpec": "is no layer",
+    "InputSpec": "is not a layer",
     "InstanceMethod": "calls a method that the file names",
     "InstanceProperty": "reads a property that the file names",
     "Lambda": "carries code",
-    "Layer": "is no whole layer",
+    "Layer": "is not a whole layer",
     "LinearModel": "has columns whose vocabulary can be any file",
     "ResidualWrapper": "carries code",
     "SequenceFeatures": "has columns whose vocabulary can be any file",
     "TFSMLayer": "runs a SavedModel",
     "TensorFlowOpLayer": "carries an operation of TensorFlow as bytes",
     "WideDeepModel": "has columns whose vocabulary can be any file",
-    "Wrapper": "is no whole layer",
+    "Wrapper": "is not a whole layer",
 }
 """Layers of Keras that no saved network may hold, and why."""
 FUNCTION_LAYERS = frozenset({"TFOpLambda", "SlicingOpLambda"})

@@ -73,7 +73,7 @@ def admitted(path: Path, place: str, own: frozenset[str] = frozenset(), ours: bo
         with copy.open("rb") as stream:
             first = stream.read(len(HDF5))
         if ours and first != HDF5:
-            raise UserError(place, "is damaged: it is no HDF5 of Keras 2", "make it again with the same tinyc")
+            raise UserError(place, "is damaged: it is not HDF5 of Keras 2", "make it again with the same tinyc")
         if first == HDF5:
             found = of_hdf5(copy.rename(scratch / "network.h5"), place, own)
         elif path.suffix in PICKLES:
@@ -115,7 +115,7 @@ def admitted_weights(path: Path, place: str) -> Iterator[Path]:
         copy = private_copy(path, Path(folder) / path.name, place)
         if path.suffix in (".h5", ".hdf5"):
             try:
-                hdf5.numbers(copy)
+                hdf5.count_numbers(copy)
             except ValueError as error:
                 raise UserError(place, str(error), "save the weights again with Keras 2") from error
         elif path.suffix == ".npz":
@@ -144,7 +144,7 @@ def of_hdf5(copy: Path, place: str, own: frozenset[str]) -> Admitted:
     if zipfile.is_zipfile(copy):
         raise UserError(place, "is HDF5 and a zip in one file", AGAIN)
     try:
-        held = hdf5.numbers(copy)
+        held = hdf5.count_numbers(copy)
         config, version = hdf5.texts(copy, "model_config", "keras_version")
     except ValueError as error:
         raise UserError(place, str(error), AGAIN) from error
@@ -178,7 +178,7 @@ def of_saved_model(path: Path, scratch: Path, place: str, own: frozenset[str]) -
 
 def checked(kind: Kind, copy: Path, table: Any, version: str, place: str, own: frozenset[str]) -> Admitted:
     newer = version.startswith("3")
-    network.check(table, Rules(place, own, newer))
+    network.check_network(table, Rules(place, own, newer))
     return Admitted(kind, copy, newer, table)
 
 

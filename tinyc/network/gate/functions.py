@@ -8,11 +8,11 @@ function. Keras stores TensorFlow's canonical name: of `tf.shape(x)` that is `co
 from __future__ import annotations
 
 
-def named(prefix: str, names: str) -> frozenset[str]:
+def with_prefix(prefix: str, names: str) -> frozenset[str]:
     return frozenset(f"{prefix}{name}" for name in names.split())
 
 
-ARRAYS = named(
+ARRAYS = with_prefix(
     "",
     """
     argsort batch_to_space bitcast boolean_mask broadcast_dynamic_shape broadcast_static_shape broadcast_to cast
@@ -27,10 +27,10 @@ ARRAYS = named(
     unravel_index unstack where zeros zeros_like
     """,
 )
-OPERATORS = named("__operators__.", "add eq getitem ne ragged_getitem")
+OPERATORS = with_prefix("__operators__.", "add eq getitem ne ragged_getitem")
 SLICES = frozenset({"__operators__.getitem", "__operators__.ragged_getitem", "boolean_mask", "compat.v1.boolean_mask"})
 """Those that Keras wraps as SlicingOpLambda."""
-MATH = named(
+MATH = with_prefix(
     "math.",
     """
     abs accumulate_n acos acosh add add_n angle approx_max_k approx_min_k argmax argmin asin asinh atan atan2 atanh
@@ -47,7 +47,7 @@ MATH = named(
     zero_fraction zeta
     """,
 )
-NN = named(
+NN = with_prefix(
     "nn.",
     """
     atrous_conv2d atrous_conv2d_transpose avg_pool avg_pool1d avg_pool2d avg_pool3d
@@ -60,14 +60,14 @@ NN = named(
     sufficient_statistics weighted_cross_entropy_with_logits weighted_moments with_space_to_batch
     """,
 )
-LINALG = named(
+LINALG = with_prefix(
     "linalg.",
     """
     adjoint band_part cross det diag diag_part eigh eigvalsh global_norm inv logdet matmul matrix_transpose matvec
     normalize pinv qr set_diag slogdet solve svd tensor_diag tensor_diag_part trace triangular_solve
     """,
 )
-IMAGE = named(
+IMAGE = with_prefix(
     "image.",
     """
     adjust_brightness adjust_contrast adjust_gamma adjust_hue adjust_saturation central_crop convert_image_dtype
@@ -77,7 +77,7 @@ IMAGE = named(
     transpose yiq_to_rgb yuv_to_rgb
     """,
 )
-SIGNAL = named(
+SIGNAL = with_prefix(
     "signal.",
     """
     dct fft fft2d fft3d fftshift frame hamming_window hann_window idct ifft ifft2d ifft3d ifftshift irfft irfft2d
@@ -86,18 +86,20 @@ SIGNAL = named(
     """,
 )
 OTHERS = (
-    named("bitwise.", "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift")
-    | named("dtypes.", "complex saturate_cast")
-    | named("quantization.", "dequantize quantize quantize_and_dequantize quantize_and_dequantize_v2")
-    | named("quantization.", "fake_quant_with_min_max_args fake_quant_with_min_max_vars")
-    | named("quantization.", "fake_quant_with_min_max_vars_per_channel")
-    | named("random.", "categorical gamma normal poisson shuffle stateless_normal stateless_uniform truncated_normal")
-    | named("random.", "uniform")
+    with_prefix("bitwise.", "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift")
+    | with_prefix("dtypes.", "complex saturate_cast")
+    | with_prefix("quantization.", "dequantize quantize quantize_and_dequantize quantize_and_dequantize_v2")
+    | with_prefix("quantization.", "fake_quant_with_min_max_args fake_quant_with_min_max_vars")
+    | with_prefix("quantization.", "fake_quant_with_min_max_vars_per_channel")
+    | with_prefix(
+        "random.", "categorical gamma normal poisson shuffle stateless_normal stateless_uniform truncated_normal"
+    )
+    | with_prefix("random.", "uniform")
 )
-KERAS = named(
+KERAS = with_prefix(
     "keras.activations.",
     "elu exponential gelu hard_sigmoid linear mish relu selu sigmoid softmax softplus softsign swish tanh",
-) | named(
+) | with_prefix(
     "keras.backend.",
     """
     abs all any argmax argmin batch_dot batch_flatten batch_normalization bias_add cast clip concatenate constant
@@ -110,7 +112,7 @@ KERAS = named(
     """,
 )
 FIRST = (
-    named(
+    with_prefix(
         "compat.v1.",
         """
         arg_max arg_min batch_gather boolean_mask clip_by_average_norm constant convert_to_tensor div
@@ -118,14 +120,14 @@ FIRST = (
         to_double to_float to_int32 to_int64 transpose where zeros_like
         """,
     )
-    | named(
+    | with_prefix(
         "compat.v1.math.",
         """
         argmax argmin bincount confusion_matrix count_nonzero in_top_k reduce_all reduce_any reduce_logsumexp
         reduce_max reduce_mean reduce_min reduce_prod reduce_sum scalar_mul
         """,
     )
-    | named(
+    | with_prefix(
         "compat.v1.nn.",
         """
         avg_pool conv1d conv2d conv2d_transpose conv3d conv3d_transpose convolution crelu depth_to_space
@@ -134,7 +136,7 @@ FIRST = (
         space_to_batch space_to_depth sufficient_statistics weighted_moments xw_plus_b
         """,
     )
-    | named(
+    | with_prefix(
         "compat.v1.image.",
         """
         crop_and_resize extract_image_patches resize_area resize_bicubic resize_bilinear resize_image_with_pad

@@ -22,7 +22,7 @@ ENDS = ("input_layers", "output_layers")
 Read = tuple[str, int]
 
 
-def check(config: Any, newer: bool) -> None:
+def check_graph(config: Any, newer: bool) -> None:
     """Look at a network's layers and at what each of their calls reads.
 
     Args:
@@ -44,7 +44,7 @@ def check(config: Any, newer: bool) -> None:
             raise ValueError(f"holds {name[:80]!r}, which is called on no tensor")
     missing = next((layer for layer, _ in [*read, *ends(config)] if layer not in named), None)
     if missing is not None:
-        raise ValueError(f"reads from {missing[:80]!r}, which is none of its layers")
+        raise ValueError(f"reads from {missing[:80]!r}, which is not one of its layers")
     left = stuck(waiting, {name: first_call(layer, newer) for name, layer in named.items()})
     if left is not None:
         raise ValueError(
@@ -53,7 +53,7 @@ def check(config: Any, newer: bool) -> None:
 
 
 def layers(config: Any) -> dict[str, Mapping[str, Any]]:
-    """The layers of a network by their names."""
+    """Return the layers of a network by their names."""
     found: dict[str, Mapping[str, Any]] = {}
     for layer in listed(config):
         name, inner = layer.get("name"), layer.get("config")
@@ -69,33 +69,33 @@ def layers(config: Any) -> dict[str, Mapping[str, Any]]:
 
 
 def listed(config: Any) -> list[Mapping[str, Any]]:
-    """The tables of a network's layers; a sequence may be a plain list of them.
+    """Return the tables of a network's layers; a sequence may be a plain list of them.
 
     Raises:
-        ValueError: they are no list of tables with a class each.
+        ValueError: they are not a list of tables with a class each.
     """
     found = config.get("layers") if isinstance(config, dict) else config
     if not isinstance(found, list):
         raise ValueError("has no list of layers")
     for each in found:
         if not isinstance(each, dict) or "class_name" not in each:
-            raise ValueError(f"holds {str(each)[:80]} among its layers, which is no layer")
+            raise ValueError(f"holds {str(each)[:80]} among its layers, which is not a layer")
     return found
 
 
 def nodes(layer: Mapping[str, Any]) -> list[Any]:
-    """The calls of a layer."""
+    """Return the calls of a layer."""
     found = layer.get("inbound_nodes")
     if not isinstance(found, list):
-        raise ValueError(f"holds {layer['name'][:80]!r}, whose inbound_nodes are no list")
+        raise ValueError(f"holds {layer['name'][:80]!r}, whose inbound_nodes are not a list")
     return found
 
 
 def reads(node: Any) -> Iterator[Read]:
-    """Every tensor that a call mentions.
+    """Yield every tensor that a call mentions.
 
     Raises:
-        ValueError: one is no layer's name with two whole numbers.
+        ValueError: one is not a layer's name with two whole numbers.
     """
     waiting = [node]
     while waiting:
@@ -114,15 +114,15 @@ def reads(node: Any) -> Iterator[Read]:
 
 
 def tensor(given: list[Any]) -> Read:
-    """One tensor as the layer and the call that give it."""
+    """Return one tensor as the layer and the call that give it."""
     name, call, place = given[:3]
     if type(call) is not int or type(place) is not int or call < 0 or place < 0:
-        raise ValueError(f"has a call on {str(given[:3])[:80]}, which is no tensor of a layer")
+        raise ValueError(f"has a call on {str(given[:3])[:80]}, which is not a tensor of a layer")
     return name, call
 
 
 def ends(config: Any) -> list[Read]:
-    """The tensors that a network takes and gives."""
+    """Return the tensors that a network takes and gives."""
     return [read for key in ENDS for read in reads(config.get(key))]
 
 
@@ -146,7 +146,7 @@ def stuck(waiting: Mapping[str, list[list[Read]]], ready: dict[str, int]) -> str
 
 
 def first_call(layer: Mapping[str, Any], newer: bool) -> int:
-    """The number of calls that are there before any is made: an input's own, and the one that made a network."""
+    """Return the number of calls that are there before any is made: an input's own, and the one that made a network."""
     inner, kind = layer.get("config"), layer.get("class_name")
     if kind != "Sequential" or newer:
         return int(kind in ("InputLayer", "Functional", "Model"))

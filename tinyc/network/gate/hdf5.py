@@ -23,14 +23,14 @@ DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError,
 """What h5py raises of a damaged file."""
 
 
-def numbers(path: Path) -> int:
+def count_numbers(path: Path) -> int:
     """Count the numbers of all arrays of an HDF5 file that can be read safely.
 
     Raises:
         ValueError: it cannot, or is damaged; says why.
     """
     try:
-        with opened(path) as file:
+        with open_hdf5(path) as file:
             found = of_objects(file, path.stat().st_size)
             refuse_repeats(file, found)
             return found
@@ -51,19 +51,19 @@ def texts(path: Path, *names: str) -> list[str | None]:
         ValueError: the file is damaged.
     """
     try:
-        with opened(path) as file:
-            return [text(file.attrs.get(name)) for name in names]
+        with open_hdf5(path) as file:
+            return [decoded(file.attrs.get(name)) for name in names]
     except DAMAGE as error:
         raise Unsafe(f"is damaged: {error}") from error
 
 
-def text(value: Any) -> str | None:
+def decoded(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     return value if isinstance(value, str) else None
 
 
-def opened(path: Path) -> h5py.File:
+def open_hdf5(path: Path) -> h5py.File:
     """Open a file to read; HDF5 is left no folder to load filters from."""
     for _ in range(h5pl.size()):
         h5pl.remove(0)
@@ -120,11 +120,11 @@ def refuse_repeats(file: Any, count: int) -> None:
 
 
 def names(group: Any, attribute: str) -> Iterator[str]:
-    """The names that an attribute lists, and those that continue it."""
+    """Yield the names that an attribute lists, and those that continue it."""
     keys = [key for key in group.attrs if key == attribute or key.removeprefix(attribute).isdigit()]
     for key in keys:
         for each in group.attrs[key] if getattr(group.attrs[key], "ndim", 0) == 1 else ():
-            yield str(text(each))
+            yield str(decoded(each))
 
 
 def of_dataset(name: str, item: Any) -> str | None:
@@ -134,14 +134,14 @@ def of_dataset(name: str, item: Any) -> str | None:
     if item.external or item.is_virtual:
         return f"holds {name!r}, whose content lies in another file"
     if item.dtype.kind not in NUMBERS or h5py.check_dtype(ref=item.dtype) is not None:
-        return f"holds {name!r}, which is no array of numbers"
+        return f"holds {name!r}, which is not an array of numbers"
     known = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
     unknown = [number for number in filters(item) if number not in known]
     return f"holds {name!r}, packed by filter {unknown[0]}, which needs a library of its own" if unknown else None
 
 
 def filters(item: Any) -> Iterator[int]:
-    """The numbers of the filters that a dataset is packed by."""
+    """Yield the numbers of the filters that a dataset is packed by."""
     described = item.id.get_create_plist()
     for index in range(described.get_nfilters()):
         yield described.get_filter(index)[0]

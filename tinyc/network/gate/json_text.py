@@ -14,7 +14,7 @@ def parse(text: str | bytes) -> Any:
     """Read JSON in UTF-8 with unique keys, whole numbers of 64 bits, and no NaN.
 
     Raises:
-        ValueError: it is no such JSON, or is nested too deep.
+        ValueError: it is not such JSON, or is nested too deeply.
     """
     if len(text) > limits.JSON_BYTES:
         raise ValueError(f"its configuration has {len(text):,} bytes; at most {limits.JSON_BYTES:,} are read")
@@ -23,12 +23,12 @@ def parse(text: str | bytes) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError(f"its configuration is not UTF-8: {error.reason} at byte {error.start:,}") from error
     try:
-        return json.loads(text, object_pairs_hook=table, parse_int=whole, parse_constant=constant)
+        return json.loads(text, object_pairs_hook=unique_keys, parse_int=whole, parse_constant=refuse_constant)
     except RecursionError as error:
-        raise ValueError("its configuration is nested too deep") from error
+        raise ValueError("its configuration is nested too deeply") from error
 
 
-def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
         names = [name for name, _ in pairs]
@@ -43,7 +43,7 @@ def whole(digits: str) -> int:
     return int(digits)
 
 
-def constant(word: str) -> float:
+def refuse_constant(word: str) -> float:
     return not_a_number() if word == "NaN" else float(word)
 
 

@@ -57,10 +57,10 @@ def admit(given: Mapping[str, Any], kind: str, rules: Rules) -> None:
     if kind in known and registered in (None, kind):
         return
     if rules.newer:
-        raise rules.refused(f"is a {kind} of {module}, which Keras 2 has not as a layer", NEWER)
+        raise rules.refused(f"is a {kind} of {module}, which Keras 2 does not have as a layer", NEWER)
     origin = "" if module is None else f" of the module {str(module)[:80]!r}"
     alias = "" if registered in (None, kind) else f", registered as {str(registered)[:80]!r}"
-    raise rules.refused(f"names the class {kind[:80]!r}{origin}{alias}, which is none of those that are read")
+    raise rules.refused(f"names the class {kind[:80]!r}{origin}{alias}, which is not among those that are read")
 
 
 def is_own(given: Mapping[str, Any], rules: Rules) -> bool:
@@ -98,5 +98,5 @@ def function(given: Mapping[str, Any], rules: Rules) -> None:
 
 
 def plain(module: Any) -> str:
-    """The name of a module as Keras 2 and Keras 3 both write it; some files have `tf_keras` for `keras`."""
+    """Return the name of a module as Keras 2 and Keras 3 both write it; some files have `tf_keras` for `keras`."""
     return module.removeprefix("tf_") if isinstance(module, str) else ""

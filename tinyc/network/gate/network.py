@@ -45,10 +45,10 @@ WORDS = {
     "standardize": frozenset({"lower_and_strip_punctuation", "lower", "strip_punctuation"}),
     "weighted_metrics": METRICS,
 }
-"""The settings whose words Keras looks up, and what they may say; a setting is told by the last word of its name."""
+"""The settings whose words Keras looks up, and what they may say; a setting is known by the last word of its name."""
 
 
-def check(config: Any, rules: Rules) -> None:
+def check_network(config: Any, rules: Rules) -> None:
     """Refuse a network's configuration that names what is in neither table.
 
     Args:
@@ -71,12 +71,12 @@ def check_layer(table: Any, rules: Rules) -> None:
     """Refuse the table of one layer, or of a network, that names what is in neither table.
 
     Raises:
-        UserError: as `check`.
+        UserError: as `check_network`.
     """
     try:
         value(table, rules)
     except RecursionError as error:
-        raise UserError(rules.place, "its configuration is nested too deep", AGAIN) from error
+        raise UserError(rules.place, "its configuration is nested too deeply", AGAIN) from error
 
 
 def value(given: Any, rules: Rules) -> None:
@@ -86,7 +86,7 @@ def value(given: Any, rules: Rules) -> None:
             value(item, rules)
     elif isinstance(given, dict):
         if any(key in given for key in NAMING):
-            named(given, rules)
+            check_reference(given, rules)
         elif "_TYPE" in given:
             raise rules.refused("is given a tensor of several parts, which is not read")
         else:
@@ -137,7 +137,7 @@ def vocabulary(given: Any, rules: Rules) -> None:
         raise rules.refused(f"is a {rules.kind} that takes its vocabulary from the file {str(given)[:80]!r}", INLINE)
 
 
-def named(given: Mapping[str, Any], rules: Rules) -> None:
+def check_reference(given: Mapping[str, Any], rules: Rules) -> None:
     """Look at a table that names something."""
     kind = given.get("class_name")
     if not isinstance(kind, str):
@@ -145,7 +145,7 @@ def named(given: Mapping[str, Any], rules: Rules) -> None:
     if kind in CONTENTS:
         content(given, CONTENTS[kind], rules)
     elif kind in ARRAYS:
-        numbers(given.get("config"), rules)
+        check_array(given.get("config"), rules)
     elif kind == "function":
         function(given, rules)
     else:
@@ -160,7 +160,7 @@ def refuse_graph(config: Any, kind: str, rules: Rules) -> None:
     """Refuse a network whose layers are none, or wait for each other."""
     try:
         if kind in ("Functional", "Model") or (isinstance(config, dict) and "input_layers" in config):
-            graph.check(config, rules.newer)
+            graph.check_graph(config, rules.newer)
         elif kind == "Sequential":
             graph.listed(config)
     except ValueError as error:
@@ -168,7 +168,7 @@ def refuse_graph(config: Any, kind: str, rules: Rules) -> None:
 
 
 def name_of(given: Mapping[str, Any], rules: Rules) -> str:
-    """The name by which a person knows the layer: its own, that of the layer around it, or its class."""
+    """Return the name by which a person knows the layer: its own, that of the layer around it, or its class."""
     inner = given.get("config")
     own = [given.get("name"), inner.get("name") if isinstance(inner, dict) else None]
     names = [*own, rules.layer if rules.layer != NAMELESS else None, given["class_name"]]
@@ -178,18 +178,18 @@ def name_of(given: Mapping[str, Any], rules: Rules) -> str:
 def content(given: Mapping[str, Any], key: str, rules: Rules) -> None:
     """Look at a value that JSON lacks."""
     if set(given) == {"class_name", "config"}:  # as a .keras has it; HDF5 and SavedModels have the key of `CONTENTS`
-        numbers(given["config"], rules)
+        check_array(given["config"], rules)
     elif set(given) - {"class_name", key}:
         raise rules.refused(f"holds a {given['class_name']} with other settings than Keras writes")
     else:
         value(given.get(key), rules)
 
 
-def numbers(given: Any, rules: Rules) -> None:
+def check_array(given: Any, rules: Rules) -> None:
     """Refuse an array that is described by anything but numbers and words."""
     waiting = list(given.values()) if isinstance(given, dict) else [{}]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            raise rules.refused("holds an array that is no list of numbers")
+            raise rules.refused("holds an array that is not a list of numbers")
         waiting += item if isinstance(item, list) else []

@@ -32,7 +32,7 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
     """Copy a SavedModel's layers and variables into `scratch`, and give its network's `class_name` and `config`.
 
     Raises:
-        UserError: it is no SavedModel of Keras 2, a part of it is a link, or it is damaged.
+        UserError: it is not a SavedModel of Keras 2, a part of it is a link, or it is damaged.
     """
     if not (path / "saved_model.pb").is_file():
         raise UserError(place, "is a folder without saved_model.pb", "give a SavedModel folder, or a .keras file")
@@ -60,10 +60,10 @@ def network(path: Path, scratch: Path, copy: Copy, place: str) -> Any:
 
 
 def layers(folder: Path) -> dict[str, dict[str, Any]]:
-    """The table of each layer by its place in the network, such as `root.layer_with_weights-0`; no metrics.
+    """Return the table of each layer by its place in the network, such as `root.layer_with_weights-0`; no metrics.
 
     Raises:
-        ValueError: a part of the metadata is no JSON.
+        ValueError: a part of the metadata is not JSON.
     """
     found = {}
     for number, content in fields((folder / METADATA).read_bytes()):
@@ -79,7 +79,7 @@ def root(content: bytes) -> bytes:
     found, nodes = [], (node for number, node in fields(content) if number == NODES)
     for count, each in enumerate(nodes):
         if count > limits.SAVED_OBJECTS:
-            raise ValueError(f"it speaks of over {limits.SAVED_OBJECTS:,} objects")
+            raise ValueError(f"it lists over {limits.SAVED_OBJECTS:,} objects")
         node = dict(fields(each))
         if node.get(NODE_PATH) == b"root":
             found.append(node.get(NODE_METADATA, b""))
@@ -89,12 +89,12 @@ def root(content: bytes) -> bytes:
 
 
 def fields(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a protocol buffer that hold bytes, with their numbers; other fields are passed over.
+    """Yield the fields of a protocol buffer that hold bytes, with their numbers; other fields are passed over.
 
     Of a field that comes twice the last counts, as in all such buffers.
 
     Raises:
-        ValueError: it is cut off, or is no protocol buffer.
+        ValueError: it is cut off, or is not a protocol buffer.
     """
     at = 0
     while at < len(content):
@@ -104,7 +104,7 @@ def fields(content: bytes) -> Iterator[tuple[int, bytes]]:
             _, at = varint(content, at)
             continue
         if kind not in (LENGTH, *FIXED_BYTES):
-            raise ValueError("it is no protocol buffer")
+            raise ValueError("it is not a protocol buffer")
         size, at = varint(content, at) if kind == LENGTH else (FIXED_BYTES[kind], at)
         if at + size > len(content):
             raise ValueError("it is cut off")

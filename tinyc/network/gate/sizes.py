@@ -36,12 +36,12 @@ def problem(key: str, given: Any) -> str | None:
 
 
 def of_table(table: Any) -> str | None:
-    """Say whether a network's table is nested too deep, or has too many layers; None where it has not."""
+    """Say whether a network's table is nested too deeply, or has too many layers; None where it has not."""
     waiting, counted = [(table, 0)], 0
     while waiting:
         item, depth = waiting.pop()
         if depth > limits.NESTING:
-            return f"its configuration is nested too deep, beyond {limits.NESTING} levels"
+            return f"its configuration is nested too deeply, beyond {limits.NESTING} levels"
         if isinstance(item, dict):
             counted += sum(len(item[key]) for key in ("layers", "inbound_nodes") if isinstance(item.get(key), list))
         waiting += [(each, depth + 1) for each in children(item)]
@@ -51,7 +51,7 @@ def of_table(table: Any) -> str | None:
 
 
 def children(item: Any) -> list[Any]:
-    """What a list or table holds."""
+    """Return what a list or table holds."""
     if isinstance(item, dict):
         return list(item.values())
     return item if isinstance(item, list) else []

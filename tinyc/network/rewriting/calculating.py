@@ -10,7 +10,7 @@ import numpy as np
 from tinyc.network import backend
 from tinyc.network.arithmetic import Elementwise, MatMul, WithConstant
 from tinyc.network.blocks import Gelu
-from tinyc.network.use import Use, all_tensors, constant, is_tensor
+from tinyc.network.use import Use, all_tensors, as_array, is_tensor
 
 Form = Callable[[Use], Any]
 
@@ -21,7 +21,7 @@ def layer(kind: str, use: Use, *settings: Any, **options: Any) -> Any:
 
 
 def operator(name: str, kind: str | None = None) -> Form:
-    """An operator of two tensors of one rank (Keras' layer `kind`), or of a tensor and a constant."""
+    """Return an operator of two tensors of one rank (Keras' layer `kind`), or of a tensor and a constant."""
 
     def form(use: Use) -> Any:
         x, y = use.given[:2]
@@ -33,7 +33,7 @@ def operator(name: str, kind: str | None = None) -> Form:
 
 
 def divide(use: Use) -> Any:
-    """A tensor by a constant, or by a root: that is a product with the root's reciprocal, which has an int8 form."""
+    """Divide by a constant, or by a root: a product with the root's reciprocal, which has an int8 form."""
     x, y = use.given[:2]
     root = y.node.layer if all_tensors([x, y]) else None
     if not isinstance(root, Elementwise) or root.function != "sqrt":
@@ -43,14 +43,14 @@ def divide(use: Use) -> Any:
 
 
 def merged(use: Use, kind: str, tensors: list[Any]) -> Any:
-    """One of Keras' merging layers, which broadcast as TensorFlow does where ranks are equal."""
+    """Return one of Keras' merging layers, which broadcast as TensorFlow does where ranks are equal."""
     return layer(kind, use)(tensors) if all_tensors(tensors) else None
 
 
 def with_constant(use: Use, name: str, x: Any, y: Any, called: str) -> Any:
-    """A layer with the constant as its configuration; None where it reaches over the batch, or is divided by x."""
+    """Build a layer that holds the constant; None where it reaches over the batch, or is divided by x."""
     first = is_tensor(y)
-    tensor, value = (y, constant(x)) if first else (x, constant(y))
+    tensor, value = (y, as_array(x)) if first else (x, as_array(y))
     if value is None or not np.isfinite(value).all() or not is_tensor(tensor) or (first and name == "divide"):
         return None
     rank = len(tensor.shape)
@@ -68,17 +68,17 @@ def with_number(name: str, number: float) -> Form:
 
 
 def maximum(use: Use) -> Any:
-    """A maximum with 0 is a ReLU."""
+    """Turn a maximum with 0 into a ReLU."""
     x, y = use.given[:2]
-    tensor, other = (x, constant(y)) if is_tensor(x) else (y, constant(x))
+    tensor, other = (x, as_array(y)) if is_tensor(x) else (y, as_array(x))
     if other is not None and not other.ndim and other == 0:
         return layer("ReLU", use)(tensor)
     return operator("maximum", "Maximum")(use)
 
 
 def clip(use: Use) -> Any:
-    """A clip at 0 and above is a ReLU with a maximum; any other one a maximum and a minimum."""
-    low, high = map(constant, use.given[1:3])
+    """Turn a clip at 0 and above into a ReLU with a maximum; any other one into a maximum and a minimum."""
+    low, high = map(as_array, use.given[1:3])
     if low is None or high is None or not is_tensor(use.x):
         return None
     if not low.ndim and not high.ndim and low == 0 and high > 0:
@@ -89,7 +89,7 @@ def clip(use: Use) -> Any:
 
 def power(use: Use) -> Any:
     """Squares and cubes are products; a power of a half is a root."""
-    exponent = constant(use.given[1])
+    exponent = as_array(use.given[1])
     if exponent is None or exponent.ndim or not is_tensor(use.x):
         return None
     if exponent == 0.5:
@@ -98,7 +98,7 @@ def power(use: Use) -> Any:
 
 
 def squared_difference(use: Use) -> Any:
-    """A difference, multiplied by itself."""
+    """Subtract, and multiply the difference by itself."""
     if not all_tensors(use.given[:2]):
         return None
     difference = backend.keras().layers.Subtract(name=use.beside("difference"))(list(use.given[:2]))
@@ -106,14 +106,14 @@ def squared_difference(use: Use) -> Any:
 
 
 def add_n(use: Use) -> Any:
-    """The sum of a list."""
+    """Add up a list of tensors."""
     if not all_tensors(use.x):
         return None
     return use.x[0] if len(use.x) == 1 else layer("Add", use)(list(use.x))
 
 
 def matmul(use: Use) -> Any:
-    """The product of two tensors' matrices."""
+    """Multiply the matrices of two tensors."""
     flags = dict(use.arguments)
     odd = [flags.get(key) for key in ("adjoint_a", "adjoint_b", "a_is_sparse", "b_is_sparse", "output_type")]
     if any(odd) or not all_tensors(use.given[:2]) or len(use.x.shape) < 3:
@@ -134,14 +134,14 @@ def activation(name: str) -> Form:
 
 
 def gelu(use: Use) -> Any:
-    """The exact one is Keras' own; the one by tanh a block."""
+    """Turn the exact GELU into Keras' own layer, and the one by tanh into a block."""
     if not use.arguments.get("approximate"):
         return activation("gelu")(use)
     return Gelu("tanh", name=use.name)(use.x)
 
 
 def leaky_relu(use: Use) -> Any:
-    slope = constant(use.arguments.get("alpha"))
+    slope = as_array(use.arguments.get("alpha"))
     return None if slope is None or slope.ndim else layer("LeakyReLU", use, alpha=float(slope))(use.x)
 
 

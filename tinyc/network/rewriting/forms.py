@@ -20,7 +20,7 @@ ACTIVATED = (
     "Dense", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D",
     "SeparableConv2D", "Conv1DTranspose", "Conv2DTranspose",
 )  # fmt: skip
-"""Layers whose last deed is their activation."""
+"""Layers whose last step is their activation."""
 BLOCKS = "build it of the blocks in models/bert.py instead"
 
 
@@ -162,7 +162,7 @@ def gelu(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
 
 
 def activated(layer: Any, _: Sequence[Any]) -> Callable[..., Any]:
-    """A layer with activation = "gelu": itself without, and a Gelu `{name}_gelu` behind it."""
+    """Split a layer with activation = "gelu": itself without, and a Gelu `{name}_gelu` behind it."""
     plain = type(layer).from_config({**layer.get_config(), "activation": "linear"})
     bend = Gelu("erf", name=f"{layer.name}_gelu")
 

@@ -19,5 +19,5 @@ def is_function(layer: Any) -> bool:
 
 
 def function_of(layer: Any) -> str:
-    """The function as a user writes it: "tf.nn.relu6"; for an operator its method, "tf.__operators__.add"."""
+    """Return the function as a user writes it: "tf.nn.relu6"; for an operator its method, "tf.__operators__.add"."""
     return f"tf.{layer.get_config()['function']}"

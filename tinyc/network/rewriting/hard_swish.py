@@ -70,7 +70,7 @@ def match(tensor: Any, readers: Counter[int]) -> Pattern | None:
         shifted = gate.node.keras_inputs[0]
         if (
             readers[id(shifted)] == 1
-            and constant(shifted.node.layer, "add") == 3.0
+            and applied_constant(shifted.node.layer, "add") == 3.0
             and shifted.node.keras_inputs[0] is x
         ):
             shift = shifted.node.layer.name
@@ -81,8 +81,8 @@ def match(tensor: Any, readers: Counter[int]) -> Pattern | None:
 def product(tensor: Any, readers: Counter[int], inside: set[str], last: bool = False) -> tuple[float, list[Any]]:
     """Take a product apart, as far as nothing else reads its parts: the constant factor, and the tensors."""
     node = tensor.node
-    number = constant(node.layer, "multiply")
-    divisor = constant(node.layer, "divide")
+    number = applied_constant(node.layer, "multiply")
+    divisor = applied_constant(node.layer, "divide")
     is_product = type(node.layer).__name__ == "Multiply" or number is not None or divisor is not None
     if not is_product or (not last and readers[id(tensor)] != 1):
         return 1.0, [tensor]
@@ -97,8 +97,8 @@ def product(tensor: Any, readers: Counter[int], inside: set[str], last: bool = F
     return factor, leaves
 
 
-def constant(layer: Any, operator: str) -> float | None:
-    """The number with which a layer does one thing to its input; None where it does another, or has more numbers."""
+def applied_constant(layer: Any, operator: str) -> float | None:
+    """Return the number that `operator` applies to a layer's input; None for another operator, or several numbers."""
     if type(layer).__name__ != "WithConstant" or layer.operator != operator or isinstance(layer.constant, list):
         return None
     return float(layer.constant)

@@ -32,17 +32,21 @@ def layered(model: Any, say: Say) -> Any:
     examples = probe(model)
     before = run(model, examples)
     made, found = rewritten(model, ())
-    difference = apart(before, run(made, examples))
+    difference = output_difference(before, run(made, examples))
     if not difference <= TOLERANCE:
-        wrong = {name for name in {*found.done} if not apart(before, run(only(model, name), examples)) <= TOLERANCE}
+        wrong = {
+            name
+            for name in {*found.done}
+            if not output_difference(before, run(only(model, name), examples)) <= TOLERANCE
+        }
         made, found = rewritten(model, wrong or {*found.done})
-        difference = apart(before, run(made, examples))
+        difference = output_difference(before, run(made, examples))
     tell(made, found, difference, say)
     return made
 
 
 def only(model: Any, name: str) -> Any:
-    """The network with the calls of one function in layers, and no others."""
+    """Put the calls of one function, and of no other, into layers."""
     return rewritten(model, {*FORMS} - {name})[0]
 
 
@@ -97,7 +101,7 @@ class Layered(Copy):
 
 
 def kind_of(layer: Any) -> str:
-    """The key of FORMS for a function: "relu6" of nn.relu6; the whole name where its module is no arithmetic."""
+    """Return the key of FORMS for a function: "relu6" of nn.relu6; the whole name for other modules than arithmetic."""
     whole = str(layer.get_config()["function"])
     module, _, name = whole.rpartition(".")
     return name if module in MODULES else whole
@@ -138,13 +142,13 @@ def probe(model: Any) -> list[NDArray[Any]]:
 
 
 def run(model: Any, examples: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """The outputs for examples of each input."""
+    """Run a network over examples of each input; return its outputs."""
     outputs = model(examples if len(examples) > 1 else examples[0], training=False)
     return [np.asarray(output, np.float64) for output in backend.tensorflow().nest.flatten(outputs)]
 
 
-def apart(before: list[NDArray[Any]], after: list[NDArray[Any]]) -> float:
-    """The largest difference as a fraction of its example's largest output; infinite where shapes or NaN differ."""
+def output_difference(before: list[NDArray[Any]], after: list[NDArray[Any]]) -> float:
+    """Return the largest difference as a fraction of its example's largest output; infinite if shapes or NaN differ."""
     if [each.shape for each in before] != [each.shape for each in after]:
         return float("inf")
     worst = 0.0

@@ -9,7 +9,7 @@ import numpy as np
 from tinyc.network import backend
 from tinyc.network.arithmetic import Elementwise, Rearrangement, Reduction, Slice
 from tinyc.network.rewriting.calculating import Form, layer
-from tinyc.network.use import Use, all_tensors, constant, is_tensor
+from tinyc.network.use import Use, all_tensors, as_array, is_tensor
 
 POOLS = {"max": "Max", "mean": "Average"}
 ALL = slice(None)
@@ -21,8 +21,8 @@ def reshape(use: Use) -> Any:
 
 
 def transpose(use: Use) -> Any:
-    """A permutation that leaves the batch first."""
-    order = constant(use.arguments.get("perm"))
+    """Turn a permutation that leaves the batch first into a layer."""
+    order = as_array(use.arguments.get("perm"))
     if order is None or use.arguments.get("conjugate") or order.ndim != 1 or order[0] != 0:
         return None
     return layer("Permute", use, tuple(map(int, order[1:])))(use.x)
@@ -81,7 +81,7 @@ def unstack(use: Use) -> Any:
 
 def cut(use: Use) -> Any:
     """tf.slice: a constant beginning and size."""
-    begin, size = constant(use.arguments.get("begin")), constant(use.arguments.get("size"))
+    begin, size = as_array(use.arguments.get("begin")), as_array(use.arguments.get("size"))
     whole_batch = begin is not None and size is not None and begin[0] == 0 and size[0] == -1
     if not whole_batch or None in use.x.shape[1:]:
         return None
@@ -122,15 +122,15 @@ def by_axis(spec: Any, rank: int) -> dict[int, slice] | None:
 
 
 def span_of(each: Any) -> slice | None:
-    """One axis: a slice, which Keras keeps as a table, or one place."""
+    """Return one axis: a slice, which Keras keeps as a table, or one place."""
     parts = [each[key] for key in ("start", "stop", "step")] if isinstance(each, dict) else None
     if isinstance(each, slice):
         parts = [each.start, each.stop, each.step]
     if parts is None:
-        at = constant(each)
+        at = as_array(each)
         # The place before the last ends at the axis' end: -1 is -1:None.
         return None if at is None or at.ndim else slice(int(at), int(at) + 1 or None)
-    numbers = [None if part is None else constant(part) for part in parts]
+    numbers = [None if part is None else as_array(part) for part in parts]
     if any(part is not None and (number is None or number.ndim) for part, number in zip(parts, numbers, strict=True)):
         return None
     span = slice(*(None if number is None else int(number) for number in numbers))
@@ -139,8 +139,8 @@ def span_of(each: Any) -> slice | None:
 
 def pad(use: Use) -> Any:
     """Zeros around height and width, or time; anything else padded as it is written."""
-    widths = constant(use.arguments.get("paddings"))
-    mode, value = str(use.arguments.get("mode")).upper(), constant(use.arguments.get("constant_values"))
+    widths = as_array(use.arguments.get("paddings"))
+    mode, value = str(use.arguments.get("mode")).upper(), as_array(use.arguments.get("constant_values"))
     if widths is None or value is None or value.ndim or widths[0].any():
         return None
     rank, pairs = len(widths), [tuple(map(int, pair)) for pair in widths[1:]]
@@ -160,7 +160,7 @@ def blocks_of(function: str) -> Form:
     """depth_to_space, space_to_depth."""
 
     def form(use: Use) -> Any:
-        size = constant(use.arguments.get("block_size"))
+        size = as_array(use.arguments.get("block_size"))
         if size is None or use.arguments.get("data_format") not in (None, "NHWC"):
             return None
         return rearranged(use, function, {"block_size": int(size)})
@@ -170,7 +170,7 @@ def blocks_of(function: str) -> Form:
 
 def gather(use: Use) -> Any:
     """Constant places of one axis."""
-    indices, batch = constant(use.arguments.get("indices")), use.arguments.get("batch_dims")
+    indices, batch = as_array(use.arguments.get("indices")), use.arguments.get("batch_dims")
     axis = None if use.arguments.get("axis") is None else use.axis(use.arguments["axis"])
     if indices is None or indices.dtype.kind not in "iu" or batch or axis is None or not is_tensor(use.x):
         return None
@@ -178,7 +178,7 @@ def gather(use: Use) -> Any:
 
 
 def reduced(function: str) -> Form:
-    """A mean or maximum over height and width, or time, is a global pooling; any other one a reduction."""
+    """Turn a mean or maximum over height and width, or time, into a global pooling; any other one into a reduction."""
 
     def form(use: Use) -> Any:
         axes, rank = use.axes(use.arguments.get("axis")), len(use.x.shape)
@@ -226,7 +226,7 @@ def pool(kind: str) -> Form:
 
 def pair(value: Any) -> tuple[int, int] | None:
     """Read a window or a stride: one number, two, or four of which the outer are 1."""
-    numbers = constant(value)
+    numbers = as_array(value)
     if numbers is None:
         return None
     flat = [int(number) for number in numbers.reshape(-1)]
@@ -235,8 +235,8 @@ def pair(value: Any) -> tuple[int, int] | None:
 
 
 def resize(use: Use) -> Any:
-    """An image a whole number of times as large is Keras' upsampling; any other one resized as it is written."""
-    size, method = constant(use.arguments.get("size")), use.arguments.get("method")
+    """Turn an enlargement by a whole factor into Keras' upsampling; any other one stays a resize."""
+    size, method = as_array(use.arguments.get("size")), use.arguments.get("method")
     odd = use.arguments.get("antialias") or use.arguments.get("preserve_aspect_ratio")
     if odd or size is None or method not in ("nearest", "bilinear") or len(use.x.shape) != 4:
         return None

@@ -69,7 +69,7 @@ def rewrite(
         if not has_graph(model) or not any(form.fits(layer) for layer in model.layers):
             continue
         after, names = replaced(model, form, where)
-        difference = None if samples is None or not len(samples) else apart(model, after, samples[:SAMPLES])
+        difference = None if samples is None or not len(samples) else output_difference(model, after, samples[:SAMPLES])
         done += [{"layer": name, "what": form.what, "into": form.into, "difference": difference} for name in names]
         model = after
     return model, tuple(done)
@@ -93,13 +93,13 @@ def replaced(model: Any, form: Form, where: str) -> tuple[Any, list[str]]:
 
 
 def dtype(model: Any, tensor: Any, form: Form) -> Any:
-    """The dtype of an input in the new network."""
+    """Return the dtype of an input in the new network."""
     nodes = [node for level in model._nodes_by_depth.values() for node in level if not node.is_input]
     readers = [node.layer for node in nodes if any(each is tensor for each in node.keras_inputs)]
     return form.takes if form.takes and readers and all(map(form.fits, readers)) else tensor.dtype
 
 
-def apart(before: Any, after: Any, samples: NDArray[Any]) -> float:
-    """The largest absolute difference of two networks' outputs."""
+def output_difference(before: Any, after: Any, samples: NDArray[Any]) -> float:
+    """Return the largest absolute difference of two networks' outputs."""
     one, other = (np.asarray(model(samples, training=False)) for model in (before, after))
     return float(np.abs(one - other).max())

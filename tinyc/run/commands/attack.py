@@ -49,7 +49,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Opened:
+class FinishedRun:
     """A finished run with its data and all steps, the source first."""
 
     run: Run
@@ -69,7 +69,7 @@ def attack(
         raise UserError("--epochs", "is for shadows, and there are none", "add --shadows 16")
     screen = open_screen(quiet=as_json)
     recipe = read_recipe(folder)
-    with run_folder.locked(RunFolder(folder)), opened(recipe, folder, screen) as made:
+    with run_folder.locked(RunFolder(folder)), open_finished_run(recipe, folder, screen) as made:
         training = shadow_training(made, asked, folder) if asked.shadows else None
         seed = recipe.seed if asked.seed is None else asked.seed
         request = Request(asked.examples, seed, cast(Runtime, asked.runtime), training)
@@ -83,7 +83,7 @@ def attack(
 
 
 @contextmanager
-def opened(recipe: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
+def open_finished_run(recipe: Recipe, folder: Path, screen: Screen) -> Iterator[FinishedRun]:
     """Read a finished run and its data.
 
     Raises:
@@ -94,22 +94,22 @@ def opened(recipe: Recipe, folder: Path, screen: Screen) -> Iterator[Opened]:
     steps = tuple(finished(folder, recipe, index) for index in range(len(recipe.steps) + 1))
     with open_run(recipe, folder, cache.folder(), screen) as run:
         flat = stored.load_state(steps[-1].folder, run.dataset.task, dict)
-        yield Opened(run, steps, cast(Flat, flat))
+        yield FinishedRun(run, steps, cast(Flat, flat))
 
 
-def target_of(made: Opened) -> Target:
+def target_of(made: FinishedRun) -> Target:
     """Say what is attacked; members are the training examples of the data as it lies here now."""
     recipe, last = made.run.recipe, made.steps[-1]
     notes: tuple[str, ...] = ()
     if last.key != made.run.keys.steps[-1]:
         notes = (
-            "The run was made with other data, files or versions than are here now, by its key. Members are the "
+            "By its key, the run was made with other data, files or versions than those here now. Members are the "
             "training examples of the data as it is now.",
         )
     return Target(recipe.name, last.folder.name, made.flat, made.run.dataset, promised(made), notes)
 
 
-def promised(made: Opened) -> Promise | None:
+def promised(made: FinishedRun) -> Promise | None:
     """Add up what the run's steps promised each example; None where none did."""
     recipe = made.run.recipe
     epsilon = delta = 0.0
@@ -129,7 +129,7 @@ def promised(made: Opened) -> Promise | None:
     return Promise(epsilon, delta, tuple(kept), tuple(beside)) if kept else None
 
 
-def shadow_training(made: Opened, asked: Asked, folder: Path) -> ShadowTraining:
+def shadow_training(made: FinishedRun, asked: Asked, folder: Path) -> ShadowTraining:
     """Take the last network of the run, and the options by which the recipe trained one from new weights.
 
     Raises:

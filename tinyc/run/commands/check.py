@@ -28,7 +28,7 @@ def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
 
 
 def advice(recipe: Any) -> list[str]:
-    """What is legal but probably not meant."""
+    """Say what is legal but probably not meant."""
     effects = [step.transform.effects for step in recipe.steps]
     places = {each.place for each in effects}
     notes = []

@@ -10,7 +10,7 @@ from tinyc.report import figures, lines
 from tinyc.report.record import Report
 from tinyc.report.terminal import Screen, open_screen
 from tinyc.report.write import to_json
-from tinyc.run import judge
+from tinyc.run import step_records
 from tinyc.run.finish import finish
 from tinyc.run.opening import open_own_run
 from tinyc.run.steps import Started, start_index, steps
@@ -49,7 +49,7 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
 def show_start(event: Started, screen: Screen) -> None:
     for warning in event.warnings:
         streams.note(f"warning: {warning}")
-    screen.show(lines.source(event.source.ledger, judge.source_time(event.source), event.told, screen.width))
+    screen.show(lines.source(event.source.ledger, step_records.source_time(event.source), event.told, screen.width))
 
 
 def verdict(report: Report) -> int:

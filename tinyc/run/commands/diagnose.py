@@ -23,15 +23,15 @@ def diagnose(run: Path, trying: bool, as_json: bool) -> None:
     screen = open_screen(quiet=as_json)
     with open_quantized(run, cache.folder(), screen) as made:
         found = examine(made.net, made.flat, made.data, made.pool, made.options)
-        for line in [] if as_json else told(run, made, found, screen.width):
+        for line in [] if as_json else diagnosis_lines(run, made, found, screen.width):
             streams.show(line)
         tried, unknown = attempts(made, found, screen, as_json) if trying else ([], ())
     if as_json:
         streams.result(as_table(made, found, tried, unknown))
 
 
-def told(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
-    """The diagnosis for people."""
+def diagnosis_lines(run: Path, made: Quantized, found: Diagnosis, width: int) -> list[str]:
+    """Write the diagnosis for people."""
     then, now = made.before.ledger.accuracy, made.after.ledger.accuracy
     return diagnosis.text(str(run), made.step.transform.use, (then, now), found, min(width, 120))
 
@@ -40,12 +40,12 @@ def attempts(made: Quantized, found: Diagnosis, screen: Screen, quiet: bool) -> 
     """Try the cheap remedies one after the other, and show each as it ends."""
     proposed, unknown = trials.proposals(found, made.options)
     probe = Probe(made.net.clone().model, made.data, made.net.task, made.run.recipe.seed)
-    judge = trials.Judge(probe.x, probe.y, made.pool)
+    examples = trials.TrialExamples(probe.x, probe.y, made.pool)
     done: list[Trial] = []
     heading = diagnosis.trial_heading(probe.score(), probe.split)
     for line in [] if quiet else heading:
         streams.show(line)
-    for trial in trials.attempts(proposed, made.quantized, judge, made.flat.content):
+    for trial in trials.attempts(proposed, made.quantized, examples, made.flat.content):
         done.append(trial)
         for line in [] if quiet else diagnosis.trial(trial, min(screen.width, 120)):
             streams.show(line)
@@ -55,7 +55,7 @@ def attempts(made: Quantized, found: Diagnosis, screen: Screen, quiet: bool) -> 
 
 
 def as_table(made: Quantized, found: Diagnosis, tried: Sequence[Trial], unknown: tuple[str, ...]) -> str:
-    """The whole diagnosis as JSON; accuracies of `test` are the run's own."""
+    """Return the whole diagnosis as JSON; accuracies of `test` are the run's own."""
     table = {
         "schema": 1,
         "step": made.after.folder.name,

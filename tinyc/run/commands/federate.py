@@ -17,8 +17,10 @@ def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encrypti
     made = certificates.make(folder, clients, hosts, days, encryption)
     streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
     for party in made[1:]:
-        streams.show(f"{party}: goes to one terminal, over a way that you trust")
-    streams.show(f"each folder holds a private key: hand out one, and never {folder} itself; they end in {days} days")
+        streams.show(f"{party}: goes to one terminal, over a channel that you trust")
+    streams.show(
+        f"each folder holds a private key: hand out one, and never {folder} itself; they expire in {days} days"
+    )
 
 
 def serve(

@@ -23,11 +23,11 @@ def inspect(path: Path, as_json: bool, html: Path | None = None, picture: Path |
     found = inspection.inspect(path)
     refuse_same(path, html, picture)
     if html:
-        write(html, page(found))
+        write_page(html, page(found))
     if picture:
-        write(picture, svg(found.arena, found.described, found.arena_bytes))
+        write_page(picture, svg(found.arena, found.described, found.arena_bytes))
     if as_json:
-        streams.result(json.dumps(inspection.table(found), indent=1))
+        streams.result(json.dumps(inspection.inspection_table(found), indent=1))
     else:
         streams.page(text(found))
 
@@ -47,7 +47,7 @@ def refuse_same(path: Path, html: Path | None, picture: Path | None) -> None:
         taken |= {place.resolve()} if place else set()
 
 
-def write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
     """Write a page or a picture.
 
     Raises:

@@ -34,7 +34,7 @@ def passes(name: str | None, schema: bool) -> None:
 
 
 def list_passes() -> str:
-    """One line a pass."""
+    """Write one line a pass."""
     lines = [
         f"{name:10} {KINDS[each.takes]} -> {KINDS[each.gives]}: {first_line(each)}" for name, each in PASSES.items()
     ]
@@ -42,7 +42,7 @@ def list_passes() -> str:
 
 
 def describe_pass(name: str) -> str:
-    """Everything that one pass takes."""
+    """Write everything that one pass takes."""
     if name not in PASSES:
         raise unknown_value("tinyc passes", "pass", name, PASSES)
     each = PASSES[name]
@@ -52,13 +52,13 @@ def describe_pass(name: str) -> str:
 
 
 def own_first(schema: type[BaseModel]) -> list[str]:
-    """The keys of a pass: its own, then those that every training has."""
+    """Return the keys of a pass: its own, then those that every training has."""
     shared = FitOptions.model_fields if issubclass(schema, TrainingKeys) else {}
     return sorted(schema.model_fields, key=lambda key: key in shared)
 
 
 def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:
-    """One key: type, default, range, meaning, and the keys of the tables that it holds."""
+    """Write one key: type, default, range, meaning, and the keys of the tables that it holds."""
     default = "required" if field.is_required() else f"default {shown(field.get_default(call_default_factory=True))}"
     ranges = ", ".join(text for text in map(bound, field.metadata) if text)
     kind = type_name(field.annotation)
@@ -71,7 +71,7 @@ def describe_field(key: str, field: FieldInfo, indent: int = 2) -> str:
 
 
 def describe_table(table: type[BaseModel], indent: int) -> Iterator[str]:
-    """The keys of a table within a pass, below the word that tells it from others."""
+    """Yield the keys of a table within a pass, below the word that tells it from others."""
     if issubclass(table, Builder):
         return
     tag = table.model_fields.get("op")
@@ -115,7 +115,7 @@ def first_line(each: type) -> str:
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The JSON Schema of a whole recipe."""
+    """Return the JSON Schema of a whole recipe."""
     bounds = {
         "type": "object",
         "additionalProperties": False,

@@ -35,13 +35,13 @@ def plan(recipe: str, sets: tuple[str, ...], as_json: bool) -> int:
         streams.result(json.dumps(to_json(found), indent=2))
     else:
         streams.page("\n".join(text(found)))
-    reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "nothing stands against it"
+    reason = ", ".join(f"cannot be met: {check.metric}" for check in lost) or "no target is ruled out"
     streams.note(f"tinyc: exit {1 if lost else 0} ({reason})")
     return 1 if lost else 0
 
 
 def text(found: Plan) -> list[str]:
-    """The plan for people."""
+    """Write the plan for people."""
     lines = [f"{'pass':16}" + "".join(f"{name:>22}" for name in ("params", "MACs", "file", "arena"))]
     for low, high in zip(found.lower.states, found.upper.states, strict=True):
         cells = [
@@ -70,7 +70,7 @@ def uncounted(found: Plan) -> list[str]:
 
 
 def spread(low: int | None, high: int | None, name: str) -> str:
-    """One figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
+    """Write one figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
     unit: Any = UNITS[name]
     one, two = (units.show(value, unit) for value in sorted((low, high), key=lambda value: value or 0))
     return one if one == two else f"{one} .. {two}"
@@ -85,13 +85,13 @@ def some(layers: tuple[str, ...]) -> str:
 
 
 def rewritten(each: Rewrite) -> str:
-    """One kind of layer that a pass will rewrite, and what that changes while the network is untrained."""
+    """Write one kind of layer that a pass will rewrite, and what that changes while the network is untrained."""
     change = "" if each.difference is None else f"; untrained outputs change by at most {each.difference:.1g}"
     return f"{each.use} rewrites {each.what} to {each.into} in {len(each.layers)} layers: {some(each.layers)}{change}"
 
 
 def shown(check: Check) -> str:
-    """One predicted target."""
+    """Write one predicted target."""
     if check.got is None:
         return f"  {check.metric:18} {check.bound:12} {check.why}"
     value = units.show(check.got, METRICS[check.metric])
@@ -99,7 +99,7 @@ def shown(check: Check) -> str:
 
 
 def to_json(found: Plan) -> dict[str, Any]:
-    """The plan as a table."""
+    """Return the plan as a table."""
     return {
         "lower": rehearsal(found.lower),
         "upper": rehearsal(found.upper),

@@ -21,9 +21,9 @@ from tinyc.data.images import reading
 from tinyc.data.scaling import require_columns, scaled
 from tinyc.data.tokens import Tokenizer
 from tinyc.report.answers import Answer
-from tinyc.report.answers import read as read_answer
+from tinyc.report.answers import interpret_output as read_answer
 from tinyc.report.views import Views
-from tinyc.report.write import read
+from tinyc.report.write import read_report
 from tinyc.run.commands.fronts import front_beside
 from tinyc.run.commands.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.spec.amounts import Scaling
@@ -58,7 +58,7 @@ def predict(file: Path, example: str, scale: Scaling | None, offset: Scaling | N
     if tokenizer is not None and not example.lower().endswith(".npy"):
         asked = tokenized(tokenizer, example)
     else:
-        asked = numbers(file, example, described, views, scale, offset)
+        asked = read_example(file, example, described, views, scale, offset)
     answers = answered(content, described, asked, views.classes, str(file))
     streams.give(as_table(answers, asked) if as_json else as_text(answers, asked), as_json)
 
@@ -86,7 +86,7 @@ def tokenized(tokenizer: Tokenizer, given: str) -> Asked:
     return Asked(tokenizer.encode(found), tuple(found), is_list)
 
 
-def numbers(
+def read_example(
     file: Path, given: str, described: Description, views: Views, scale: Scaling | None, offset: Scaling | None
 ) -> Asked:
     """Read an image, array or row; token ids are taken as they are, everything else is scaled."""
@@ -108,7 +108,7 @@ def token_ids(path: Path, shape: tuple[int, ...], rows: int) -> NDArray[np.int32
     """Read ids; `rows` says how many there are, 0 that it is not known.
 
     Raises:
-        UserError: one is no whole number, or has no row in the network's table.
+        UserError: one is not a whole number, or has no row in the network's table.
     """
     found = load_example(path, shape)
     last = (rows or np.iinfo(np.int32).max) - 1
@@ -131,7 +131,7 @@ def as_table(answers: list[list[Answer]], asked: Asked) -> str:
 
 
 def as_text(answers: list[list[Answer]], asked: Asked) -> str:
-    """What one example gives, output by output, or one line a sentence."""
+    """Return what one example gives, output by output, or one line a sentence."""
     if not asked.is_list:
         if len(answers[0]) == 1:
             return answers[0][0].text()
@@ -142,8 +142,8 @@ def as_text(answers: list[list[Answer]], asked: Asked) -> str:
 
 
 def run_of(file: Path) -> Views | None:
-    """What the run folder around the file says of it; None where there is none."""
-    return read(file.parent)[1] if (file.parent / "report.json").is_file() else None
+    """Return what the run folder around the file says of it; None where there is none."""
+    return read_report(file.parent)[1] if (file.parent / "report.json").is_file() else None
 
 
 def load_example(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -180,7 +180,7 @@ def require_shape(where: str, given: tuple[int, ...], shape: tuple[int, ...]) ->
 def picture(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
     """Read an image in the network's channels; its size must be right already."""
     channels = (3,) if shape[-1:] == (3,) else ()
-    with reading.opened(path) as image:
+    with reading.open_image(path) as image:
         require_shape(str(path), (*image.size[::-1], *channels), shape)
         return np.asarray(image.convert("RGB" if channels else "L"))
 
@@ -197,4 +197,4 @@ def array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
         header.require_values(str(path), os.fstat(stream.fileno()).st_size)
         require_shape(str(path), header.shape, shape)
         stream.seek(0)
-        return npy.read(stream, header, str(path))
+        return npy.read_values(stream, header, str(path))

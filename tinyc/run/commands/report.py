@@ -11,13 +11,13 @@ from tinyc.report import lines
 from tinyc.report.record import Report
 from tinyc.report.terminal import open_screen
 from tinyc.report.views import Views
-from tinyc.report.write import read, to_json, write_all
+from tinyc.report.write import read_report, to_json, write_all
 from tinyc.run import keys, stored
 
 
 def report(run: Path, as_json: bool) -> None:
     """Show a finished run, and write its pages."""
-    found, views = read(run)
+    found, views = read_report(run)
     if as_json:
         streams.result(to_json(found, views))
         return
@@ -35,8 +35,8 @@ def report(run: Path, as_json: bool) -> None:
 
 
 def say_outdated(found: Report, folder: Path, say: Callable[[str], None]) -> None:
-    """Say where a run's figures are those of a tinyc that computed or measured otherwise than this one."""
+    """Say where a run's figures are those of a version of tinyc that computed or measured differently."""
     places = ((step.use, RunFolder(folder).step(step.index, step.use, step.key)) for step in found.steps)
     own = (each for each in places if each[1].parent == folder and files.exists(each[1]))
-    if any(stored.numbers(place) != keys.numbers(use) for use, place in own):
-        say(f"{folder}: made by a tinyc that computed or measured otherwise than this one; compress again to compare")
+    if any(stored.stored_numbers(place) != keys.numbers(use) for use, place in own):
+        say(f"{folder}: made by a version of tinyc that computed or measured differently; compress again to compare")

@@ -86,7 +86,7 @@ def measured(options: Options, folder: RunFolder, screen: Screen) -> Sensitivity
 
 
 def network(options: Options, runner: StepRunner) -> Net:
-    """The source, trained or from the cache, or the network that a finished step left in a run folder.
+    """Return the source, trained or from the cache, or the network that a finished step left in a run folder.
 
     Raises:
         UserError: the step has not been run.
@@ -94,7 +94,7 @@ def network(options: Options, runner: StepRunner) -> Net:
     if options.after is None:
         return runner.source()
     finished = [
-        path for path in sorted(options.out.glob(f"*/{runner.folder(options.after).name}")) if stored.load(path)
+        path for path in sorted(options.out.glob(f"*/{runner.folder(options.after).name}")) if stored.load_step(path)
     ]
     if not finished:
         remedy = f"run it first: tinyc compress {options.recipe.path} --out {options.out}"

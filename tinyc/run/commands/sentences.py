@@ -39,7 +39,7 @@ def tokenizer_beside(file: Path, described: Description) -> Tokenizer | None:
     path = file.parent / NAME
     if not takes_ids(described.inputs[0]) or not path.is_file():
         return None
-    found = Tokenizer(tokens.check(decoded(path), str(path)), described.inputs[0].shape[1])
+    found = Tokenizer(tokens.check_definition(decoded(path), str(path)), described.inputs[0].shape[1])
     pieces, rows = len(found.vocabulary), table_rows(described)
     if rows and pieces > rows:
         problem = f"has {pieces} pieces, and the table of the artifact {rows} rows"

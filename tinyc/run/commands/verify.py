@@ -16,7 +16,7 @@ from tinyc import measure
 from tinyc.core import cache, files, limits, streams, units
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
-from tinyc.data.loading import load
+from tinyc.data.loading import load_dataset
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
@@ -31,7 +31,7 @@ from tinyc.spec.sentences import Prepare
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import dequantize, is_quantized
-from tinyc.tflite.run.apart import FLOAT_STEP
+from tinyc.tflite.run.output_difference import FLOAT_STEP
 from tinyc.tflite.run.pool import Pool, undriven
 
 NAMES = {"tflm": "TensorFlow Lite Micro", "reference": "reference kernels", "fast": "fast kernels"}
@@ -81,7 +81,7 @@ def test_data(
     front: Front | None,
     taken: tuple[int, ...],
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The test split of a dataset by name or path, as the network sees it; sentences need the tokenizer beside it.
+    """Load the test split of a dataset by name or path, as the network sees it; sentences need a tokenizer.
 
     Args:
         taken: the shape of one example as the file takes it.
@@ -95,7 +95,7 @@ def test_data(
         raise UserError(where, f"takes sentences, and {source} is not known to be text", f"give --data {named}")
     prepare = Prepare(tokens=tokenizer.length) if tokenizer is not None else None
     language = Language(tokenizer.definition) if tokenizer is not None else None
-    dataset = load(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
+    dataset = load_dataset(spec_of(source, scale, offset, prepare), found, cache.folder(), 0, language)
     if tuple(dataset.task.input_shape) == (*taken, 1):
         dataset = dataset.without_channel()
     given = tuple(dataset.task.input_shape)
@@ -151,7 +151,7 @@ def random_inputs(described: Description, examples: int, where: str = "the artif
 
 
 def text(found: Compared, kind: str) -> list[str]:
-    """The comparison for people."""
+    """Write the comparison for people."""
     lines = [f"{found['examples']:,} {kind} examples"]
     for name, each in found["runtimes"].items():
         if each is None:
@@ -168,7 +168,7 @@ def text(found: Compared, kind: str) -> list[str]:
 
 
 def verdict(each: Difference) -> str:
-    """One pair of runtimes."""
+    """Write one pair of runtimes."""
     if each["examples"] is None:
         return "unmeasured"
     if not each["examples"]:

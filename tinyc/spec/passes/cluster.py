@@ -101,7 +101,7 @@ class Cluster(FineTuned, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def training_fits(self) -> Self:
-        """Refuse teachers that nobody would hear."""
+        """Refuse teachers that the loss would ignore."""
         return self
 
     @property

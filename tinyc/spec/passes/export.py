@@ -16,7 +16,7 @@ def address(value: int | str) -> int:
     try:
         return value if isinstance(value, int) else int(value, 0)
     except ValueError as error:
-        raise ValueError(f'{value!r} is no address; write 0x08040000 or "0x08040000"') from error
+        raise ValueError(f'{value!r} is not an address; write 0x08040000 or "0x08040000"') from error
 
 
 def distinct(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class Factorize(FineTuned, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def one_amount(self) -> Self:
-        """Ask for exactly one amount, and for teachers that are heard."""
+        """Ask for exactly one amount, and for teachers that the loss uses."""
         given = [key for key in AMOUNTS if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(f"give one of `rank`, `energy` and `params`; given: {', '.join(given) or 'none'}")

@@ -65,7 +65,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def keys_are_read(self) -> Self:
-        """Refuse keys that would not be read, and clients that nobody counts."""
+        """Refuse keys that would not be read, and numbers of clients that cannot be right."""
         for key, owner, wanted in OWNERS:
             if getattr(self, key) != type(self).model_fields[key].default and getattr(self, owner) not in wanted:
                 raise ValueError(f'`{key}` belongs to {owner} = "{wanted[0]}"; here it is "{getattr(self, owner)}"')
@@ -105,7 +105,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
         """Refuse what a server cannot do with updates that it does not see."""
         if self.strategy == "fedadam" and self.aggregation == "homomorphic":
             raise ValueError(
-                'strategy = "fedadam" divides by a root of the average, which no one can do to ciphertexts; '
+                'strategy = "fedadam" divides by a root of the average, which is impossible on ciphertexts; '
                 'take strategy = "fedavg", or aggregation = "secagg"'
             )
         if self.aggregation == "secagg" and self.engine == "deployment":
@@ -148,7 +148,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
             )
         if self.clients is not None and privacy.delta >= 1 / self.clients:
             raise ValueError(
-                f"delta = {privacy.delta:g} lets one of {self.clients} clients be told whole; stay below 1 / clients"
+                f"delta = {privacy.delta:g} lets one of {self.clients} clients be disclosed; stay below 1 / clients"
             )
         return self
 
@@ -160,7 +160,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
             )
         if self.strategy == "fedprox":
             raise ValueError(
-                'the pull of strategy = "fedprox" would be clipped with each example\'s gradient; take "fedavg"'
+                'the term of strategy = "fedprox" would be clipped with each example\'s gradient; take "fedavg"'
             )
         if self.augment:
             raise ValueError('`augment` is not used where privacy has level = "example"; remove it')

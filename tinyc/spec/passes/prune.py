@@ -139,7 +139,7 @@ class Prune(FineTuned, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def training_fits(self) -> Self:
-        """Refuse rounds without an epoch each, and teachers that nobody would hear."""
+        """Refuse rounds without an epoch each, and teachers that the loss would ignore."""
         if self.rounds > max(1, self.epochs):
             raise ValueError(f"{self.rounds} rounds need at least {self.rounds} epochs; `epochs` is {self.epochs}")
         return self

@@ -59,7 +59,7 @@ def macro_auc(labels: NDArray[np.int64], odds: NDArray[Any]) -> Scorer:
 
 
 def area(weights: Weights, positive: NDArray[np.bool_], groups: NDArray[Any]) -> float | None:
-    """One class's area over examples in ascending order; `groups` are the starts of runs of equal scores."""
+    """Return one class's area over examples in ascending order; `groups` are the starts of runs of equal scores."""
     above = np.add.reduceat(np.where(positive, weights, 0), groups)
     below = np.add.reduceat(np.where(positive, 0, weights), groups)
     pairs = above.sum() * below.sum()
@@ -92,6 +92,6 @@ def are_probabilities(scores: NDArray[Any]) -> bool:
 
 
 def recalls(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The share of each true class that was found, (classes,); NaN for a class without examples."""
+    """Return the share of each true class that was found, (classes,); NaN for a class without examples."""
     totals = confusion.sum(axis=1).astype(np.float64)
     return np.divide(np.diag(confusion), totals, out=np.full(len(totals), np.nan), where=totals > 0)

@@ -164,6 +164,6 @@ class Claims:
 
 
 def member_of(union: str, code: int) -> str | None:
-    """The table that a code of a union stands for; None where it stands for none."""
+    """Return the table that a code of a union stands for; None where it stands for none."""
     names = {value: name for name, value in vars(getattr(schema(), union)).items() if isinstance(value, int)}
     return names.get(code) if code else None

@@ -62,7 +62,7 @@ def constants(described: Description) -> tuple[Constant, ...]:
 
 
 def rank(reading: Reading | None) -> int:
-    """A constant that serves as a parameter anywhere is one, though a DECODE or a RESHAPE reads it first."""
+    """Order the uses of a constant: what is a parameter anywhere is one, also behind a DECODE or a RESHAPE."""
     if reading is None:
         return 3
     return 2 if reading.role == "other constants" else 1

@@ -36,12 +36,12 @@ class Work:
         return layer_name(name.decode(errors="replace"), self.kind)
 
     def tensor(self, slot: int) -> Any:
-        """The tensor in an input slot; None where the slot is empty."""
+        """Return the tensor in an input slot; None where the slot is empty."""
         inputs = self.operator.inputs
         return self.graph.tensors[inputs[slot]] if slot < len(inputs) and inputs[slot] >= 0 else None
 
     def floats(self, slot: int) -> NDArray[np.float64]:
-        """The constant in a slot as the numbers that it stands for."""
+        """Return the constant in a slot as the numbers that it stands for."""
         tensor = self.tensor(slot)
         return dequantized(held(self.model, tensor), tensor)
 
@@ -54,7 +54,7 @@ class Pair:
     source: Work
 
 
-def opened(content: bytes) -> Any:
+def unpack(content: bytes) -> Any:
     """Read a whole file as schema objects."""
     return schema().ModelT.InitFromPackedBuf(content, 0)
 

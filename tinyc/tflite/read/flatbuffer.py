@@ -17,7 +17,7 @@ from tinyc.tflite.read.multiplications import Shape, Shapes, multiplications
 from tinyc.tflite.read.schema import op_names, schema, type_names
 from tinyc.tflite.read.sparsity import Sparsity, dense, read_sparsity
 
-__all__ = ["Description", "Op", "Tensor", "describe", "opened"]
+__all__ = ["Description", "Op", "Tensor", "describe", "open_tflite"]
 MALFORMED = (
     struct.error,
     IndexError,
@@ -32,11 +32,11 @@ MALFORMED = (
 
 
 def describe(content: bytes, where: str = "the artifact") -> Description:
-    """Read what a .tflite file holds; takes and raises what `opened` does."""
-    return opened(content, where)[1]
+    """Read what a .tflite file holds; takes and raises what `open_tflite` does."""
+    return open_tflite(content, where)[1]
 
 
-def opened(content: bytes, where: str) -> tuple[Reader, Description]:
+def open_tflite(content: bytes, where: str) -> tuple[Reader, Description]:
     """Read a .tflite file, and keep the reader for the values of its tensors.
 
     Args:
@@ -44,7 +44,7 @@ def opened(content: bytes, where: str) -> tuple[Reader, Description]:
         where: the file's name, for the message.
 
     Raises:
-        UserError: the bytes are no TensorFlow Lite file, are damaged, or leave weights in another file.
+        UserError: the bytes are not a TensorFlow Lite file, are damaged, or leave weights in another file.
     """
     if content[4:8] != b"TFL3":
         raise UserError(where, "is not a TensorFlow Lite file", "give a .tflite file, as written by the converter")
@@ -131,8 +131,8 @@ class Reader:
         return graphs.Graph(given, made, tuple(ops[begin:]))
 
     def counted_shape(self, table: Any) -> Shape:
-        """A tensor's shape as multiplications are counted by it, with -1 for each dimension that has no size yet."""
-        return tuple(map(abs, numbers(table.ShapeAsNumpy()))) if self.open_batch else unsettled(table)
+        """Return a tensor's shape for counting multiplications, with -1 for each dimension that has no size yet."""
+        return tuple(map(abs, number_vector(table.ShapeAsNumpy()))) if self.open_batch else unsettled(table)
 
     def read_tensor(self, table: Any, index: int) -> Tensor:
         quantization = table.Quantization()
@@ -143,7 +143,7 @@ class Reader:
         tensor = Tensor(
             index=index,
             name=name,
-            shape=numbers(table.ShapeAsNumpy()),
+            shape=number_vector(table.ShapeAsNumpy()),
             variable=bool(table.IsVariable()),
             dtype=type_names()[table.Type()],
             buffer=table.Buffer(),
@@ -162,7 +162,7 @@ class Reader:
         return tensor
 
     def data(self, buffer: int) -> NDArray[np.uint8]:
-        """The bytes of a buffer; empty for activations."""
+        """Return the bytes of a buffer; empty for activations."""
         table = self.model.Buffers(buffer) if 0 < buffer < self.bounded(self.model.BuffersLength()) else None
         if table is None:
             return np.empty(0, np.uint8)
@@ -184,7 +184,7 @@ class Reader:
         called = self.called[place[0]] = graphs.callees(name, table)
         weight_bytes = params = 0
         for slot in operators.weight_slots(name):
-            found = constant(inputs[slot], tensors, producers) if slot < len(inputs) else None
+            found = constant_input(inputs[slot], tensors, producers) if slot < len(inputs) else None
             if found is None or not operators.is_parameter(name, found.decoded.shape, found.decoded.dtype):
                 continue
             if found.held.index not in self.counted:
@@ -212,21 +212,21 @@ class Reader:
         return found.decoded.elements if read is None else values.nonzero(read, found.decoded)
 
     def values(self, tensor: Tensor) -> NDArray[Any] | None:
-        """The numbers that a tensor stands for, in its shape; None where they are strings or of no known type."""
+        """Return the numbers that a tensor stands for, in its shape; None for strings and unknown types."""
         if not tensor.sparse:
-            return values.numbers(tensor, self.data(tensor.buffer))
+            return values.stored_values(tensor, self.data(tensor.buffer))
         stored = values.numbers_of(self.data(tensor.buffer), tensor.dtype)
         return None if stored is None else dense(stored, self.sparsities[tensor.index], tensor)
 
     def number(self, tensor: Tensor) -> int | None:
-        """The whole number that a constant of one element holds."""
+        """Return the whole number that a constant of one element holds."""
         if tensor.dtype not in ("int32", "int64") or tensor.elements != 1 or not tensor.stored_bytes:
             return None
         read = self.values(tensor)
         return None if read is None else int(read.ravel()[0])
 
     def op_name(self, opcode: int) -> tuple[str, bool]:
-        """The operator's name, and whether it is somebody's own; old converters hold the code in one byte alone."""
+        """Return the operator's name, and whether it is a custom one; old converters hold the code in one byte."""
         if opcode >= self.bounded(self.model.OperatorCodesLength()):
             raise IndexError("an operator code that does not exist")
         code = self.model.OperatorCodes(opcode)
@@ -236,7 +236,7 @@ class Reader:
         return op_names()[builtin], False
 
 
-def numbers(found: Any) -> tuple[int, ...]:
+def number_vector(found: Any) -> tuple[int, ...]:
     """Read a vector of whole numbers; empty where there is none."""
     return tuple(int(each) for each in found) if isinstance(found, np.ndarray) else ()
 
@@ -248,8 +248,8 @@ def vector(quantization: Any, name: str, kind: Any) -> tuple[Any, ...]:
 
 
 def unsettled(table: Any) -> Shape:
-    """A tensor's shape with -1 for each dimension that is left open; converters keep it beside one of a size of 1."""
-    shape, signature = numbers(table.ShapeAsNumpy()), numbers(table.ShapeSignatureAsNumpy())
+    """Return a tensor's shape with -1 for each open dimension; converters store it beside one with 1 in its place."""
+    shape, signature = number_vector(table.ShapeAsNumpy()), number_vector(table.ShapeSignatureAsNumpy())
     return signature if len(signature) == len(shape) and min(shape, default=0) >= 0 else shape
 
 
@@ -262,8 +262,8 @@ class Held:
     ancillary: Tensor | None = None
 
 
-def constant(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> Held | None:
-    """The constant that feeds a slot; None where it is computed from the input."""
+def constant_input(index: int, tensors: list[Tensor], producers: dict[int, Op]) -> Held | None:
+    """Return the constant that feeds a slot; None where it is computed from the input."""
     if index < 0:
         return None
     if tensors[index].stored_bytes:

@@ -205,7 +205,7 @@ def counted(test: Op | None, loop: Op, condition: Graph, body: Graph, number: Nu
 
 
 def stride(body: Graph, place: int, number: Number) -> int | None:
-    """What a loop's body adds to the value that it carries in one place; None where it does something else to it."""
+    """Return what a loop's body adds to one value that it carries; None where it does something else to it."""
     makers = {made: op for op in body.ops for made in op.outputs}
     op = makers.get(body.outputs[place])
     if op is None or op.name != "ADD" or body.inputs[place] not in op.inputs:

@@ -81,5 +81,5 @@ def lifetimes(described: Description) -> Arena:
 
 
 def aligned(tensor: Tensor) -> int:
-    """A tensor's bytes rounded up to where the next may begin."""
+    """Return a tensor's bytes rounded up to where the next may begin."""
     return -(-tensor.bytes // ALIGNMENT) * ALIGNMENT

@@ -29,7 +29,7 @@ WEIGHT_SLOTS: dict[str, tuple[int, ...]] = {
     "STABLEHLO_CONVOLUTION": (1,),
     "STABLEHLO_DOT_GENERAL": (0, 1),
 }
-# Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is no embedding.
+# Tables whose rows are looked up; a table of one column (a padding mask over the vocabulary) is not an embedding.
 TABLE_SLOTS: dict[str, tuple[int, ...]] = {"GATHER": (0,), "EMBEDDING_LOOKUP": (1,)}
 # Scales and shifts; a single number (an epsilon, 1.702) is part of the formula, not a parameter.
 OPERAND_SLOTS: dict[str, tuple[int, ...]] = dict.fromkeys(("ADD", "SUB", "MUL", "DIV"), (0, 1))
@@ -38,7 +38,7 @@ OPERAND_TYPES = frozenset({"float32", "float16", "int8", "uint8", "int16"})
 DECODERS = frozenset({"DEQUANTIZE", "DENSIFY", "TFLM_DECODE"})
 # The one that TFLM alone knows: it looks weights up in tables.
 TABLE_DECODER = "TFLM_DECODE"
-# Custom operators that TFLM brings along; all others are somebody's own.
+# Custom operators that TFLM brings along; all others are a user's own.
 TFLM_CUSTOM = frozenset({
     TABLE_DECODER, "CIRCULAR_BUFFER", "TFLite_Detection_PostProcess", "SignalDelay", "SignalEnergy",
     "SignalFftAutoScale", "SignalFilterBank", "SignalFilterBankLog", "SignalFilterBankSpectralSubtraction",
@@ -62,7 +62,7 @@ def tflm_only(described: Description) -> bool:
 
 
 def opaque(described: Description) -> tuple[str, ...]:
-    """Name the operators of somebody's own that read constants: how many parameters are in those, nobody knows."""
+    """Name the custom operators that read constants: how many parameters are in those is unknown."""
     tensors = described.tensors
     found = (
         op.name
@@ -73,7 +73,7 @@ def opaque(described: Description) -> tuple[str, ...]:
 
 
 def weight_slots(op: str) -> tuple[int, ...]:
-    """The input slots of an operator in which a constant may be a parameter."""
+    """Return the input slots of an operator in which a constant may be a parameter."""
     return WEIGHT_SLOTS.get(op, ()) or TABLE_SLOTS.get(op, ()) or OPERAND_SLOTS.get(op, ())
 
 

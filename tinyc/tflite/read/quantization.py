@@ -39,5 +39,5 @@ def is_quantized(tensor: Tensor) -> bool:
 
 
 def zero_point(tensor: Tensor) -> int:
-    """The integer that stands for zero; a file may leave it out where it is 0."""
+    """Return the integer that stands for zero; a file may leave it out where it is 0."""
     return tensor.zero_points[0] if tensor.zero_points else 0

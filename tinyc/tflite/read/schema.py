@@ -27,12 +27,12 @@ def schema() -> Any:
         found = importlib.util.find_spec(package)
         for folder in (found.submodule_search_locations or []) if found else []:
             if (path := Path(folder) / file).is_file():
-                return load(path)
+                return load_module(path)
     names = ", ".join(name for name, _ in CARRIERS)
     raise MachineError("the TensorFlow Lite schema", f"is in none of {names}", "pip install tflite-micro")
 
 
-def load(path: Path) -> Any:
+def load_module(path: Path) -> Any:
     """Run one generated file as a module of its own."""
     spec = importlib.util.spec_from_file_location("tinyc_tflite_schema", path)
     if spec is None or spec.loader is None:

@@ -30,7 +30,7 @@ class Variety:
     zeros: int
 
 
-def numbers(tensor: Tensor, data: NDArray[np.uint8]) -> NDArray[Any] | None:
+def stored_values(tensor: Tensor, data: NDArray[np.uint8]) -> NDArray[Any] | None:
     """Read stored bytes as numbers of the tensor's shape; None where they are strings, or of no known type."""
     if tensor.dtype == "int4":
         low, high = (data & 15).astype(np.int8), (data >> 4).astype(np.int8)
@@ -73,7 +73,7 @@ def looked_up(indices: NDArray[np.uint8], ancillary: NDArray[np.uint8], decoded:
 
 
 def numbers_of(data: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
-    """Read bytes as a flat row of numbers; None where the type is no numpy type."""
+    """Read bytes as a flat row of numbers; None where the type is not one of numpy."""
     if dtype not in np.sctypeDict:
         return None
     kind = np.dtype(dtype).newbyteorder("<")
@@ -81,7 +81,7 @@ def numbers_of(data: NDArray[np.uint8], dtype: str) -> NDArray[Any] | None:
 
 
 def channel_axis(tensor: Tensor, count: int) -> int | None:
-    """The axis along which `count` scales or zero points lie; None where they fit none.
+    """Return the axis along which `count` scales or zero points lie; None where they fit none.
 
     Files name any axis where it has no meaning, as that of a convolution's filter for its bias: the one axis of a
     vector is then meant.

@@ -44,8 +44,8 @@ def least(content: bytes, generous: int) -> int:
         ArenaTooLargeError: it does not run in a GiB.
     """
     total = aligned(reported(content, generous))
-    size = smallest(lambda arena_bytes: survives(partial(opened, content, arena_bytes)), total)
-    while not survives(partial(opened_and_invoked, content, size)):
+    size = smallest(lambda arena_bytes: survives(partial(micro_interpreter, content, arena_bytes)), total)
+    while not survives(partial(invoke_once, content, size)):
         size += ALIGNMENT
         if size > LIMIT:
             raise ArenaTooLargeError(f"an arena of {LIMIT} bytes is too small to invoke")
@@ -53,7 +53,7 @@ def least(content: bytes, generous: int) -> int:
 
 
 def reported(content: bytes, generous: int) -> int:
-    """What TFLM says that it has in use after an invoke, in bytes."""
+    """Return what TFLM says that it has in use after an invoke, in bytes."""
     interpreter = offer(content, generous)
     zero_inputs(interpreter, 0)
     interpreter.invoke()
@@ -66,7 +66,7 @@ def reported(content: bytes, generous: int) -> int:
 
 
 def smallest(works: Callable[[int], bool], start: int) -> int:
-    """The least multiple of 16 that works, searched from `start` outwards in doubling steps, then by halves.
+    """Find the least multiple of 16 that works, searched from `start` outwards in doubling steps, then by halves.
 
     Raises:
         ArenaTooLargeError: nothing up to a GiB works.
@@ -91,13 +91,13 @@ def smallest(works: Callable[[int], bool], start: int) -> int:
     return good
 
 
-def survives(deed: Callable[[], Any]) -> bool:
+def survives(action: Callable[[], Any]) -> bool:
     """Do something in a process of its own: whether it neither raised nor crashed."""
     child = os.fork()
     if child == 0:
         try:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            deed()
+            action()
             os._exit(0)
         except BaseException:  # whatever happens, the child must not go on as a second worker
             os._exit(1)
@@ -113,7 +113,7 @@ def offer(content: bytes, arena_bytes: int, **options: Any) -> Any:
     while arena_bytes <= LIMIT:
         worker_stderr.forget()
         try:
-            return opened(content, arena_bytes, **options)
+            return micro_interpreter(content, arena_bytes, **options)
         except RuntimeError:
             if not SHORT.search(worker_stderr.text()):
                 raise
@@ -121,14 +121,14 @@ def offer(content: bytes, arena_bytes: int, **options: Any) -> Any:
     raise ArenaTooLargeError(f"an arena of {LIMIT} bytes is too small")
 
 
-def opened(content: bytes, arena_bytes: int, **options: Any) -> Any:
+def micro_interpreter(content: bytes, arena_bytes: int, **options: Any) -> Any:
     from tflite_micro import runtime  # has no wheel for macOS
 
     return runtime.Interpreter.from_bytes(content, arena_size=arena_bytes, **options)
 
 
-def opened_and_invoked(content: bytes, arena_bytes: int) -> None:
-    interpreter = opened(content, arena_bytes)
+def invoke_once(content: bytes, arena_bytes: int) -> None:
+    interpreter = micro_interpreter(content, arena_bytes)
     zero_inputs(interpreter, 0)
     interpreter.invoke()
 

@@ -11,11 +11,11 @@ from tinyc.core.errors import TinycError
 from tinyc.tflite.read.description import Op
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
-from tinyc.tflite.run.apart import steps_apart, unlike
+from tinyc.tflite.run.output_difference import steps_apart, unlike
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 
-# What a tensor of these types holds is no number, and interpreters crash when asked for it.
+# What a tensor of these types holds is not a number, and interpreters crash when asked for it.
 HANDLES = frozenset({"resource", "variant", "string"})
 
 

@@ -63,7 +63,7 @@ REASONS: Sequence[tuple[re.Pattern[str], str]] = (
 )  # fmt: skip
 # What a kernel that reads or computes what it must not gets from the system.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP})
-ASK_TFLM = "TensorFlow Lite Micro is another matter: tinyc inspect asks it"
+ASK_TFLM = "TensorFlow Lite Micro may run it: tinyc inspect tries that"
 
 
 def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said: str) -> UserError:
@@ -73,12 +73,14 @@ def refused(runtime: Runtime, where: str, ops: Sequence[Op], message: str, said:
     if found is not None:
         return missing(runtime, where, ops, found["op"], found.groupdict().get("version"))
     if "ArenaTooLargeError" in message:
-        return UserError(where, f"{named(runtime)}: {message.partition(': ')[2]}", "use a smaller network or input")
+        return UserError(
+            where, f"{runtime_name(runtime)}: {message.partition(': ')[2]}", "use a smaller network or input"
+        )
     reason = "; ".join(line.strip() for line in said.splitlines()[-3:] if line.strip()) or message
     place = stopped(text, ops)
     at = f"at {place.where}" if place else "the file"
-    problem = f"{named(runtime)} {'stops ' if place else 'cannot take '}{at}: {reason}"
-    otherwise = "change what the reason names; the same network converted again ends here too"
+    problem = f"{runtime_name(runtime)} {'stops ' if place else 'cannot take '}{at}: {reason}"
+    otherwise = "change what the reason names; converting the same network again does not help"
     remedy = next((remedy for pattern, remedy in REASONS if pattern.search(text)), otherwise)
     return UserError(where, problem, remedy if runtime == "tflm" else f"{remedy}; {ASK_TFLM}")
 
@@ -103,14 +105,14 @@ def missing(runtime: Runtime, where: str, ops: Sequence[Op], op: str, wanted: st
     if any(use.custom for use in users):
         remedy = next((own for begin, own in OWNERS.items() if op.startswith(begin)), OWN)
         if runtime != "tflm" and op in TFLM_CUSTOM:
-            remedy = f"it is TensorFlow Lite Micro's own, so that nothing can be held against it here; {ASK_TFLM}"
-        return UserError(where, f"{named(runtime)} has no custom operator {op!r}, which is {at}", remedy)
+            remedy = f"it is TensorFlow Lite Micro's own, so that nothing can be compared with it here; {ASK_TFLM}"
+        return UserError(where, f"{runtime_name(runtime)} has no custom operator {op!r}, which is {at}", remedy)
     if runtime == "tflm":
         problem = f"TensorFlow Lite Micro has no {op}, which is {at}"
         return UserError(where, problem, f"instead of {op}: {INSTEAD.get(op, OTHERWISE)}")
     detail = f" version {wanted}" if wanted else ""
-    problem = f"{op}{detail}, which is {at}, is missing from {named(runtime)}"
-    return UserError(where, problem, f"use an operator that this runtime has too, to hold the two together; {ASK_TFLM}")
+    problem = f"{op}{detail}, which is {at}, is missing from {runtime_name(runtime)}"
+    return UserError(where, problem, f"use an operator that this runtime has too, to compare the two; {ASK_TFLM}")
 
 
 def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
@@ -119,22 +121,24 @@ def lost(runtime: Runtime, where: str, error: LostError) -> TinycError:
     So is a worker that computed all the time and came to no end; one that computed little was kept from it by others.
     """
     if error.signal in CRASHES:
-        problem = f"{named(runtime)} crashes on it: the worker process {error.how}"
-        remedy = "the file holds what this interpreter does not check, and another run ends like this one"
+        problem = f"{runtime_name(runtime)} crashes on it: the worker process {error.how}"
+        remedy = "the file holds what this interpreter does not check, and another run will end like this one"
         other = "a device with it would crash too" if runtime == "tflm" else ASK_TFLM
         return UserError(where, problem, f"{remedy}; {other}")
     if error.busy:
-        problem = f"{named(runtime)} comes to no end with it: the worker process computed, and {error.how}"
+        problem = f"{runtime_name(runtime)} does not finish on it: the worker process was computing, and {error.how}"
         return UserError(where, problem, "look for a loop that does not end, or take a smaller network")
     remedy = (
-        "run again with fewer programs beside it; if that ends alike, the interpreter does not get through the file"
+        "run again with fewer programs beside it; if that ends the same way, the interpreter cannot finish the file"
     )
-    return MachineError(where, f"the worker process that ran it under {named(runtime)} {error.how}", remedy)
+    return MachineError(where, f"the worker process that ran it under {runtime_name(runtime)} {error.how}", remedy)
 
 
 def broken(runtime: Runtime, where: str, message: str) -> MachineError:
     """Report what a worker could not do for a reason that is not the file's."""
-    return MachineError(where, f"cannot run under {named(runtime)}: {message}", "install tinyc's dependencies again")
+    return MachineError(
+        where, f"cannot run under {runtime_name(runtime)}: {message}", "install tinyc's dependencies again"
+    )
 
 
 def absent(runtime: Runtime, where: str) -> TinycError:
@@ -143,7 +147,7 @@ def absent(runtime: Runtime, where: str) -> TinycError:
     return MachineError(where, f"cannot run under {runtime}: it is not installed here", f"pip install {package}")
 
 
-def named(runtime: Runtime) -> str:
-    """A runtime as people know it, with its version."""
+def runtime_name(runtime: Runtime) -> str:
+    """Return a runtime as people know it, with its version."""
     kernels = {"tflm": "TensorFlow Lite Micro", "fast": "fast kernels", "reference": "reference kernels"}[runtime]
     return f"{kernels} ({version(runtime) or 'not installed'})"

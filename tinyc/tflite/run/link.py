@@ -48,14 +48,14 @@ class Link:
         ours, theirs = socket.socketpair()
         for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
             ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(patience), int(patience % 1 * 1e6)))
-        self.heard = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker; `end` closes it
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker; `end` closes it
         paths = [*filter(None, [os.environ.get("PYTHONPATH")]), str(ROOT)]
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tinyc.tflite.run.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self.heard,
+                stderr=self.stderr,
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(paths)},
                 start_new_session=True,
@@ -99,7 +99,7 @@ class Link:
         return LostError(f"hung: it gave no answer in {waited:.0f} s", busy=8 * (self.computed() - computed) > waited)
 
     def computed(self) -> float:
-        """How many seconds of a processor the worker has taken; 0 where the system does not say (it is no Linux)."""
+        """Return the processor seconds that the worker has taken; 0 where the system does not say (not Linux)."""
         try:
             told = Path(f"/proc/{self.process.pid}/stat").read_text()
         except OSError:
@@ -114,7 +114,7 @@ class Link:
         except subprocess.TimeoutExpired:
             return LostError("closed its connection")
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        lines = os.pread(self.heard.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
+        lines = os.pread(self.stderr.fileno(), 1 << 20, 0).decode(errors="replace").strip().splitlines()
         return LostError(ended + (f" ({lines[-1].strip()})" if lines else ""), -code if code < 0 else None)
 
     def end(self) -> None:
@@ -123,7 +123,7 @@ class Link:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.connection.close()
-        self.heard.close()
+        self.stderr.close()
 
 
 def end_living() -> None:

@@ -22,7 +22,7 @@ from tinyc.tflite.read.quantization import INTEGERS, dequantize, is_quantized
 from tinyc.tflite.run import failures, runtimes
 from tinyc.tflite.run.link import Link, LostError
 from tinyc.tflite.run.runtimes import Runtime
-from tinyc.tflite.run.spread import Job, Spread, least_arena, read
+from tinyc.tflite.run.spread import Job, Spread, least_arena, read_tensors
 
 PATIENCE = 60.0
 NUMBERS = INTEGERS | {"float32", "float16", "float64", "bool", "uint64"}
@@ -130,7 +130,7 @@ class Pool:
         if name is None:
             raise failures.absent(runtime, where)
         description = describe(content, where)
-        check(description, inputs, where)
+        check_examples(description, inputs, where)
         job = Job(content, inputs, runtime, where, description, self.processes, advance, sequence)
         with self.lock:
             try:
@@ -183,9 +183,9 @@ class Pool:
         if runtimes.version("tflm") is None:
             raise failures.absent("tflm", where)
         description = describe(content, where)
-        check(description, inputs, where)
+        check_examples(description, inputs, where)
         job = Job(content, inputs, "tflm", where, description, 1, lambda _: None)
-        found: list[NDArray[Any]] = self.alone(lambda link: read(link, job, tuple(tensors), self.patience))
+        found: list[NDArray[Any]] = self.alone(lambda link: read_tensors(link, job, tuple(tensors), self.patience))
         return found
 
     def alone(self, work: Callable[[Link], Any]) -> Any:
@@ -224,7 +224,7 @@ def counted(found: Sequence[object], name: str) -> str:
     return f"{len(found)} {name}{'' if len(found) == 1 else 's'}"
 
 
-def check(description: Description, inputs: NDArray[Any], where: str) -> None:
+def check_examples(description: Description, inputs: NDArray[Any], where: str) -> None:
     """Refuse files of several inputs or outputs, and examples of another shape than the file's."""
     if problem := undriven(description):
         raise UserError(where, problem, "give a network of one input, with a batch of 1, and one output")

@@ -36,12 +36,12 @@ class Session(Protocol):
 
 
 def package(runtime: Runtime) -> str | None:
-    """The package that serves a runtime here; None where none is installed, so that it stays unmeasured."""
+    """Return the package that serves a runtime here; None where none is installed, so that it stays unmeasured."""
     return next((name for name in PACKAGES[runtime] if importlib.util.find_spec(name)), None)
 
 
 def version(runtime: Runtime) -> str | None:
-    """The package and version that serve a runtime here, e.g. "tflite-runtime 2.14.0"."""
+    """Return the package and version that serve a runtime here, e.g. "tflite-runtime 2.14.0"."""
     name = package(runtime)
     return f"{name.replace('_', '-')} {importlib.metadata.version(name)}" if name else None
 

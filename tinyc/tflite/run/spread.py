@@ -23,7 +23,7 @@ from tinyc.tflite.run.states import Start
 
 # No host is slower than this, in multiply-accumulates a second, even under TFLM's reference kernels.
 SLOWEST = 2e7
-# What one inference is taken for where nobody counted: more than a network for a microcontroller does.
+# What one inference is assumed to take where it has no count: more than a network for a microcontroller does.
 UNCOUNTED = 1e9
 CHUNKS_PER_WORKER = 16
 LARGEST_CHUNK = 256
@@ -73,7 +73,7 @@ class Job:
         return max(1, min(BATCH, BATCH_BYTES // max(1, largest)))
 
     def seconds(self, examples: int) -> float:
-        """How long the slowest host computes so many examples."""
+        """Return how long the slowest host computes so many examples."""
         macs = self.description.macs
         return examples * min(limits.EXAMPLE_SECONDS, (UNCOUNTED if macs is None else macs) / SLOWEST)
 
@@ -135,13 +135,13 @@ class Spread:
 
 
 def failure(job: Job, kind: str, message: str, said: str) -> Exception:
-    """What a worker's complaint means to the user."""
+    """Turn a worker's complaint into the error that the user is shown."""
     if kind == "file":
         return failures.refused(job.runtime, job.where, job.description.ops, message, said)
     return failures.broken(job.runtime, job.where, message)
 
 
-def read(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> list[NDArray[Any]]:
+def read_tensors(link: Link, job: Job, tensors: tuple[int, ...], patience: float) -> list[NDArray[Any]]:
     """Let one worker run a job and give the values of its tensors, in the order asked for."""
     inputs = quantize(job.inputs, job.description.inputs[0])
     # Tensors that all keep memory of their own take more than an inference needs.

@@ -33,7 +33,7 @@ KEEPERS = frozenset({
 STATELESS = frozenset({TABLE_DECODER, "TFLite_Detection_PostProcess", "ethos-u"})
 
 
-class Opened(Protocol):
+class OpenInterpreter(Protocol):
     """An interpreter with a file in it."""
 
     def reset(self) -> None:
@@ -43,7 +43,7 @@ class Opened(Protocol):
         """Give the output of each example, (examples, ...), in the file's own types."""
 
 
-T = TypeVar("T", bound=Opened)
+T = TypeVar("T", bound=OpenInterpreter)
 
 
 def start_of(described: Description) -> Start:
@@ -70,7 +70,7 @@ def starts(opened: Callable[[], T], start: Start) -> Iterator[T]:
 class Restarted:
     """A file with state under one interpreter, one example at a time, each from the same place."""
 
-    def __init__(self, opened: Callable[[], Opened], start: Start) -> None:
+    def __init__(self, opened: Callable[[], OpenInterpreter], start: Start) -> None:
         self.starts = starts(opened, start)
         self.current = next(self.starts)
         self.used = False
@@ -78,8 +78,8 @@ class Restarted:
     def run(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([self.next().run(example[None]) for example in inputs])
 
-    def next(self) -> Opened:
-        """The interpreter for the next example; the first is the one that the file was opened in."""
+    def next(self) -> OpenInterpreter:
+        """Return the interpreter for the next example; the first is the one that the file was opened in."""
         if self.used:
             self.current = next(self.starts)
         self.used = True

@@ -105,6 +105,8 @@ def unwanted(left: Sequence[FloatOp], in_float: Collection[str]) -> Sequence[Flo
 
 
 def excepted(tensor: str, in_float: Collection[str]) -> bool:
-    """Say whether a tensor may be float; where it is the network's output, the converter gave its name to the int8 one
-    behind it, and put a number behind its own."""
+    """Say whether a tensor may be float.
+
+    Where it is the network's output, the converter gave its name to the int8 one behind it, and a number to it.
+    """
     return any(tensor.startswith(name) and not tensor[len(name) :].strip("0123456789") for name in in_float)

@@ -169,13 +169,13 @@ def write_table(writer: Writer, table: Any) -> int:
 
 
 def function(kind: str, name: str) -> Any:
-    """The schema's function that starts a table, adds a field or ends it."""
+    """Return the schema's function that starts a table, adds a field or ends it."""
     return getattr(schema(), kind + name)
 
 
 @functools.cache
 def scalar_bytes(kind: str, name: str, value: Any) -> int:
-    """How many bytes a scalar field takes; none where the value is the default, which is not written."""
+    """Return how many bytes a scalar field takes; none where the value is the default, which is not written."""
     trial = flatbuffers.Builder(64)
     function(kind, "Start")(trial)
     before = trial.Offset()

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.tflite.run.apart import identical
+from tinyc.tflite.run.output_difference import identical
 from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.write.tables import Gain, compact
 

@@ -23,11 +23,11 @@ NARROW = 127
 
 
 def strip(content: bytes) -> bytes:
-    """Write a .tflite again without names, calibrated ranges, descriptions, signatures, unused buffers, and the
-    scales of biases where weights have one for each channel.
+    """Write a .tflite again without what no device reads.
 
-    Equal parts are shared; all other scales, zero points, shapes, operators and their options stay as they are, and
-    the data of buffers lies at multiples of 16 bytes.
+    That is names, calibrated ranges, descriptions, signatures, unused buffers, and the scales of biases where weights
+    have one for each channel. Equal parts are shared; all other scales, zero points, shapes, operators
+    and their options stay as they are, and the data of buffers lies at multiples of 16 bytes.
     """
     model = schema().ModelT.InitFromPackedBuf(content, 0)
     model.description = model.signatureDefs = model.metadataBuffer = None

@@ -42,14 +42,14 @@ class Encoded:
     ancillary: NDArray[np.uint8]
 
 
-def write(content: bytes, tables: Mapping[int, Table]) -> bytes:
+def write_tables(content: bytes, tables: Mapping[int, Table]) -> bytes:
     """Put tensors of the main graph into tables, and a DECODE before each operator that reads one.
 
     Raises:
         MachineError: TensorFlow Lite Micro, whose encoder it is, is not installed.
     """
     described = describe(content)
-    model = opened(content)
+    model = unpack_with_codes(content)
     graph = model.subgraphs[0]
     encoded = {
         index: encode(graph.tensors[index], model, described.tensors[index].dtype, table)
@@ -84,7 +84,7 @@ def expand(content: bytes) -> bytes:
     described = describe(content)
     if not operators.tflm_only(described):
         return content
-    model = opened(content)
+    model = unpack_with_codes(content)
     first = 0
     for number, graph in enumerate(model.subgraphs):
         ops = [op for op in described.ops if op.graph == number]
@@ -113,7 +113,7 @@ def decode(model: Any, tensors: list[Any], first: int, op: Op, place: int, made:
     tensors[made.index - first].buffer = add_buffer(model, read)
 
 
-def opened(content: bytes) -> Any:
+def unpack_with_codes(content: bytes) -> Any:
     """Read a file as schema objects, with operator codes as all readers understand them."""
     model = schema().ModelT.InitFromPackedBuf(content, 0)
     write_codes(model)
@@ -140,7 +140,7 @@ def encode(tensor: Any, model: Any, dtype: str, table: Table) -> Encoded:
 
 
 def data(tensor: Any, model: Any) -> NDArray[np.uint8]:
-    """A tensor's stored bytes."""
+    """Return a tensor's stored bytes."""
     found = model.buffers[tensor.buffer].data
     return np.empty(0, np.uint8) if found is None else np.asarray(found, np.uint8)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tinyc.tflite.read import operators, values
 from tinyc.tflite.read.description import Description, Op, Tensor
 from tinyc.tflite.read.flatbuffer import Reader, describe
-from tinyc.tflite.write.table_writing import Table, write
+from tinyc.tflite.write.table_writing import Table, write_tables
 
 BITS_MOST = 7
 # Kernels of these operators read the slots in each inference, and were seen to take them from the arena. Others read
@@ -84,7 +84,7 @@ def gains(content: bytes, bits_most: int = BITS_MOST) -> tuple[Gain, ...]:
     reader = Reader(content)
     found = []
     for tensor, uses in candidates(described):
-        held = values.numbers(tensor, reader.data(tensor.buffer))
+        held = values.stored_values(tensor, reader.data(tensor.buffer))
         if held is None or not held.size:
             continue
         gain = weigh(tensor, held, uses)
@@ -99,7 +99,7 @@ def compact(content: bytes, chosen: Sequence[Gain]) -> bytes:
     Whoever calls it proves that the outputs stay the same: TFLM reads what is not a table of its own without an error.
     """
     tables = {gain.tensor: Table(gain.bits, gain.axis) for gain in chosen}
-    return write(content, tables) if tables else content
+    return write_tables(content, tables) if tables else content
 
 
 def candidates(described: Description) -> Iterator[tuple[Tensor, list[Op]]]:

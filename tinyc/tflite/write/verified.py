@@ -12,7 +12,7 @@ from tinyc.core.errors import TinycError
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
-from tinyc.tflite.run.apart import differing, identical
+from tinyc.tflite.run.output_difference import differing, identical
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
 from tinyc.tflite.write.strip import align, strip
@@ -39,7 +39,9 @@ class Written:
     rejected: tuple[str, ...]
 
 
-def write(content: bytes, stripped: bool, samples: NDArray[Any], pool: Pool, advance: Callable[[int], None]) -> Written:
+def write_verified(
+    content: bytes, stripped: bool, samples: NDArray[Any], pool: Pool, advance: Callable[[int], None]
+) -> Written:
     """Write an artifact without what no device needs, if that changes no output.
 
     Args:

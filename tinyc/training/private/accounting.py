@@ -132,7 +132,7 @@ def narrow(meets: Any, low: float, high: float) -> float:
 
 
 def affordable(noise: float, schedule: Schedule, epsilon: float) -> int:
-    """The most rounds or steps, up to the schedule's, whose epsilon does not exceed the budget."""
+    """Return the most rounds or steps, up to the schedule's, whose epsilon does not exceed the budget."""
     if spent(noise, schedule) <= epsilon:
         return schedule.times
     low, high = 0, schedule.times

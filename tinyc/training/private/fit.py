@@ -128,14 +128,14 @@ def run(
             if len(feed.data.validation):
                 reached = accuracy(predict, feed.data.validation, feed.data.task)
                 history.setdefault("validation_accuracy", []).append(reached)
-            saved.save(folder, fingerprint, epoch + 1, history, state)
+            saved.save_checkpoint(folder, fingerprint, epoch + 1, history, state)
     return history, int(sum(history["drawn"]))
 
 
 def facts(
     training: PrivateTraining, promise: Promise, history: saved.History, drawn: int, name: str, augmented: bool
 ) -> Trained:
-    """What the training found out; no times."""
+    """Return what the training found out; no times."""
     reached = history.get("validation_accuracy", [])
     best = max(range(len(reached)), key=lambda epoch: reached[epoch]) if reached else None
     return {
@@ -151,7 +151,7 @@ def facts(
 
 
 def privacy_facts(training: PrivateTraining, promise: Promise, augmented: bool) -> Promised:
-    """What was promised, what it cost by epoch, and under which conditions."""
+    """Return what was promised, what it cost by epoch, and under which conditions."""
     plan, schedule = promise.plan, promise.schedule
     per_epoch = steps_of(training.mechanism.rate)
     ends = [min(plan.times, end) for end in range(per_epoch, plan.times + per_epoch, per_epoch)]

@@ -82,7 +82,7 @@ class Trainables:
 
 
 def steps_of(rate: float) -> int:
-    """Steps of an epoch: as many as draw each example once on average."""
+    """Count the steps of an epoch: as many as draw each example once on average."""
     return max(1, round(1 / rate))
 
 
@@ -190,7 +190,7 @@ def noises(training: PrivateTraining, step: int) -> list[NDArray[np.float64]]:
 
 
 def facts(training: PrivateTraining, taken: Sequence[tuple[int, float]]) -> dict[str, Any]:
-    """What was done; the mean loss of each epoch is over what its steps drew, and is not private."""
+    """Return what was done; the mean loss of each epoch is over what its steps drew, and is not private."""
     per_epoch = steps_of(training.mechanism.rate)
     epochs = [taken[start : start + per_epoch] for start in range(0, len(taken), per_epoch)]
     return {

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyc.compression.pruning.choice import Removals, rounded
+from tinyc.compression.pruning.choice import Removals, to_multiples
 from tinyc.compression.pruning.costs import UNITS, Bill, Costs
 from tinyc.compression.pruning.graph import ChannelGraph, Keep
 from tinyc.compression.pruning.importance import Scores
@@ -30,7 +30,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True)
-class Purse:
+class BudgetSearch:
     """What is to be spent on: a network's costs, the bounds on them, and how many channels each group may lose."""
 
     costs: Costs
@@ -42,7 +42,7 @@ class Purse:
     def bill(self, orders: list[NDArray[np.int64]], counts: Removals) -> tuple[Keep, Bill]:
         """Say what stays, and what it costs, once each group has lost the first `counts` of its order."""
         keep = np.ones(self.graph.count, dtype=bool)
-        for order, count in zip(orders, rounded(counts, self.graph, self.round_to), strict=True):
+        for order, count in zip(orders, to_multiples(counts, self.graph, self.round_to), strict=True):
             keep[order[:count]] = False
         return keep, self.costs.total(keep)
 
@@ -61,31 +61,31 @@ def per_saved(ranks: Scores, saved: Scores) -> Scores:
     return np.divide(ranks, saved, out=np.full(len(ranks), np.inf), where=saved > 0)
 
 
-def loss_rates(purse: Purse, ranks: Scores, per: Per | None) -> Rates:
+def loss_rates(search: BudgetSearch, ranks: Scores, per: Per | None) -> Rates:
     """Rank by importance for each channel, byte or MAC saved; None: for what is still over its bound."""
 
     def rates(keep: Keep, bill: Bill) -> Scores:
         if per == "channel":
             return ranks
-        return per_saved(ranks, purse.progress(keep, bill) if per is None else purse.costs.saved(keep)[UNIT_OF[per]])
+        return per_saved(ranks, search.progress(keep, bill) if per is None else search.costs.saved(keep)[UNIT_OF[per]])
 
     return rates
 
 
-def extreme_rates(purse: Purse, side: Literal["lower", "upper"]) -> Rates:
+def extreme_rates(search: BudgetSearch, side: Literal["lower", "upper"]) -> Rates:
     """Rank so that, once within the bounds, the least ("lower") or the most is left of all that has none."""
-    whole = purse.costs.total(np.ones(purse.graph.count, dtype=bool))
+    whole = search.costs.total(np.ones(search.graph.count, dtype=bool))
 
     def rates(keep: Keep, bill: Bill) -> Scores:
-        progress = purse.progress(keep, bill)
-        saved = purse.costs.saved(keep)
+        progress = search.progress(keep, bill)
+        saved = search.costs.saved(keep)
         other = sum((saved[unit] / whole[unit] for unit in (0, 1) if whole[unit]), np.zeros(len(progress)))
         return per_saved(progress, other) if side == "lower" else per_saved(other, progress)
 
     return rates
 
 
-def by_budget(purse: Purse, ranks: Scores, rates: Rates) -> Removals:
+def search_budget(search: BudgetSearch, ranks: Scores, rates: Rates) -> Removals:
     """Remove the lowest rates, group by group in the order of `ranks`, until all costs are within their bounds.
 
     Savings shrink as other channels go, so they are counted anew after each STRIDE-th of what is open.
@@ -93,16 +93,16 @@ def by_budget(purse: Purse, ranks: Scores, rates: Rates) -> Removals:
     Raises:
         Unreachable: the bounds cannot be met.
     """
-    orders = [group.channels[np.argsort(ranks[group.channels], kind="stable")] for group in purse.graph.groups]
+    orders = [group.channels[np.argsort(ranks[group.channels], kind="stable")] for group in search.graph.groups]
     counts = np.zeros(len(orders), dtype=np.int64)
-    keep, bill = purse.bill(orders, counts)
-    while not purse.within(bill):
-        queue = queued(orders, counts, purse.caps, rates(keep, bill))
+    keep, bill = search.bill(orders, counts)
+    while not search.within(bill):
+        queue = queued(orders, counts, search.caps, rates(keep, bill))
         if not len(queue):
             raise Unreachable(bill)
-        counts = counts + taken(purse, orders, counts, queue[: max(1, len(queue) // STRIDE)])
-        keep, bill = purse.bill(orders, counts)
-    return rounded(counts, purse.graph, purse.round_to)
+        counts = counts + taken(search, orders, counts, queue[: max(1, len(queue) // STRIDE)])
+        keep, bill = search.bill(orders, counts)
+    return to_multiples(counts, search.graph, search.round_to)
 
 
 def queued(orders: list[NDArray[np.int64]], counts: Removals, caps: Removals, rates: Scores) -> NDArray[np.int64]:
@@ -113,7 +113,9 @@ def queued(orders: list[NDArray[np.int64]], counts: Removals, caps: Removals, ra
     return places[np.argsort(np.concatenate(rising), kind="stable")] if rising else places
 
 
-def taken(purse: Purse, orders: list[NDArray[np.int64]], counts: Removals, batch: NDArray[np.int64]) -> Removals:
+def taken(
+    search: BudgetSearch, orders: list[NDArray[np.int64]], counts: Removals, batch: NDArray[np.int64]
+) -> Removals:
     """Take as few of a batch as meet the bounds, else all of it; gives each group's share."""
 
     def first(number: int) -> Removals:
@@ -122,7 +124,7 @@ def taken(purse: Purse, orders: list[NDArray[np.int64]], counts: Removals, batch
     low, high = 1, len(batch)
     while low < high:
         middle = (low + high) // 2
-        if purse.within(purse.bill(orders, counts + first(middle))[1]):
+        if search.within(search.bill(orders, counts + first(middle))[1]):
             high = middle
         else:
             low = middle + 1

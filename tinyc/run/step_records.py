@@ -53,7 +53,7 @@ def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset)
 
 
 def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) -> PairedDrop:
-    """The accuracy drop of a step with its interval, against the step before and the source."""
+    """Return the accuracy drop of a step with its interval, against the step before and the source."""
     now = measurement(done, data)
     return PairedDrop(
         index,
@@ -63,5 +63,5 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
 
 
 def measurement(done: Done, data: Dataset) -> measure.Measurement:
-    """A stored step's figures with its scores, as the ledger made them."""
+    """Return a stored step's figures with its scores, as the ledger made them."""
     return measure.Measurement(done.ledger, done.scores, data.test.y, data.test.groups.get("recording"))

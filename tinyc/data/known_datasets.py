@@ -35,7 +35,7 @@ def embedded(name: str) -> tuple[Path, ...]:
 
 def read_embedded(paths: Files) -> Raw:
     """Read the first 12,000 training and 4,000 test images of the official splits."""
-    return npz.read(paths[0])
+    return npz.read_npz(paths[0])
 
 
 def read_movies(paths: Files) -> Raw:
@@ -44,7 +44,7 @@ def read_movies(paths: Files) -> Raw:
     Hutto and Gilbert, "VADER: a Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", 2014; the
     sentences are those of Pang and Lee, 2005.
     """
-    return sentences.read(paths[0], sentences.Columns("text", "label", "split"))
+    return sentences.read_sentences(paths[0], sentences.Columns("text", "label", "split"))
 
 
 def read_watch(paths: Files) -> Raw:
@@ -53,17 +53,17 @@ def read_watch(paths: Files) -> Raw:
     Values are the counts of a 16-bit sensor: 1/2048 g and 1/16.384 degree a second. Burns, Leung, Hardisty, Whyne,
     Henry and McLachlin, "Shoulder Physiotherapy Exercise Recognition", 2018, arXiv:1802.01489.
     """
-    return npz.read(paths[0])
+    return npz.read_npz(paths[0])
 
 
 def read_digits(paths: Files) -> Raw:
     """Read 3,000 spoken digits as 13 standardized cepstral coefficients of 32 frames: Free Spoken Digit Dataset."""
-    return npz.read(paths[0])
+    return npz.read_npz(paths[0])
 
 
 READERS: Mapping[str, Reader] = {
     "fashion-mnist": Reader(lambda _: embedded("fashion-mnist.npz"), read_embedded),
-    "fashion-mnist-full": Reader(fashion_mnist.files, fashion_mnist.read),
+    "fashion-mnist-full": Reader(fashion_mnist.files, fashion_mnist.read_idx_files),
     "movie-sentiment": Reader(lambda _: embedded("movie-sentiment.tsv"), read_movies),
     "spoken-digits": Reader(lambda _: embedded("spoken-digits.npz"), read_digits),
     "smartwatch-imu": Reader(lambda _: embedded("smartwatch-imu.npz"), read_watch),
@@ -76,7 +76,7 @@ def files(name: str, cache: Path) -> Files:
     return READERS[name].files(cache)
 
 
-def read(name: str, cache: Path) -> Raw:
+def read_known_dataset(name: str, cache: Path) -> Raw:
     """Read a dataset by name, with its own scale and offset."""
     reader, known = READERS[name], NAMED[name]
     return replace(reader.read(reader.files(cache)), where=name, scale=known.scale, offset=known.offset)

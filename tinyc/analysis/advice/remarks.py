@@ -1,4 +1,4 @@
-"""Advice as it is told: what was measured, the change to write, what it costs, and whether the run has tried it."""
+"""Advice as it is shown: what was measured, the change to write, what it costs, and whether the run has tried it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-NOTHING_KNOWN = "nothing is known from this run that would help"
+NOTHING_KNOWN = "this run shows nothing that would help"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Advice:
 
 
 @dataclass(frozen=True)
-class Told:
+class Remark:
     """What is said of one state or one missed bound, and what could be done about it, the likeliest first.
 
     `follows` says that the state before has the same fault, where the advice stands.
@@ -67,7 +67,7 @@ def sentence(advice: Advice) -> str:
     return f"{advice.because}; worth trying: {advice.write}{cost}"
 
 
-def sentences(told: Told) -> tuple[str, ...]:
+def sentences(told: Remark) -> tuple[str, ...]:
     """Write all advice, a line each; that nothing is known where there is none."""
     return tuple(map(sentence, told.advice)) or (() if told.follows else (NOTHING_KNOWN,))
 
@@ -78,7 +78,7 @@ def spelled(change: Change, uses: Sequence[str]) -> str:
     if change.do == "remove":
         return f"no {uses[int(place) - 1]} (pass {place})"
     if change.do == "add":
-        return f"{table(change.value)} {before(int(place), uses)}"
+        return f"{pass_on_one_line(change.value)} {where_added(int(place), uses)}"
     if not change.key.startswith("pass."):
         section, _, key = change.key.rpartition(".")
         return f"{line(key, change.value)} in [{section.partition('.')[0]}]{inside(section)}"
@@ -96,12 +96,12 @@ def line(key: str, value: Any) -> str:
     return f"no {key}" if value is None else f"{key} = {literal(value)}"
 
 
-def before(place: int, uses: Sequence[str]) -> str:
+def where_added(place: int, uses: Sequence[str]) -> str:
     """Say where a pass is added."""
     return f"before {uses[place - 1]} (pass {place})" if place <= len(uses) else "at the end"
 
 
-def table(entry: Mapping[str, Any]) -> str:
+def pass_on_one_line(entry: Mapping[str, Any]) -> str:
     """Write a pass on one line."""
     return "a pass { " + ", ".join(line(key, value) for key, value in entry.items()) + " }"
 

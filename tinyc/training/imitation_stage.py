@@ -17,7 +17,7 @@ from tinyc.spec.passes.distill import Imitated, Start
 from tinyc.spec.training import FitOptions
 from tinyc.training import imitation
 from tinyc.training.anatomy import REMEDY, anatomy, map_layers
-from tinyc.training.features import Listen, features
+from tinyc.training.features import FeatureSource, feature_source
 from tinyc.training.imitation import Goal
 from tinyc.training.predict import BATCH, predictor
 from tinyc.training.resume import resumable_fit
@@ -26,7 +26,7 @@ from tinyc.training.teachers import Teacher
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ImitationOptions:
     """What is imitated; `store_limit` in bytes."""
 
     parts: tuple[Part, ...]
@@ -35,7 +35,7 @@ class Lesson:
     store_limit: int
 
 
-def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, Start]:
+def start_weights(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, Start]:
     """Fill a student's weights from the source's; give the basis (student's D, source's D) and the facts.
 
     Raises:
@@ -48,14 +48,20 @@ def start(student: Any, layer_map: LayerMap, context: Context) -> tuple[Any, Sta
 
 
 def tokenizer_of(context: Context, where: str) -> Tokenizer:
-    """The student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
+    """Return the student's tokenizer; data without one has no padding to leave out and no pieces to look up."""
     if context.data.task.tokenizer is None:
-        raise UserError(where, "the data is no text", REMEDY)
+        raise UserError(where, "the data is not text", REMEDY)
     return context.data.task.tokenizer
 
 
 def train_imitation(
-    lesson: Lesson, student: Any, teacher: Teacher, basis: Any, options: FitOptions, context: Context, keys: list[Any]
+    wanted: ImitationOptions,
+    student: Any,
+    teacher: Teacher,
+    basis: Any,
+    options: FitOptions,
+    context: Context,
+    keys: list[Any],
 ) -> Imitated:
     """Train the student in place to have its teacher's insides, and give the facts; the projections are dropped.
 
@@ -69,29 +75,30 @@ def train_imitation(
     """
     tokenizer_of(context, "imitate")
     ours, theirs = anatomy(student, "student"), anatomy(teacher.model, f"teachers {teacher.name!r}")
-    mapped = map_layers(lesson.layer_map, ours, theirs)
-    goals = imitation.goals(lesson.parts, lesson.attending, ours, theirs, mapped, basis)
+    mapped = map_layers(wanted.layer_map, ours, theirs)
+    goals = imitation.goals(wanted.parts, wanted.attending, ours, theirs, mapped, basis)
     lower = imitation.tensors_of(student, [goal.student for goal in goals])
-    facts: Imitated = {"parts": list(lesson.parts), "layers": list(mapped)}
+    facts: Imitated = {"parts": list(wanted.parts), "layers": list(mapped)}
     if context.rehearse is not None:
         return facts
-    listen, heard = features(teacher, [goal.teacher for goal in goals], lesson.store_limit, context)
-    before = apart(goals, student, listen, context)
-    objective = imitation.objective(goals, context.seed, listen)
+    teacher_features, origin = feature_source(teacher, [goal.teacher for goal in goals], wanted.store_limit, context)
+    before = mean_distances(goals, student, teacher_features, context)
+    objective = imitation.objective(goals, context.seed, teacher_features)
     trained = resumable_fit(lower, options, objective, context, "imitate", details=[*keys, teacher.key])
-    after = apart(goals, student, listen, context)
+    after = mean_distances(goals, student, teacher_features, context)
     distances = {goal.student.name: [before[index], after[index]] for index, goal in enumerate(goals)}
     return {
-        **facts, "features": heard, "epochs": trained["epochs"], "loss": trained["loss"], "distances": distances,
+        **facts, "features": origin, "epochs": trained["epochs"], "loss": trained["loss"], "distances": distances,
     }  # fmt: skip
 
 
-def apart(goals: Sequence[Goal], student: Any, listen: Listen, context: Context) -> list[float]:
-    """How far student and teacher are apart in each goal, over the first training sentences."""
-
+def mean_distances(
+    goals: Sequence[Goal], student: Any, teacher_features: FeatureSource, context: Context
+) -> list[float]:
+    """Return how far student and teacher are apart in each goal, over the first training sentences."""
     rows = np.arange(min(BATCH, len(context.data.train)))
     ids = inputs(context.data.train.x[rows], context.data.task)
     mine = predictor(imitation.reader(student, [goal.student for goal in goals]))(ids)
     real = (ids != 0).astype("float32")
-    pairs = zip(goals, mine, listen(ids, rows), strict=True)
+    pairs = zip(goals, mine, teacher_features(ids, rows), strict=True)
     return [round(float(imitation.DISTANCES[goal.kind](a, b, real)), 6) for goal, a, b in pairs]

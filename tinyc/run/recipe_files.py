@@ -16,7 +16,7 @@ HUB = "hf:"
 
 
 def named_files(recipe: Recipe) -> Iterator[str]:
-    """Every file or folder that a recipe names, as it is written there."""
+    """Yield every file or folder that a recipe names, as it is written there."""
     if recipe.data.path is not None:
         yield recipe.data.path
     if isinstance(recipe.data.prepare, Prepare) and recipe.data.prepare.tokenizer is not None:
@@ -28,7 +28,7 @@ def named_files(recipe: Recipe) -> Iterator[str]:
 
 
 def references(recipe: Recipe) -> Iterator[Builder | str]:
-    """Every function and every file that a recipe's sections name."""
+    """Yield every function and every file that a recipe's sections name."""
     for owner in (recipe.source, recipe.data, *(step.transform for step in recipe.steps)):
         yield from named.references(owner)
 
@@ -61,7 +61,7 @@ def require_own(recipe: Recipe, folder: Path) -> None:
 
 
 def needed(recipe: Recipe) -> Iterator[Path]:
-    """Every path that a recipe leads to: its own, those that it extends, what it names, what its functions are told."""
+    """Yield every path that a recipe leads to: its own, those that it extends, what it or an option names."""
     yield recipe.origin
     yield from (base.resolve() for base in recipe.bases)
     told = (value.options for value in references(recipe) if isinstance(value, Builder))

@@ -11,7 +11,7 @@ from tinyc.spec.selection import Selection
 
 
 @dataclass(frozen=True)
-class Aim:
+class LayerAmount:
     """One entry of `only`: the layers it matches, with their own fraction and least share (None: the pass's)."""
 
     match: str
@@ -20,7 +20,7 @@ class Aim:
 
 
 @dataclass(frozen=True)
-class Aims:
+class LayerAmounts:
     """The fraction to prune of each selected layer, the names that `skip` took out, and what must stay of each."""
 
     fractions: Mapping[str, float]
@@ -28,19 +28,19 @@ class Aims:
     keep_least: Mapping[str, float] = field(default_factory=dict)
 
 
-def aims_of(entries: Iterable[str | Selection], magnitude: bool) -> list[Aim]:
+def layer_amounts(entries: Iterable[str | Selection], magnitude: bool) -> list[LayerAmount]:
     """Turn the entries of `only` into what layers they mean."""
     return [
-        Aim(entry)
+        LayerAmount(entry)
         if isinstance(entry, str)
-        else Aim(entry.match, entry.sparsity if magnitude else entry.fraction, entry.keep_least)
+        else LayerAmount(entry.match, entry.sparsity if magnitude else entry.fraction, entry.keep_least)
         for entry in entries
     ]
 
 
-def resolve(
-    model: Any, fraction: float, only: Sequence[Aim], skip: Sequence[str], where: str, keep_least: float = 0.0
-) -> Aims:
+def resolve_amounts(
+    model: Any, fraction: float, only: Sequence[LayerAmount], skip: Sequence[str], where: str, keep_least: float = 0.0
+) -> LayerAmounts:
     """Give each layer its fraction: all layers where `only` is empty; the last match wins; `skip` wins over all.
 
     Raises:
@@ -48,10 +48,10 @@ def resolve(
     """
     chosen = {} if only else {layer.name: fraction for layer in model.layers}
     least = {layer.name: keep_least for layer in model.layers}
-    for aim in only:
-        own = fraction if aim.fraction is None else aim.fraction
-        matched = selectors.select(model, [aim.match], f"{where}.only")
+    for amount in only:
+        own = fraction if amount.fraction is None else amount.fraction
+        matched = selectors.select(model, [amount.match], f"{where}.only")
         chosen.update({layer.name: own for layer in matched})
-        least.update({layer.name: keep_least if aim.keep_least is None else aim.keep_least for layer in matched})
+        least.update({layer.name: keep_least if amount.keep_least is None else amount.keep_least for layer in matched})
     left_out = frozenset(layer.name for layer in selectors.select(model, skip, f"{where}.skip"))
-    return Aims({name: own for name, own in chosen.items() if name not in left_out}, left_out, least)
+    return LayerAmounts({name: own for name, own in chosen.items() if name not in left_out}, left_out, least)

@@ -1,4 +1,4 @@
-"""How far two raw outputs of the same network are apart: in quantization steps, and where one is no finite number."""
+"""How far two raw outputs of the same network differ: in quantization steps, and where one is not a finite number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FLOAT_STEP = 1e-5
 
 
 def steps_apart(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.int64]:
-    """Count the steps between two raw outputs, element by element; 0 where one is no finite number (see `unlike`)."""
+    """Count the steps between two raw outputs, element by element; 0 where one is not finite (see `unlike`)."""
     one, other = left.astype(np.float64), right.astype(np.float64)
     finite = np.isfinite(one) & np.isfinite(other)
     one, other = np.where(finite, one, 0), np.where(finite, other, 0)
