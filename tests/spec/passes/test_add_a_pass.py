@@ -46,7 +46,8 @@ def test_the_pass_of_the_page_runs_and_is_known_everywhere(tmp_path: Path, capsy
     assert "round_weights" in capsys.readouterr().out
     assert cli.invoke(["compress", recipe, "--out", str(tmp_path / "runs")]) in (0, 1)
     assert "round_weights" in capsys.readouterr().out
-    assert "changed" in (tmp_path / "runs" / "small" / "report.json").read_text()
+    assert '"largest_change"' in (tmp_path / "runs" / "small" / "report.json").read_text()
+    assert re.search(r"\| share \| [\d.]+ % \|", (tmp_path / "runs" / "small" / "report.md").read_text())
 
 
 @pytest.mark.usefixtures("added")
