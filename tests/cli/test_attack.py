@@ -104,7 +104,7 @@ def test_what_was_learnt_by_heart_is_found(by_heart: Path, capsys: Shown, monkey
     assert "tells which examples it was trained on" in table["verdict"]
     assert table["shadows"]["examples"] == 160
     assert table["shadows"]["options"]["learning_rate"] == 3e-3
-    assert not any("by its key" in note for note in table["notes"])
+    assert not any("By its key" in note for note in table["notes"])
 
 
 def test_what_learnt_nothing_tells_nothing(untrained: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_changed_data_is_said(by_heart: Path, tmp_path: Path, capsys: Shown, mon
         table = {name: arrays[name] for name in arrays.files}
     np.savez(folder / "images.npz", **(table | {"x_test": 255 - table["x_test"]}))
     found = attacked(folder / "runs" / "heart", capsys, monkeypatch)
-    assert any("by its key" in note for note in found["notes"])
+    assert any("By its key" in note for note in found["notes"])
 
 
 def test_what_cannot_be_attacked_ends_with_2(by_heart: Path, tmp_path: Path, capsys: Shown) -> None:
