@@ -47,7 +47,7 @@ def refused(folder: Path, **keys: Any) -> str:
         ({"prepare": [{**BY, "validation": [5]}]}, "'5' is listed twice in validation and test"),
         ({"prepare": [{**BY, "test": [True]}]}, "valid string"),
         ({"prepare": [{"op": "grayscale"}, WINDOW]}, "a window comes first, and once"),
-        ({"prepare": [WINDOW, {"op": "grayscale"}]}, "grayscale is for images, and a window is none"),
+        ({"prepare": [WINDOW, {"op": "grayscale"}]}, "grayscale is for images, and a window is not one"),
         ({"prepare": [WINDOW, {"op": "resize", "height": 8, "width": 1}]}, "resize is for images"),
         (
             {"prepare": [WINDOW, {"op": "mfcc", "rate": 16e3}], "rate": 8e3, "sample_bits": 16},
@@ -60,8 +60,11 @@ def refused(folder: Path, **keys: Any) -> str:
             "validation = 0.1 counts examples, and windows keep recordings whole",
         ),
         ({"path": "x.csv", "label": "y", "prepare": [WINDOW]}, "a window must not cross two recordings"),
-        ({"path": "images", "prepare": [WINDOW]}, "a window is cut from recordings, and images is none"),
-        ({"path": None, "name": "fashion-mnist", "prepare": [WINDOW]}, "and fashion-mnist is none"),
+        (
+            {"path": "images", "prepare": [WINDOW]},
+            "a window is cut from recordings, and images does not hold recordings",
+        ),
+        ({"path": None, "name": "fashion-mnist", "prepare": [WINDOW]}, "and fashion-mnist does not hold recordings"),
         ({"path": None, "name": "smartwatch-imu", "prepare": [{"op": "grayscale"}]}, "begin prepare with"),
         ({"path": None, "name": "smartwatch-imu", "validation": 9}, "windows keep recordings whole"),
         ({"path": None, "name": "movie-sentiment", "prepare": [WINDOW]}, "steps are for numbers, and the data is text"),

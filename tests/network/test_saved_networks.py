@@ -112,7 +112,7 @@ def test_what_keras_3_saved_is_converted(folder: Path, name: str) -> None:
         ("weights.h5", "weights without a network", "as `weights`"),
         ("cut.keras", "not a whole .keras file", "save the network again"),
         ("cut.h5", "is damaged", "save the network again"),
-        ("flipped.keras", "damaged|no whole", "save the network again"),
+        ("flipped.keras", "damaged|not a whole", "save the network again"),
         ("network.pkl", "a .pkl file can run code", "save the network as .keras"),
         ("noise.keras", "neither HDF5, nor a .keras file, nor a SavedModel", "save the network again"),
         ("empty.h5", "neither HDF5, nor a .keras file, nor a SavedModel", "save the network again"),

@@ -46,7 +46,7 @@ def test_a_run_folder_from_before_shows_todays_arena(
     said = capfd.readouterr().out
     assert found["final"]["arena_bytes"] == expected > 16
     assert not any(step["cached"] for step in found["steps"])
-    assert "computed or measured otherwise" in " ".join(said.split())
+    assert "computed or measured differently" in " ".join(said.split())
     for step in STEPS:
         assert step in " ".join(said.split())
     # The trained source is no figure: it comes from the cache.
@@ -58,7 +58,7 @@ def test_what_is_of_today_is_not_done_again(undisturbed: Path, older: Path, capf
     compress(undisturbed, older)
     capfd.readouterr()
     assert all(step["cached"] for step in compress(undisturbed, older)["steps"])
-    assert "otherwise" not in capfd.readouterr().out
+    assert "differently" not in capfd.readouterr().out
 
 
 @pytest.mark.slow

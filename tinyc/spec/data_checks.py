@@ -104,7 +104,7 @@ def of_window(spec: DataKeys, is_csv: bool) -> str | None:
     """Check that there can be recordings to cut windows from."""
     is_archive = PurePath(spec.path or "").suffix.lower() == ".npz"
     if not (spec.is_recordings or is_csv or is_archive or spec.load is not None):
-        return f"a window is cut from recordings, and {spec.name or spec.path} is none"
+        return f"a window is cut from recordings, and {spec.name or spec.path} does not hold recordings"
     if is_csv and spec.recording is None:
         return 'a window must not cross two recordings; say which column tells them apart: recording = "column"'
     if spec.validation is not None:
@@ -117,7 +117,7 @@ def after_window(spec: DataKeys) -> str | None:
     """Check the steps after a window: a window is not an image, and keeps the rate of its recording."""
     picture = next((step.op for step in spec.steps if isinstance(step, Resize | Grayscale)), None)
     if picture:
-        return f"{picture} is for images, and a window is none; leave it out"
+        return f"{picture} is for images, and a window is not one; leave it out"
     rate = spec.sensor[0] if spec.sensor else None
     other = next((step for step in spec.steps if isinstance(step, Mfcc | LogMel) and step.rate != rate), None)
     if rate is not None and other:

@@ -49,7 +49,7 @@ def test_a_network_that_rescales_gets_its_raw_examples_back(
     assert "training examples are classified correctly" in first["tried"]
     shown = capsys.readouterr().out
     assert "WARNING: source: accuracy" in shown
-    assert "tried: with scale = 1 in [data]" in shown
+    assert "tried: with scale = 1 in [data]" in " ".join(shown.split())
     followed = stripes.run(recipe, tmp_path / "runs", *sets(first))
     assert followed["source"]["accuracy"] > 0.7
     assert followed["told"] == []

@@ -75,7 +75,7 @@ CONTENTS: list[tuple[str, bytes, str]] = [
     ("0.png", png(6, 8, bytes(20)), "cannot be read as an image: image file is truncated"),
     ("0.png", png(6, 8)[:40], "cannot be read as an image"),
     ("0.jpg", scans(150), "has 156 scans; at most 100 of a JPEG are read"),
-    ("0.jpg", b"", "cannot be read as an image: it is none of PNG, JPEG, BMP, GIF, WEBP"),
+    ("0.jpg", b"", "cannot be read as an image: it is not one of PNG, JPEG, BMP, GIF, WEBP"),
     ("0.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n", "cannot be read as an image"),
     ("0.png", b"GIF89a\x08\x00\x08\x00\x00\x00\x00;", "cannot be read as an image"),
 ]

@@ -75,7 +75,7 @@ def replace_layers(model: Any, amount: Amount, amounts: LayerAmounts, where: str
 def nothing_to_factorize(where: str, skipped: list[Skipped]) -> UserError:
     reasons = "; ".join(f"{each.layer}: {each.why}" for each in skipped[:8]) or "no selected layer has a matrix"
     return UserError(
-        where, f"no layer can be factorized ({reasons})", "name other layers in `only`, or go further down"
+        where, f"no layer can be factorized ({reasons})", "name other layers in `only`, or lower the amount"
     )
 
 

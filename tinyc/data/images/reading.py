@@ -161,7 +161,7 @@ def open_image(path: Path) -> Iterator[Any]:
         except Exception as error:  # damaged bytes make Pillow raise of all kinds
             said = str(error) or type(error).__name__
             if isinstance(error, UnidentifiedImageError):  # its own text names a Python object
-                said = f"it is none of {', '.join(FORMATS)}, or damaged"
+                said = f"it is not one of {', '.join(FORMATS)}, or damaged"
             raise UserError(where, f"cannot be read as an image: {said}", "replace or remove the file") from error
 
 

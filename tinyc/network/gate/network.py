@@ -117,7 +117,7 @@ def words(key: str, given: Any, allowed: frozenset[str], rules: Rules) -> None:
     """Refuse a word that is not among those allowed, alone or in a list or table of them."""
     if isinstance(given, str):
         if given not in allowed | rules.own:
-            raise rules.refused(f"has {key} {given[:80]!r}, which is none of Keras' own")
+            raise rules.refused(f"has {key} {given[:80]!r}, which is not one of Keras' own")
     elif isinstance(given, list):
         for item in given:
             words(key, item, allowed, rules)

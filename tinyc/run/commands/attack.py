@@ -66,7 +66,7 @@ def attack(
         problem = "is odd, and shadows come in pairs that train on one half each"
         raise UserError(f"--shadows {asked.shadows}", problem, f"give {asked.shadows + 1}")
     if asked.epochs is not None and not asked.shadows:
-        raise UserError("--epochs", "is for shadows, and there are none", "add --shadows 16")
+        raise UserError("--epochs", "is for shadows, and there are no shadows", "add --shadows 16")
     screen = open_screen(quiet=as_json)
     recipe = read_recipe(folder)
     with run_folder.locked(RunFolder(folder)), open_finished_run(recipe, folder, screen) as made:

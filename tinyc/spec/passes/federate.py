@@ -144,7 +144,7 @@ class Federate(FederationOptions, Pass, frozen=True, extra="forbid"):
             )
         if self.aggregation in ROBUST:
             raise ValueError(
-                f'noise is accounted for in an average, and aggregation = "{self.aggregation}" is none; take "plain"'
+                f'noise is accounted for in an average, and aggregation = "{self.aggregation}" is not one; take "plain"'
             )
         if self.clients is not None and privacy.delta >= 1 / self.clients:
             raise ValueError(

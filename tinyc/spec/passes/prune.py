@@ -91,7 +91,7 @@ class Prune(FineTuned, frozen=True, extra="forbid"):
         1,
         ge=1,
         le=100,
-        description="cut in so many equal steps, rank anew and fine-tune after each; they share `epochs`",
+        description="number of equal steps in which to cut; after each, rank again and fine-tune; they share `epochs`",
     )
     sparsity: float | None = Field(None, gt=0, lt=1, description="magnitude: share of weights that end as zero")
     pattern: Literal["unstructured", "2:4"] = Field(
