@@ -9,7 +9,8 @@ import faking
 import numpy as np
 import pytest
 
-from tinyc.federation import meeting, strategies
+from tinyc.federation import meeting
+from tinyc.spec.answers import drawn_clients, needed
 
 
 def shifts(**keys: Any) -> dict[str, float]:
@@ -59,13 +60,13 @@ def test_krum_takes_one_of_the_crowd():
 
 
 def test_robust_aggregations_say_how_many_they_need():
-    needed = {
+    given = {
         "plain": clients.options(min_clients=2),
         "trim 0.2": clients.options(aggregation="trimmed_mean", trim=0.2),
         "trim 0.3": clients.options(aggregation="trimmed_mean", trim=0.3),
         "krum": clients.options(aggregation="krum", malicious=2),
     }
-    found = {name: strategies.needed(each) for name, each in needed.items()}
+    found = {name: needed(each) for name, each in given.items()}
     assert found == {"plain": 2, "trim 0.2": 5, "trim 0.3": 4, "krum": 7}
 
 
@@ -90,6 +91,6 @@ def test_every_client_is_drawn_as_often():
 
 
 def test_how_many_are_drawn():
-    assert strategies.drawn_clients(clients.options(fraction=0.29, min_clients=1), 100) == 29
-    assert strategies.drawn_clients(clients.options(fraction=0.1, min_clients=3), 10) == 3
-    assert strategies.drawn_clients(clients.options(fraction=1.0), 7) == 7
+    assert drawn_clients(clients.options(fraction=0.29, min_clients=1), 100) == 29
+    assert drawn_clients(clients.options(fraction=0.1, min_clients=3), 10) == 3
+    assert drawn_clients(clients.options(fraction=1.0), 7) == 7

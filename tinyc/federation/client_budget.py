@@ -8,14 +8,14 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tinyc.federation import strategies
+from tinyc.spec import answers
+from tinyc.spec.answers import SEALED
 from tinyc.spec.federation import FederationOptions, required
 
 if TYPE_CHECKING:
     from tinyc.training.private.accounting import Plan, Schedule
     from tinyc.training.private.conditions import Watcher
 
-SEALED = ("homomorphic", "secagg")
 """Aggregations in which the server sees no update, so that clients add the noise."""
 
 
@@ -33,7 +33,7 @@ def schedule_of(options: FederationOptions, clients: int) -> Schedule:
     """Say who takes part in how many rounds."""
     from tinyc.training.private import accounting
 
-    drawn = strategies.drawn_clients(options, clients)
+    drawn = answers.drawn_clients(options, clients)
     return accounting.clients(clients, drawn, options.rounds, required(options).delta)
 
 
@@ -53,12 +53,12 @@ def planned(options: FederationOptions, clients: int) -> Plan:
 def noise_for_job(options: FederationOptions, clients: int) -> float:
     """Give `Job.noise`: the deviation that whoever adds noise draws with, in units of the clip."""
     noise = planned(options, clients).noise
-    return noise / math.sqrt(strategies.drawn_clients(options, clients)) if by_shares(options) else noise
+    return noise / math.sqrt(answers.drawn_clients(options, clients)) if by_shares(options) else noise
 
 
 def answers_needed(options: FederationOptions, clients: int) -> int:
     """Give the fewest answers of a round: all that are planned where each brings a share of the noise."""
-    return strategies.drawn_clients(options, clients) if by_shares(options) else strategies.needed(options)
+    return answers.drawn_clients(options, clients) if by_shares(options) else answers.needed(options)
 
 
 @dataclass(frozen=True)

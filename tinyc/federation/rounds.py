@@ -6,12 +6,13 @@ from typing import Any
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.core.progress import task
-from tinyc.federation import aggregation, flower, meeting, posting, resume, strategies
+from tinyc.federation import aggregation, flower, meeting, posting, resume
 from tinyc.federation.aggregation import KEPT
 from tinyc.federation.meeting import Nodes
 from tinyc.federation.posting import Answers
 from tinyc.federation.resume import Progressed
 from tinyc.federation.server import Finished, Server
+from tinyc.spec.answers import drawn_clients, needed
 
 REMEDY = "deal the data to more clients, lower min_clients or malicious, or raise trim"
 
@@ -53,17 +54,17 @@ def refuse_impossible(server: Server) -> None:
     Raises:
         UserError: they are.
     """
-    needed = strategies.needed(server.options)
-    if server.options.engine != "deployment" and server.clients < needed:
+    fewest = needed(server.options)
+    if server.options.engine != "deployment" and server.clients < fewest:
         what = f"aggregation = {server.options.aggregation!r} with min_clients = {server.options.min_clients}"
-        raise UserError("federate", f"{what} needs {needed} clients in a round, and there are {server.clients}", REMEDY)
+        raise UserError("federate", f"{what} needs {fewest} clients in a round, and there are {server.clients}", REMEDY)
 
 
 def one_round(server: Server, grid: Any, nodes: Nodes, done: Progressed) -> Progressed:
     """Do one round and give where the training is after it."""
-    round, least = done.round + 1, strategies.needed(server.options)
+    round, least = done.round + 1, needed(server.options)
     there = meeting.present(server, grid, nodes, least if nodes.names else max(least, server.clients))
-    count = strategies.drawn_clients(server.options, len(there))
+    count = drawn_clients(server.options, len(there))
     chosen = {name: there[name] for name in meeting.drawn(there, count, server.seed, round)}
     answers = posting.exchange(server, grid, nodes, chosen, round, done.weights)
     for each in answers.rejected:

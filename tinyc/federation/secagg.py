@@ -23,6 +23,7 @@ from tinyc.core.errors import MachineError
 from tinyc.federation import flower, records
 from tinyc.federation.homomorphic import packed, unpacked
 from tinyc.federation.posting import first_line
+from tinyc.spec.answers import FEWEST_MASKED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +35,6 @@ RANGE = 4.0
 MODULUS = 2**32
 MOST_SHARES = 15
 THRESHOLD = 2 / 3
-FEWEST = 3
-"""Of a sum of two updates, each of the two clients knows the other's."""
 LARGEST_WEIGHT = "secagg-largest"
 NAMES = "secagg-names"
 FAILED = 100
@@ -127,7 +126,7 @@ def settings(clients: int) -> Settings:
     """Choose the protocol's numbers: keys shared among all, or 15; two thirds make one; levels that cannot overflow."""
     shares = clients if clients <= MOST_SHARES else MOST_SHARES
     levels = 2 ** (32 - math.ceil(math.log2(clients + 1)))
-    return Settings(shares, min(max(round(THRESHOLD * shares), FEWEST), shares), levels)
+    return Settings(shares, min(max(round(THRESHOLD * shares), FEWEST_MASKED), shares), levels)
 
 
 def protocol(

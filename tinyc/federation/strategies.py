@@ -7,7 +7,6 @@ A strategy may say more of itself than Flower asks for:
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tinyc.federation import flower
@@ -67,21 +66,3 @@ def equal_weights(options: FederationOptions) -> bool:
 def weight(options: FederationOptions, examples: int) -> float:
     """Give what a client's answer weighs in the average."""
     return 1.0 if equal_weights(options) else float(examples)
-
-
-def drawn_clients(options: FederationOptions, clients: int) -> int:
-    """Give how many of `clients` train in a round: the fraction, rounded, and no fewer than are needed."""
-    return min(clients, max(round(options.fraction * clients), needed(options)))
-
-
-def needed(options: FederationOptions) -> int:
-    """Give the fewest usable answers: `min_clients`, and what a robust aggregation cannot do without.
-
-    A trimmed mean of so few that none is left out, or Krum of fewer than 2 malicious + 3 (Blanchard 2017, theorem 1),
-    would be robust in name only.
-    """
-    if options.aggregation == "trimmed_mean":
-        return max(options.min_clients, next(n for n in count(1) if int(options.trim * n) >= 1))
-    if options.aggregation == "krum":
-        return max(options.min_clients, 2 * options.malicious + 3)
-    return options.min_clients

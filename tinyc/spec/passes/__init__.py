@@ -42,7 +42,7 @@ ROWS: Mapping[str, Row] = {
     "factorize": Row(Factorize, ""),
     "prune": Row(Prune, ""),
     "cluster": Row(Cluster, ""),
-    "federate": Row(Federate, ""),
+    "federate": Row(Federate, "tinyc.federation.apply:federate", "federate"),
     "quantize": Row(Quantize, ""),
     "compact": Row(Compact, ""),
     "export": Row(Export, ""),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from tinyc.network.contract import Context, Outcome
-from tinyc.network.state import Net
+from tinyc.spec.answers import FEWEST_MASKED, SEALED, drawn_clients, needed
 from tinyc.spec.contract import Kind
 from tinyc.spec.federation import FederationOptions
 
@@ -21,7 +19,6 @@ OWNERS = (
     ("malicious", "aggregation", ("krum",)),
 )
 """Keys that are read with some values of another key alone."""
-SEALED = ("homomorphic", "secagg")
 ROBUST = ("trimmed_mean", "krum")
 
 
@@ -68,8 +65,6 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
     @model_validator(mode="after")
     def enough_clients(self) -> Self:
         """Refuse rounds that can never have the answers that they need."""
-        from tinyc.federation.strategies import needed
-
         if self.clients is None:
             return self
         if self.min_clients > self.clients:
@@ -96,15 +91,12 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
                 'aggregation = "secagg" works in simulation alone, where Flower has it; among real terminals take '
                 'aggregation = "homomorphic"'
             )
-        if self.aggregation == "secagg" and self.clients is not None:
-            from tinyc.federation.secagg import FEWEST
-            from tinyc.federation.strategies import drawn_clients
-
-            if drawn_clients(self, self.clients) < FEWEST:
-                raise ValueError(
-                    'aggregation = "secagg" needs 3 clients a round: of a sum of two, each knows the other\'s update; '
-                    "raise `fraction` or `clients`"
-                )
+        too_few = self.clients is not None and drawn_clients(self, self.clients) < FEWEST_MASKED
+        if self.aggregation == "secagg" and too_few:
+            raise ValueError(
+                'aggregation = "secagg" needs 3 clients a round: of a sum of two, each knows the other\'s update; '
+                "raise `fraction` or `clients`"
+            )
         if self.batchnorm == "local" and self.fake_quantize:
             raise ValueError(
                 'fake_quantize = true trains for an artifact, and batchnorm = "local" cannot be exported; take '
@@ -151,53 +143,3 @@ class Federate(FederationOptions, frozen=True, extra="forbid"):
         if self.augment:
             raise ValueError('`augment` is not used where privacy has level = "example"; remove it')
         return self
-
-    def apply(self, state: Net, context: Context) -> Outcome:
-        """Train a copy of the network across the clients.
-
-        Raises:
-            UserError: the examples cannot be dealt so, a selector matches nothing, or the network cannot be trained so.
-            MachineError: a library is missing, or too few clients gave usable answers; the rounds before are kept.
-        """
-        from tinyc.compression.pruning import graph
-        from tinyc.federation import assembly, exchange
-
-        graph.require_functional(state.model)
-        made = state.clone()
-        options = FederationOptions.model_validate(self.model_dump(exclude={"use"}))
-        variables = exchange.travelling(made.model, self.trainable, self.batchnorm)
-        job, skipped = assembly.job_of(state, options, context)
-        made = replace(made, ranges=job.ranges)
-        if context.rehearse is not None:
-            clients = None if self.engine == "deployment" else assembly.clients_of(options, context)
-            return Outcome(made, dict(clients.facts) if clients else {}, skipped=skipped)
-        clients = assembly.clients_of(options, context)
-        finished = assembly.train(job, clients, context)
-        exchange.assign(variables, finished.arrays)
-        return Outcome(made, {**clients.facts, **finished.facts, **self.facts(finished.facts)}, skipped=skipped)
-
-    def facts(self, found: dict[str, Any]) -> dict[str, Any]:
-        """Say how it was trained, and how accurate each client's own network is where they differ."""
-        said: dict[str, Any] = {
-            "strategy": self.strategy,
-            "partition": None if self.engine == "deployment" else self.partition,
-            "batchnorm": self.batchnorm,
-            "fake_quantize": self.fake_quantize,
-        }
-        if self.aggregation in SEALED:
-            said["aggregation_conditions"] = self.conditions(found)
-        if self.batchnorm == "local":
-            told: dict[str, Any] = {}
-            for each in found["rounds"]:
-                told |= each.get("client_metrics", {})
-            said["client_accuracy"] = {name: metrics.get("accuracy") for name, metrics in told.items()}
-            said["evaluated_on"] = "a tenth of each client's own examples, not trained on; all where it has under ten"
-        return said
-
-    def conditions(self, found: dict[str, Any]) -> list[str]:
-        """Say who could still see what, where the server does not see updates."""
-        from tinyc.federation import homomorphic, secagg
-
-        if self.aggregation == "homomorphic":
-            return homomorphic.conditions(simulated=self.engine != "deployment")
-        return secagg.conditions(min((len(each["answered"]) for each in found["rounds"]), default=found["clients"]))
