@@ -98,7 +98,7 @@ OWN = {
     "codegen/c_source.py": "files of the package", "core/cache.py": "its own files",
     "core/descriptors.py": "the null device", "core/files.py": "the one way",
     "core/run_folder.py": "writes, and its own lock", "data/images/fashion_mnist.py": "what it downloads",
-    "federation/certificates.py": "writes", "network/gate/archive.py": "copies of its own",
+    "federation/terminals/keys.py": "writes", "network/gate/archive.py": "copies of its own",
     "network/gate/examine.py": "copies of its own", "network/gate/saved_model.py": "copies of its own",
     "run/finish.py": "files of this run, and /proc/cpuinfo", "tflite/run/link.py": "what the kernel says of a worker",
 }  # fmt: skip

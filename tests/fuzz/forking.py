@@ -43,8 +43,9 @@ def warm_up(kind: str) -> None:
     import tinyc.analysis.inspection
     import tinyc.cli.prediction
     import tinyc.data.cutting
-    import tinyc.federation.certificates
     import tinyc.federation.job
+    import tinyc.federation.terminals.job_rules
+    import tinyc.federation.terminals.keys
     import tinyc.report.write
     import tinyc.run.stored
     import tinyc.spec.load  # noqa: F401

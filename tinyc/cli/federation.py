@@ -27,9 +27,9 @@ def federate() -> None:
 @click.option("--encryption", is_flag=True, help='Also the keys for aggregation = "homomorphic".')
 def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encryption: bool) -> None:
     """Make the keys of a server and its terminals: a new folder with a subfolder for each party."""
-    from tinyc.federation import certificates
+    from tinyc.federation.terminals import keys as key_files
 
-    made = certificates.make(folder, clients, hosts, days, encryption)
+    made = key_files.make(folder, clients, hosts, days, encryption)
     streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
     for party in made[1:]:
         streams.show(f"{party}: goes to one terminal, over a way that you trust")
@@ -50,7 +50,8 @@ def serve(
     """Run RECIPE as `compress` does, with the rounds of `federate` on the terminals that join."""
     from tinyc.cli import compress
     from tinyc.core.errors import UserError
-    from tinyc.federation import certificates, deployment
+    from tinyc.federation.terminals import keys as key_files
+    from tinyc.federation.terminals import serving
     from tinyc.spec.load import load
 
     steps = load(recipe, sets).steps
@@ -59,7 +60,7 @@ def serve(
         remedy = 'add [[pass]] use = "federate", or run it with `tinyc compress`'
         raise UserError(recipe, "has no pass `federate`, so there is nothing to serve", remedy)
     real = tuple(f'pass.{number}.engine="deployment"' for number in here)
-    with deployment.opened(address, certificates.read_server(keys), clients, len(here)):
+    with serving.listening(address, key_files.read_server(keys), clients, len(here)):
         return compress.run(recipe, (*sets, *real), out, False, None, as_json)
 
 
@@ -74,9 +75,10 @@ def serve(
 )  # fmt: skip
 def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:
     """Train on the examples in --data whenever the server asks; only what was learnt is sent."""
-    from tinyc.federation import certificates, terminal
+    from tinyc.federation.terminals import keys as key_files
+    from tinyc.federation.terminals import terminal
 
-    party = certificates.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
+    party = key_files.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
     terminal.join(terminal.Terminal(server, party, data, max_retries), say)
 
 

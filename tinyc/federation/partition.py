@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.core.spelling import nearest
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from tinyc.data.dataset import Split, TrainingData
-    from tinyc.spec.federation import FederationOptions
+from tinyc.data.cutting import take
+from tinyc.data.dataset import Split, TrainingData
+from tinyc.spec.federation import FederationOptions
 
 LEAST = 2
 """Examples that a client has at least, however unlike the clients are."""
@@ -36,8 +35,6 @@ def deal(split: Split, options: FederationOptions, seed: int) -> dict[str, NDArr
     if len(split) < LEAST * count:
         problem = f"{len(split)} training examples are too few for {count} clients of at least {LEAST}"
         raise UserError("federate.clients", problem, f"give at most {len(split) // LEAST} clients")
-    import numpy as np
-
     rng = np.random.default_rng(seed)
     if options.partition == "iid":
         shares = np.array_split(rng.permutation(len(split)), count)
@@ -48,8 +45,6 @@ def deal(split: Split, options: FederationOptions, seed: int) -> dict[str, NDArr
 
 def by_column(split: Split, column: str) -> dict[str, NDArray[np.int64]]:
     """Make each value of a column a client."""
-    import numpy as np
-
     if column not in split.groups:
         known = list(split.groups)
         close = nearest(column, known)
@@ -77,8 +72,6 @@ def by_dirichlet(labels: NDArray[np.int64], count: int, alpha: float, rng: Any) 
 
 
 def draw(labels: NDArray[np.int64], count: int, alpha: float, rng: Any) -> list[NDArray[np.int64]]:
-    import numpy as np
-
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(count)]
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))
@@ -90,8 +83,6 @@ def draw(labels: NDArray[np.int64], count: int, alpha: float, rng: Any) -> list[
 
 def topped_up(shares: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
     """Give each client that has too few an example of the one that has most, until all have enough."""
-    import numpy as np
-
     shares = list(shares)
     for index in range(len(shares)):
         while len(shares[index]) < LEAST:
@@ -103,25 +94,13 @@ def topped_up(shares: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
 
 def share(data: TrainingData, rows: NDArray[np.int64]) -> TrainingData:
     """Give the training data of one client: its rows of the training split, and no others."""
-    train = cut(data.train, rows)
-    return replace(data, train=train, validation=cut(train, []), calibration=cut(train, []))
-
-
-def cut(split: Split, rows: Any) -> Split:
-    """Give some rows of a split, with what is known of them."""
-    import numpy as np
-
-    from tinyc.data.dataset import Split
-
-    rows = np.asarray(rows, np.int64)
-    groups = {name: np.asarray(column)[rows] for name, column in split.groups.items()}
-    return Split(split.x[rows], split.y[rows], split.ids[rows], groups)
+    train = take(data.train, rows)
+    nothing = take(train, np.arange(0))
+    return replace(data, train=train, validation=nothing, calibration=nothing)
 
 
 def facts(split: Split, dealt: Mapping[str, NDArray[np.int64]], classes: tuple[str, ...]) -> dict[str, Any]:
     """Count each client's examples, and those of each class."""
-    import numpy as np
-
     counts = {name: np.bincount(split.y[rows], minlength=len(classes)).tolist() for name, rows in dealt.items()}
     named = {name: dict(zip(classes, count, strict=True)) for name, count in counts.items()}
     return {

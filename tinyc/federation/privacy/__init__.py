@@ -1,0 +1,1 @@
+"""Differential privacy of clients and of their examples: clipping, noise, budgets."""
