@@ -17,8 +17,9 @@ from typing import Any
 
 from tinyc import data
 from tinyc.core import cache
+from tinyc.data import partition
 from tinyc.data.dataset import Dataset
-from tinyc.federation import compiled_job, partition
+from tinyc.federation import compiled_job
 from tinyc.federation.client import local_training
 from tinyc.federation.job import Job
 from tinyc.federation.job_network import network_of

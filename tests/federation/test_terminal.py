@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from tinyc.core.errors import MachineError, UserError
+from tinyc.data import own_examples
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client import request
 from tinyc.federation.flower.fleet import Received
 from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
 from tinyc.federation.job import Job, Network
-from tinyc.federation.terminals import account, job_rules, own_data, terminal
+from tinyc.federation.terminals import account, job_rules, terminal
 from tinyc.federation.terminals import keys as key_files
 from tinyc.federation.terminals.terminal import Participation, Terminal, Training
 from tinyc.spec.federation import FederationOptions
@@ -47,9 +48,13 @@ def stored(path: Path, **arrays: Any) -> Path:
 def silent(text: str) -> None: ...
 
 
+def read(asked: Job, path: Path, say: Any) -> Any:
+    return own_examples.read(asked.data, asked.task, path, say)
+
+
 def test_every_example_trains(tmp_path: Path) -> None:
     given = pictures()
-    found = own_data.read(job(), stored(tmp_path / "own.npz", **given), silent)
+    found = read(job(), stored(tmp_path / "own.npz", **given), silent)
     assert (found.train.x == given["x"]).all()
     assert (found.train.y == given["y"]).all()
     assert len(found.validation) == len(found.calibration) == 0
@@ -59,7 +64,7 @@ def test_every_example_trains(tmp_path: Path) -> None:
 def test_a_split_file_is_put_together(tmp_path: Path) -> None:
     one, two = pictures(6), pictures(3)
     path = stored(tmp_path / "own.npz", x_train=one["x"], y_train=one["y"], x_test=two["x"], y_test=two["y"])
-    found = own_data.read(job(), path, silent)
+    found = read(job(), path, silent)
     assert len(found.train) == 9
     assert len(set(found.train.ids.tolist())) == 9
 
@@ -72,20 +77,20 @@ def test_labels_are_the_servers_classes_whatever_their_order_here(kind: str, tmp
         path = stored(tmp_path / "own.npz", x=x, y=names)
     else:
         path = stored(tmp_path / "own.npz", x=x, y=np.array([0, 1, 1, 0]), class_names=np.array(["owl", "cat"]))
-    assert own_data.read(job(), path, silent).train.y.tolist() == [2, 0, 0, 2]
+    assert read(job(), path, silent).train.y.tolist() == [2, 0, 0, 2]
 
 
 def test_a_class_that_is_missing_here_is_no_fault(tmp_path: Path) -> None:
     given = pictures(4)
     path = stored(tmp_path / "own.npz", x=given["x"], y=np.array([1, 1, 1, 1]))
-    assert own_data.read(job(), path, silent).train.y.tolist() == [1, 1, 1, 1]
+    assert read(job(), path, silent).train.y.tolist() == [1, 1, 1, 1]
 
 
 def test_a_table_goes_by_the_servers_columns(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,kind,b\n0.5,dog,1\n-0.5,cat,2\n")
     task = Task(("cat", "dog"), (2,))
-    found = own_data.read(job(task, {"path": "server.csv", "label": "kind"}), path, silent)
+    found = read(job(task, {"path": "server.csv", "label": "kind"}), path, silent)
     assert found.train.y.tolist() == [1, 0]
     assert found.train.x.tolist() == [[0.5, 1.0], [-0.5, 2.0]]
 
@@ -96,7 +101,7 @@ def test_folders_of_pictures_are_named_by_their_class(tmp_path: Path) -> None:
     for name, value in (("owl", 10), ("dog", 200)):
         (tmp_path / "own" / name).mkdir(parents=True)
         Image.fromarray(np.full((4, 4), value, np.uint8)).save(tmp_path / "own" / name / "one.png")
-    found = own_data.read(job(data={"path": "elsewhere"}), tmp_path / "own", silent)
+    found = read(job(data={"path": "elsewhere"}), tmp_path / "own", silent)
     assert dict(zip(found.train.y.tolist(), found.train.x[:, 0, 0, 0].tolist(), strict=True)) == {1: 200, 2: 10}
 
 
@@ -108,7 +113,7 @@ def recordings() -> dict[str, Any]:
 def test_recordings_become_the_servers_windows(tmp_path: Path) -> None:
     """The subjects that the server validates and tests with mean nothing here, nor need there be any."""
     task = Task(("walk", "run"), (8, 1, 2))
-    found = own_data.read(
+    found = read(
         job(task, {"path": "server.npz", "prepare": [WINDOW]}), stored(tmp_path / "own.npz", **recordings()), silent
     )
     given = recordings()["x"]
@@ -138,7 +143,7 @@ def test_own_recordings_of_any_kind_become_the_servers_windows(
         for (x, y), number, session in zip(given["x"], given["y"], given["recording"], strict=True):
             rows.append(f"{task.classes[number]},{x},{y},{session}" + (",me" if subject else ""))
         path.write_text("\n".join(rows))
-    found = own_data.read(job(task, data), path, silent)
+    found = read(job(task, data), path, silent)
     assert (found.train.x[1, :, 0] == given["x"][4:12]).all()
     assert found.train.y.tolist() == [0, 0, 0, 1, 1, 1]
 
@@ -152,10 +157,10 @@ def test_a_job_cannot_name_other_files_or_code(tmp_path: Path) -> None:
         {"load": {"build": f"{tmp_path}/code.py:load"}, "path": str(other)},
         {"name": "smartwatch-imu", "path": str(other), "validation": 3, "split": "x", "label": "y"},
     ):
-        assert len(own_data.read(job(data=data), own, silent).train) == 6
+        assert len(read(job(data=data), own, silent).train) == 6
     text = {"path": "a.csv", "text": "said", "label": "mood", "prepare": {"tokens": 4, "tokenizer": str(other)}}
     (tmp_path / "own.csv").write_text("said,mood\nhello,cat\n")
-    assert own_data.spec_of(job(data=text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
+    assert own_examples.spec_of(json.dumps(text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
 
 
 BAD = [
@@ -171,25 +176,25 @@ BAD = [
 @pytest.mark.parametrize(("arrays", "said"), BAD, ids=[said for _, said in BAD])
 def test_bad_data_is_said_where_it_is(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
-        own_data.read(job(), stored(tmp_path / "own.npz", **arrays), silent)
+        read(job(), stored(tmp_path / "own.npz", **arrays), silent)
 
 
 def test_a_table_without_the_servers_column_is_said(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has no column 'kind'"):
-        own_data.read(job(data={"path": "server.csv", "label": "kind"}), tmp_path / "own.csv", silent)
+        read(job(data={"path": "server.csv", "label": "kind"}), tmp_path / "own.csv", silent)
 
 
 def test_only_data_is_looked_at(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="is not there"):
-        own_data.look(tmp_path / "none.npz")
+        own_examples.look(tmp_path / "none.npz")
     (tmp_path / "own.pickle").touch()
     with pytest.raises(UserError, match="of no kind that is read"):
-        own_data.look(tmp_path / "own.pickle")
+        own_examples.look(tmp_path / "own.pickle")
     with pytest.raises(UserError, match=r"caf\\xe9\.csv: is no path in UTF-8"):
-        own_data.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
+        own_examples.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
     with pytest.raises(UserError, match="is no path: file name too long"):
-        own_data.look(tmp_path / ("a" * 300))
+        own_examples.look(tmp_path / ("a" * 300))
 
 
 def test_a_terminal_makes_no_masks_and_says_so() -> None:
@@ -312,7 +317,7 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is a pipe"):
         key_files.sealing_key(tmp_path)
     with pytest.raises(UserError, match="is a pipe"):
-        own_data.spec_of(job(data={"path": "server.csv"}), tmp_path / "own.csv")
+        own_examples.spec_of(json.dumps({"path": "server.csv"}), tmp_path / "own.csv")
 
 
 def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from tinyc.data import inputs
+from tinyc.data import inputs, partition
 from tinyc.data.dataset import TrainingData
-from tinyc.federation import compiled_job, exchange, partition
+from tinyc.federation import compiled_job, exchange
 from tinyc.federation.client.in_process import InProcess
 from tinyc.federation.client.round import Client
 from tinyc.federation.flower import environment
@@ -145,7 +144,8 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     Raises:
         MachineError: as `loop.run` and `simulation.simulate` say.
     """
-    options, memory = server.options, memory_of(server)
+    options = server.options
+    memory = server.folder / "clients" if server.folder is not None and options.address is None else None
     clients = [Client(name, part, key, memory) for name, part in parts.items()]
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
@@ -154,11 +154,6 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
 
     return simulation.simulate(lambda transport: loop.run(server, transport), clients, options.address, server.progress)
-
-
-def memory_of(server: Server) -> Path | None:
-    """Name the folder of what clients keep to themselves; None where they do not share this disk."""
-    return server.folder / "clients" if server.folder is not None and server.options.address is None else None
 
 
 def validation(job: Job, context: Context) -> Callable[[Arrays], float | None] | None:

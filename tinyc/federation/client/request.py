@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tinyc.core.errors import TinycError, UserError
@@ -13,14 +12,6 @@ from tinyc.federation.updates import Weights
 WHERE = "what the server asks"
 REMEDY = "run the same version of tinyc on the server and on every client"
 T = TypeVar("T", int, str)
-
-
-@dataclass(frozen=True)
-class Request:
-    """A round to be trained, and the weights that it begins with."""
-
-    round: int
-    weights: Weights = field(repr=False)
 
 
 def setting(content: Content, key: str, kind: type[T]) -> T:
@@ -49,11 +40,6 @@ def weights(content: Content) -> Weights:
         return tensors.weights(block)
     except ValueError as error:
         raise UserError(WHERE, f"has weights that cannot be read: {first_line(error)}", REMEDY) from error
-
-
-def of_round(content: Content) -> Request:
-    """Read the request to train a round; raises as `setting` and `weights` do."""
-    return Request(setting(content, "server-round", int), weights(content))
 
 
 def failed(error: Exception) -> Exception:

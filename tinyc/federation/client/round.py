@@ -71,12 +71,12 @@ class Place:
 
 def train_round(place: Place, job: Job, asked: Content) -> Content:
     """Train one round, and give the answer: the update behind all steps, and its figures in the clear."""
-    wanted = request.of_round(asked)
-    before = exchange.opened(place.steps, wanted.weights, wanted.round - 1, place.client)
-    kept = memory.recall(place.memory, place.state, place.client, wanted.round)
-    trained = place.train(job, before, wanted.round, place.client, place.data, kept)
-    memory.keep(place.memory, place.state, place.client, wanted.round, trained.kept)
-    update = Update(place.client, wanted.round, before, trained.arrays, trained.examples)
+    round = request.setting(asked, "server-round", int)
+    before = exchange.opened(place.steps, request.weights(asked), round - 1, place.client)
+    kept = memory.recall(place.memory, place.state, place.client, round)
+    trained = place.train(job, before, round, place.client, place.data, kept)
+    memory.keep(place.memory, place.state, place.client, round, trained.kept)
+    update = Update(place.client, round, before, trained.arrays, trained.examples)
     for step in place.steps:
         update = step.outgoing(update)
     figures: dict[str, Any] = {"num-examples": trained.examples, **trained.metrics}

@@ -37,19 +37,8 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import tensors
-from tinyc.federation.flower.messages import (
-    FORMAT,
-    LIFETIME_SECONDS,
-    TRAIN,
-    Answers,
-    Content,
-    Failure,
-    Transport,
-    config_of,
-    content,
-    metrics_of,
-    weights_of,
-)
+from tinyc.federation.flower import messages
+from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
 from tinyc.federation.tensors import apart, vector
 from tinyc.federation.updates import Array, Update, Updates
 from tinyc.spec.answers import FEWEST_MASKED
@@ -132,9 +121,9 @@ class Unmask:
 
     def instructions(self, asked: Content) -> FitIns:
         """Put a request to train into the form of Flower's older interface."""
-        block = weights_of(asked) or b""
+        block = messages.weights_of(asked) or b""
         extra = {"job": self.job, LARGEST_WEIGHT: float(self.largest), EQUAL_WEIGHTS: self.equal}
-        return FitIns(Parameters([block], FORMAT), config_of(asked) | extra)
+        return FitIns(Parameters([block], messages.FORMAT), messages.config_of(asked) | extra)
 
     def incoming(self, updates: Updates) -> Updates:
         """Add the average update to the weights of the round."""
@@ -154,10 +143,10 @@ class WorkflowGrid:
     transport: Transport
     errors: dict[int, str] = field(default_factory=dict)
 
-    def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+    def send_and_receive(self, sent: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
         """Send one stage's messages, and give the answers as replies."""
-        contents = {each.metadata.dst_node_id: each.content for each in messages}
-        answers = self.transport.ask(TRAIN, contents, timeout or LIFETIME_SECONDS)
+        contents = {each.metadata.dst_node_id: each.content for each in sent}
+        answers = self.transport.ask(messages.TRAIN, contents, timeout or messages.LIFETIME_SECONDS)
         self.errors |= {node: each.why for node, each in answers.items() if isinstance(each, Failure)}
         self.errors |= {node: "no answer in time" for node in contents if node not in answers}
         return [reply(node, each) for node, each in answers.items()]
@@ -173,7 +162,7 @@ def reply(node: int, answer: Content | Failure) -> Message:
 
 def described(source: int, destination: int) -> Metadata:
     """Make the metadata of a message that stays within this process."""
-    return Metadata(0, "", source, destination, "", "", time.time(), LIFETIME_SECONDS, TRAIN)
+    return Metadata(0, "", source, destination, "", "", time.time(), messages.LIFETIME_SECONDS, messages.TRAIN)
 
 
 def run_workflow(
@@ -259,7 +248,7 @@ def trained(message: Message, train: Callable[[Content], Content]) -> Message:
     largest, equal = float(config.pop(LARGEST_WEIGHT)), bool(config.pop(EQUAL_WEIGHTS))
     (block,) = instructions.parameters.tensors
     done = train(content(block, config))
-    figures, update = metrics_of(done) or {}, tensors.unpacked(weights_of(done) or b"")[UPDATE]
+    figures, update = messages.metrics_of(done) or {}, tensors.unpacked(messages.weights_of(done) or b"")[UPDATE]
     weight = 1 if equal else int(figures["num-examples"])
     refuse(update, weight, largest)
     np.random.seed(int.from_bytes(hashlib.sha256(update.tobytes()).digest()[:4], "big"))

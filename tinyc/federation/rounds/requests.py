@@ -8,19 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyc.federation import tensors
-from tinyc.federation.flower.messages import (
-    NEEDS_JOB,
-    TRAIN,
-    Answers,
-    Content,
-    Failure,
-    Transport,
-    config_of,
-    content,
-    metrics_of,
-    size_bytes,
-    weights_of,
-)
+from tinyc.federation.flower import messages
+from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
 from tinyc.federation.rounds.server import Server
 from tinyc.federation.server.checks import wrong_figures
 from tinyc.federation.updates import Answer, Rejected, Updates, Weights
@@ -43,9 +32,9 @@ class Meter:
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
         """Send, wait, and count both ways."""
-        self.down += sum(map(size_bytes, contents.values()))
+        self.down += sum(map(messages.size_bytes, contents.values()))
         answers = self.transport.ask(kind, contents, seconds)
-        self.up += sum(size_bytes(each) for each in answers.values() if not isinstance(each, Failure))
+        self.up += sum(messages.size_bytes(each) for each in answers.values() if not isinstance(each, Failure))
         return answers
 
 
@@ -78,17 +67,17 @@ def train(
 def with_job(transport: Transport, asked: Mapping[int, Content], whole: Content, seconds: float) -> Answers:
     """Ask, and once more with the job those nodes that were started anew and do not have it."""
     end = time.monotonic() + seconds
-    answers = transport.ask(TRAIN, asked, seconds)
+    answers = transport.ask(messages.TRAIN, asked, seconds)
     lacking = [node for node, each in answers.items() if needs_job(each)]
     if not lacking:
         return answers
     left = {node: each for node, each in answers.items() if node not in lacking}
-    return left | transport.ask(TRAIN, dict.fromkeys(lacking, whole), max(1.0, end - time.monotonic()))
+    return left | transport.ask(messages.TRAIN, dict.fromkeys(lacking, whole), max(1.0, end - time.monotonic()))
 
 
 def needs_job(answer: Content | Failure) -> bool:
     """Say whether a client asks for the job."""
-    return not isinstance(answer, Failure) and NEEDS_JOB in config_of(answer)
+    return not isinstance(answer, Failure) and messages.NEEDS_JOB in messages.config_of(answer)
 
 
 def read(client: str, answer: Content | Failure | None, seconds: float) -> Answer | Rejected:
@@ -99,7 +88,7 @@ def read(client: str, answer: Content | Failure | None, seconds: float) -> Answe
         return Rejected(client, answer.why)
     if needs_job(answer):
         return Rejected(client, "it asks for the job, although it was sent")
-    metrics, block = metrics_of(answer), weights_of(answer)
+    metrics, block = messages.metrics_of(answer), messages.weights_of(answer)
     if why := wrong_figures(metrics):
         return Rejected(client, why)
     if metrics is None or block is None:

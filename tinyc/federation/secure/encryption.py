@@ -22,12 +22,10 @@ from tinyc.federation import tensors
 from tinyc.federation.secure import ciphertexts
 from tinyc.federation.secure.ciphertexts import Cipher
 from tinyc.federation.server.averaging import mean_loss, weight
+from tinyc.federation.server.checks import HEADER_BYTES, opened
 from tinyc.federation.tensors import apart, length, vector
-from tinyc.federation.updates import Answer, Arrays, Sealed, Update, Updates, ciphertexts_of
+from tinyc.federation.updates import Arrays, Sealed, Update, Updates, ciphertexts_of
 from tinyc.spec.federation import FederationOptions
-
-HEADER_BYTES = 4096
-"""Most bytes that a block may have beside each ciphertext."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +82,18 @@ class CheckCiphertexts:
 
     def incoming(self, updates: Updates) -> Updates:
         """Leave out what cannot be added."""
-        found = {each.client: self.opened(each) for each in updates.usable}
-        fine = tuple(each for each in found.values() if isinstance(each, Answer))
-        why = {client: each for client, each in found.items() if isinstance(each, str)}
-        return replace(updates.without(why), usable=fine)
+        return opened(updates, self.read)
 
-    def opened(self, answer: Answer) -> Answer | str:
-        """Give an answer with its ciphertexts, or why they cannot be used."""
-        names = ciphertexts.names(self.cipher.key, length(self.start))
-        if len(answer.content) > (len(names) + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES):
-            return f"its ciphertexts have {len(answer.content)} bytes"
+    def read(self, block: bytes) -> Sealed | str:
+        """Read the ciphertexts of one answer, or say why they cannot be used."""
+        count = len(ciphertexts.names(self.cipher.key, length(self.start)))
+        if len(block) > (count + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES):
+            return f"its ciphertexts have {len(block)} bytes"
         try:
-            sealed = tensors.sealed(tensors.unpacked(answer.content))
+            sealed = tensors.sealed(tensors.unpacked(block))
         except ValueError as error:
             return str(error)
-        return ciphertexts.complaint(self.cipher, sealed, length(self.start)) or replace(answer, weights=sealed)
+        return ciphertexts.complaint(self.cipher, sealed, length(self.start)) or sealed
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinyc.core.errors import MachineError
 from tinyc.federation import tensors
-from tinyc.federation.updates import Answer, Array, Arrays, Updates
+from tinyc.federation.updates import Array, Arrays, Updates, Weights
 
 HEADER_BYTES = 4096
 """Most bytes that a block of weights may have beside each array, for its name and its place."""
@@ -39,15 +39,17 @@ class CheckArrays:
 
     def incoming(self, updates: Updates) -> Updates:
         """Leave out what cannot be used."""
-        found = {each.client: self.opened(each, updates.before) for each in updates.usable}
-        fine = tuple(each for each in found.values() if isinstance(each, Answer))
-        why = {client: each for client, each in found.items() if isinstance(each, str)}
-        return replace(updates.without(why), usable=fine)
+        return opened(updates, lambda block: read_arrays(block, updates.before, self.max_update))
 
-    def opened(self, answer: Answer, before: Arrays) -> Answer | str:
-        """Give an answer with its arrays, or why they cannot be used."""
-        arrays = read_arrays(answer.content, before, self.max_update)
-        return arrays if isinstance(arrays, str) else replace(answer, weights=arrays)
+
+def opened(updates: Updates, read: Callable[[bytes], Weights | str]) -> Updates:
+    """Open each answer; `read` gives the weights of its block, or why they cannot be used."""
+    found = {each.client: read(each.content) for each in updates.usable}
+    left = updates.without({client: each for client, each in found.items() if isinstance(each, str)})
+    usable = tuple(
+        replace(each, weights=weights) for each in left.usable if not isinstance(weights := found[each.client], str)
+    )
+    return replace(left, usable=usable)
 
 
 def read_arrays(content: bytes, sent: Arrays, max_update: float) -> Arrays | str:

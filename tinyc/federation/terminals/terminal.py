@@ -9,25 +9,16 @@ from pathlib import Path
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.core.units import show_bytes
+from tinyc.data import own_examples
 from tinyc.data.dataset import TrainingData
 from tinyc.federation import exchange
 from tinyc.federation.client import request
 from tinyc.federation.client.round import Place, known_job, train_round
+from tinyc.federation.flower import messages
 from tinyc.federation.flower.fleet import Fleet, Lost, Received
-from tinyc.federation.flower.messages import (
-    DONE,
-    NEEDS_JOB,
-    OPEN,
-    TRAIN,
-    Content,
-    Failure,
-    config_of,
-    content,
-    metrics_of,
-    size_bytes,
-)
+from tinyc.federation.flower.messages import Content, Failure, content
 from tinyc.federation.job import Job
-from tinyc.federation.terminals import account, job_rules, opening, own_data
+from tinyc.federation.terminals import account, job_rules, opening
 from tinyc.federation.terminals.connection import connected
 from tinyc.federation.terminals.keys import ClientKeys, sealing_key
 from tinyc.federation.updates import Outgoing
@@ -67,7 +58,7 @@ def join(terminal: Terminal, say: Callable[[str], None]) -> None:
         UserError: the server does not know the key, or the data does not fit.
         MachineError: the server cannot be reached, or was lost in the middle of the training.
     """
-    own_data.look(terminal.data)
+    own_examples.look(terminal.data)
     here = Participation(terminal, say)
     say(f"{terminal.keys.name}: connecting to {terminal.server}")
     fruitless = 0
@@ -110,7 +101,7 @@ class Participation:
             received = connection.receive()
             if received is None:
                 time.sleep(POLL_SECONDS)
-            elif received.kind == DONE:
+            elif received.kind == messages.DONE:
                 return
             else:
                 self.reply(connection, received)
@@ -134,9 +125,9 @@ class Participation:
         Raises:
             UserError: it asks for something else than a round or the final network.
         """
-        if kind == TRAIN:
+        if kind == messages.TRAIN:
             return self.train(asked)
-        if kind == OPEN:
+        if kind == messages.OPEN:
             return self.open_network(asked)
         raise UserError(request.WHERE, f"asks for {kind[:80]!r}, which no terminal does", request.REMEDY)
 
@@ -144,7 +135,7 @@ class Participation:
         """Train a round; without its job, ask for that."""
         job = known_job(asked)
         if job is None:
-            return content(config={NEEDS_JOB: 1})
+            return content(config={messages.NEEDS_JOB: 1})
         training = self.take(job)
         place = Place(self.name, training.examples, training.steps, self.state, train=self.account.train)
         return train_round(place, job, asked)
@@ -159,7 +150,7 @@ class Participation:
             job_rules.accept(job)
             key = sealing_key(self.terminal.keys.folder) if job.options.aggregation == "homomorphic" else None
             self.say(job_rules.told(job))
-            examples = own_data.read(job, self.terminal.data, self.say)
+            examples = own_examples.read(job.data, job.task, self.terminal.data, self.say)
             self.say(f"{self.terminal.data}: {len(examples.train)} examples of {len(job.task.classes)} classes")
             self.training = Training(job, examples, exchange.at_client(job, key))
             self.opened, self.round = None, 0
@@ -180,13 +171,13 @@ class Participation:
 
     def tell(self, asked: Content, answer: Content | Failure, seconds: float) -> None:
         """Say what one round was, in a line."""
-        metrics = None if isinstance(answer, Failure) else metrics_of(answer)
+        metrics = None if isinstance(answer, Failure) else messages.metrics_of(answer)
         if isinstance(answer, Failure) or metrics is None or self.training is None:
             return
-        self.round = int(config_of(asked)["server-round"])
+        self.round = int(messages.config_of(asked)["server-round"])
         self.say(
             f"round {self.round} of {self.training.job.options.rounds}: {metrics['num-examples']} examples, "
-            f"loss {metrics['loss']:.4g}, {show_bytes(size_bytes(answer))} sent, {seconds:.1f} s"
+            f"loss {metrics['loss']:.4g}, {show_bytes(messages.size_bytes(answer))} sent, {seconds:.1f} s"
         )
 
     def was_last(self) -> bool:

@@ -1,4 +1,4 @@
-"""A terminal's own examples, prepared as the server's recipe says; all of them train, and none leaves."""
+"""Examples of a terminal's own, prepared as the `[data]` of a server's recipe says; all of them train."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tinyc.data.dataset import GREY, Split, TrainingData
 from tinyc.data.preparing import prepared
 from tinyc.data.raw import Raw
 from tinyc.data.recordings import windows
-from tinyc.federation.job import WHERE, Job
+from tinyc.data.task import Task
 from tinyc.spec.data import DataSpec
 from tinyc.spec.preparation import window_of
 
@@ -55,47 +55,47 @@ def look(path: Path) -> None:
         raise UserError(f"--data {path}", "is of no kind that is read", LAYOUT)
 
 
-def read(job: Job, path: Path, say: Callable[[str], None]) -> TrainingData:
-    """Read a terminal's examples by the `[data]` of the job, with its own path in place of the server's.
+def read(table: str, task: Task, path: Path, say: Callable[[str], None]) -> TrainingData:
+    """Read a terminal's examples by the `[data]` of a recipe (JSON), with its own path in place of the server's.
 
     Labels that are names are numbered as the server's classes; numbers are taken as they are.
 
     Raises:
         UserError: the data cannot be used, or does not fit the network; names the file and the place.
     """
-    spec = spec_of(job, path)
+    spec = spec_of(table, path)
     try:
         raw = loading.read(spec, Path, path)
     except OSError as error:
         raise loading.unreadable(spec, error) from error
-    raw = joined(checks.clean(numbered(raw, job.task.classes)))
+    raw = joined(checks.clean(numbered(raw, task.classes)))
     window = window_of(spec.steps)
     if window is not None:
         raw = windows.make(raw, window)
     raw = prepared(raw, spec.steps)
-    if not job.task.tokenizer:
-        checks.in_range(raw, job.task.scale, job.task.offset)
-    grey = len(job.task.input_shape) == 3
+    if not task.tokenizer:
+        checks.in_range(raw, task.scale, task.offset)
+    grey = len(task.input_shape) == 3
     for note in (note for note in raw.warnings if grey or GREY not in note):
         say(f"warning: {note}")
     y = raw.y["all"]
     train = Split(raw.x["all"], y, np.arange(len(y)), raw.groups.get("all", {}))
-    if train.x.shape[1:] == (*job.task.input_shape, 1):
+    if train.x.shape[1:] == (*task.input_shape, 1):
         train = replace(train, x=train.x[..., 0])
     nothing = take(train, np.arange(0))
-    return TrainingData(job.task, train, nothing, nothing, digest="")
+    return TrainingData(task, train, nothing, nothing, digest="")
 
 
-def spec_of(job: Job, path: Path) -> DataSpec:
-    """Put a terminal's path into the job's `[data]`.
+def spec_of(recipe: str, path: Path) -> DataSpec:
+    """Put a terminal's path into the `[data]` of a recipe (JSON).
 
     Raises:
         UserError: the recipe's keys do not fit a file of this kind.
     """
-    table = json.loads(job.data or "{}")
+    table = json.loads(recipe or "{}")
     if not table:
         problem = "does not say how examples are prepared"
-        raise UserError(WHERE, problem, "run the same version of tinyc on the server and here")
+        raise UserError("federated job", problem, "run the same version of tinyc on the server and here")
     is_table = path.suffix.lower() in TABLES and not path.is_dir()
     dropped = ELSEWHERE if is_table else (*ELSEWHERE, *COLUMNS)
     kept = {key: value for key, value in table.items() if key not in dropped and value is not None}

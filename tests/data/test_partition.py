@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyc.core.errors import UserError
+from tinyc.data import partition
 from tinyc.data.dataset import Split
-from tinyc.federation import partition
 
 KINDS = [{"partition": "iid"}, {"partition": "dirichlet", "alpha": 0.1}, {"partition": "dirichlet", "alpha": 100}]
 
