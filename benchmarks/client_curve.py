@@ -23,7 +23,7 @@ from tinyc.federation import compiled_job
 from tinyc.federation.client import local_training
 from tinyc.federation.job import Job
 from tinyc.federation.job_network import network_of
-from tinyc.federation.privacy.client_level import NoisyMean
+from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.network import backend
 from tinyc.spec.data import DataSpec
 from tinyc.spec.federation import FederationOptions

@@ -18,7 +18,7 @@ from benchmarks import (
     terminal_data,
 )
 from tinyc import data
-from tinyc.federation.privacy.client_level import NoisyMean
+from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.measure import Ledger, Measurement
 from tinyc.spec.load import load
 from tinyc.tflite.read.description import Tensor

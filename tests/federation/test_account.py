@@ -16,10 +16,11 @@ from tinyc.core.errors import MachineError, UserError
 from tinyc.federation.client import local_training
 from tinyc.federation.client.local_training import Trained
 from tinyc.federation.job import Job, Network
-from tinyc.federation.privacy import client_level, example_level
+from tinyc.federation.privacy import clipping
 from tinyc.federation.terminals import job_rules
 from tinyc.federation.terminals.account import Account
 from tinyc.federation.updates import Update
+from tinyc.training.private import example_budget
 
 EXAMPLE = {"level": "example", "clip": 1.0, "epsilon": 8, "delta": 1e-3}
 
@@ -49,7 +50,7 @@ def round_of(account: Account, job: Job, round: int, start: float) -> Trained:
 def test_a_server_cannot_have_more_rounds_trained_than_the_budget_allows(tmp_path: Path, trained: list[Any]) -> None:
     """Whatever number it gives them, and whether the terminal is started anew in between or not."""
     job, path = asked(rounds=3, privacy=EXAMPLE), tmp_path / "spent.json"
-    allowed = example_level.rounds_for(job.options, 40)
+    allowed = example_budget.rounds_for(job.options, 40)
     assert allowed == 3
     account = Account(path)
     for start in range(2):
@@ -122,7 +123,7 @@ def test_a_share_of_noise_is_not_drawn_twice_for_different_weights() -> None:
     """The server knows the job's seed, and may ask for one round with two networks."""
     privacy = {"level": "client", "clip": 1.0, "noise": 1.0, "delta": 1e-3, "where": "client"}
     job = replace(asked(aggregation="homomorphic", privacy=privacy), noise=1.0)
-    one, other = client_level.clipping(job), client_level.clipping(job)
+    one, other = clipping.clipping(job), clipping.clipping(job)
 
     def noise(clipping: Any, start: float) -> list[float]:
         received = {"w": np.full(3, start, np.float32)}
@@ -136,7 +137,7 @@ def test_a_share_of_noise_is_not_drawn_twice_for_different_weights() -> None:
 
 def test_the_facts_of_terminals_say_whose_word_they_are() -> None:
     options = asked(rounds=3, privacy=EXAMPLE).options
-    facts = example_level.facts(options, {"client-1": 40, "client-2": 60}, 3)
+    facts = example_budget.facts(options, {"client-1": 40, "client-2": 60}, 3)
     said = " ".join(facts["conditions"])
     assert "random bits of the operating system" in said
     assert "seeded generator" not in said
@@ -148,6 +149,6 @@ def test_a_terminal_that_says_an_impossible_number_does_not_spoil_the_others_fac
     """With one example there is no sampling, and this noise allows no round; the network is there all the same."""
     privacy = {"level": "example", "clip": 1.0, "noise": 1.0, "epsilon": 8, "delta": 1e-3}
     options = asked(rounds=2, batch=4, local_epochs=20, privacy=privacy).options
-    facts = example_level.facts(options, {"client-1": 4, "client-2": 4000}, 1)
+    facts = example_budget.facts(options, {"client-1": 4, "client-2": 4000}, 1)
     assert facts["client_epsilon"]["client-1"] is None
     assert facts["epsilon"] == facts["client_epsilon"]["client-2"]

@@ -17,7 +17,7 @@ ADAPTER = PACKAGE / "federation" / "flower"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LIBRARIES = {"flwr", "ray"}
 WITH_A_REASON = {
-    ("federation/secure/ciphertexts.py", "tenseal"): "an extra of its own",
+    ("federation/privacy/ciphertexts.py", "tenseal"): "an extra of its own",
     ("federation/training.py", "tinyc.federation.flower"): "Ray, which one engine needs",
 }
 

@@ -17,12 +17,12 @@ from tinyc.federation import exchange, tensors
 from tinyc.federation.client.in_process import InProcess
 from tinyc.federation.client.round import Client
 from tinyc.federation.flower.messages import Content
-from tinyc.federation.privacy import client_budget
+from tinyc.federation.privacy import ciphertexts
+from tinyc.federation.privacy.encryption import AddCiphertexts, CheckCiphertexts, Encryption
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
-from tinyc.federation.secure import ciphertexts
-from tinyc.federation.secure.encryption import AddCiphertexts, CheckCiphertexts, Encryption
 from tinyc.federation.updates import Answer, Update, Updates, is_sealed
+from tinyc.training.private import client_budget
 
 KEYS = ciphertexts.make_keys()
 OTHERS = ciphertexts.make_keys()

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.federation.secure import ciphertexts
+from tinyc.federation.privacy import ciphertexts
 from tinyc.federation.terminals import keys as key_files
 from tinyc.federation.terminals import pem
 

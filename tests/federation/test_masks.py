@@ -17,10 +17,10 @@ from tinyc.federation.client.round import Client
 from tinyc.federation.flower import masks
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.flower.messages import Content, Failure, content
-from tinyc.federation.privacy import client_budget
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
 from tinyc.spec.passes.federate import Federate
+from tinyc.training.private import client_budget
 
 NAMES = [f"c{number}" for number in range(4)]
 

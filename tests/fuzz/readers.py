@@ -211,7 +211,7 @@ def client_keys() -> object:
 
 def sealing_key() -> object:
     from tinyc.core import files, limits
-    from tinyc.federation.secure import ciphertexts
+    from tinyc.federation.privacy import ciphertexts
 
     path = Path("keys/client-1/encryption.key")
     return ciphertexts.read_key(files.read(path, limits.SEALING_KEY_BYTES), str(path))

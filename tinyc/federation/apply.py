@@ -8,7 +8,7 @@ from typing import Any
 from tinyc.compression.pruning.graph import require_functional
 from tinyc.federation import training, travelling_weights
 from tinyc.federation.flower import masks
-from tinyc.federation.secure import encryption
+from tinyc.federation.privacy import encryption
 from tinyc.federation.updates import clear
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net

@@ -20,15 +20,15 @@ from tinyc.federation import compiled_job
 from tinyc.federation.flower.averaging import Adam
 from tinyc.federation.flower.masks import Mask
 from tinyc.federation.job import Job
-from tinyc.federation.privacy import client_budget
-from tinyc.federation.privacy.client_level import clipping, noisy_mean
+from tinyc.federation.privacy.ciphertexts import Cipher, read_key
+from tinyc.federation.privacy.clipping import clipping, noisy_mean
+from tinyc.federation.privacy.encryption import CheckCiphertexts, Encryption
 from tinyc.federation.rounds.server import Server
-from tinyc.federation.secure.ciphertexts import Cipher, read_key
-from tinyc.federation.secure.encryption import CheckCiphertexts, Encryption
 from tinyc.federation.server.averaging import Average, RestoreStructure
 from tinyc.federation.server.checks import CheckArrays, CheckShares, Enough
 from tinyc.federation.updates import Arrays, Decrypting, Incoming, Outgoing, Weights, clear, is_sealed
 from tinyc.spec.answers import needed
+from tinyc.training.private import client_budget
 
 
 def at_client(job: Job, key: bytes | None = None) -> tuple[Outgoing, ...]:

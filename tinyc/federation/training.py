@@ -20,11 +20,10 @@ from tinyc.federation.flower import environment
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
 from tinyc.federation.job_network import network_of
-from tinyc.federation.privacy import client_budget, example_level
+from tinyc.federation.privacy.ciphertexts import Keys, make_keys
+from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
 from tinyc.federation.rounds import checkpoints, loop
 from tinyc.federation.rounds.server import Budget, Finished, Server
-from tinyc.federation.secure.ciphertexts import Keys, make_keys
-from tinyc.federation.secure.encryption import AddCiphertexts, Encryption
 from tinyc.federation.server.averaging import weight
 from tinyc.federation.terminals import serving
 from tinyc.federation.updates import Arrays, clear
@@ -33,6 +32,7 @@ from tinyc.network.contract import Context, Skipped
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges
 from tinyc.spec.federation import FederationOptions
+from tinyc.training.private import client_budget, example_budget
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def budget(options: FederationOptions, clients: Clients) -> Budget | None:
     if options.privacy is None or not clients.parts:
         return None
     counts = {len(part.train) for part in clients.parts.values()}
-    return example_level.Budget(options, min(example_level.rounds_for(options, count) for count in counts))
+    return example_budget.Budget(options, min(example_budget.rounds_for(options, count) for count in counts))
 
 
 def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = None) -> Finished:
@@ -174,7 +174,7 @@ def privacy_facts(options: FederationOptions, clients: Clients, rounds: int, tol
     if options.privacy is None:
         return {}
     counts = {name: len(part.train) for name, part in clients.parts.items()}
-    return {"privacy": example_level.facts(options, counts or told, rounds)}
+    return {"privacy": example_budget.facts(options, counts or told, rounds)}
 
 
 def training_key(job: Job, start: Arrays, context: Context) -> str:

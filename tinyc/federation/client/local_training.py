@@ -18,12 +18,14 @@ from tinyc.data.cutting import take
 from tinyc.data.dataset import TrainingData
 from tinyc.federation.compiled_job import CompiledJob, compiled
 from tinyc.federation.job import Job
-from tinyc.federation.privacy import example_level
 from tinyc.federation.updates import Arrays
-from tinyc.spec.federation import FederationOptions, learning_rate
+from tinyc.spec.federation import FederationOptions, learning_rate, required
 from tinyc.training.batches import Feed
 from tinyc.training.fit import Training, attached, run_epoch
 from tinyc.training.predict import accuracy
+from tinyc.training.private import example_budget
+from tinyc.training.private.accounting import spent
+from tinyc.training.private.training import fit_private
 from tinyc.training.randomness import reseed
 
 HELD_OUT = 10
@@ -82,7 +84,7 @@ def train(
         network.receive(arrays, kept or {})
         if options.privacy is not None and options.privacy.level == "example":
             randomness = seed if secret is None else secret
-            metrics = example_level.fit(network, job, own, round, randomness, round if times is None else times)
+            metrics = fit_private_round(network, options, own, round, randomness, round if times is None else times)
         else:
             metrics = fit(network, options, own, round, seed)
         if tested is not None:
@@ -108,6 +110,37 @@ def fit(
             reseed(network.generators, seed, epoch)
             run_epoch(training, epoch)
     return {"loss": training.history["loss"][-1]}
+
+
+def fit_private_round(
+    network: CompiledJob, options: FederationOptions, data: TrainingData, round: int, seed: int, times: int
+) -> dict[str, float]:
+    """Train the local epochs by DP-SGD (Abadi et al. 2016), for the client's `times`-th time.
+
+    Raises:
+        UserError: the privacy budget is spent.
+        MachineError: dp-accounting is not installed.
+    """
+    count = len(data.train)
+    planned, steps = example_budget.planned_for(options, count), example_budget.steps_of(options, count)
+    example_budget.refuse_spent(options, count, times)
+    facts = fit_private(
+        network.model,
+        inputs(data.train.x, data.task),
+        data.train.y,
+        clip=required(options).clip,
+        noise=planned.noise,
+        rate=example_budget.sampling(options, count),
+        steps=steps,
+        optimizer=options.optimizer,
+        learning_rate=learning_rate(options, round),
+        weight_decay=options.weight_decay,
+        label_smoothing=options.label_smoothing,
+        seed=seed,
+        callbacks=network.callbacks,
+    )
+    epsilon = spent(planned.noise, example_budget.schedule_of(options, count), times * steps)
+    return {"loss": facts["loss"][-1], "noise": planned.noise, "epsilon": epsilon}
 
 
 def client_seed(seed: int, round: int, client: str) -> int:

@@ -1,1 +1,1 @@
-"""Differential privacy of clients and of their examples: clipping, noise, budgets."""
+"""What keeps an update private: clipping and noise, and encryption; masks are Flower's (`flower.masks`)."""

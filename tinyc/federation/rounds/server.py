@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from tinyc.core.progress import Progress, Silent
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
-from tinyc.federation.secure.encryption import AddCiphertexts, Encryption
+from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
 from tinyc.federation.updates import Arrays, Incoming, Weights, clear, is_sealed
 from tinyc.spec.federation import FederationOptions
 

@@ -25,8 +25,8 @@ from tinyc.data.dataset import TrainingData
 from tinyc.federation.client import local_training
 from tinyc.federation.client.local_training import Trained
 from tinyc.federation.job import Job
-from tinyc.federation.privacy import example_level
 from tinyc.federation.updates import Arrays
+from tinyc.training.private import example_budget
 
 SPENT = "spent.json"
 SECRET_BITS = 128
@@ -65,7 +65,7 @@ class Account:
         """Count one more round of a job, if the budget allows it; give how many it are with this one."""
         spent = self.spent()
         times = spent.get(job.sha256, 0) + 1
-        example_level.refuse_spent(job.options, examples, times)
+        example_budget.refuse_spent(job.options, examples, times)
         text = json.dumps(spent | {job.sha256: times}, indent=1)
         cache.write(self.path, lambda file: file.write(text.encode()))
         return times

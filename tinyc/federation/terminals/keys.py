@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from tinyc.core import files, limits
 from tinyc.core.errors import UserError
-from tinyc.federation.secure import ciphertexts
+from tinyc.federation.privacy import ciphertexts
 from tinyc.federation.terminals import pem
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

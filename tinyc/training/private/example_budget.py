@@ -1,6 +1,7 @@
-"""Example-level privacy at a client: each one chooses its noise for its own examples, and counts what it spends.
+"""Example-level privacy of a federation's clients: the noise for so many examples, and how many rounds are allowed.
 
-So the promise to a client's examples rests on nothing that a server says, but for the job that the client accepts.
+Each client chooses its noise for its own examples and counts what it spends. So the promise to them rests on nothing
+that a server says, but for the job that the client accepts.
 """
 
 from __future__ import annotations
@@ -11,52 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyc.core.errors import UserError
-from tinyc.data import inputs
-from tinyc.data.dataset import TrainingData
-from tinyc.federation.compiled_job import CompiledJob
-from tinyc.federation.job import Job
-from tinyc.spec.federation import FederationOptions, learning_rate, required
+from tinyc.spec.federation import FederationOptions, required
 from tinyc.training.private import accounting
 from tinyc.training.private.accounting import Plan, Schedule, spent
 from tinyc.training.private.conditions import conditions, of_client_examples
-from tinyc.training.private.training import fit_private
 
 OF_TERMINALS = (
     "Each terminal counts its own rounds and keeps the count: one that it is asked to train beyond its budget it "
     "refuses. Numbers of examples, from which the figures here follow, are what the terminals say.",
     "Each training has a budget of its own, and those of several trainings on the same examples add up.",
 )
-
-
-def fit(network: CompiledJob, job: Job, data: TrainingData, round: int, seed: int, times: int) -> dict[str, float]:
-    """Train the local epochs by DP-SGD (Abadi et al. 2016), for the client's `times`-th time.
-
-    Raises:
-        UserError: the privacy budget is spent.
-        MachineError: dp-accounting is not installed.
-    """
-    options, count = job.options, len(data.train)
-    privacy = required(options)
-    planned, steps = planned_for(options, count), steps_of(options, count)
-    refuse_spent(options, count, times)
-    rate = learning_rate(options, round)
-    facts = fit_private(
-        network.model,
-        inputs(data.train.x, data.task),
-        data.train.y,
-        clip=privacy.clip,
-        noise=planned.noise,
-        rate=sampling(options, count),
-        steps=steps,
-        optimizer=options.optimizer,
-        learning_rate=rate,
-        weight_decay=options.weight_decay,
-        label_smoothing=options.label_smoothing,
-        seed=seed,
-        callbacks=network.callbacks,
-    )
-    epsilon = spent(planned.noise, schedule_of(options, count), times * steps)
-    return {"loss": facts["loss"][-1], "noise": planned.noise, "epsilon": epsilon}
 
 
 def refuse_spent(options: FederationOptions, examples: int, times: int) -> None:

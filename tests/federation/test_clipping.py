@@ -11,12 +11,12 @@ import pytest
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import exchange
 from tinyc.federation.flower.averaging import Adam
-from tinyc.federation.privacy import client_budget
-from tinyc.federation.privacy.client_budget import Budget
-from tinyc.federation.privacy.client_level import Clipping, clipping, noisy_mean
+from tinyc.federation.privacy.clipping import Clipping, clipping, noisy_mean
 from tinyc.federation.rounds.server import Server
 from tinyc.federation.updates import Answer, Rejected, Update, Updates
+from tinyc.training.private import client_budget
 from tinyc.training.private.accounting import spent
+from tinyc.training.private.client_budget import Budget
 
 START = {"kernel": np.full((40, 50), 0.5, np.float32), "bias": np.zeros(50, np.float32)}
 

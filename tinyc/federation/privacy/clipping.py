@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation.job import Job
-from tinyc.federation.privacy.client_budget import applies, by_shares, from_system, planned, root, schedule_of
 from tinyc.federation.server.checks import norm
 from tinyc.federation.updates import Arrays, Update, Updates
 from tinyc.spec.federation import FederationOptions, required
+from tinyc.training.private.client_budget import applies, by_shares, from_system, planned, root, schedule_of
 
 SERVER, SHARE = 3, 4  # streams of noise
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import tensors
-from tinyc.federation.secure import ciphertexts
-from tinyc.federation.secure.ciphertexts import Cipher
+from tinyc.federation.privacy import ciphertexts
+from tinyc.federation.privacy.ciphertexts import Cipher
 from tinyc.federation.server.averaging import mean_loss, weight
 from tinyc.federation.server.checks import HEADER_BYTES, opened
 from tinyc.federation.tensors import apart, length, vector
