@@ -143,7 +143,7 @@ def header(path: Path) -> list[str]:
 
 
 def numbered(raw: Raw, classes: tuple[str, ...]) -> Raw:
-    """Number labels as the server's classes do.
+    """Give labels the numbers of the server's classes.
 
     Raises:
         UserError: a label is the name of no class.
@@ -153,7 +153,7 @@ def numbered(raw: Raw, classes: tuple[str, ...]) -> Raw:
 
 
 def by_name(raw: Raw, values: Any, classes: tuple[str, ...]) -> Any:
-    """Number one part's labels; what cannot be labels is left to the checks of data."""
+    """Give one part's labels their numbers; what cannot be labels is left to the checks of data."""
     if values.ndim != 1 or not len(values):
         return values
     if values.dtype.kind in "iu" and raw.class_names is not None:

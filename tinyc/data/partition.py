@@ -72,6 +72,7 @@ def by_dirichlet(labels: NDArray[np.int64], count: int, alpha: float, rng: Any) 
 
 
 def draw(labels: NDArray[np.int64], count: int, alpha: float, rng: Any) -> list[NDArray[np.int64]]:
+    """Cut each class once, in proportions drawn from Dirichlet(alpha)."""
     parts: list[list[NDArray[np.int64]]] = [[] for _ in range(count)]
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))

@@ -150,7 +150,7 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
     environment.require_ray()
-    backend.tensorflow()  # Flower's simulation imports it as well: so it comes in by our own door, and quietly
+    backend.tensorflow()  # before Flower's simulation imports it: quietly, and with tinyc's settings
     from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
 
     return simulation.simulate(lambda transport: loop.run(server, transport), clients, options.address, server.progress)

@@ -1,7 +1,7 @@
 """The server's port: connections are accepted, counted and timed, speak TLS, and then HTTP to the request filter.
 
 uvicorn speaks HTTP. By itself it accepts without end and waits without end, for a handshake as well; so the listening
-socket, TLS and the deadlines are here, and each connection gets a protocol of uvicorn's.
+socket, TLS and the deadlines are here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 import anyio._backends._asyncio  # noqa: F401  (else the first request imports it, in another thread)
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from tinyc.core import limits
@@ -47,16 +48,13 @@ class Shared:
     protocols: set[Protocol] = field(default_factory=set)
 
 
-class Protocol(asyncio.Protocol):
-    """One connection: hands on what comes to uvicorn's protocol, and keeps its place among all connections."""
+class Protocol(H11Protocol):
+    """uvicorn's protocol for one connection, which keeps its place among all connections."""
 
     def __init__(self, shared: Shared, accepted: socket.socket, address: str) -> None:
         self.shared, self.accepted = shared, accepted
-        self.transport: Any = None
         self.connection: Connection = shared.connections.enter(origin(address), self.dismiss)
-        self.inner: Any = shared.config.http_protocol_class(
-            config=shared.config, server_state=shared.state, app_state={CONNECTION: self.connection}
-        )
+        super().__init__(shared.config, shared.state, {CONNECTION: self.connection})
         shared.protocols.add(self)
         self.task = asyncio.get_running_loop().create_task(self.shake_hands())
         self.task.add_done_callback(self.handshake_done)
@@ -90,38 +88,25 @@ class Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to read: TLS stands."""
-        self.transport = transport
         self.shared.connections.secured(self.connection)
-        self.inner.connection_made(transport)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on bytes, unless nobody reads them any more."""
+        """Read bytes, unless the connection is to end."""
         if self.shared.connections.received(self.connection, len(data)):
-            self.inner.data_received(data)
-
-    def eof_received(self) -> None:
-        """Hand on that no more comes."""
-        self.inner.eof_received()
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Hand on that the connection has ended."""
+        """Forget the connection."""
         self.gone()
-        self.inner.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """Hand on that the other side does not read."""
-        self.inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Hand on that it reads again."""
-        self.inner.resume_writing()
+        super().connection_lost(exc)
 
 
 def shared(app: RequestFilter, tls: ssl.SSLContext) -> Shared:
     """Prepare uvicorn to speak HTTP for an application; all that it imports is imported here."""
     # h11 bounds the head of a request, which uvicorn's other protocol does not; when to hang up is decided here.
     config = uvicorn.Config(
-        app, http="h11", ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False,
+        app, http=H11Protocol, ws="none", lifespan="off", log_config=None, log_level="critical", access_log=False,
         proxy_headers=False, timeout_keep_alive=10**6, h11_max_incomplete_event_size=limits.HEAD_BYTES,
     )  # fmt: skip
     config.load()
@@ -190,7 +175,7 @@ async def receive(listener: socket.socket, shared: Shared, started: Callable[[],
         if each.transport is None:
             each.dismiss()
         else:
-            each.inner.shutdown()
+            each.shutdown()
     ends = time.monotonic() + ENDING_SECONDS
     while (shared.protocols or shared.state.tasks) and time.monotonic() < ends:
         await asyncio.sleep(0.02)
