@@ -42,7 +42,7 @@ from tinyc.federation.flower.messages import Content, Failure, give_number
 
 # A terminal counts as gone after two of these without a sign of life.
 HEARTBEAT_SECONDS = 15.0
-AGAIN_SECONDS = (0.1, 0.2, 0.4, 0.8)
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
 T = TypeVar("T")
 
 
@@ -142,7 +142,7 @@ class Fleet:
 
 @contextmanager
 def fleet(server: str, authority: bytes, private: Any, activate: Callable[[Callable[[], Any]], Any]) -> Iterator[Fleet]:
-    """Connect to a server, and take leave at the end.
+    """Connect to a server, and disconnect at the end.
 
     Args:
         server: HOST:PORT.
@@ -159,7 +159,7 @@ def fleet(server: str, authority: bytes, private: Any, activate: Callable[[Calla
         server, False, authority, interceptors=[signer], retry_invoker=retry
     ) as client:
         node = Node(node_id=activate(lambda: client.ActivateNode(request)).node_id)
-        retry.waits = AGAIN_SECONDS
+        retry.waits = RETRY_SECONDS
         connection, ended = Fleet(client, node), threading.Event()
         beating = threading.Thread(target=connection.beat, args=(ended,), name="heartbeat", daemon=True)
         beating.start()

@@ -87,8 +87,9 @@ class CheckCiphertexts:
     def read(self, block: bytes) -> Sealed | str:
         """Read the ciphertexts of one answer, or say why they cannot be used."""
         count = len(ciphertexts.names(self.cipher.key, length(self.start)))
-        if len(block) > (count + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES):
-            return f"its ciphertexts have {len(block)} bytes"
+        most = (count + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES)
+        if len(block) > most:
+            return f"its ciphertexts have {len(block)} bytes, and at most {most} are read"
         try:
             sealed = tensors.sealed(tensors.unpacked(block))
         except ValueError as error:

@@ -111,7 +111,7 @@ def wrong_figures(metrics: Mapping[str, Any] | None) -> str | None:
     if not isinstance(loss, int | float) or isinstance(loss, bool) or not abs(loss) <= MOST_LOSS:
         return f"its loss is {loss}"
     if len(metrics) > MOST_METRICS or any(len(name) > METRIC_NAME or not name.isprintable() for name in metrics):
-        return f"it has {len(metrics)} metrics, or such as have no plain name"
+        return f"it has {len(metrics)} metrics, or one whose name is no short line of text"
     return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @contextmanager
 def connected(server: str, keys: ClientKeys, retries: int, say: Say) -> Iterator[Fleet]:
-    """Connect to a server, trying again where it does not answer, and take leave at the end.
+    """Connect to a server, trying again where it does not answer, and disconnect at the end.
 
     Raises:
         UserError: `server` is no address, does not know this key, is not the one that the keys belong to, or the clocks
@@ -35,33 +35,25 @@ def connected(server: str, keys: ClientKeys, retries: int, say: Say) -> Iterator
         MachineError: it cannot be reached in `retries` further tries.
     """
     refuse_no_address(server)
-    with fleet(server, keys.authority, keys.private, Attempts(server, keys, retries, say).make) as connection:
+    first = functools.partial(answered, server, keys, retries, say)
+    with fleet(server, keys.authority, keys.private, first) as connection:
         yield connection
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """How often a terminal tries to reach its server."""
-
-    server: str
-    keys: ClientKeys
-    retries: int
-    say: Say
-
-    def make(self, request: Callable[[], T]) -> T:
-        """Make the first request of a connection until it is answered."""
-        for attempt in range(self.retries + 1):
-            try:
-                return request()
-            except httpx.HTTPError as error:
-                refuse(error, self.server, self.keys)
-                last = reason(error)
-            if attempt < self.retries:
-                wait = WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)]
-                self.say(f"{self.server}: {last}; trying again in {wait:g} s ({self.retries - attempt} tries left)")
-                time.sleep(wait)
-        remedy = "is `tinyc federate serve` running there, and its port open? --max-retries tries longer"
-        raise MachineError(f"--server {self.server}", f"cannot be reached: {last}", remedy)
+def answered(server: str, keys: ClientKeys, retries: int, say: Say, request: Callable[[], T]) -> T:
+    """Make the first request of a connection until it is answered; raises as `connected` does."""
+    for attempt in range(retries + 1):
+        try:
+            return request()
+        except httpx.HTTPError as error:
+            refuse(error, server, keys)
+            last = reason(error)
+        if attempt < retries:
+            wait = WAITS_SECONDS[min(attempt, len(WAITS_SECONDS) - 1)]
+            say(f"{server}: {last}; trying again in {wait:g} s ({retries - attempt} tries left)")
+            time.sleep(wait)
+    remedy = "is `tinyc federate serve` running there, and its port open? --max-retries tries longer"
+    raise MachineError(f"--server {server}", f"cannot be reached: {last}", remedy)
 
 
 def refuse_no_address(server: str) -> None:

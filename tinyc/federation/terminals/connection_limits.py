@@ -82,7 +82,7 @@ class Connections:
         return [*self.strangers, *(connection for own in self.terminals.values() for connection in own)]
 
     def enter(self, origin: str, dismiss: Callable[[], None]) -> Connection:
-        """Take in a stranger; where there is no place, the oldest of the origin that holds the most is dismissed."""
+        """Register a stranger; where there is no place, the oldest of the origin that holds the most is dismissed."""
         while full := self.full(origin):
             self.dismissed(oldest(connection for connection in self.strangers if connection.origin == full))
         connection = Connection(origin, dismiss, self.clock() + self.limits.handshake_seconds)

@@ -26,8 +26,8 @@ from tinyc.federation.terminals.keys import SEALING_PUBLIC, ServerKeys
 from tinyc.federation.terminals.opening import opened
 from tinyc.federation.terminals.request_filter import RequestFilter
 
-FAREWELL_SECONDS = 15.0
-LOOK_SECONDS = 0.2
+CLOSING_SECONDS = 15.0
+POLL_SECONDS = 0.2
 
 
 @dataclass
@@ -159,14 +159,14 @@ def gather(here: Serving, wanted: int, seconds: float, progress: Progress) -> No
         if time.monotonic() > ends:
             problem = f"{len(there)} of {wanted} terminals joined in {seconds:g} s"
             raise MachineError("federate", problem, "start the others, give --clients fewer, or raise `timeout`")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def close(here: Serving) -> None:
     """Tell the terminals that all is done, wait until they have left, and let nobody in again."""
     there = here.link.present()
     here.link.tell(DONE)
-    ends = time.monotonic() + FAREWELL_SECONDS
+    ends = time.monotonic() + CLOSING_SECONDS
     while here.link.present() and there and time.monotonic() < ends:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     here.ends.close()

@@ -73,7 +73,7 @@ def join(terminal: Terminal, say: Callable[[str], None]) -> None:
         except Lost as error:
             fruitless = fruitless + 1 if here.answered == answered else 0
             if fruitless > terminal.retries:
-                problem = f"takes this terminal in and ends every connection: {error}"
+                problem = f"accepts this terminal, and then ends every connection: {error}"
                 raise MachineError(f"--server {terminal.server}", problem, "see what the server says") from error
             say(f"{terminal.keys.name}: lost the server ({error}); connecting again")
             time.sleep(POLL_SECONDS)
