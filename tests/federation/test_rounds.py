@@ -19,7 +19,7 @@ from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import tensors
 from tinyc.federation.client.in_process import InProcess
-from tinyc.federation.flower.messages import content, weights_of
+from tinyc.federation.flower.messages import NEEDS_JOB, config_of, content, weights_of
 from tinyc.federation.rounds import checkpoints, loop
 from tinyc.federation.updates import Updates, is_sealed
 from tinyc.training import checkpoints as files
@@ -244,6 +244,25 @@ def test_the_job_goes_once_to_each_drawn_client():
     carried = [name for _, name, job in calls if job]
     assert sorted(carried) == sorted({name for _, name, _ in calls})
     assert len(calls) == 18
+
+
+@dataclass(frozen=True)
+class Forgetful(faking.Faking):
+    """A client that is started anew before every round, and does not have the job."""
+
+    def answer(self, kind: str, asked: Any, node: int, state: Any) -> Any:
+        if "job" not in config_of(asked):
+            return content(config={NEEDS_JOB: 1})
+        return super().answer(kind, asked, node, state)
+
+
+def test_who_lacks_the_job_is_asked_once_more_and_the_others_count():
+    calls: list[Any] = []
+    people = [faking.Faking("client-1", calls=calls), Forgetful("client-2", calls=calls)]
+    found = loop.run(faking.server(options(rounds=2), 2), InProcess(people))
+    assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-2"]] * 2
+    assert [(round, name) for round, name, job in calls if job] == [(1, "client-1"), (1, "client-2"), (2, "client-2")]
+    assert same(found.weights, faking.run(options(rounds=2), 2).weights)
 
 
 @dataclass(frozen=True)

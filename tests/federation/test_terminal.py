@@ -211,6 +211,17 @@ def test_encryption_needs_the_terminals_key(tmp_path: Path) -> None:
         participation(tmp_path).take(asks)
 
 
+def test_what_terminals_do_not_do_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    """The folder of this terminal holds no examples, which would be said first."""
+    asks = job()
+    asks = replace(asks, options=asks.options.model_copy(update={"engine": "process"}))
+    asked = content(tensors.packed({}), {"server-round": 1, "job-sha256": asks.sha256, "job": asks.to_bytes()})
+    wire: Any = Overheard()
+    with pytest.raises(UserError, match="of the engine 'process', and this is a terminal"):
+        participation(tmp_path).reply(wire, received(asked))
+    assert wire.sent == [Failure(terminal.TROUBLE)]
+
+
 def test_nothing_asked_for_is_nothing_done() -> None:
     assert exchange.at_client(job()) == ()
 
