@@ -19,7 +19,7 @@ from tinyc.core.errors import UserError
 from tinyc.federation import compiled_job
 from tinyc.federation.flower.averaging import Adam
 from tinyc.federation.flower.masks import Mask
-from tinyc.federation.job import Job
+from tinyc.federation.job import WHERE, Job
 from tinyc.federation.privacy.ciphertexts import Cipher, read_key
 from tinyc.federation.privacy.clipping import clipping, noisy_mean
 from tinyc.federation.privacy.encryption import CheckCiphertexts, Encryption
@@ -38,11 +38,13 @@ def at_client(job: Job, key: bytes | None = None) -> tuple[Outgoing, ...]:
         key: the clients' key for encryption, where the job asks for it.
 
     Raises:
-        UserError: the job does not say how much noise a client adds, or the key is none.
+        UserError: the job does not say how much noise a client adds, or the key is none or missing.
     """
     clip, aggregation = clipping(job), job.options.aggregation
     steps: tuple[Outgoing, ...] = (clip,) if clip else ()
-    if aggregation == "homomorphic" and key is not None:
+    if aggregation == "homomorphic":
+        if key is None:
+            raise UserError(WHERE, "asks for encrypted updates, and this client has no key", "give it the key")
         return (*steps, Encryption(read_cipher(key), compiled_job.first_weights(job), job.options))
     return (*steps, Mask()) if aggregation == "secagg" else steps
 
