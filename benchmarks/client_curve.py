@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyc.core import cache
+from tinyc.data import partition
 from tinyc.data.dataset import Dataset
 from tinyc.data.loading import load_dataset
-from tinyc.federation import local, partition, prepared
-from tinyc.federation.client_privacy import Mechanism
-from tinyc.federation.job import Job, network_bytes
+from tinyc.federation import compiled_job
+from tinyc.federation.client import local_training
+from tinyc.federation.job import Job
+from tinyc.federation.job_network import network_of
+from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.network import backend
 from tinyc.spec.data import DataSpec
 from tinyc.spec.federation import FederationOptions
@@ -98,8 +101,8 @@ def point(whole: Dataset, chosen: FederationOptions, epsilon: float, delta: floa
     privacy = Privacy(clip=chosen.privacy.clip if chosen.privacy else 1.0, epsilon=epsilon, delta=delta)
     schedule = accounting.clients(clients, clients, chosen.rounds, delta)
     noise = accounting.calibrate(privacy, schedule)
-    without = federated(whole, chosen, Mechanism(NO_CLIP, 0.0, clients, SEED))
-    private = federated(whole, chosen, Mechanism(privacy.clip, noise, clients, SEED))
+    without = federated(whole, chosen, NoisyMean(NO_CLIP, 0.0, clients, SEED))
+    private = federated(whole, chosen, NoisyMean(privacy.clip, noise, clients, SEED))
     params = network(whole.task.input_shape, len(whole.task.classes)).count_params()
     return Point(
         clients, len(whole.train) // clients, noise, accounting.spent(noise, schedule), params, without, private,
@@ -107,20 +110,20 @@ def point(whole: Dataset, chosen: FederationOptions, epsilon: float, delta: floa
     )  # fmt: skip
 
 
-def federated(whole: Dataset, chosen: FederationOptions, mechanism: Mechanism) -> float:
+def federated(whole: Dataset, chosen: FederationOptions, mechanism: NoisyMean) -> float:
     """Train all rounds; gives the test accuracy of what comes out."""
     backend.seed_everything(SEED)
-    start = network_bytes(network(whole.task.input_shape, len(whole.task.classes)))
+    start = network_of(network(whole.task.input_shape, len(whole.task.classes)))
     job = Job(chosen.model_copy(update={"privacy": None}), SEED, start, whole.task)
     training = whole.for_training()
     dealt = partition.deal(whole.train, chosen, SEED)
     parts = {name: partition.share(training, rows) for name, rows in dealt.items()}
-    arrays = prepared.first_weights(job)
+    arrays = compiled_job.first_weights(job)
     for number in range(1, chosen.rounds + 1):
         # One client at a time: a thousand updates need not lie in memory at once.
-        updates = (local.train(job, arrays, number, name, part).arrays for name, part in parts.items())
+        updates = (local_training.train(job, arrays, number, name, part).arrays for name, part in parts.items())
         arrays = mechanism.mean(updates, arrays, number)
-    return prepared.accuracy_of(job, arrays, whole.test)
+    return compiled_job.accuracy_of(job, arrays, whole.test)
 
 
 def network(input_shape: tuple[int, ...], classes: int) -> Any:

@@ -20,7 +20,7 @@ from benchmarks import (
     terminal_data,
 )
 from tinyc.data import loading
-from tinyc.federation.client_privacy import Mechanism
+from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.measure import Ledger, Measurement
 from tinyc.spec.load import load
 from tinyc.tflite.read.description import Tensor
@@ -89,7 +89,7 @@ def test_without_privacy_the_curve_averages_plainly() -> None:
     rng = np.random.default_rng(0)
     start = {"a": rng.normal(size=(4, 3)).astype(np.float32)}
     updates = [{"a": rng.normal(size=(4, 3)).astype(np.float32) * 30} for _ in range(5)]
-    mean = Mechanism(client_curve.NO_CLIP, 0.0, 5, 1).mean(iter(updates), start, 1)
+    mean = NoisyMean(client_curve.NO_CLIP, 0.0, 5, 1).mean(iter(updates), start, 1)
     np.testing.assert_allclose(mean["a"], np.mean([each["a"] for each in updates], axis=0), rtol=1e-5, atol=1e-5)
 
 

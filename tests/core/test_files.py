@@ -97,7 +97,7 @@ OWN = {
     "analysis/sensitivity/store.py": "writes", "cli/bugs.py": "writes", "codegen/c_source.py": "files of the package",
     "core/cache.py": "its own files", "core/descriptors.py": "the null device", "core/files.py": "the one way",
     "core/machine.py": "/proc/cpuinfo", "core/run_folder.py": "writes, and its own lock",
-    "data/images/fashion_mnist.py": "what it downloads", "federation/certificates.py": "writes",
+    "data/images/fashion_mnist.py": "what it downloads", "federation/terminals/keys.py": "writes",
     "network/gate/archive.py": "copies of its own", "network/gate/examine.py": "copies of its own",
     "network/gate/saved_model.py": "copies of its own", "run/commands/init.py": "files of the package",
     "run/finish.py": "files of this run", "tflite/run/link.py": "what the kernel says of a worker",

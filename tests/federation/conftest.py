@@ -6,20 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.joined import NOWHERE
+from support.joined import NOWHERE, Link, superlink
 
-from tinyc.federation import certificates
-from tinyc.federation.deployment_link import Link, superlink
+from tinyc.federation.terminals import keys as key_files
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys") / "keys"
-    certificates.make(folder, 3)
+    key_files.make(folder, 3)
     return folder
 
 
 @pytest.fixture
 def link(keys: Path) -> Iterator[Link]:
-    with superlink(NOWHERE, certificates.read_server(keys)) as opened:
+    with superlink(NOWHERE, keys) as opened:
         yield opened

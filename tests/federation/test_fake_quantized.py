@@ -10,7 +10,8 @@ from support import clients
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
-from tinyc.federation import exchange, local, prepared
+from tinyc.federation import compiled_job, travelling_weights
+from tinyc.federation.client import local_training
 from tinyc.network import backend
 from tinyc.quantization import fixed_ranges, qat
 
@@ -30,9 +31,9 @@ def test_ranges_have_names_that_do_not_change_with_the_process():
 
 def test_the_same_round_has_the_same_bytes():
     job, start = aware(), clients.start(clients.network())
-    first = local.train(job, start, 1, "a", clients.data(40)).arrays
-    prepared.forget()
-    again = local.train(job, start, 1, "a", clients.data(40)).arrays
+    first = local_training.train(job, start, 1, "a", clients.data(40)).arrays
+    compiled_job.forget()
+    again = local_training.train(job, start, 1, "a", clients.data(40)).arrays
     assert all((first[name] == again[name]).all() for name in first)
 
 
@@ -40,12 +41,12 @@ def test_training_moves_weights_and_no_range():
     model = clients.network()
     job = aware(model, local_epochs=3)
     start = clients.start(model)
-    trained = local.train(job, start, 1, "a", clients.data(64))
+    trained = local_training.train(job, start, 1, "a", clients.data(64))
     assert set(trained.arrays) == set(start)
     assert any((trained.arrays[name] != start[name]).any() for name in start)
-    with prepared.prepared(job) as inside:
-        after = fixed_ranges.read_ranges(inside.model)
-        norm = exchange.values(exchange.batchnorm_variables(inside.model))
+    with compiled_job.compiled(job) as inside:
+        after = fixed_ranges.read(inside.model)
+        norm = travelling_weights.values(travelling_weights.batchnorm_variables(inside.model))
     assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
         name: list(pair) for name, pair in after.items()
     }
@@ -56,24 +57,24 @@ def test_without_fixing_the_ranges_would_move():
     model = clients.network()
     x = inputs(clients.data(60).train.x, clients.TASK)
     free = qat.quantization_aware(model, x).model
-    before = fixed_ranges.read_ranges(free)
+    before = fixed_ranges.read(free)
     free(x, training=True)
-    assert fixed_ranges.read_ranges(free) != before
+    assert fixed_ranges.read(free) != before
 
 
 def test_rounding_is_in_the_training():
     model, data = clients.network(), clients.data(64)
     start = clients.start(model)
-    rounded = local.train(aware(model), start, 1, "a", data)
-    plain = local.train(clients.job(model), start, 1, "a", data)
+    rounded = local_training.train(aware(model), start, 1, "a", data)
+    plain = local_training.train(clients.job(model), start, 1, "a", data)
     assert any((rounded.arrays[name] != plain.arrays[name]).any() for name in start)
 
 
 def test_frozen_layers_stay_frozen_in_wrappers():
     model = clients.network()
     job = aware(model, trainable=("logits",))
-    local.train(job, clients.start(model, trainable=("logits",)), 1, "a", clients.data(64))
-    with prepared.prepared(job) as inside:
+    local_training.train(job, clients.start(model, trainable=("logits",)), 1, "a", clients.data(64))
+    with compiled_job.compiled(job) as inside:
         held = inside.model.get_layer("quant_second")._weight_vars[0]
         assert (held[0].numpy() == model.get_layer("second").get_weights()[0]).all()
 
@@ -81,7 +82,7 @@ def test_frozen_layers_stay_frozen_in_wrappers():
 def test_ranges_of_another_network():
     job = replace(aware(), ranges={"elsewhere/output": (0.0, 1.0)})
     with pytest.raises(UserError, match="do not fit the network"):
-        local.train(job, clients.start(clients.network()), 1, "a", clients.data(40))
+        local_training.train(job, clients.start(clients.network()), 1, "a", clients.data(40))
 
 
 def test_transformers_train_within_fixed_ranges_too():
@@ -96,10 +97,10 @@ def test_transformers_train_within_fixed_ranges_too():
     job = aware(model)
     start = clients.start(model)
     assert "norm/gamma" in start
-    trained = local.train(job, start, 1, "a", clients.data(64))
+    trained = local_training.train(job, start, 1, "a", clients.data(64))
     assert (trained.arrays["wide/kernel"] != start["wide/kernel"]).any()
-    with prepared.prepared(job) as inside:
-        after = fixed_ranges.read_ranges(inside.model)
+    with compiled_job.compiled(job) as inside:
+        after = fixed_ranges.read(inside.model)
     assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
         n: list(p) for n, p in after.items()
     }

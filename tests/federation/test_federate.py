@@ -15,7 +15,7 @@ from tinyc.compression.clustering.keep import tables
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Silent
 from tinyc.data.inputs import inputs
-from tinyc.federation import exchange
+from tinyc.federation import travelling_weights
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges
@@ -47,7 +47,7 @@ BAD_KEYS = [
     ({"privacy": CLIENT, "aggregation": "homomorphic"}, "cannot clip what it does not see"),
     ({"privacy": CLIENT, "aggregation": "secagg"}, "cannot clip what it does not see"),
     ({"privacy": CLIENT, "aggregation": "krum"}, "accounted for in an average"),
-    ({"privacy": CLIENT | {"delta": 0.2}}, "lets one of 5 clients be disclosed"),
+    ({"privacy": CLIENT | {"delta": 0.2}}, "lets one of 5 clients be told whole"),
     ({"privacy": CLIENT | {"epsilon": None}}, "privacy needs `noise`, or an `epsilon`"),
     ({"privacy": EXAMPLE | {"where": "client"}}, "`where` belongs to level"),
     ({"privacy": EXAMPLE, "batchnorm": "local"}, 'take batchnorm = "frozen"'),
@@ -129,7 +129,9 @@ def test_structure_survives_every_aggregation(strategy, aggregation, tmp_path):
 
 
 def survived(given: Net, state: Net) -> None:
-    start, end = (exchange.values(exchange.travelling(each.model, (), "frozen")) for each in (given, state))
+    start, end = (
+        travelling_weights.values(travelling_weights.travelling(each.model, (), "frozen")) for each in (given, state)
+    )
     assert any((start[name] != end[name]).any() for name in start)
     assert ((end["second/kernel"] == 0) == (start["second/kernel"] == 0)).all()
     assert tables(state.model) == tables(given.model)
@@ -141,7 +143,10 @@ def test_structure_survives_encryption_and_masks(aggregation, tmp_path):
     outcome = apply(federate(aggregation=aggregation), given, context(tmp_path))
     survived(given, outcome.state)
     plain = apply(federate(), given, context(tmp_path))
-    one, other = (exchange.values(exchange.travelling(each.state.model, (), "frozen")) for each in (outcome, plain))
+    one, other = (
+        travelling_weights.values(travelling_weights.travelling(each.state.model, (), "frozen"))
+        for each in (outcome, plain)
+    )
     assert max(np.abs(one[name] - other[name]).max() for name in one) < 1e-5
     assert outcome.facts["aggregation"] == aggregation
 

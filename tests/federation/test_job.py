@@ -13,7 +13,8 @@ from support import clients
 from tinyc.core.errors import UserError
 from tinyc.data.task import Stream, Task
 from tinyc.data.tokens import Tokenizer
-from tinyc.federation.job import Job, network_bytes, network_of
+from tinyc.federation.job import Job
+from tinyc.federation.job_network import network_of, read_network
 from tinyc.network import backend
 
 
@@ -31,7 +32,7 @@ def test_round_trip():
     assert again == job
     assert again.sha256 == job.sha256
     assert again.to_bytes() == job.to_bytes()
-    model = network_of(clients.job()).model
+    model = read_network(clients.job()).model
     assert all((a == b).all() for a, b in zip(model.get_weights(), clients.network().get_weights(), strict=True))
 
 
@@ -49,7 +50,7 @@ def test_what_is_no_job(content):
 
 
 def test_another_version_says_so():
-    content = clients.job().to_bytes().replace(b'"version": 1', b'"version": 9')
+    content = clients.job().to_bytes().replace(b'"version": 2', b'"version": 9')
     with pytest.raises(UserError, match="version 9"):
         Job.from_bytes(content)
 
@@ -106,6 +107,10 @@ DEEP = "[" * 100_000 + "]" * 100_000
         ("options.more", "1"),
         ("per_channel", '"yes"'),
         ("version", "[]"),
+        ("architecture", '"{"'),
+        ("architecture", '"[]"'),
+        ("architecture", "{}"),
+        ("architecture", json.dumps(DEEP)),
     ],
 )
 def test_a_header_with_another_value_is_refused_in_a_line(place, value):
@@ -119,7 +124,7 @@ def test_a_header_with_another_value_is_refused_in_a_line(place, value):
 def test_a_network_for_another_task_is_refused():
     for task in (Task(("a", "b"), (8, 8, 1)), Task(("a", "b", "c"), (9, 8, 1))):
         with pytest.raises(UserError, match=r"federated job: the network (takes|gives)"):
-            network_of(replace(clients.job(), task=task))
+            read_network(replace(clients.job(), task=task))
 
 
 def test_code_does_not_travel():
@@ -131,11 +136,11 @@ def test_code_does_not_travel():
     image = keras.Input((4,))
     model = keras.Model(image, keras.layers.Dense(2)(Own(name="own")(image)))
     with pytest.raises(UserError, match="'own' is a Own of your own code"):
-        network_bytes(model)
+        network_of(model)
     lambdas = keras.Model(image, keras.layers.Dense(2)(keras.layers.Lambda(lambda x: x * 2)(image)))
-    job = replace(clients.job(), network=network_bytes(lambdas), task=Task(("a", "b"), (4,)))
+    job = replace(clients.job(), network=network_of(lambdas), task=Task(("a", "b"), (4,)))
     with pytest.raises(UserError, match="Lambda"):
-        network_of(job)
+        read_network(job)
 
 
 def test_blocks_of_transformers_travel():
@@ -145,6 +150,6 @@ def test_blocks_of_transformers_travel():
     tokens = keras.Input((4, 8))
     model = keras.Model(tokens, keras.layers.Dense(2)(keras.layers.Flatten()(LayerNorm(name="norm")(tokens))))
     task = Task(("a", "b"), (4, 8))
-    again = network_of(replace(clients.job(), network=network_bytes(model), task=task)).model
+    again = read_network(replace(clients.job(), network=network_of(model), task=task)).model
     x = np.random.default_rng(0).random((3, 4, 8)).astype(np.float32)
     assert (again(x).numpy() == model(x).numpy()).all()

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from support.faking import Lines, options, same
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
-from tinyc.federation import resume, rounds
-from tinyc.federation.grid import InProcess
-from tinyc.training import checkpoints
+from tinyc.federation import tensors
+from tinyc.federation.client.in_process import InProcess
+from tinyc.federation.flower.messages import NEEDS_JOB, config_of, content, weights_of
+from tinyc.federation.rounds import checkpoints, loop
+from tinyc.federation.updates import Updates, is_sealed
+from tinyc.training import checkpoints as files
 
 
 def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
@@ -32,9 +36,8 @@ def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
 
     bad = {"client-1": later, "client-2": later, "client-3": faking.raising}
     server = faking.server(options(rounds=3, min_clients=2), 3, folder=tmp_path / "kept")
-    grid = InProcess(faking.client_app(faking.names(3), bad), faking.names(3))
     with pytest.raises(MachineError) as raised:
-        rounds.run(server, grid)
+        loop.run(server, faking.transport(faking.names(3), bad))
     assert raised.value.where == "federate, round 2"
     assert "0 usable answers, and 2 are needed" in raised.value.problem
     assert "client-1: a/kernel has values that are NaN" in raised.value.problem
@@ -43,19 +46,32 @@ def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
     assert [path.name for path in server.folder.glob("epoch-*.npz")] == ["epoch-000001.npz"]
 
 
-@pytest.mark.parametrize("record", [None, "nan", "shape"])
+@pytest.mark.parametrize("record", [None, "nan", "shape", "names"])
 def test_an_aggregation_that_did_not_happen_fails(record):
-    from tinyc.federation import records
-
-    server = faking.server(options(rounds=1), 2)
     made = {
         None: None,
-        "nan": records.packed({name: array * np.float32("nan") for name, array in faking.START.items()}),
-        "shape": records.packed({name: array[:1] for name, array in faking.START.items()}),
+        "nan": {name: array * np.float32("nan") for name, array in faking.START.items()},
+        "shape": {name: array[:1] for name, array in faking.START.items()},
+        "names": {"a/kernel": faking.START["a/kernel"]},
     }[record]
-    server.strategy.aggregate_train = lambda round, replies: (made, None)
-    with pytest.raises(MachineError, match=r"put together|no answers together"):
-        rounds.run(server, InProcess(faking.client_app(faking.names(2)), faking.names(2)))
+
+    class Odd:
+        def incoming(self, updates: Updates) -> Updates:
+            return replace(updates, together=made)
+
+    server = faking.server(options(rounds=1), 2, steps=(Odd(),))
+    with pytest.raises(MachineError, match=r"put together make no network|no answers were put together"):
+        loop.run(server, faking.transport(faking.names(2)))
+
+
+def test_a_step_that_fails_names_the_round() -> None:
+    class Odd:
+        def incoming(self, updates: Updates) -> Updates:
+            raise ValueError("nothing to divide by")
+
+    server = faking.server(options(rounds=1), 2, steps=(Odd(),))
+    with pytest.raises(MachineError, match="round 1: the answers could not be put together: nothing to divide by"):
+        loop.run(server, faking.transport(faking.names(2)))
 
 
 def test_too_few_clients_come():
@@ -89,24 +105,20 @@ def test_a_killed_server_ends_with_the_same_bytes(tmp_path, strategy, moment):
             raise Killed
         return faking.answer({key: each + np.float32(0.1) for key, each in received.items()}, 1)
 
-    grid = InProcess(
-        faking.client_app(
-            faking.names(6), dict.fromkeys(faking.names(6), die_within) if moment == "within" else None, calls
-        ),
-        faking.names(6),
-    )
+    deeds = dict.fromkeys(faking.names(6), die_within) if moment == "within" else None
+    grid = faking.transport(faking.names(6), deeds, calls)
     if moment == "within":
         whole = faking.run(chosen, 6, dict.fromkeys(faking.names(6), one))
         with pytest.raises(Killed):
-            rounds.run(faking.server(chosen, 6, folder=folder), grid)
+            loop.run(faking.server(chosen, 6, folder=folder), grid)
         again = faking.run(chosen, 6, dict.fromkeys(faking.names(6), one), folder=folder)
-        assert same(again.arrays, whole.arrays)
+        assert same(again.weights, whole.weights)
     else:
         with pytest.raises(Killed):
-            rounds.run(faking.server(chosen, 6, folder=folder, before_round=die), grid)
+            loop.run(faking.server(chosen, 6, folder=folder, budget=faking.Spending(die)), grid)
         lines = Lines()
         again = faking.run(chosen, 6, folder=folder, progress=lines)
-        assert same(again.arrays, undisturbed.arrays)
+        assert same(again.weights, undisturbed.weights)
         assert [each["answered"] for each in again.facts["rounds"]] == [
             each["answered"] for each in undisturbed.facts["rounds"]
         ]
@@ -125,19 +137,19 @@ def test_a_damaged_or_foreign_checkpoint_is_passed_over(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        faking.run(chosen, 3, folder=folder, before_round=stop)
+        faking.run(chosen, 3, folder=folder, budget=faking.Spending(stop))
     latest = max(folder.glob("epoch-*.npz"))
     content = bytearray(latest.read_bytes())
     content[len(content) // 2] ^= 255
     latest.write_bytes(content)
     lines = Lines()
     found = faking.run(chosen, 3, folder=folder, progress=lines)
-    assert same(found.arrays, faking.run(chosen, 3).arrays)
+    assert same(found.weights, faking.run(chosen, 3).weights)
     assert any("passed over" in line for line in lines.said)
     shutil.rmtree(folder)
 
     with pytest.raises(Killed):
-        faking.run(chosen, 3, folder=folder, before_round=stop)
+        faking.run(chosen, 3, folder=folder, budget=faking.Spending(stop))
     lines = Lines()
     found = faking.run(options(rounds=4, learning_rate=0.1), 3, folder=folder, progress=lines)
     assert sum("another training" in line for line in lines.said) == 2
@@ -148,9 +160,9 @@ def stored(meta: Any) -> Any:
     """Spoil a checkpoint by another `meta` beside the same arrays."""
 
     def spoil(path: Path) -> None:
-        arrays, text = checkpoints.read_arrays(path)
+        arrays, text = files.read_arrays(path)
         found = meta(json.loads(text)) if callable(meta) else meta
-        checkpoints.write_arrays(path, arrays, found if isinstance(found, str) else json.dumps(found))
+        files.write_arrays(path, arrays, found if isinstance(found, str) else json.dumps(found))
 
     return spoil
 
@@ -193,7 +205,7 @@ def test_whatever_is_in_a_checkpoint_the_one_before_takes_its_place(how, tmp_pat
     chosen, folder, lines = options(rounds=3), tmp_path / "kept", Lines()
     faking.run(chosen, 3, folder=folder)
     SPOILT[how](max(folder.glob("epoch-*.npz")))
-    found = resume.restore(faking.server(chosen, 3, folder=folder, progress=lines))
+    found = checkpoints.restore(faking.server(chosen, 3, folder=folder, progress=lines))
     assert found.round == 2
     (line,) = lines.said
     assert "passed over" in line
@@ -202,7 +214,8 @@ def test_whatever_is_in_a_checkpoint_the_one_before_takes_its_place(how, tmp_pat
 def test_a_budget_stops_the_training():
     lines = Lines()
     stop = {3: "epsilon 8 is spent"}
-    found = faking.run(options(rounds=5), 3, before_round=stop.get, epsilon=lambda rounds: 4.0 * rounds, progress=lines)
+    budget = faking.Spending(stop.get, lambda rounds: 4.0 * rounds)
+    found = faking.run(options(rounds=5), 3, budget=budget, progress=lines)
     assert [each["epsilon"] for each in found.facts["rounds"]] == [4.0, 8.0]
     assert found.facts["stopped"] == "epsilon 8 is spent"
     assert any("stops before round 3" in line for line in lines.said)
@@ -216,7 +229,7 @@ def test_facts_and_bytes():
     assert found.facts["travels"] == {"variables": 2, "params": 10}
     assert found.facts["client_examples"] == {"client-1": 1, "client-2": 2, "client-3": 3}
     assert first["loss"] == pytest.approx(0.5)
-    assert second["validation_accuracy"] == pytest.approx(float(found.arrays["b/bias"][0]) / 10)
+    assert second["validation_accuracy"] == pytest.approx(float(found.weights["b/bias"][0]) / 10)
     assert first["bytes_up"] >= 3 * 40
     job = faking.server(options(rounds=2), 3).job.to_bytes()
     # The job goes once to each; then the weights alone.
@@ -227,78 +240,96 @@ def test_facts_and_bytes():
 def test_the_job_goes_once_to_each_drawn_client():
     calls: list[Any] = []
     known = faking.names(6)
-    rounds.run(
-        faking.server(options(rounds=6, fraction=0.5), 6), InProcess(faking.client_app(known, calls=calls), known)
-    )
+    loop.run(faking.server(options(rounds=6, fraction=0.5), 6), faking.transport(known, calls=calls))
     carried = [name for _, name, job in calls if job]
     assert sorted(carried) == sorted({name for _, name, _ in calls})
     assert len(calls) == 18
 
 
-def test_sealed_weights_are_kept_in_the_clear_by_who_has_the_key(tmp_path):
-    """With a key that changes from run to run, a resumed server seals anew what it had opened."""
-    from tinyc.federation import records
+@dataclass(frozen=True)
+class Forgetful(faking.Faking):
+    """A client that is started anew before every round, and does not have the job."""
 
-    def seal(key: int) -> Any:
-        return lambda arrays, round: {
-            name: bytes(b ^ key ^ round for b in array.tobytes()) for name, array in arrays.items()
-        }
+    def answer(self, kind: str, asked: Any, node: int, state: Any) -> Any:
+        if "job" not in config_of(asked):
+            return content(config={NEEDS_JOB: 1})
+        return super().answer(kind, asked, node, state)
 
-    def unseal(key: int) -> Any:
-        return lambda sealed, round: {
-            name: np.frombuffer(bytes(b ^ key ^ round for b in sealed[name]), np.float32).reshape(array.shape)
+
+def test_who_lacks_the_job_is_asked_once_more_and_the_others_count():
+    calls: list[Any] = []
+    people = [faking.Faking("client-1", calls=calls), Forgetful("client-2", calls=calls)]
+    found = loop.run(faking.server(options(rounds=2), 2), InProcess(people))
+    assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-2"]] * 2
+    assert [(round, name) for round, name, job in calls if job] == [(1, "client-1"), (1, "client-2"), (2, "client-2")]
+    assert same(found.weights, faking.run(options(rounds=2), 2).weights)
+
+
+@dataclass(frozen=True)
+class Xor:
+    """Encryption of a kind, with one key for both sides; a step that opens, adds one to all weights, and seals."""
+
+    key: int
+
+    def seal(self, arrays: Any, rounds: int) -> dict[str, bytes]:
+        return {name: bytes(b ^ self.key ^ rounds for b in array.tobytes()) for name, array in arrays.items()}
+
+    def decrypt(self, sealed: Any, rounds: int, where: str) -> dict[str, Any]:
+        return {
+            name: np.frombuffer(bytes(b ^ self.key ^ rounds for b in sealed[name]), np.float32).reshape(array.shape)
             for name, array in faking.START.items()
         }
 
-    class Adding:
-        def __init__(self, key: int) -> None:
-            self.key, self.below = key, faking.server(options(), 2).strategy
+    def incoming(self, updates: Updates) -> Updates:
+        arrays = self.decrypt(tensors.weights(updates.usable[0].content), updates.round - 1, "")
+        more = {name: array + np.float32(1) for name, array in arrays.items()}
+        return replace(updates, together=self.seal(more, updates.round))
 
-        def configure_train(self, *rest: Any) -> Any:
-            return self.below.configure_train(*rest)
 
-        def aggregate_train(self, round: int, replies: list[Any]) -> Any:
-            arrays = unseal(self.key)(records.sealed(replies[0].content["arrays"]), round - 1)
-            return records.packed(seal(self.key)({k: v + np.float32(1) for k, v in arrays.items()}, round)), None
+@dataclass(frozen=True)
+class Echo:
+    """A client that sends back what it got."""
 
-    def train(key: int, **fields: Any) -> Any:
-        from flwr.app import Message, MetricRecord, RecordDict
-        from flwr.clientapp import ClientApp
+    name: str
 
-        app = ClientApp()
+    def answer(self, kind: str, asked: Any, node: int, state: Any) -> Any:
+        return content(weights_of(asked), metrics={"num-examples": 1, "loss": 0.1})
 
-        @app.train()
-        def back(message: Any, context: Any) -> Any:
-            figures = MetricRecord({"num-examples": 1, "loss": 0.1})
-            return Message(RecordDict({"arrays": message.content["arrays"], "metrics": figures}), reply_to=message)
 
-        server = faking.server(
-            options(rounds=3), 2, strategy=Adding(key), seal=seal(key), complaint=lambda *_: None, **fields
-        )
-        return rounds.run(server, InProcess(app, faking.names(2)))
+def test_sealed_weights_are_kept_in_the_clear_by_who_has_the_key(tmp_path):
+    """With a key that changes from run to run, a resumed server seals anew what it had opened."""
+
+    def train(key: int, opens: bool = True, **fields: Any) -> Any:
+        xor: Any = Xor(key)
+        opening = xor if opens else None
+        server = faking.server(options(rounds=3), 2, steps=(xor,), sealing=xor, opening=opening, **fields)
+        return loop.run(server, InProcess([Echo(name) for name in faking.names(2)]))
 
     def stop(round):
         if round == 3:
             raise Killed
 
     with pytest.raises(Killed):
-        train(85, unseal=unseal(85), folder=tmp_path / "kept", before_round=stop)
-    found = train(51, unseal=unseal(51), folder=tmp_path / "kept", validate=lambda arrays: float(arrays["b/bias"][0]))
-    assert found.arrays["a/kernel"].tolist() == [[4.0, 4.0]] * 3
+        train(85, folder=tmp_path / "kept", budget=faking.Spending(stop))
+    found = train(51, folder=tmp_path / "kept", validate=lambda arrays: float(arrays["b/bias"][0]))
+    assert found.weights["a/kernel"].tolist() == [[4.0, 4.0]] * 3
     assert [each["validation_accuracy"] for each in found.facts["rounds"]] == [None, None, 5.0]
 
     with pytest.raises(Killed):
-        train(85, folder=tmp_path / "blind", before_round=stop)
-    blind = train(85, folder=tmp_path / "blind", validate=lambda arrays: 1.0)
-    assert unseal(85)(blind.arrays, 3)["b/bias"].tolist() == [5.0] * 4
+        train(85, False, folder=tmp_path / "blind", budget=faking.Spending(stop))
+    blind = train(85, False, folder=tmp_path / "blind", validate=lambda arrays: 1.0)
+    assert is_sealed(blind.weights)
+    assert Xor(85).decrypt(blind.weights, 3, "")["b/bias"].tolist() == [5.0] * 4
     assert blind.facts["rounds"][-1]["validation_accuracy"] is None
     # Nobody has opened it yet: what the rounds came to is still there, and the same is given again.
-    again = train(85, folder=tmp_path / "blind")
-    assert again.arrays == blind.arrays
+    again = train(85, False, folder=tmp_path / "blind")
+    assert again.weights == blind.weights
 
 
 def test_the_fingerprint_is_of_all_that_matters():
     first = faking.server(options(), 3)
-    assert resume.fingerprint(first) == resume.fingerprint(faking.server(options(timeout=5, engine="simulation"), 3))
-    assert resume.fingerprint(first) != resume.fingerprint(faking.server(options(proximal=0.5), 3))
-    assert resume.fingerprint(first) != resume.fingerprint(faking.server(options(), 3, seed=9))
+    assert checkpoints.fingerprint(first) == checkpoints.fingerprint(
+        faking.server(options(timeout=5, engine="simulation"), 3)
+    )
+    assert checkpoints.fingerprint(first) != checkpoints.fingerprint(faking.server(options(proximal=0.5), 3))
+    assert checkpoints.fingerprint(first) != checkpoints.fingerprint(faking.server(options(), 3, seed=9))

@@ -19,7 +19,13 @@ from support import clients, faking
 from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
-from tinyc.federation import engines, simulation
+from tinyc.federation import training
+from tinyc.federation.flower import grid, ray_cluster
+from tinyc.federation.flower.messages import TRAIN, content
+from tinyc.federation.flower.worker import client_app
+from tinyc.federation.rounds import loop
+from tinyc.federation.server.checks import Enough
+from tinyc.federation.updates import Updates
 
 
 def children() -> set[int]:
@@ -31,12 +37,14 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     """Without TensorFlow in the workers, so that it takes seconds."""
     before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
     chosen = clients.options(engine="simulation", rounds=2)
-    with simulation.cluster(None):
-        found = simulation.outcome(
-            faking.server(chosen, 4), faking.client_app(known, bad), len(known), lambda grid: grid
-        )
+    from tinyc.federation.flower import simulation  # imports TensorFlow, by way of Flower
+
+    made, people = faking.server(chosen, 4), faking.faking(known, bad)
+    with ray_cluster.cluster(None):
+        app = client_app(people.__getitem__)
+        found = simulation.outcome(lambda transport: loop.run(made, transport), app, len(known), made.progress)
     inside = faking.run(chosen, 4, bad)
-    assert all(found.arrays[name].tobytes() == inside.arrays[name].tobytes() for name in inside.arrays)
+    assert all(found.weights[name].tobytes() == inside.weights[name].tobytes() for name in inside.weights)
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
     whys = {each["client"]: each["why"] for each in found.facts["rounds"][1]["rejected"]}
     assert "NaN" in whys["client-2"]
@@ -52,14 +60,18 @@ from dataclasses import replace
 from support import clients
 from support.federations import parts, server
 from tinyc.core.errors import MachineError
-from tinyc.federation import engines, prepared
+from tinyc.federation import compiled_job, training
+from tinyc.federation.server.checks import Enough
+class Disliking:
+    def incoming(self, updates):
+        return updates.without({each.client: "it is not liked" for each in updates.usable})
 data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)
-engines.train(replace(chosen, clients=2), data)
+training.run(replace(chosen, clients=2), data)
 try:
-    engines.train(replace(chosen, clients=2, complaint=lambda *_: "it is not liked"), data)
+    training.run(replace(chosen, clients=2, steps=(Disliking(), Enough(2, lambda text: None))), data)
 except MachineError:
     print("failed as it should")
-prepared.first_weights(clients.job(clients.network(0.5)))
+compiled_job.first_weights(clients.job(clients.network(0.5)))
 """
 
 
@@ -84,7 +96,7 @@ def test_nothing_is_left_in_the_home_or_among_temporary_files(tmp_path):
 
 
 def test_what_flower_writes_goes_with_the_process(tmp_path):
-    code = "import os; from tinyc.federation import flower; flower.settle(); print(os.environ['FLWR_HOME'])"
+    code = "import os; import tinyc.federation.flower; print(os.environ['FLWR_HOME'])"
     around = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     around.pop("FLWR_HOME", None)
     root = Path(__file__).parents[2]
@@ -99,13 +111,20 @@ def test_what_flower_writes_goes_with_the_process(tmp_path):
 def test_ray_gives_what_one_process_gives_and_ends():
     before = children()
     data = parts()
-    inside = engines.train(server(rounds=2), data)
-    found = engines.train(server(rounds=2, engine="simulation"), data)
-    for name, array in inside.arrays.items():
-        np.testing.assert_allclose(found.arrays[name], array, rtol=0, atol=1e-6)
+    inside = training.run(server(rounds=2), data)
+    found = training.run(server(rounds=2, engine="simulation"), data)
+    for name, array in inside.weights.items():
+        np.testing.assert_allclose(found.weights[name], array, rtol=0, atol=1e-6)
     assert [each["answered"] for each in found.facts["rounds"]] == [list(data)] * 2
     assert not children() - before
     assert not [each for each in threading.enumerate() if each.name.startswith("Thread-") and each.is_alive()]
+
+
+class Disliking:
+    """A step that takes no answer."""
+
+    def incoming(self, updates: Updates) -> Updates:
+        return updates.without({each.client: "it is not liked" for each in updates.usable})
 
 
 @pytest.mark.long
@@ -113,7 +132,7 @@ def test_ray_ends_when_the_rounds_fail():
     before = children()
     broken = server(rounds=2, engine="simulation", min_clients=3)
     with pytest.raises(MachineError, match="usable answers") as raised:
-        engines.train(replace(broken, complaint=lambda *_: "it is not liked"), parts())
+        training.run(replace(broken, steps=(Disliking(), Enough(3, lambda text: None))), parts())
     assert "client-2: it is not liked" in raised.value.problem
     assert not children() - before
 
@@ -122,40 +141,45 @@ def test_a_dead_head_is_said():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(MachineError, match="cannot be reached"):
-        simulation.reach(f"127.0.0.1:{port}")
+        ray_cluster.reach(f"127.0.0.1:{port}")
 
 
 def test_a_head_that_is_no_ray_is_said(monkeypatch):
-    monkeypatch.setattr(simulation, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(ray_cluster, "ANSWER_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(MachineError, match="answers as Ray does within 2 s"):
-            simulation.reach(f"127.0.0.1:{port}")
+            ray_cluster.reach(f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("address", ["6379", "host", "host:ray"])
 def test_what_is_no_address(address):
     with pytest.raises(UserError, match="is no HOST:PORT"):
-        simulation.reach(address)
+        ray_cluster.reach(address)
 
 
-def test_waits_end_with_the_simulation():
+def test_waits_end_with_the_simulation(monkeypatch):
+    from flwr.supercore.task_identity import TaskIdentity
+
+    for name in ("_run_id", "_node_id", "_task_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
     stop = threading.Event()
-    grid: Any = simulation.Stoppable(Never(), stop)
-    assert grid.send_and_receive([], timeout=0.1) == []
-    assert grid.send_and_receive(["one"], timeout=0.3) == []
+    never: Any = Never()
+    nodes = grid.Simulated(never, stop, lambda text: None)
+    assert nodes.ask(TRAIN, {}, 0.1) == {}
+    assert nodes.ask(TRAIN, {1: content()}, 0.3) == {}
     stop.set()
-    with pytest.raises(simulation.Stopped):
-        grid.send_and_receive(["one"], timeout=60)
-    with pytest.raises(simulation.Stopped):
-        grid.get_node_ids()
+    with pytest.raises(grid.Stopped):
+        nodes.ask(TRAIN, {1: content()}, 60)
+    with pytest.raises(grid.Stopped):
+        nodes.present()
 
 
 class Never:
     """A grid that nobody answers."""
 
     def push_messages(self, messages: list[Any]) -> list[str]:
-        return [str(each) for each in messages]
+        return [str(each.metadata.dst_node_id) for each in messages]
 
     def pull_messages(self, numbers: Any) -> list[Any]:
         return []

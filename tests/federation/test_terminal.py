@@ -11,18 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import clients
 
 from tinyc.core.errors import MachineError, UserError
+from tinyc.data import own_examples
 from tinyc.data.task import Task
-from tinyc.federation import (
-    certificates,
-    terminal,
-    terminal_account,
-    terminal_consent,
-    terminal_data,
-    terminal_protection,
-)
-from tinyc.federation.job import Job
+from tinyc.federation import exchange, tensors
+from tinyc.federation.client import request
+from tinyc.federation.flower.fleet import Received
+from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
+from tinyc.federation.job import Job, Network
+from tinyc.federation.terminals import account, job_rules, terminal
+from tinyc.federation.terminals import keys as key_files
+from tinyc.federation.terminals.terminal import Participation, Terminal, Training
 from tinyc.spec.federation import FederationOptions
 
 PICTURES = Task(("cat", "dog", "owl"), (4, 4, 1), scale=1 / 255)
@@ -31,7 +32,7 @@ WINDOW = {"op": "window", "length": 8, "stride": 4, "by": "subject", "validation
 
 def job(task: Task = PICTURES, data: dict[str, Any] | None = None, **keys: Any) -> Job:
     options = FederationOptions.model_validate({"rounds": 3, "engine": "deployment", **keys})
-    return Job(options, 1, b"", task, json.dumps(data if data is not None else {"name": "digits"}))
+    return Job(options, 1, Network("{}", b""), task, json.dumps(data if data is not None else {"name": "digits"}))
 
 
 def pictures(count: int = 9) -> dict[str, Any]:
@@ -47,9 +48,13 @@ def stored(path: Path, **arrays: Any) -> Path:
 def silent(text: str) -> None: ...
 
 
+def read(asked: Job, path: Path, say: Any) -> Any:
+    return own_examples.read(asked.data, asked.task, path, say)
+
+
 def test_every_example_trains(tmp_path: Path) -> None:
     given = pictures()
-    found = terminal_data.read(job(), stored(tmp_path / "own.npz", **given), silent)
+    found = read(job(), stored(tmp_path / "own.npz", **given), silent)
     assert (found.train.x == given["x"]).all()
     assert (found.train.y == given["y"]).all()
     assert len(found.validation) == len(found.calibration) == 0
@@ -59,7 +64,7 @@ def test_every_example_trains(tmp_path: Path) -> None:
 def test_a_split_file_is_put_together(tmp_path: Path) -> None:
     one, two = pictures(6), pictures(3)
     path = stored(tmp_path / "own.npz", x_train=one["x"], y_train=one["y"], x_test=two["x"], y_test=two["y"])
-    found = terminal_data.read(job(), path, silent)
+    found = read(job(), path, silent)
     assert len(found.train) == 9
     assert len(set(found.train.ids.tolist())) == 9
 
@@ -72,20 +77,20 @@ def test_labels_are_the_servers_classes_whatever_their_order_here(kind: str, tmp
         path = stored(tmp_path / "own.npz", x=x, y=names)
     else:
         path = stored(tmp_path / "own.npz", x=x, y=np.array([0, 1, 1, 0]), class_names=np.array(["owl", "cat"]))
-    assert terminal_data.read(job(), path, silent).train.y.tolist() == [2, 0, 0, 2]
+    assert read(job(), path, silent).train.y.tolist() == [2, 0, 0, 2]
 
 
 def test_a_class_that_is_missing_here_is_no_fault(tmp_path: Path) -> None:
     given = pictures(4)
     path = stored(tmp_path / "own.npz", x=given["x"], y=np.array([1, 1, 1, 1]))
-    assert terminal_data.read(job(), path, silent).train.y.tolist() == [1, 1, 1, 1]
+    assert read(job(), path, silent).train.y.tolist() == [1, 1, 1, 1]
 
 
 def test_a_table_goes_by_the_servers_columns(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("a,kind,b\n0.5,dog,1\n-0.5,cat,2\n")
     task = Task(("cat", "dog"), (2,))
-    found = terminal_data.read(job(task, {"path": "server.csv", "label": "kind"}), path, silent)
+    found = read(job(task, {"path": "server.csv", "label": "kind"}), path, silent)
     assert found.train.y.tolist() == [1, 0]
     assert found.train.x.tolist() == [[0.5, 1.0], [-0.5, 2.0]]
 
@@ -96,7 +101,7 @@ def test_folders_of_pictures_are_named_by_their_class(tmp_path: Path) -> None:
     for name, value in (("owl", 10), ("dog", 200)):
         (tmp_path / "own" / name).mkdir(parents=True)
         Image.fromarray(np.full((4, 4), value, np.uint8)).save(tmp_path / "own" / name / "one.png")
-    found = terminal_data.read(job(data={"path": "elsewhere"}), tmp_path / "own", silent)
+    found = read(job(data={"path": "elsewhere"}), tmp_path / "own", silent)
     assert dict(zip(found.train.y.tolist(), found.train.x[:, 0, 0, 0].tolist(), strict=True)) == {1: 200, 2: 10}
 
 
@@ -108,7 +113,7 @@ def recordings() -> dict[str, Any]:
 def test_recordings_become_the_servers_windows(tmp_path: Path) -> None:
     """The subjects that the server validates and tests with mean nothing here, nor need there be any."""
     task = Task(("walk", "run"), (8, 1, 2))
-    found = terminal_data.read(
+    found = read(
         job(task, {"path": "server.npz", "prepare": [WINDOW]}), stored(tmp_path / "own.npz", **recordings()), silent
     )
     given = recordings()["x"]
@@ -138,7 +143,7 @@ def test_own_recordings_of_any_kind_become_the_servers_windows(
         for (x, y), number, session in zip(given["x"], given["y"], given["recording"], strict=True):
             rows.append(f"{task.classes[number]},{x},{y},{session}" + (",me" if subject else ""))
         path.write_text("\n".join(rows))
-    found = terminal_data.read(job(task, data), path, silent)
+    found = read(job(task, data), path, silent)
     assert (found.train.x[1, :, 0] == given["x"][4:12]).all()
     assert found.train.y.tolist() == [0, 0, 0, 1, 1, 1]
 
@@ -152,10 +157,10 @@ def test_a_job_cannot_name_other_files_or_code(tmp_path: Path) -> None:
         {"load": {"build": f"{tmp_path}/code.py:load"}, "path": str(other)},
         {"name": "smartwatch-imu", "path": str(other), "validation": 3, "split": "x", "label": "y"},
     ):
-        assert len(terminal_data.read(job(data=data), own, silent).train) == 6
+        assert len(read(job(data=data), own, silent).train) == 6
     text = {"path": "a.csv", "text": "said", "label": "mood", "prepare": {"tokens": 4, "tokenizer": str(other)}}
     (tmp_path / "own.csv").write_text("said,mood\nhello,cat\n")
-    assert terminal_data.spec_of(job(data=text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
+    assert own_examples.spec_of(json.dumps(text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
 
 
 BAD = [
@@ -171,196 +176,192 @@ BAD = [
 @pytest.mark.parametrize(("arrays", "said"), BAD, ids=[said for _, said in BAD])
 def test_bad_data_is_said_where_it_is(arrays: dict[str, Any], said: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
-        terminal_data.read(job(), stored(tmp_path / "own.npz", **arrays), silent)
+        read(job(), stored(tmp_path / "own.npz", **arrays), silent)
 
 
 def test_a_table_without_the_servers_column_is_said(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="has no column 'kind'"):
-        terminal_data.read(job(data={"path": "server.csv", "label": "kind"}), tmp_path / "own.csv", silent)
+        read(job(data={"path": "server.csv", "label": "kind"}), tmp_path / "own.csv", silent)
 
 
 def test_only_data_is_looked_at(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match="is not there"):
-        terminal_data.look(tmp_path / "none.npz")
+        own_examples.look(tmp_path / "none.npz")
     (tmp_path / "own.pickle").touch()
     with pytest.raises(UserError, match="of no kind that is read"):
-        terminal_data.look(tmp_path / "own.pickle")
+        own_examples.look(tmp_path / "own.pickle")
     with pytest.raises(UserError, match=r"caf\\xe9\.csv: is no path in UTF-8"):
-        terminal_data.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
-    with pytest.raises(UserError, match="is not a path: file name too long"):
-        terminal_data.look(tmp_path / ("a" * 300))
+        own_examples.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
+    with pytest.raises(UserError, match="is no path: file name too long"):
+        own_examples.look(tmp_path / ("a" * 300))
 
 
 def test_a_terminal_makes_no_masks_and_says_so() -> None:
     asks = job()
     asks = replace(asks, options=asks.options.model_copy(update={"aggregation": "secagg"}))
     with pytest.raises(UserError, match="which terminals do not make"):
-        terminal_consent.accept(asks)
+        job_rules.accept(asks)
 
 
 def test_encryption_needs_the_terminals_key(tmp_path: Path) -> None:
     asks = job()
     asks = replace(asks, options=asks.options.model_copy(update={"aggregation": "homomorphic"}))
     with pytest.raises(UserError, match="is not there, and the server asks for encrypted updates"):
-        terminal_protection.protections(asks, tmp_path)
+        participation(tmp_path).take(asks)
 
 
-def test_nothing_asked_for_is_nothing_done(tmp_path: Path) -> None:
-    assert terminal_protection.protections(job(), tmp_path) == ()
+def test_what_terminals_do_not_do_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    """The folder of this terminal holds no examples, which would be said first."""
+    asks = job()
+    asks = replace(asks, options=asks.options.model_copy(update={"engine": "process"}))
+    asked = content(tensors.packed({}), {"server-round": 1, "job-sha256": asks.sha256, "job": asks.to_bytes()})
+    wire: Any = Overheard()
+    with pytest.raises(UserError, match="of the engine 'process', and this is a terminal"):
+        participation(tmp_path).reply(wire, received(asked))
+    assert wire.sent == [Failure(terminal.TROUBLE)]
+
+
+def test_nothing_asked_for_is_nothing_done() -> None:
+    assert exchange.at_client(job()) == ()
 
 
 class Overheard:
-    """A wire that keeps what would be sent."""
+    """A connection that keeps what would be sent."""
 
     def __init__(self) -> None:
-        self.sent: list[Any] = []
+        self.sent: list[Content | Failure] = []
 
-    def reply(self, message: Any, seconds: float) -> None:
-        self.sent.append(message)
+    def reply(self, received: Received, answer: Content | Failure, seconds: float) -> None:
+        self.sent.append(answer)
+
+
+def participation(folder: Path, data: Path | None = None, say: Any = silent) -> Participation:
+    key_files.make(folder / "keys", 1)
+    keys = key_files.read_client(folder / "keys" / "client-1")
+    return Participation(Terminal("127.0.0.1:1", keys, data or folder, 0), say)
+
+
+def received(asked: Content, kind: str = TRAIN) -> Received:
+    message: Any = None
+    return Received(kind, asked, message)
+
+
+def strange(weights: bytes | None, **config: Any) -> Content:
+    """A message to train that no server of tinyc sends."""
+    asked = job()
+    return content(weights, {"job-sha256": asked.sha256, "job": asked.to_bytes(), **config})
+
+
+NONE = tensors.packed({})
 
 
 def test_of_a_failure_the_server_learns_nothing_but_that(tmp_path: Path) -> None:
     """The message here names the file and a value in it; what is sent names neither."""
-    from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
-    from flwr.supercore.task_identity import TaskIdentity
-
     path = stored(tmp_path / "secret-name.npz", x=pictures()["x"], y=np.array(["cat"] * 8 + ["secret-label"]))
-    certificates.make(tmp_path / "keys", 1)
-    keys = certificates.read_client(tmp_path / "keys" / "client-1")
-    seat = terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, path, 0), silent)
-    asked = job()
-    config = ConfigRecord({"server-round": 1, "job-sha256": asked.sha256, "job": asked.to_bytes()})
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
-    message = Message(RecordDict({"arrays": ArrayRecord({}), "config": config}), 7, "train")
-    message.metadata.__dict__["_message_id"] = "asked"
-    wire = Overheard()
+    wire: Any = Overheard()
     with pytest.raises(UserError, match="secret-label"):
-        seat.answer(wire, message)  # type: ignore[arg-type]
-    (sent,) = wire.sent
-    assert sent.has_error()
-    assert sent.error.reason == terminal.TROUBLE
-    assert "secret" not in str(sent)
-
-
-def strange(arrays: Any, **config: Any) -> Any:
-    """A message to train that no server of tinyc sends."""
-    from flwr.app import ArrayRecord, ConfigRecord, Message, RecordDict
-    from flwr.supercore.task_identity import TaskIdentity
-
-    asked = job()
-    records = {"config": ConfigRecord({"job-sha256": asked.sha256, "job": asked.to_bytes(), **config})}
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
-    content = RecordDict(records if arrays is None else {**records, "arrays": ArrayRecord(arrays)})
-    message = Message(content, 7, "train")
-    message.metadata.__dict__["_message_id"] = "asked"
-    return message
-
-
-def garbage() -> dict[str, Any]:
-    from flwr.app import Array
-
-    return {"w": Array("float32", (2,), "numpy.ndarray", b"garbage")}
+        participation(tmp_path, path).reply(wire, received(strange(NONE, **{"server-round": 1})))
+    assert wire.sent == [Failure(terminal.TROUBLE)]
+    assert "secret" not in str(wire.sent)
 
 
 STRANGE = {
-    "no round": (lambda: strange({}), "has server-round = 'None'"),
-    "round is a text": (lambda: strange({}, **{"server-round": "1"}), "which is no whole number"),
+    "no round": (lambda: strange(NONE), "has server-round = 'None'"),
+    "round is a text": (lambda: strange(NONE, **{"server-round": "1"}), "which is no whole number"),
     "no weights": (lambda: strange(None, **{"server-round": 1}), "has no weights"),
-    "garbage": (lambda: strange(garbage(), **{"server-round": 1}), "has weights that cannot be read"),
-    "another job": (lambda: strange({}, **{"job-sha256": "0" * 64}), "announces the job"),
-    "a job of garbage": (lambda: strange({}, **{"job-sha256": "0" * 64, "job": b"garbage"}), "cannot be read"),
-    "a job that is a text": (lambda: strange({}, **{"job-sha256": 7}), "which is no text"),
+    "garbage": (lambda: strange(b"garbage", **{"server-round": 1}), "has weights that cannot be read"),
+    "half encrypted": (
+        lambda: strange(tensors.packed({"a": b"x", "b": np.ones(2, np.float32)}), **{"server-round": 1}),
+        "cannot be read: b is not encrypted",
+    ),
+    "another job": (lambda: strange(NONE, **{"job-sha256": "0" * 64}), "announces the job"),
+    "a job of garbage": (lambda: strange(NONE, **{"job-sha256": "0" * 64, "job": b"garbage"}), "cannot be read"),
+    "a job that is a text": (lambda: strange(NONE, **{"job-sha256": 7}), "which is no text"),
 }
-
-
-def seat_of(folder: Path) -> terminal.Seat:
-    certificates.make(folder / "keys", 1)
-    keys = certificates.read_client(folder / "keys" / "client-1")
-    return terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, folder, 0), silent)
 
 
 @pytest.mark.parametrize("what", STRANGE)
 def test_what_a_strange_server_asks_ends_in_one_message(what: str, tmp_path: Path) -> None:
-    message, said = STRANGE[what]
+    asked, said = STRANGE[what]
     wire: Any = Overheard()
+    path = stored(tmp_path / "own.npz", **pictures())
     with pytest.raises(UserError, match=said):
-        seat_of(tmp_path).answer(wire, message())
-    assert wire.sent[0].error.reason == terminal.TROUBLE
+        participation(tmp_path, path).reply(wire, received(asked()))
+    assert wire.sent == [Failure(terminal.TROUBLE)]
 
 
 def test_a_question_of_no_kind_ends_in_one_message(tmp_path: Path) -> None:
-    message = strange({}, **{"server-round": 1})
-    message.metadata.__dict__["_message_type"] = "query.nothing"
     wire: Any = Overheard()
-    with pytest.raises(UserError, match="what the server asks: cannot be done here: ValueError"):
-        seat_of(tmp_path).answer(wire, message)
+    with pytest.raises(UserError, match=r"what the server asks: asks for .query\.nothing., which no terminal does"):
+        participation(tmp_path).reply(wire, received(strange(NONE), "query.nothing"))
+    assert wire.sent == [Failure(terminal.TROUBLE)]
+
+
+def test_what_fails_without_a_message_of_its_own_is_the_servers_asking(tmp_path: Path, monkeypatch: Any) -> None:
+    def broken(self: Any, asked: Content) -> Content:
+        raise ZeroDivisionError("by zero\nand more")
+
+    monkeypatch.setattr(Participation, "train", broken)
+    wire: Any = Overheard()
+    with pytest.raises(UserError, match=r"what the server asks: cannot be done here: ZeroDivisionError: by zero\n"):
+        participation(tmp_path).reply(wire, received(strange(NONE)))
 
 
 def test_what_this_machine_lacks_is_not_the_servers_fault() -> None:
-    from tinyc.federation import questions
-
     for error in (MemoryError(), OSError(28, "No space left on device"), MachineError("a", "b")):
-        assert questions.failed(error) is error
+        assert request.failed(error) is error
 
 
 @pytest.mark.parametrize("content", ["[", "[]", '{"a": "1"}', '{"a": 1.5}', '{"a": -1}', "[" * 100_000])
 def test_a_count_that_cannot_be_read_stops_the_terminal(content: str, tmp_path: Path) -> None:
     (tmp_path / "spent.json").write_text(content)
     with pytest.raises(MachineError, match=r"spent\.json: .*\n.*nobody knows how much privacy was spent"):
-        terminal_account.Account(tmp_path / "spent.json").spent()
+        account.Account(tmp_path / "spent.json").spent()
 
 
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     for name in ("spent.json", "encryption.key", "own.csv"):
         os.mkfifo(tmp_path / name)
     with pytest.raises(MachineError, match="is a pipe"):
-        terminal_account.Account(tmp_path / "spent.json").spent()
+        account.Account(tmp_path / "spent.json").spent()
     with pytest.raises(UserError, match="is a pipe"):
-        terminal_protection.sealing_key(tmp_path)
+        key_files.sealing_key(tmp_path)
     with pytest.raises(UserError, match="is a pipe"):
-        terminal_data.spec_of(job(data={"path": "server.csv"}), tmp_path / "own.csv")
+        own_examples.spec_of(json.dumps({"path": "server.csv"}), tmp_path / "own.csv")
 
 
 def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:
     """Who asks twice, or for an earlier round, may be after another's update."""
-    from flwr.app import ConfigRecord, Message, RecordDict
-    from flwr.supercore.task_identity import TaskIdentity
-
-    from tinyc.federation import records
 
     class Key:
-        def open(self, sealed: Any, round: int, client: str) -> Any:
-            return {"w": np.float32([round + 1e-6, 2**-16])}
+        def decrypt(self, sealed: Any, rounds: int, where: str) -> Any:
+            return {"w": np.float32([rounds + 1 + 1e-6, 2**-16])}
 
-        def protect(self, received: Any, trained: Any, round: int, client: str) -> Any:
-            return {}
+        def outgoing(self, update: Any) -> Any:
+            return update
 
-    def asked(rounds: int, sealed: bytes = b"sealed") -> Any:
-        config = ConfigRecord({"job-sha256": "", "rounds": rounds})
-        message = Message(RecordDict({"arrays": records.packed({"w": sealed}), "config": config}), 7, "query.open")
-        message.metadata.__dict__["_message_id"] = f"asked-{rounds}"
-        return message
+    def asked(rounds: int, sealed: bytes = b"sealed") -> Received:
+        return received(content(tensors.packed({"w": sealed}), {"job-sha256": "", "rounds": rounds}), OPEN)
 
-    certificates.make(tmp_path / "keys", 1)
-    keys = certificates.read_client(tmp_path / "keys" / "client-1")
-    TaskIdentity.run_id, TaskIdentity.node_id, TaskIdentity.task_id = 1, 1, 1
     said: list[str] = []
-    seat = terminal.Seat(terminal.Terminal("127.0.0.1:1", keys, tmp_path, 0), said.append)
-    wire: Any = Overheard()
-    seat.answer(wire, asked(3))
-    seat.job, seat.round, seat.chains = job(), 3, {job().sha256: (Key(),)}
-    seat.answer(wire, asked(3))
-    seat.answer(wire, asked(3, b"another's update"))
-    seat.answer(wire, asked(3))
+    here, wire = participation(tmp_path, say=said.append), Overheard()
+    connection: Any = wire
+    here.reply(connection, asked(3))
+    here.training, here.round = Training(job(), clients.data(4), (Key(),)), 3
+    here.reply(connection, asked(3))
+    here.reply(connection, asked(3, b"another's update"))
+    here.reply(connection, asked(3))
     # A server that was killed before it had the answer may ask for the same again.
-    assert [message.has_error() for message in wire.sent] == [True, False, True, False]
+    assert [isinstance(each, Failure) for each in wire.sent] == [True, False, True, False]
     # What is opened leaves on a grid, without the errors of the encryption, which would tell of its key.
-    assert records.unpacked(wire.sent[1].content["arrays"])["w"].tolist() == [4, 2**-16]
+    opened = wire.sent[1]
+    assert not isinstance(opened, Failure)
+    assert tensors.unpacked(weights_of(opened) or b"")["w"].tolist() == [4, 2**-16]
     assert said[1] == "client-1: opened the network after round 3 for the server"
-    seat.job, seat.opened = job(), None
+    here.opened = None
     with pytest.raises(UserError, match="asked to open round 2 after round 3"):
-        seat.answer(wire, asked(2))
+        here.reply(connection, asked(2))
 
 
 def test_a_server_that_ends_every_connection_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,7 +374,7 @@ def test_a_server_that_ends_every_connection_is_left(tmp_path: Path, monkeypatch
     monkeypatch.setattr(terminal, "connected", lambda *arguments: nullcontext(Ending()))
     monkeypatch.setattr(terminal, "POLL_SECONDS", 0.0)
     said: list[str] = []
-    seat = seat_of(tmp_path).terminal
+    here = participation(tmp_path).terminal
     with pytest.raises(MachineError, match="ends every connection: HTTP 500"):
-        terminal.join(replace(seat, retries=2, data=stored(tmp_path / "own.npz", **pictures())), said.append)
+        terminal.join(replace(here, retries=2, data=stored(tmp_path / "own.npz", **pictures())), said.append)
     assert sum("lost the server" in line for line in said) == 2

@@ -42,8 +42,9 @@ def warm_up(kind: str) -> None:
 
     import tinyc.analysis.inspection
     import tinyc.data.cutting
-    import tinyc.federation.certificates
     import tinyc.federation.job
+    import tinyc.federation.terminals.job_rules
+    import tinyc.federation.terminals.keys
     import tinyc.report.write
     import tinyc.run.commands.predict
     import tinyc.run.stored

@@ -317,14 +317,24 @@ def others(kept: list[Any], random: Random) -> list[Any]:
 
 
 def job(content: bytes, random: Random) -> bytes:
-    """Change the header of a federated job, which is JSON behind its length, or the network after it."""
+    """Change the header of a federated job, which is JSON behind its length, its architecture, or the weights."""
     length = int.from_bytes(content[:8], "big")
     header, network = content[8 : 8 + length], content[8 + length :]
-    if random.random() < 0.7:
-        header = table(header, random)
-    else:
-        network = hdf5(network, random)
+    match random.randrange(10):
+        case 0 | 1 | 2:
+            header = architecture(header, random)
+        case 3 | 4:
+            network = safetensors(network, random)
+        case _:
+            header = table(header, random)
     return len(header).to_bytes(8, "big") + header + network
+
+
+def architecture(header: bytes, random: Random) -> bytes:
+    """Change the table of a network that is a text within the header."""
+    given = json.loads(header)
+    given["architecture"] = table(given["architecture"].encode(), random).decode("utf-8", "replace")
+    return json.dumps(given).encode()
 
 
 def hdf5(content: bytes, random: Random) -> bytes:

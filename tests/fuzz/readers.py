@@ -169,19 +169,20 @@ def step() -> object:
 
 def job() -> object:
     from tinyc.core import files, limits
-    from tinyc.federation import terminal_consent
     from tinyc.federation.job import Job
+    from tinyc.federation.terminals import job_rules
 
     found = Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES))
-    terminal_consent.accept(found)
+    job_rules.accept(found)
     return found
 
 
 def job_network() -> object:
     from tinyc.core import files, limits
-    from tinyc.federation.job import Job, network_of
+    from tinyc.federation.job import Job
+    from tinyc.federation.job_network import read_network
 
-    return network_of(Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES)))
+    return read_network(Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES)))
 
 
 def encoder() -> object:
@@ -197,20 +198,20 @@ def encoder() -> object:
 
 
 def server_keys() -> object:
-    from tinyc.federation import certificates
+    from tinyc.federation.terminals import keys
 
-    return certificates.read_server(Path("keys"))
+    return keys.read_server(Path("keys"))
 
 
 def client_keys() -> object:
-    from tinyc.federation import certificates
+    from tinyc.federation.terminals import keys
 
-    return certificates.read_client(Path("keys/client-1"))
+    return keys.read_client(Path("keys/client-1"))
 
 
 def sealing_key() -> object:
     from tinyc.core import files, limits
-    from tinyc.federation import ciphertexts
+    from tinyc.federation.privacy import ciphertexts
 
     path = Path("keys/client-1/encryption.key")
     return ciphertexts.read_key(files.read(path, limits.SEALING_KEY_BYTES), str(path))

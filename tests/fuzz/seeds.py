@@ -166,10 +166,10 @@ def network(folder: Path) -> None:
     """A network as .h5, .keras and SavedModel; a job that carries it; and what it is as a .tflite."""
     from support import clients
 
-    from tinyc.federation.job import network_bytes
+    from tinyc.network.storing import h5_bytes
 
     model = clients.network()
-    (folder / "net.h5").write_bytes(network_bytes(model))
+    (folder / "net.h5").write_bytes(h5_bytes(model))
     model.save(folder / "net.keras")
     model.save(folder / "saved", save_format="tf", save_traces=False)
     model.save_weights(folder / "weights.h5")
@@ -201,9 +201,9 @@ def step(folder: Path) -> None:
 
 
 def keys(folder: Path) -> None:
-    from tinyc.federation import certificates
+    from tinyc.federation.terminals.keys import make
 
-    certificates.make(folder / "keys", 1, encryption=True)
+    make(folder / "keys", 1, encryption=True)
 
 
 def front(folder: Path) -> None:

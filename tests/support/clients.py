@@ -10,8 +10,9 @@ import numpy as np
 
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
-from tinyc.federation import exchange
-from tinyc.federation.job import Job, network_bytes
+from tinyc.federation import travelling_weights
+from tinyc.federation.job import Job
+from tinyc.federation.job_network import network_of
 from tinyc.network import backend
 from tinyc.spec.federation import FederationOptions
 
@@ -72,13 +73,13 @@ def options(**keys: Any) -> FederationOptions:
 
 
 def job(model: Any = None, **keys: Any) -> Job:
-    return Job(options(**keys), 11, network_bytes(model or network()), TASK)
+    return Job(options(**keys), 11, network_of(model or network()), TASK)
 
 
 def start(model: Any, **keys: Any) -> dict[str, Any]:
     """The arrays of the first round."""
     chosen = options(**keys)
-    return exchange.values(exchange.travelling(model, chosen.trainable, chosen.batchnorm))
+    return travelling_weights.values(travelling_weights.travelling(model, chosen.trainable, chosen.batchnorm))
 
 
 def part(whole: TrainingData, rows: slice) -> TrainingData:

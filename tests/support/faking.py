@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,17 @@ import numpy as np
 from support import clients
 from tinyc.core.progress import Silent
 from tinyc.data.task import Task
-from tinyc.federation import flower, records, rounds, strategies
-from tinyc.federation.grid import InProcess
-from tinyc.federation.job import Job
-from tinyc.federation.server import Finished, Server
+from tinyc.federation import exchange, tensors
+from tinyc.federation.client.in_process import InProcess
+from tinyc.federation.flower.messages import NAME, ArrayRecord, ConfigRecord, Content, config_of, content, weights_of
+from tinyc.federation.job import Job, Network
+from tinyc.federation.rounds import loop
+from tinyc.federation.rounds.server import Finished, Server
 from tinyc.spec.federation import FederationOptions
-
-flower.settle()
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict  # noqa: E402
-from flwr.clientapp import ClientApp  # noqa: E402
 
 __all__ = ["Silent"]
 START = {"a/kernel": np.ones((3, 2), np.float32), "b/bias": np.full((4,), 2, np.float32)}
+NO_NETWORK = Network("{}", b"")
 Deed = Callable[[Mapping[str, Any]], Any]
 
 
@@ -32,46 +32,64 @@ def names(count: int) -> list[str]:
     return [f"client-{index}" for index in range(1, count + 1)]
 
 
-def client_app(known: Sequence[str], deeds: Mapping[str, Deed] | None = None, calls: list[Any] | None = None) -> Any:
-    """Make a ClientApp whose client N adds 0.1 * N to all weights; `deeds` are what some do instead."""
-    app = ClientApp()
+@dataclass(frozen=True)
+class Faking:
+    """A client N that adds 0.1 * N to all weights, or does its `deed` instead; `calls` are what it was asked."""
 
-    @app.query("name")
-    def name(message: Any, context: Any) -> Any:
-        config = ConfigRecord({"client": known[context.node_config["partition-id"]]})
-        return Message(RecordDict({"config": config}), reply_to=message)
+    name: str
+    deed: Deed | None = None
+    calls: list[Any] = field(default_factory=list)
 
-    @app.train()
-    def train(message: Any, context: Any) -> Any:
-        name = known[context.node_config["partition-id"]]
-        if calls is not None:
-            calls.append((message.content["config"]["server-round"], name, "job" in message.content["config"]))
-        received = records.unpacked(message.content["arrays"])
-        if deeds and name in deeds:
-            content = deeds[name](received)
-        else:
-            number = int(name.split("-")[1])
-            content = answer({key: each + np.float32(0.1) * number for key, each in received.items()}, number)
-        return Message(content, reply_to=message)
-
-    return app
+    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
+        if kind == NAME:
+            return content(config={"client": self.name})
+        config = config_of(asked)
+        self.calls.append((config["server-round"], self.name, "job" in config))
+        received = tensors.unpacked(weights_of(asked) or b"")
+        if self.deed:
+            found: Content = self.deed(received)
+            return found
+        number = int(self.name.split("-")[1])
+        return answer({key: each + np.float32(0.1) * number for key, each in received.items()}, number)
 
 
-def answer(arrays: Mapping[str, Any], examples: Any, **metrics: Any) -> Any:
-    arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    figures = MetricRecord({"num-examples": examples, "loss": 0.5, **metrics})
-    return RecordDict({"arrays": records.packed(arrays), "metrics": figures})
+def faking(known: Sequence[str], deeds: Mapping[str, Deed] | None = None, calls: list[Any] | None = None) -> list[Any]:
+    """Make clients of these names; `deeds` are what some do instead."""
+    return [Faking(name, (deeds or {}).get(name), [] if calls is None else calls) for name in known]
+
+
+def transport(known: Sequence[str], deeds: Mapping[str, Deed] | None = None, calls: list[Any] | None = None) -> Any:
+    return InProcess(faking(known, deeds, calls))
+
+
+def answer(arrays: Mapping[str, Any], examples: Any, **metrics: Any) -> Content:
+    packed = tensors.packed({name: np.asarray(array) for name, array in arrays.items()})
+    return content(packed, metrics={"num-examples": examples, "loss": 0.5, **metrics})
+
+
+@dataclass(frozen=True)
+class Spending:
+    """A budget of a test's own."""
+
+    stop: Callable[[int], str | None] = lambda round: None
+    spent: Callable[[int], float | None] = lambda rounds: None
+
+    def before_round(self, round: int) -> str | None:
+        return self.stop(round)
+
+    def epsilon_after(self, rounds: int) -> float | None:
+        return self.spent(rounds)
 
 
 def server(options: FederationOptions, clients: int, **fields: Any) -> Server:
-    job = Job(options, 3, b"no network", Task(("a", "b"), (2,)))
-    made = Server(options, 3, job, START, strategies.strategy(options), clients)
-    return replace(made, **fields)
+    job = Job(options, 3, NO_NETWORK, Task(("a", "b"), (2,)))
+    made = replace(Server(options, 3, job, START, clients), **fields)
+    # The network of this job has no structure to put back.
+    return made if "steps" in fields else replace(made, steps=exchange.at_server(made)[:-1])
 
 
 def run(options: FederationOptions, clients: int, deeds: Mapping[str, Deed] | None = None, **fields: Any) -> Finished:
-    known = names(clients)
-    return rounds.run(server(options, clients, **fields), InProcess(client_app(known, deeds), known))
+    return loop.run(server(options, clients, **fields), transport(names(clients), deeds))
 
 
 def nan(received: Mapping[str, Any]) -> Any:
@@ -119,7 +137,7 @@ def list_of_metrics(received: Mapping[str, Any]) -> Any:
 
 
 def empty(received: Mapping[str, Any]) -> Any:
-    return RecordDict({})
+    return content()
 
 
 def raising(received: Mapping[str, Any]) -> Any:
@@ -131,11 +149,13 @@ def slow(received: Mapping[str, Any]) -> Any:
     return answer(received, 5)
 
 
+def filled(received: Mapping[str, Any], data: bytes) -> Any:
+    """Answer with a block of other bytes."""
+    return content(data, metrics={"num-examples": 5, "loss": 0.5})
+
+
 def garbage(received: Mapping[str, Any]) -> Any:
-    content = answer(received, 5)
-    for array in content["arrays"].values():
-        array.data = b"\x80\x04no numpy at all"
-    return content
+    return filled(received, b"\x80\x04no weights at all")
 
 
 def crowd(received: Mapping[str, Any]) -> Any:
@@ -147,24 +167,33 @@ def bottomless(received: Mapping[str, Any]) -> Any:
 
 
 def talkative(received: Mapping[str, Any]) -> Any:
-    content = answer(received, 5, **{f"figure-{index}": 1.0 for index in range(1000)}, empty=[])
-    content["notes"] = ConfigRecord({"": "", "none": [], "nothing": b""})
-    return content
+    made = answer(received, 5, **{f"figure-{index}": 1.0 for index in range(1000)}, empty=[])
+    made["notes"] = ConfigRecord({"": "", "none": [], "nothing": b""})
+    return made
+
+
+def several(received: Mapping[str, Any]) -> Any:
+    """Send the block of weights twice, under names of its own."""
+    made = answer(received, 5)
+    made["arrays"] = ArrayRecord(dict.fromkeys(("weights", "more"), made["arrays"]["weights"]))
+    return made
+
+
+def block(header: Any, data: bytes = bytes(40)) -> bytes:
+    """A block of safetensors whose header is this JSON, or these bytes."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    """The header of an honest answer, with changes to the first array."""
+    first = {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]} | changes
+    return {"a/kernel": first, "b/bias": {"dtype": "F32", "shape": [4], "data_offsets": [24, 40]}}
 
 
 def unsaid(received: Mapping[str, Any]) -> Any:
     """Say a type that would write on the terminal of whoever reads it."""
-    content = answer(received, 5)
-    for array in content["arrays"].values():
-        array.dtype = "\x1b[2J\n" + "x" * 100_000
-    return content
-
-
-def filled(received: Mapping[str, Any], data: bytes) -> Any:
-    content = answer(received, 5)
-    for array in content["arrays"].values():
-        array.data = data
-    return content
+    return filled(received, block(table(dtype="\x1b[2J\n" + "x" * 5000)))
 
 
 def archive(received: Mapping[str, Any]) -> Any:
@@ -177,28 +206,41 @@ def half_an_archive(received: Mapping[str, Any]) -> Any:
     return filled(received, b"PK\x03\x04" + bytes(40))
 
 
-def header(text: bytes) -> bytes:
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
-
-
 def nested(received: Mapping[str, Any]) -> Any:
-    return filled(received, header(b"-" * 4000 + b"1"))
+    return filled(received, block(b"[" * 5000))
 
 
 def torn(received: Mapping[str, Any]) -> Any:
-    return filled(received, header(b"{'descr': (((L"))
+    return filled(received, block(b'{"a/kernel": {"dtype": "F3'))
 
 
 def lying(received: Mapping[str, Any]) -> Any:
-    """Say float32 (3, 2) outside, and hold a terabyte's header inside."""
-    content = answer(received, 5)
-    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }"
-    header += b" " * (118 - len(header) - 1) + b"\n"
-    arrays = content["arrays"]
-    first = arrays["a/kernel"]
-    first.data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
-    content["arrays"] = ArrayRecord(dict(arrays))
-    return content
+    """Claim a terabyte's array, and hold a few bytes."""
+    return filled(received, block(table(shape=[1_000_000, 1_000_000])))
+
+
+def sharing(received: Mapping[str, Any]) -> Any:
+    """Give two arrays the same bytes."""
+    return filled(received, block(table(shape=[10], data_offsets=[0, 40])))
+
+
+def beyond(received: Mapping[str, Any]) -> Any:
+    """Place an array beyond the end."""
+    return filled(received, block(table(data_offsets=[1 << 40, (1 << 40) + 24])))
+
+
+def large(received: Mapping[str, Any]) -> Any:
+    """Send many more bytes than were asked for."""
+    return answer({**received, "more": np.zeros(100_000, np.float32)}, 5)
+
+
+def header_without_end(received: Mapping[str, Any]) -> Any:
+    return filled(received, (1 << 62).to_bytes(8, "little") + b"{}")
+
+
+def encrypted(received: Mapping[str, Any]) -> Any:
+    """Send bytes where arrays should be, as under encryption."""
+    return answer({name: np.frombuffer(array.tobytes(), np.uint8) for name, array in received.items()}, 5)
 
 
 def options(**keys: Any) -> Any:

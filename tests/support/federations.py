@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from support import clients
-from tinyc.federation import strategies
-from tinyc.federation.server import Server
+from tinyc.federation import exchange
+from tinyc.federation.rounds.server import Server
 
 
 def parts(count: int = 3) -> dict[str, Any]:
@@ -17,4 +18,5 @@ def parts(count: int = 3) -> dict[str, Any]:
 def server(**keys: Any) -> Server:
     model = clients.network()
     job = clients.job(model, **{"engine": "process", **keys})
-    return Server(job.options, 11, job, clients.start(model, **keys), strategies.strategy(job.options), 3)
+    made = Server(job.options, 11, job, clients.start(model, **keys), 3)
+    return replace(made, steps=exchange.at_server(made))

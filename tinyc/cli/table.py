@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, Row] = {
     "cache list": Row("tinyc.run.commands.cache:list_entries"),
     "cache clear": Row("tinyc.run.commands.cache:clear"),
     "init": Row("tinyc.run.commands.init:init"),
-    "federate keys": Row("tinyc.run.commands.federate:keys", extra="federate"),
+    "federate keys": Row("tinyc.run.commands.federation_keys:keys", extra="federate"),
     "federate serve": Row("tinyc.run.commands.federate:serve", extra="federate"),
     "federate join": Row("tinyc.run.commands.federate:join", extra="federate"),
 }

@@ -1,1 +1,1 @@
-"""Training across clients: what travels, who trains, who averages, who can see what."""
+"""Training across clients whose examples stay with them: rounds, clients, server, privacy, encryption, terminals."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tinyc.federation import assembly, exchange, homomorphic, secagg
+from tinyc.federation import training, travelling_weights
+from tinyc.federation.flower import masks
+from tinyc.federation.privacy import encryption
+from tinyc.federation.updates import clear
 from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
@@ -24,15 +27,15 @@ def federate(options: Federate, state: Net, context: Context) -> Outcome:
     require_functional(state.model)
     made = state.clone()
     shared = FederationOptions.model_validate(options.model_dump(exclude={"use"}))
-    variables = exchange.travelling(made.model, options.trainable, options.batchnorm)
-    job, skipped = assembly.job_of(state, shared, context)
+    variables = travelling_weights.travelling(made.model, options.trainable, options.batchnorm)
+    job, skipped = training.job_of(state, shared, context)
     made = replace(made, ranges=job.ranges)
     if context.rehearse is not None:
-        clients = None if options.engine == "deployment" else assembly.clients_of(shared, context)
+        clients = None if options.engine == "deployment" else training.clients_of(shared, context)
         return Outcome(made, dict(clients.facts) if clients else {}, skipped=skipped)
-    clients = assembly.clients_of(shared, context)
-    finished = assembly.train(job, clients, context)
-    exchange.assign(variables, finished.arrays)
+    clients = training.clients_of(shared, context)
+    finished = training.train(job, clients, context)
+    travelling_weights.assign(variables, clear(finished.weights))
     return Outcome(made, {**clients.facts, **finished.facts, **facts(options, finished.facts)}, skipped=skipped)
 
 
@@ -58,5 +61,5 @@ def facts(options: Federate, found: dict[str, Any]) -> FederateFacts:
 def conditions(options: Federate, found: dict[str, Any]) -> list[str]:
     """Say who could still see what, where the server does not see updates."""
     if options.aggregation == "homomorphic":
-        return homomorphic.conditions(simulated=options.engine != "deployment")
-    return secagg.conditions(min((len(each["answered"]) for each in found["rounds"]), default=found["clients"]))
+        return encryption.conditions(simulated=options.engine != "deployment")
+    return masks.conditions(min((len(each["answered"]) for each in found["rounds"]), default=found["clients"]))

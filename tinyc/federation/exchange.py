@@ -1,128 +1,84 @@
-"""Which variables of a network travel between server and clients, by names that both sides agree on.
+"""An update's way from a client to the new weights, as one list of steps.
 
-    <layer>/<variable>, e.g. conv1/kernel; of layers in wrappers (TFMOT's "quant_conv1", tinyc's own) the one inside
+| aggregation | at the client, in this order | at the server, in this order |
+|---|---|---|
+| plain, trimmed_mean, krum | clip | open and check, count, average, optimizer, structure |
+| with client-level privacy | clip | open and check, count, clip and noise and average, optimizer, structure |
+| homomorphic | clip and noise, encrypt | check ciphertexts, count, add ciphertexts |
+| secagg | clip and noise, mask | unmask, open and check, count, average, optimizer, structure |
 
-Averaging anything else goes wrong in silence: masks and ranges are not means, and statistics of batch normalization
-belong to the data that they were taken on.
+A client clips where the privacy says so (`where = "client"`), and adds noise where the server cannot. The optimizer is
+FedAdam's. What the sum of ciphertexts lacks of the network's structure is put back when the training is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+import functools
 
 from tinyc.core.errors import UserError
-from tinyc.network import backend, selectors
-from tinyc.quantization.wrappers import inside
+from tinyc.federation import compiled_job
+from tinyc.federation.flower.averaging import Adam
+from tinyc.federation.flower.masks import Mask
+from tinyc.federation.job import WHERE, Job
+from tinyc.federation.privacy.ciphertexts import Cipher, read_key
+from tinyc.federation.privacy.clipping import clipping, noisy_mean
+from tinyc.federation.privacy.encryption import CheckCiphertexts, Encryption
+from tinyc.federation.rounds.server import Server
+from tinyc.federation.server.averaging import Average, RestoreStructure
+from tinyc.federation.server.checks import CheckArrays, CheckShares, Enough
+from tinyc.federation.updates import Arrays, Decrypting, Incoming, Outgoing, Weights, clear, is_sealed
+from tinyc.spec.answers import needed
+from tinyc.training.private import client_budget
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
-BatchNorm = Literal["frozen", "local"]
-
-
-def travelling(model: Any, trainable: Sequence[str], batchnorm: BatchNorm) -> dict[str, Any]:
-    """Give the variables that clients train and send, by name, in the network's order.
-
-    They are the trainable float weights of the selected layers, and of no batch normalization: with
-    batchnorm = "frozen" its scale and shift stay as they are, and with "local" each client keeps its own.
+def at_client(job: Job, key: bytes | None = None) -> tuple[Outgoing, ...]:
+    """List what a client does to its update before it leaves.
 
     Args:
-        model: a flat functional network, plain or in wrappers for training under int8 rounding.
-        trainable: selectors of layers; none given is all.
+        key: the clients' key for encryption, where the job asks for it.
 
     Raises:
-        UserError: a selector matches nothing, or nothing is left to train.
+        UserError: the job does not say how much noise a client adds, or the key is none or missing.
     """
-    chosen = trained_layers(model, trainable)
-    found: dict[str, Any] = {}
-    for layer in model.layers:
-        inner = inside(layer)
-        if inner.name in chosen and not is_batchnorm(inner):
-            found |= dict(named(inner.name, layer.trainable_weights))
-    if not found:
-        remedy = (
-            "name layers with weights in `trainable`; batch normalization and what `preprocess` made are not trained"
-        )
-        raise UserError("federate.trainable", "leaves nothing to train and to send", remedy)
-    return found
+    clip, aggregation = clipping(job), job.options.aggregation
+    steps: tuple[Outgoing, ...] = (clip,) if clip else ()
+    if aggregation == "homomorphic":
+        if key is None:
+            raise UserError(WHERE, "asks for encrypted updates, and this client has no key", "give it the key")
+        return (*steps, Encryption(read_cipher(key), compiled_job.first_weights(job), job.options))
+    return (*steps, Mask()) if aggregation == "secagg" else steps
 
 
-def limit(model: Any, trainable: Sequence[str], batchnorm: BatchNorm) -> None:
-    """Make a plain network train what travels, and with "local" its batch normalization; nothing else."""
-    chosen = trained_layers(model, trainable)
-    for layer in model.layers:
-        layer.trainable = layer.name in chosen and (batchnorm == "local" or not is_batchnorm(layer))
-
-
-def values(variables: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Read the variables; a scalar becomes an array of no dimensions."""
-    import numpy as np
-
-    return {name: np.asarray(variable.numpy(), np.float32) for name, variable in variables.items()}
-
-
-def assign(variables: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays into the variables of the same names.
+def opened(steps: tuple[Outgoing, ...], weights: Weights, rounds: int, client: str) -> Arrays:
+    """Give the weights that a client is sent, after so many rounds, in the clear.
 
     Raises:
-        UserError: a name is missing or unknown, a shape is another, or a value is not finite.
+        UserError: they are encrypted, and the client has no key.
     """
-    import numpy as np
-
-    remedy = "let the server and its clients work on the same job"
-    if set(arrays) != set(variables):
-        odd = sorted(set(arrays) ^ set(variables))
-        raise UserError("federate", f"what came does not fit the network: {', '.join(map(repr, odd[:4]))}", remedy)
-    for name, variable in variables.items():
-        array = np.asarray(arrays[name])
-        if tuple(array.shape) != tuple(variable.shape):
-            problem = f"{name!r} came as {array.shape}, and the network has {tuple(variable.shape)}"
-            raise UserError("federate", problem, remedy)
-        if not np.isfinite(array).all():
-            raise UserError("federate", f"{name!r} came with values that are no numbers", remedy)
-    for name, variable in variables.items():
-        variable.assign(np.asarray(arrays[name], np.float32))
+    if not is_sealed(weights):
+        return clear(weights)
+    for each in steps:
+        if isinstance(each, Decrypting):
+            return each.decrypt(weights, rounds, client)
+    raise UserError(client, "what the server sends is encrypted, and this client has no key", "give it the key")
 
 
-def batchnorm_variables(model: Any) -> dict[str, Any]:
-    """Give all variables of batch normalization by name: what a client keeps with batchnorm = "local"."""
-    found: dict[str, Any] = {}
-    for layer in model.layers:
-        inner = inside(layer)
-        if is_batchnorm(inner):
-            found |= dict(named(inner.name, inner.weights))
-    return found
+def at_server(server: Server) -> tuple[Incoming, ...]:
+    """List what a server does to the updates of a round, from the answers as they came to the new weights."""
+    options, start = server.options, server.arrays
+    shares = [CheckShares()] if options.engine == "deployment" else []
+    counted: list[Incoming] = [*shares, Enough(needed(options), server.progress.say)]
+    if server.sealing is not None:
+        return (CheckCiphertexts(server.sealing.cipher, start), *counted, server.sealing)
+    private = client_budget.applies(options) and not client_budget.by_shares(options)
+    steps: list[Incoming] = [server.unmask] if server.unmask else []
+    steps += [CheckArrays(options.max_update), *counted]
+    steps += [noisy_mean(options, server.clients, server.seed) if private else Average(options)]
+    steps += [Adam(options.server_learning_rate)] if options.strategy == "fedadam" else []
+    return (*steps, RestoreStructure(server.job))
 
 
-def trained_layers(model: Any, trainable: Sequence[str]) -> set[str]:
-    """Name the layers that a training may change, by the names that they have without wrappers."""
-    from tinyc.network.signal_layers import is_fixed
-
-    plain = [inside(layer) for layer in model.layers]
-    if trainable:
-        plain = selectors.select(Plain(plain), trainable, "federate.trainable")
-    return {layer.name for layer in plain if layer.trainable and not is_fixed(layer.name)}
-
-
-class Plain:
-    """The layers inside a network's wrappers, for selectors."""
-
-    def __init__(self, layers: list[Any]) -> None:
-        self.layers = layers
-
-
-def is_batchnorm(layer: Any) -> bool:
-    return isinstance(layer, backend.keras().layers.BatchNormalization)
-
-
-def named(layer: str, variables: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """Name the float variables of a layer; of those with one name, the second gets "_1", the third "_2"."""
-    seen: dict[str, int] = {}
-    for variable in variables:
-        if not variable.dtype.is_floating:
-            continue
-        leaf = variable.name.rpartition("/")[2].partition(":")[0]
-        count = seen[leaf] = seen.get(leaf, -1) + 1
-        yield f"{layer}/{leaf}_{count}" if count else f"{layer}/{leaf}", variable
+@functools.lru_cache(2)
+def read_cipher(key: bytes) -> Cipher:
+    """Read a key for encryption, once."""
+    return read_key(key, "the key for averaging under encryption")

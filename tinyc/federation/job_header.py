@@ -17,14 +17,14 @@ Id = Annotated[int, Field(ge=0, lt=1 << 31)]
 Scaling = float | Annotated[tuple[float, ...], Field(min_length=1, max_length=limits.COLUMNS)]
 
 
-def a_table(text: str) -> str:
+def is_table(text: str) -> str:
     """Keep a text that is JSON with keys; it is read anew where it is used, and what it lacks is said here."""
     if not isinstance(json_text.parse(text), dict):
         raise ValueError("is no table")
     return text
 
 
-JsonTable = Annotated[str, AfterValidator(a_table)]
+JsonTable = Annotated[str, AfterValidator(is_table)]
 
 
 class Table(BaseModel, frozen=True, extra="forbid", strict=True, allow_inf_nan=False):
@@ -53,11 +53,12 @@ class TaskTable(Table, frozen=True):
 
 
 class Header(Table, frozen=True):
-    """A job without its network."""
+    """A job without the weights of its network."""
 
     version: int
     options: FederationOptions
     seed: int
+    architecture: JsonTable
     task: TaskTable
     data: JsonTable | Literal[""]
     ranges: dict[Name, tuple[float, float]]

@@ -38,19 +38,23 @@ def build(folder: Path, config: Any, place: str) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """Give back the values that JSON lacks and Keras spells out: tuples, shapes, the ellipsis."""
+    """Give back the values that JSON lacks and Keras spells out: tuples, shapes, bytes, the ellipsis."""
     if isinstance(value, list):
         return [decoded(item) for item in value]
     if not isinstance(value, dict):
         return value
-    kind = value.get("class_name")
-    if kind == "__tuple__":
-        return tuple(decoded(item) for item in value["items"])
-    if kind == "TensorShape":
-        return backend.tensorflow().TensorShape(value["items"])
-    if kind == "__ellipsis__":
-        return Ellipsis
-    return {key: decoded(item) for key, item in value.items()}
+    match value.get("class_name"):
+        case "__tuple__":
+            value = tuple(decoded(item) for item in value["items"])
+        case "TensorShape":
+            value = backend.tensorflow().TensorShape(value["items"])
+        case "__bytes__":
+            value = str(value["value"]).encode()
+        case "__ellipsis__":
+            value = Ellipsis
+        case _:
+            value = {key: decoded(item) for key, item in value.items()}
+    return value
 
 
 def restore(model: Any, folder: Path, place: str) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,12 +73,27 @@ def test_a_plan_refuses(servers: Servers, name: str, form: str) -> None:
 OWN = [CASES[name] for name in ALWAYS if "h5" in CASES[name].forms and name not in ("innocent", "polyglot")]
 
 
-@pytest.mark.parametrize("deed", ["stored", "federated"])
 @trials([*OWN, *(case for case in REACHING if case not in OWN)], lambda _: ["h5"])
-def test_what_tinyc_wrote_is_looked_at_again(servers: Servers, name: str, form: str, deed: str) -> None:
-    """A finished step of a run, and the network of a federated job."""
+def test_what_tinyc_wrote_is_looked_at_again(servers: Servers, name: str, form: str) -> None:
+    """A finished step of a run."""
     ground = servers.ground(CASES[name], form)
-    check_refusal(servers.attempt("cold", ground, deed, form=form, options=OPTIONS), CASES[name], ground)
+    check_refusal(servers.attempt("cold", ground, "stored", form=form), CASES[name], ground)
+
+
+@trials([case for case in OWN if case not in REACHING], lambda _: ["h5"])
+def test_the_architecture_of_a_job_is_looked_at(servers: Servers, name: str, form: str) -> None:
+    """A terminal has TensorFlow for its training; the architecture is refused before anything is built of it."""
+    ground = servers.ground(CASES[name], form)
+    seen = servers.attempt("warm", ground, "federated", form=form, options=OPTIONS)
+    check_refusal(replace(seen, heavy=()), CASES[name], ground)
+
+
+@trials([*OWN, *(case for case in REACHING if case not in OWN)], lambda _: ["h5"])
+def test_a_file_in_the_place_of_a_jobs_weights_is_not_opened(servers: Servers, name: str, form: str) -> None:
+    """HDF5 can lead to other files; what comes from a server is no HDF5."""
+    ground = servers.ground(CASES[name], form)
+    seen = servers.attempt("warm", ground, "federated_file", form=form, options=OPTIONS)
+    check_refusal(replace(seen, heavy=()), replace(CASES[name], says="federated job: is damaged"), ground)
 
 
 def check_weights(servers: Servers, ground: Ground, case: Case, path: Path) -> None:

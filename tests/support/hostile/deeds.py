@@ -38,12 +38,30 @@ def stored(ground: Ground, job: dict[str, Any]) -> int:
 
 
 def federated(ground: Ground, job: dict[str, Any]) -> int:
-    """The network of a job, as a terminal gets it."""
-    from tinyc.federation.job import Job, network_of
+    """The network of a job, as a terminal gets it: the architecture that the file has, with weights of safetensors."""
+    import h5py
+    from safetensors.numpy import save
+
+    from tinyc.federation.job import Job, Network
+    from tinyc.federation.job_network import read_network
     from tinyc.spec.federation import FederationOptions
 
-    content = ground.network(job["form"]).read_bytes()
-    return told(lambda: network_of(Job(FederationOptions.model_validate(job["options"]), 1, content, task())))
+    with h5py.File(ground.network(job["form"])) as file:
+        given = file.attrs["model_config"]
+    network = Network(given.decode() if isinstance(given, bytes) else given, save({}))
+    options = FederationOptions.model_validate(job["options"])
+    return told(lambda: read_network(Job.from_bytes(Job(options, 1, network, task()).to_bytes())))
+
+
+def federated_file(ground: Ground, job: dict[str, Any]) -> int:
+    """A job whose weights are the file itself."""
+    from tinyc.federation.job import Job, Network
+    from tinyc.federation.job_network import read_network
+    from tinyc.spec.federation import FederationOptions
+
+    network = Network('{"class_name": "Functional", "config": {}}', ground.network(job["form"]).read_bytes())
+    options = FederationOptions.model_validate(job["options"])
+    return told(lambda: read_network(Job.from_bytes(Job(options, 1, network, task()).to_bytes())))
 
 
 def weights(ground: Ground, job: dict[str, Any]) -> int:
@@ -106,5 +124,5 @@ def told(deed: Callable[[], Any]) -> int:
 
 
 DEEDS: dict[str, Deed] = {
-    each.__name__: each for each in (plan, read, stored, federated, weights, load, write, template)
+    each.__name__: each for each in (plan, read, stored, federated, federated_file, weights, load, write, template)
 }

@@ -7,20 +7,10 @@ from pathlib import Path
 
 from tinyc.core import streams
 from tinyc.core.errors import UserError
-from tinyc.federation import certificates, deployment, terminal
+from tinyc.federation.terminals import keys as key_files
+from tinyc.federation.terminals import serving, terminal
 from tinyc.run.commands.compress import compress
 from tinyc.spec.load import load
-
-
-def keys(folder: Path, clients: int, hosts: tuple[str, ...], days: int, encryption: bool) -> None:
-    """Make the keys of a server and its terminals."""
-    made = certificates.make(folder, clients, hosts, days, encryption)
-    streams.show(f"{made[0]}: stays with the server; holds {clients} public keys")
-    for party in made[1:]:
-        streams.show(f"{party}: goes to one terminal, over a channel that you trust")
-    streams.show(
-        f"each folder holds a private key: hand out one, and never {folder} itself; they expire in {days} days"
-    )
 
 
 def serve(
@@ -33,13 +23,13 @@ def serve(
         remedy = 'add [[pass]] use = "federate", or run it with `tinyc compress`'
         raise UserError(recipe, "has no pass `federate`, so there is nothing to serve", remedy)
     real = tuple(f'pass.{number}.engine="deployment"' for number in here)
-    with deployment.opened(address, certificates.read_server(keys), clients, len(here)):
+    with serving.listening(address, key_files.read_server(keys), clients, len(here)):
         return compress(recipe, (*sets, *real), out, False, None, as_json)
 
 
 def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:
     """Train on a terminal's own examples whenever the server asks."""
-    party = certificates.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
+    party = key_files.read_client(keys / name if name and (keys / name).is_dir() else keys, name)
     terminal.join(terminal.Terminal(server, party, data, max_retries), say)
 
 

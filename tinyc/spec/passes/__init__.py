@@ -46,7 +46,7 @@ ROWS: Mapping[str, Row] = {
     "factorize": Row(Factorize, "tinyc.compression.factoring.apply:factorize", computed=2),
     "prune": Row(Prune, "tinyc.compression.pruning.apply:prune", computed=2),
     "cluster": Row(Cluster, "tinyc.compression.clustering.apply:cluster", computed=2),
-    "federate": Row(Federate, "tinyc.federation.apply:federate", extra="federate"),
+    "federate": Row(Federate, "tinyc.federation.apply:federate", computed=2, extra="federate"),
     "quantize": Row(Quantize, "tinyc.quantization.apply:quantize", computed=3),
     "compact": Row(Compact, "tinyc.quantization.compact:compact", computed=2),
     "export": Row(Export, "tinyc.codegen.export:export", computed=3),

@@ -1,0 +1,198 @@
+"""Clients in one process train as they do anywhere, and know the job once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import clients, faking
+from support.federations import parts, server
+
+import tinyc
+from tinyc.core.errors import MachineError, UserError
+from tinyc.federation import exchange, tensors, training
+from tinyc.federation.client import local_training
+from tinyc.federation.client import round as client_round
+from tinyc.federation.flower import environment, log
+from tinyc.federation.flower.grid import Simulated
+from tinyc.federation.flower.messages import TRAIN, Failure, content
+from tinyc.federation.rounds import loop
+
+
+def test_what_a_client_raises_is_its_answer():
+    transport = faking.transport(faking.names(2), {"client-1": faking.raising})
+    assert transport.present() == {1: "client-1", 2: "client-2"}
+    asked = content(tensors.packed(faking.START), {"server-round": 1})
+    answers = transport.ask(TRAIN, {1: asked, 2: asked}, 60)
+    assert answers[1] == Failure("OSError: the sensor is gone")
+    assert not isinstance(answers[2], Failure)
+
+
+def test_rounds_are_federated_averaging_of_what_clients_train():
+    made, data = server(rounds=2), parts()
+    found = training.run(made, data)
+    arrays: Any = made.arrays
+    for round in (1, 2):
+        arrays = clients.average(
+            [local_training.train(made.job, arrays, round, name, part) for name, part in data.items()]
+        )
+    for name, array in arrays.items():
+        np.testing.assert_allclose(found.weights[name], array, rtol=0, atol=1e-6)
+    assert any(np.abs(found.weights[name] - made.arrays[name]).max() > 1e-3 for name in arrays)
+    assert found.facts["client_examples"] == {"client-1": 40, "client-2": 40, "client-3": 40}
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    first, again = training.run(server(rounds=1), parts()), training.run(server(rounds=1), parts())
+    assert all(first.weights[name].tobytes() == again.weights[name].tobytes() for name in first.weights)
+    assert first.facts == again.facts
+
+
+def test_a_node_started_anew_is_sent_the_job_again():
+    made, data = server(rounds=2), parts()
+    plain = training.run(made, data)
+
+    def forgetful(round: int) -> str | None:
+        client_round.JOBS.clear()
+        return None
+
+    again = training.run(replace(made, budget=faking.Spending(forgetful)), data)
+    assert all(plain.weights[name].tobytes() == again.weights[name].tobytes() for name in plain.weights)
+    second = [each.facts["rounds"][1] for each in (plain, again)]
+    assert second[1]["rejected"] == []
+    # In the second round all ask before one of them is sent the job.
+    assert second[1]["bytes_down"] - second[0]["bytes_down"] > 3 * len(made.job.to_bytes())
+
+
+def test_a_job_that_is_not_the_announced_one_is_refused():
+    client_round.JOBS.clear()
+    asked = content(config={"job-sha256": "0" * 64, "job": clients.job().to_bytes()})
+    with pytest.raises(UserError, match="announces the job '0000"):
+        client_round.known_job(asked)
+
+
+def test_own_batch_normalization_survives_a_killed_server(tmp_path):
+    data = parts()
+    chosen = {"rounds": 3, "batchnorm": "local"}
+    whole = training.run(replace(server(**chosen), folder=tmp_path / "whole"), data)
+
+    class Killed(BaseException):
+        pass
+
+    calls = 0
+
+    def die(arrays: Any) -> float:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise Killed
+        return 0.5
+
+    folder = tmp_path / "killed"
+    with pytest.raises(Killed):
+        training.run(replace(server(**chosen), folder=folder, validate=die), data)
+    again = training.run(replace(server(**chosen), folder=folder), data)
+    assert all(whole.weights[name].tobytes() == again.weights[name].tobytes() for name in whole.weights)
+    assert whole.facts["rounds"][2]["client_metrics"] == again.facts["rounds"][2]["client_metrics"]
+
+
+class FlowersGrid:
+    """Flower's grid over the clients of a test, as its simulation has it: nodes say who they are when asked."""
+
+    def __init__(self, beneath: Any) -> None:
+        self.beneath, self.replies = beneath, {}
+
+    def get_node_ids(self) -> list[int]:
+        return list(self.beneath.present())
+
+    def push_messages(self, messages: Any) -> list[str]:
+        from flwr.app import Error, Message
+
+        for each in messages:
+            node, number = each.metadata.dst_node_id, f"message-{len(self.replies)}"
+            each.metadata.__dict__["_message_id"] = number
+            found = self.beneath.answer(each.metadata.message_type, each.content, node)
+            given = Error(code=2, reason=found.why) if isinstance(found, Failure) else found
+            self.replies[number] = Message(given, reply_to=each)
+        return [each.metadata.message_id for each in messages]
+
+    def pull_messages(self, numbers: Any) -> list[Any]:
+        return [self.replies[each] for each in numbers]
+
+
+def test_nodes_that_nobody_knows_say_who_they_are(monkeypatch):
+    from flwr.supercore.task_identity import TaskIdentity
+
+    for name in ("_run_id", "_node_id", "_task_id"):
+        monkeypatch.setattr(TaskIdentity, name, 1)
+    claimed: Any = ["client-1", "client-2", "client-2", 7]
+    lines = faking.Lines()
+    grid: Any = FlowersGrid(faking.transport(claimed))
+    chosen = clients.options(engine="deployment", rounds=2)
+    nodes = Simulated(grid, threading.Event(), lines.say)
+    found = loop.run(faking.server(chosen, 2, progress=lines), nodes)
+    assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-2"]] * 2
+    assert sum("who is connected already" in line for line in lines.said) == 1
+    assert sum("not a line of text" in line for line in lines.said) == 1
+
+
+def test_a_missing_library_names_its_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for need in (environment.settle, environment.require_ray):
+        with pytest.raises(MachineError, match=r"tinyc\[federate\]"):
+            need()
+
+
+MISSING = """
+import sys
+sys.modules["{library}"] = None
+from tinyc.core.errors import MachineError
+try:
+    import {module}
+except MachineError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("library", "module"), [("flwr", "tinyc.federation.apply"), ("cryptography", "tinyc.federation.terminals.keys")]
+)
+def test_the_work_without_a_library_is_refused_in_a_line(library: str, module: str) -> None:
+    root = str(Path(tinyc.__file__).parents[1])
+    script = MISSING.format(library=library, module=module).replace(
+        'sys.modules["flwr"] = None', "import importlib.util; importlib.util.find_spec = lambda name: None"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 'pip install "tinyc[federate]"' in done.stdout, done.stderr
+
+
+def test_flowers_warnings_are_shown_once():
+    lines = faking.Lines()
+    with log.warnings_shown(lines):
+        for _ in range(2):
+            logging.getLogger("flwr").warning("something is odd\nat length")
+        logging.getLogger("flwr").info("not worth it")
+        logging.getLogger("flwr").warning("DEPRECATED FEATURE: this")
+    assert lines.said == ["flower: something is odd"]
+    assert os.environ["FLWR_TELEMETRY_ENABLED"] == "0"
+
+
+def test_encrypted_weights_need_a_client_with_the_key():
+    with pytest.raises(UserError, match="has no key"):
+        exchange.opened((), {"a": b"sealed"}, 0, "client-1")
+    with pytest.raises(UserError, match="asks for encrypted updates, and this client has no key"):
+        exchange.at_client(clients.job(aggregation="homomorphic"))

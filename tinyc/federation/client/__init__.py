@@ -1,0 +1,1 @@
+"""One client's end of a training: what it is asked, what it trains, what it keeps."""

@@ -1,0 +1,53 @@
+"""A transport to clients in this process: no Ray, no network, one after the other; for tests and small federations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from tinyc.federation.flower.messages import Answers, Content, Failure, content
+
+
+class Answering(Protocol):
+    """What a client is to a transport."""
+
+    @property
+    def name(self) -> str:
+        """Name the client."""
+
+    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
+        """Answer a message; `state` is what the node keeps in memory for as long as the run lasts."""
+
+
+class InProcess:
+    """Clients as the nodes 1, 2, ...
+
+    A client cannot be interrupted here: an answer that took longer than the timeout is thrown away, as one that comes
+    too late elsewhere.
+    """
+
+    def __init__(self, clients: Sequence[Answering]) -> None:
+        self.clients = dict(enumerate(clients, start=1))
+        self.states = {node: content() for node in self.clients}
+
+    def present(self) -> Mapping[int, str]:
+        """Name all clients, by node."""
+        return {node: client.name for node, client in self.clients.items()}
+
+    def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
+        """Run the clients in the order of their nodes."""
+        found: Answers = {}
+        for node in sorted(contents):
+            begin = time.monotonic()
+            answer = self.answer(kind, contents[node], node)
+            if time.monotonic() - begin <= seconds:
+                found[node] = answer
+        return found
+
+    def answer(self, kind: str, asked: Content, node: int) -> Content | Failure:
+        """Run one client; what it raises is its answer."""
+        try:
+            return self.clients[node].answer(kind, asked, node, self.states[node])
+        except Exception as error:
+            return Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))

@@ -1,0 +1,280 @@
+"""Averaging under masks, in simulations: the server gets the sum of the clients' updates and no single one.
+
+SecAgg+ (Bell, Bonawitz, Gascon, Lepoint, Raykova, "Secure single-server aggregation with (poly)logarithmic overhead",
+2020) as Flower has it, through its older interface:
+
+    server                                                                        client
+    Unmask.ask --setup, share keys, masked vectors, unmask (each a message)-->    stage: the third trains
+               <---------------------- sums of integers ----------------------    Mask.outgoing: update as one vector
+    Unmask.incoming: the average update becomes weights again
+
+What travels is the update, quantized: clipped to +-RANGE, of as many levels as the modulus holds for all clients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord, Context, Error, Message, RecordDict
+from flwr.app.message import make_message
+from flwr.app.metadata import Metadata
+from flwr.client.mod import secaggplus_mod
+from flwr.common import Code, FitIns, FitRes, Parameters, Status, ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.common.constant import SUPERLINK_NODE_ID
+from flwr.common.secure_aggregation.secaggplus_constants import RECORD_KEY_CONFIGS
+from flwr.compat.common import recorddict_compat as compat
+from flwr.server import LegacyContext
+from flwr.server.workflow import SecAggPlusWorkflow
+from flwr.server.workflow.constant import MAIN_CONFIGS_RECORD, MAIN_PARAMS_RECORD
+from flwr.supercore.task_identity import TaskIdentity
+
+from tinyc.core.errors import MachineError, UserError
+from tinyc.federation import tensors
+from tinyc.federation.flower import messages
+from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
+from tinyc.federation.tensors import apart, vector
+from tinyc.federation.updates import Array, Update, Updates
+from tinyc.spec.answers import FEWEST_MASKED
+
+RANGE = 4.0
+"""Largest value of an update, times its share of the largest client's weight; more is refused, never clipped."""
+MODULUS = 2**32
+MOST_SHARES = 15
+THRESHOLD = 2 / 3
+LARGEST_WEIGHT, EQUAL_WEIGHTS = "secagg-largest", "secagg-equal"
+UPDATE = "update"
+FAILED = 100
+"""Flower leaves error codes from here on to applications."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The protocol's numbers: keys are split into `shares`, of which `threshold` make one; levels of a value."""
+
+    shares: int
+    threshold: int
+    levels: int
+
+    @property
+    def error(self) -> float:
+        """Bound the error of an average: each client rounds to a neighbouring level, and its weight by half of one."""
+        return 3 * RANGE / self.levels
+
+
+def settings(clients: int) -> Settings:
+    """Choose the protocol's numbers: keys shared among all, or 15; two thirds make one; levels that cannot overflow."""
+    shares = clients if clients <= MOST_SHARES else MOST_SHARES
+    levels = 2 ** (32 - math.ceil(math.log2(clients + 1)))
+    return Settings(shares, min(max(round(THRESHOLD * shares), FEWEST_MASKED), shares), levels)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A client's step, the last of its chain: the update as one vector, which the protocol quantizes and masks."""
+
+    def outgoing(self, update: Update) -> Update:
+        """Give the difference to the weights that came, float64.
+
+        Raises:
+            UserError: it is not finite.
+        """
+        moved = vector(update.arrays) - vector(update.before)
+        if not np.all(np.isfinite(moved)):
+            raise UserError("secagg", "the update has values that are not finite", "lower the learning rate")
+        return replace(update, weights={UPDATE: moved})
+
+
+@dataclass(frozen=True)
+class Unmask:
+    """The server's end.
+
+    Attributes:
+        job: goes with every round, since a node that asked for it would be out of the protocol.
+        largest: the largest weight that any client has in an average.
+        equal: whether all clients weigh the same.
+    """
+
+    job: bytes = field(repr=False)
+    largest: float
+    equal: bool
+
+    def ask(self, transport: Transport, contents: Mapping[int, Content], seconds: float) -> Answers:
+        """Take a round's messages through the protocol; each client's answer is the average with its own figures.
+
+        Raises:
+            MachineError: fewer clients than the threshold stayed to the end; it names those that failed.
+        """
+        grid = WorkflowGrid(transport)
+        found = run_workflow(grid, {node: self.instructions(each) for node, each in contents.items()}, self, seconds)
+        if not found:
+            problem = halted(grid.errors, len(contents))
+            raise MachineError("secagg", problem, "see that they stay, or take more clients")
+        left = {node: Failure(grid.errors.get(node, "left out of the masks")) for node in contents if node not in found}
+        return {**found, **left}
+
+    def instructions(self, asked: Content) -> FitIns:
+        """Put a request to train into the form of Flower's older interface."""
+        block = messages.weights_of(asked) or b""
+        extra = {"job": self.job, LARGEST_WEIGHT: float(self.largest), EQUAL_WEIGHTS: self.equal}
+        return FitIns(Parameters([block], messages.FORMAT), messages.config_of(asked) | extra)
+
+    def incoming(self, updates: Updates) -> Updates:
+        """Add the average update to the weights of the round."""
+        blocks: dict[bytes, bytes] = {}
+        for each in updates.usable:
+            if each.content not in blocks:
+                moved = vector(updates.before) + tensors.unpacked(each.content)[UPDATE]
+                after = {name: array.astype(np.float32) for name, array in apart(moved, updates.before).items()}
+                blocks[each.content] = tensors.packed(after)
+        return replace(updates, usable=tuple(replace(each, content=blocks[each.content]) for each in updates.usable))
+
+
+@dataclass
+class WorkflowGrid:
+    """What Flower's workflow sends its messages over: a transport; remembers who failed."""
+
+    transport: Transport
+    errors: dict[int, str] = field(default_factory=dict)
+
+    def send_and_receive(self, sent: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
+        """Send one stage's messages, and give the answers as replies."""
+        contents = {each.metadata.dst_node_id: each.content for each in sent}
+        answers = self.transport.ask(messages.TRAIN, contents, timeout or messages.LIFETIME_SECONDS)
+        self.errors |= {node: each.why for node, each in answers.items() if isinstance(each, Failure)}
+        self.errors |= {node: "no answer in time" for node in contents if node not in answers}
+        return [reply(node, each) for node, each in answers.items()]
+
+
+def reply(node: int, answer: Content | Failure) -> Message:
+    """Make the message that the workflow reads."""
+    metadata = described(source=node, destination=SUPERLINK_NODE_ID)
+    if isinstance(answer, Failure):
+        return make_message(metadata=metadata, error=Error(FAILED, answer.why))
+    return make_message(metadata=metadata, content=answer)
+
+
+def described(source: int, destination: int) -> Metadata:
+    """Make the metadata of a message that stays within this process."""
+    return Metadata(0, "", source, destination, "", "", time.time(), messages.LIFETIME_SECONDS, messages.TRAIN)
+
+
+def run_workflow(
+    grid: WorkflowGrid, calls: Mapping[int, FitIns], unmask: Unmask, seconds: float
+) -> dict[int, Content | Failure]:
+    """Run Flower's workflow for one round; gives the remaining nodes' answers, none where it halted."""
+    numbers, found = settings(len(calls)), {}
+
+    def aggregate_fit(_: int, results: list[tuple[Any, FitRes]], __: list[Any]) -> tuple[None, dict[str, Any]]:
+        for proxy, result in results:
+            (average,) = parameters_to_ndarrays(result.parameters)
+            found[proxy.node_id] = content(tensors.packed({UPDATE: average}), metrics=result.metrics)
+        return None, {}
+
+    def configure_fit(*_: Any, **__: Any) -> list[tuple[Any, FitIns]]:
+        return [(SimpleNamespace(node_id=node), each) for node, each in calls.items()]
+
+    identify()
+    strategy: Any = SimpleNamespace(configure_fit=configure_fit, aggregate_fit=aggregate_fit)
+    state = RecordDict({MAIN_CONFIGS_RECORD: ConfigRecord({"current_round": 1}), MAIN_PARAMS_RECORD: ArrayRecord({})})
+    workflow: Any = SecAggPlusWorkflow(
+        1.0 if numbers.shares == len(calls) else numbers.shares,
+        numbers.threshold,
+        max_weight=unmask.largest,
+        clipping_range=RANGE,
+        quantization_range=numbers.levels,
+        modulus_range=MODULUS,
+        timeout=seconds,
+    )
+    workflow(grid, LegacyContext(Context(0, 0, {}, state, {}), strategy=strategy))
+    return dict(found)
+
+
+def identify() -> None:
+    """Say whose messages the workflow makes; a simulation of Flower's has said so already."""
+    try:
+        _ = TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id
+    except RuntimeError:
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, SUPERLINK_NODE_ID
+
+
+def halted(errors: Mapping[int, str], clients: int) -> str:
+    """Say why too few clients are left."""
+    why = "; ".join(f"node {node}: {reason}" for node, reason in errors.items())
+    needed = f"fewer than {settings(clients).threshold} of {clients} clients stayed"
+    return f"{needed}, so no sum can be unmasked ({why or 'none failed'})"
+
+
+def is_stage(asked: Content) -> bool:
+    """Say whether a message is a stage of the protocol."""
+    return RECORD_KEY_CONFIGS in asked.config_records
+
+
+def stage(asked: Content, node: int, state: Content, train: Callable[[Content], Content]) -> Content:
+    """Take part in one stage; the third calls `train`, which must end in `Mask`.
+
+    The stages of a round find the client's keys in `state`. Values are rounded at random by NumPy's global generator,
+    which is seeded by the update and put back, so that the same updates give the same average.
+    """
+    kept = np.random.get_state()
+    message = make_message(metadata=described(SUPERLINK_NODE_ID, node), content=copied(asked))
+    try:
+        done = secaggplus_mod(message, Context(0, node, {}, state, {}), lambda inner, _: trained(inner, train))
+    finally:
+        np.random.set_state(kept)
+    return done.content
+
+
+def copied(asked: Content) -> Content:
+    """Copy a message's tables: Flower's function empties them, and in one process all clients share the server's."""
+    tables = {name: ConfigRecord(dict(record)) for name, record in asked.config_records.items()}
+    return RecordDict({**asked, **tables})
+
+
+def trained(message: Message, train: Callable[[Content], Content]) -> Message:
+    """Train, and give the update as Flower's older interface has it.
+
+    Raises:
+        UserError: the update is larger than the protocol's range: clipping it would be silent.
+    """
+    instructions = compat.recorddict_to_fitins(message.content, True)
+    config: dict[str, Any] = dict(instructions.config)
+    largest, equal = float(config.pop(LARGEST_WEIGHT)), bool(config.pop(EQUAL_WEIGHTS))
+    (block,) = instructions.parameters.tensors
+    done = train(content(block, config))
+    figures, update = messages.metrics_of(done) or {}, tensors.unpacked(messages.weights_of(done) or b"")[UPDATE]
+    weight = 1 if equal else int(figures["num-examples"])
+    refuse(update, weight, largest)
+    np.random.seed(int.from_bytes(hashlib.sha256(update.tobytes()).digest()[:4], "big"))
+    result = FitRes(Status(Code.OK, "trained"), ndarrays_to_parameters([update]), weight, figures)
+    return make_message(metadata=message.metadata, content=compat.fitres_to_recorddict(result, True))
+
+
+def refuse(update: Array, weight: float, largest: float) -> None:
+    """Refuse an update that the masks cannot hold."""
+    if weight > largest:
+        raise UserError("secagg", f"a weight of {weight:g}, and the server expects {largest:g} at most", "")
+    most = float(np.max(np.abs(update), initial=0.0)) * weight / largest
+    if most > RANGE:
+        raise UserError("secagg", f"an update of {most:g}, and masks hold {RANGE:g}", "lower the learning rate")
+
+
+def conditions(clients: int) -> list[str]:
+    """Say what masks do and do not protect against, for the report; `clients` are those of a round."""
+    numbers = settings(clients)
+    return [
+        f"the server sees the sum of a round's updates, not one client's; {numbers.threshold} of {clients} clients "
+        "have to stay, and as many that work together can unmask another",
+        "in a simulation one process plays the server and all clients, so the masks hide nothing from whoever runs it",
+        "Flower draws masks from a generator of 32-bit seeds, which protects against a server that looks, and not "
+        "against one that computes",
+        "clients' losses and numbers of examples, and every round's average, are in the clear",
+        f"values are rounded to {2 * RANGE / numbers.levels:.1e}, so the average is within {numbers.error:.1e} of a "
+        "plain one of like numbers of examples",
+    ]

@@ -1,0 +1,1 @@
+"""Real terminals: their keys, the server that they reach, and what runs on them."""
