@@ -45,7 +45,7 @@ def test_training_moves_weights_and_no_range():
     assert set(trained.arrays) == set(start)
     assert any((trained.arrays[name] != start[name]).any() for name in start)
     with compiled_job.compiled(job) as inside:
-        after = fixed_ranges.read(inside.model)
+        after = fixed_ranges.read_ranges(inside.model)
         norm = travelling_weights.values(travelling_weights.batchnorm_variables(inside.model))
     assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
         name: list(pair) for name, pair in after.items()
@@ -57,9 +57,9 @@ def test_without_fixing_the_ranges_would_move():
     model = clients.network()
     x = inputs(clients.data(60).train.x, clients.TASK)
     free = qat.quantization_aware(model, x).model
-    before = fixed_ranges.read(free)
+    before = fixed_ranges.read_ranges(free)
     free(x, training=True)
-    assert fixed_ranges.read(free) != before
+    assert fixed_ranges.read_ranges(free) != before
 
 
 def test_rounding_is_in_the_training():
@@ -100,7 +100,7 @@ def test_transformers_train_within_fixed_ranges_too():
     trained = local_training.train(job, start, 1, "a", clients.data(64))
     assert (trained.arrays["wide/kernel"] != start["wide/kernel"]).any()
     with compiled_job.compiled(job) as inside:
-        after = fixed_ranges.read(inside.model)
+        after = fixed_ranges.read_ranges(inside.model)
     assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
         n: list(p) for n, p in after.items()
     }
