@@ -17,9 +17,10 @@ from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report import write
-from tinyc.report.record import COMPARED, Artifact, Report, SourceTime, StepRecord
+from tinyc.report.record import Artifact, Report, SourceTime, StepRecord
 from tinyc.report.views import Kilobytes, Layer, PairedDrop, Sample, Views
-from tinyc.spec.bounds import METRICS, Check, Measured
+from tinyc.spec.bounds import Check, Measured
+from tinyc.spec.metrics import bounded, figures
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
 RECORDS: Mapping[str, type[Any]] = {
@@ -79,6 +80,7 @@ def test_the_file_has_the_keys_of_the_page() -> None:
 
 def test_what_is_compared_and_every_metric_with_its_unit_is_named() -> None:
     (row,) = [line for line in section("Step").splitlines() if line.startswith("| `delta` ")]
-    assert tuple(re.findall(r"`(\w+)`", row.partition("`before`: ")[2])) == COMPARED
+    assert tuple(re.findall(r"`(\w+)`", row.partition("`before`: ")[2])) == tuple(each.figure for each in figures())
     units = dict(re.findall(r"^\| `(\w+)` \| (\w+)[^|]*\|$", section("Check"), re.MULTILINE))
-    assert units == {name: "fraction" if unit == "pp" else unit for name, unit in METRICS.items()}
+    known = {name: row.unit for name, row in bounded().items()}
+    assert units == {name: "fraction" if unit == "pp" else unit for name, unit in known.items()}

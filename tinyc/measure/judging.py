@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.measure import resampling
-from tinyc.measure.figures import Ledger, Measurement
+from tinyc.measure.figures import Measurement
 from tinyc.spec.bounds import Measured
 from tinyc.spec.data_keys import MetricName
+from tinyc.spec.metrics import METRICS, How
 from tinyc.tasks.classification.metrics import recalls, scorer
 
-FIELDS = {"params": "params", "macs": "macs", "file": "file_bytes", "flash": "flash_bytes", "arena": "arena_bytes"}
 UNMEASURED = Measured(None)
 
 
 def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
-    """Read one metric of `targets.METRICS` off a state.
+    """Read one metric of `spec.metrics` off a state.
 
     Args:
         metric: its name.
@@ -29,26 +30,15 @@ def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
         The value with its 95 % interval where it has one; a drop is positive where `state` is worse. All None where
         it was not measured, or where the two states were not measured on the same examples.
     """
-    if metric == "accuracy":
-        ledger = state.ledger
-        return Measured(ledger.accuracy, ledger.accuracy_low, ledger.accuracy_high)
-    if metric == "accuracy_drop":
-        return accuracy_drop(state, against)
-    if metric == "worst_class_drop":
-        return worst_class_drop(state, against)
-    if metric == "bandwidth_reduction":
-        return bandwidth_reduction(state.ledger)
-    name = FIELDS[metric.removesuffix("_reduction")]
-    if not metric.endswith("_reduction"):
-        return Measured(figure(state.ledger, name))
-    value, before = figure(state.ledger, name), figure(against.ledger, name)
-    return Measured(1 - value / before) if value is not None and before else UNMEASURED
+    row = METRICS[metric]
+    return READ[row.how](row.figure, state, against)
 
 
 def unmeasured(metric: str, state: Measurement, against: Measurement) -> str:
     """Say why a metric has no value, where more is known than that."""
-    ledgers = (state.ledger, against.ledger) if metric == "macs_reduction" else (state.ledger,)
-    found = dict.fromkeys(name for each in ledgers for name in each.uncounted) if metric.startswith("macs") else {}
+    row = METRICS[metric]
+    ledgers = (state.ledger, against.ledger) if row.how == "reduction" else (state.ledger,)
+    found = dict.fromkeys(name for each in ledgers for name in each.uncounted) if row.figure == "macs" else {}
     return f"not measured: {uncounted(tuple(found))}" if found else "not measured"
 
 
@@ -57,19 +47,25 @@ def uncounted(names: tuple[str, ...]) -> str:
     return f"no count of the multiplications of {', '.join(names)}"
 
 
-def figure(ledger: Ledger, name: str) -> float | None:
-    """Return one size or count of a ledger."""
-    found: int | None = getattr(ledger, name)
-    return None if found is None else float(found)
+def figure(name: str, state: Measurement, _: Measurement) -> Measured:
+    """Return one figure of a ledger, with its interval where it has one."""
+    found = (getattr(state.ledger, each, None) for each in (name, f"{name}_low", f"{name}_high"))
+    return Measured(*(None if each is None else float(each) for each in found))
 
 
-def bandwidth_reduction(ledger: Ledger) -> Measured:
+def reduction(name: str, state: Measurement, against: Measurement) -> Measured:
+    """Return the share of a figure that is gone."""
+    value, before = (getattr(each.ledger, name) for each in (state, against))
+    return Measured(1 - value / before) if value is not None and before else UNMEASURED
+
+
+def bandwidth_reduction(sent: str, state: Measurement, _: Measurement) -> Measured:
     """Return the share of the sensor's bytes that need not leave the device; unmeasured where no rate is known."""
-    sensor, sent = ledger.sensor_bytes_per_second, ledger.sent_bytes_per_second
-    return Measured(1 - sent / sensor) if sensor and sent is not None else UNMEASURED
+    sensor, left = state.ledger.sensor_bytes_per_second, getattr(state.ledger, sent)
+    return Measured(1 - left / sensor) if sensor and left is not None else UNMEASURED
 
 
-def accuracy_drop(state: Measurement, against: Measurement) -> Measured:
+def drop(_: str, state: Measurement, against: Measurement) -> Measured:
     """Subtract the metric of `state` from that of `against`; the interval is that of the paired difference."""
     now, then = state.ledger.accuracy, against.ledger.accuracy
     if now is None or then is None or not np.array_equal(state.labels, against.labels):
@@ -96,7 +92,7 @@ def limits(
     return resampling.of_metric(lambda weights: before(weights) - after(weights), len(labels), recordings)
 
 
-def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
+def worst_class_drop(_: str, state: Measurement, against: Measurement) -> Measured:
     """Return the largest drop of a class's recall, with that class's paired interval."""
     if not len(state.labels) or not np.array_equal(state.labels, against.labels):
         return UNMEASURED
@@ -106,3 +102,12 @@ def worst_class_drop(state: Measurement, against: Measurement) -> Measured:
     recordings = None if state.recordings is None else state.recordings[members]
     limits = resampling.of_difference(against.correct[members], state.correct[members], recordings)
     return Measured(float(drops[worst]), *limits)
+
+
+READ: Mapping[How, Callable[[str, Measurement, Measurement], Measured]] = {
+    "figure": figure,
+    "reduction": reduction,
+    "drop": drop,
+    "worst class drop": worst_class_drop,
+    "bandwidth": bandwidth_reduction,
+}

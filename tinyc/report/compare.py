@@ -12,12 +12,13 @@ from tinyc.core import units
 from tinyc.core.errors import UserError
 from tinyc.report.columns import columns
 from tinyc.report.facts import spell
-from tinyc.report.figures import FIELDS, factor, got, signed, unit_of
+from tinyc.report.figures import factor, got, signed
 from tinyc.report.plain import plain
 from tinyc.report.record import Report
 from tinyc.report.schema import REMEDY, finite
 from tinyc.report.views import Views
 from tinyc.spec.bounds import Check
+from tinyc.spec.metrics import figures, unit_of
 
 Section = Literal["recipe", "final", "target"]
 TITLES: Mapping[Section, str] = {"recipe": "Recipe", "final": "Final ledger", "target": "Targets"}
@@ -96,7 +97,7 @@ def _passes(steps: list[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def _finals(a: Report, b: Report) -> Iterator[Row]:
-    for name in FIELDS:
+    for name in (row.figure for row in figures()):
         old, new = getattr(a.final, name), getattr(b.final, name)
         change = None if None in (old, new) else new - old
         names = (a.final.uncounted, b.final.uncounted) if name == "macs" else ((), ())

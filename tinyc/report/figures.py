@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from tinyc.core import units
 from tinyc.core.units import Unit
 from tinyc.measure import Ledger
 from tinyc.report.record import Report
-from tinyc.spec.bounds import METRICS, Check, Measured
-
-FIELDS: Mapping[str, tuple[str, Unit]] = {
-    "params": ("parameters", "count"),
-    "nonzero_params": ("non-zero parameters", "count"),
-    "macs": ("MACs per inference", "count"),
-    "weight_bytes": ("weight bytes", "bytes"),
-    "metadata_bytes": ("metadata bytes", "bytes"),
-    "file_bytes": (".tflite file", "bytes"),
-    "gzip_bytes": ("after gzip", "bytes"),
-    "flash_bytes": ("flash", "bytes"),
-    "arena_bytes": ("arena (RAM)", "bytes"),
-    "accuracy": ("accuracy", "fraction"),
-}
-
-
-def unit_of(metric: str) -> Unit:
-    """Give the unit of a target metric or a ledger field; a name nobody knows is a count."""
-    return METRICS[metric] if metric in METRICS else FIELDS.get(metric, ("", "count"))[1]
+from tinyc.spec.bounds import Check, Measured
+from tinyc.spec.metrics import unit_of
 
 
 def signed(value: float | None, unit: Unit) -> str:
@@ -90,7 +72,7 @@ def accuracy_of(ledger: Ledger) -> str:
 
 def cell(ledger: Ledger, name: str) -> str:
     """Write one figure of a ledger, missing MACs with the operators to blame."""
-    text = units.show(getattr(ledger, name), FIELDS[name][1])
+    text = units.show(getattr(ledger, name), unit_of(name))
     if name == "macs" and ledger.uncounted:
         return f"{text} ({', '.join(ledger.uncounted)})"
     return text

@@ -19,6 +19,7 @@ from tinyc.report.plain import plain
 from tinyc.report.record import Artifact, Report, SourceTime, StepRecord
 from tinyc.report.times import trained_earlier, waited
 from tinyc.spec.bounds import Check
+from tinyc.spec.metrics import figures
 
 WIDE = 115
 SKIPS_SHOWN = 3
@@ -142,16 +143,8 @@ def _columns(width: int) -> tuple[Column, ...]:
 
 
 def _figures(columns: Sequence[Column], known: dict[str, str], ledger: Ledger) -> list[str]:
-    shown = {
-        "params": units.show(ledger.params, "count"),
-        "MACs": units.show(ledger.macs, "count"),
-        "file": units.show(ledger.file_bytes, "bytes"),
-        "gzip": units.show(ledger.gzip_bytes, "bytes"),
-        "flash": units.show(ledger.flash_bytes, "bytes"),
-        "arena": units.show(ledger.arena_bytes, "bytes"),
-        "accuracy": units.show(ledger.accuracy, "fraction"),
-        **known,
-    }
+    found = {row.column: units.show(getattr(ledger, row.figure), row.unit) for row in figures()}
+    shown = found | known
     return [shown.get(name, "") for name, _, _ in columns]
 
 

@@ -18,13 +18,10 @@ from tinyc.network.contract import Skipped
 from tinyc.report.schema import STRICT, validated
 from tinyc.spec.bounds import Check
 from tinyc.spec.facts import Part, part
+from tinyc.spec.metrics import figures
 from tinyc.spec.passes import facts_of
 
 SCHEMA: Literal[1] = 1
-COMPARED = (
-    "params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
-    "arena_bytes", "accuracy",
-)  # fmt: skip
 
 
 def difference(after: Ledger, before: Ledger) -> dict[str, float | None]:
@@ -34,7 +31,7 @@ def difference(after: Ledger, before: Ledger) -> dict[str, float | None]:
     their difference is no interval of the difference, which has to be paired.
     """
     changes: dict[str, float | None] = {}
-    for name in COMPARED:
+    for name in (row.figure for row in figures()):
         new, old = getattr(after, name), getattr(before, name)
         changes[name] = None if new is None or old is None else new - old
     return changes

@@ -9,7 +9,6 @@ from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.report.figures import (
-    FIELDS,
     accuracy_of,
     cell,
     factor,
@@ -17,13 +16,13 @@ from tinyc.report.figures import (
     got,
     interval,
     signed,
-    unit_of,
     with_interval,
 )
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.times import source_time, time, waited
 from tinyc.report.views import Layer, Views
 from tinyc.spec.bounds import Check, Measured
+from tinyc.spec.metrics import Metric, figures, unit_of
 
 LAYERS_SHOWN = 40
 CLASSES_SHOWN = 40
@@ -138,8 +137,7 @@ def _weights(ledger: Ledger) -> tuple[str, str, str]:
 def ledgers(report: Report) -> Cells:
     """Show every figure of every state: one row a figure, one column a state."""
     columns = states(report)
-    rows = [(label, *(cell(state.ledger, name) for state in columns)) for name, (label, _) in FIELDS.items()]
-    rows[-1] = (report.source.metric, *rows[-1][1:])
+    rows = [(label(row, report), *(cell(state.ledger, row.figure) for state in columns)) for row in figures()]
     rows.append(("95 % interval from", *(units.show(state.ledger.accuracy_low, "fraction") for state in columns)))
     rows.append(("to", *(units.show(state.ledger.accuracy_high, "fraction") for state in columns)))
     rows.append(("test examples", *(f"{state.ledger.examples:,}" for state in columns)))
@@ -147,6 +145,11 @@ def ledgers(report: Report) -> Cells:
     rows.append(("under", *(state.ledger.runtime for state in columns)))
     header = ("figure", *(state.name for state in columns))
     return Cells(header, tuple(rows), frozenset(range(1, len(header))))
+
+
+def label(row: Metric, report: Report) -> str:
+    """Say what a figure is called; what accuracy means is the data's to say."""
+    return report.source.metric if row.figure == "accuracy" else row.label
 
 
 def known(ledger: Ledger) -> Iterator[tuple[str, Callable[[Ledger], str]]]:
@@ -161,13 +164,14 @@ def known(ledger: Ledger) -> Iterator[tuple[str, Callable[[Ledger], str]]]:
 def weighed(report: Report) -> Cells:
     """Show the whole run in one small table: source, final, and by how much they differ."""
     rows = []
-    for name, (label, _) in FIELDS.items():
-        before, after = getattr(report.source, name), getattr(report.final, name)
-        if name == "accuracy":
+    for row in figures():
+        before, after = getattr(report.source, row.figure), getattr(report.final, row.figure)
+        if row.figure == "accuracy":
             moved = None if before is None or after is None else after - before
             spelled = (report.source.metric, accuracy_of(report.source), accuracy_of(report.final), signed(moved, "pp"))
         else:
-            spelled = (label, cell(report.source, name), cell(report.final, name), factor(before, after) or "-")
+            was, now = (cell(ledger, row.figure) for ledger in (report.source, report.final))
+            spelled = (row.label, was, now, factor(before, after) or "-")
         rows.append(spelled)
     return Cells(("figure", "source", "final", "change"), tuple(rows), frozenset({1, 2, 3}))
 

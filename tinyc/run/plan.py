@@ -29,6 +29,7 @@ from tinyc.run.steps import errors_name_step
 from tinyc.spec.bounds import Bound, Check, Measured
 from tinyc.spec.effects import Place
 from tinyc.spec.facts import Rewriting, part
+from tinyc.spec.metrics import METRICS
 from tinyc.spec.passes import apply, facts_of
 from tinyc.spec.recipe import Step
 from tinyc.tflite.read.flatbuffer import describe
@@ -37,7 +38,6 @@ from tinyc.tflite.run import runtimes
 End = Literal["lower", "upper"]
 # A kernel whose distinct values are fewer than this share of its elements was given few values.
 SAMPLED, MOSTLY = 1 << 16, 0.9
-PREDICTABLE = ("params", "params_reduction", "macs", "macs_reduction", "file", "file_reduction", "flash", "arena")
 
 
 @dataclass(frozen=True)
@@ -208,14 +208,15 @@ def selectors_of(transform: Any) -> Iterator[tuple[str, str]]:
 
 def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Check:
     """Judge a target on the worse end of the prediction; accuracy has to be trained."""
-    if bound.metric == "bandwidth_reduction":
+    row = METRICS[bound.metric]
+    if row.how == "bandwidth":
         stream = task.stream
         return bound.judge(Measured(1 - stream.sent_bytes / stream.sensor_bytes if stream else None))
     ends = [figure(bound.metric, lower), figure(bound.metric, upper)]
     known = [value for value in ends if value is not None]
-    if bound.metric not in PREDICTABLE or len(known) < len(ends):
+    if len(known) < len(ends):
         names = {name: None for each in (lower, upper) for state in each.states for name in state.uncounted}
-        counted = not bound.metric.startswith("macs") or not names
+        counted = row.figure != "macs" or not names
         why = "has to be trained and measured" if counted else f"not measured: {measure.uncounted(tuple(names))}"
         return bound.judge(Measured(None), why)
     worst = max(known) if bound.sign == "<=" else min(known)
@@ -225,9 +226,10 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
 def figure(metric: str, rehearsal: Rehearsal) -> float | None:
     """Return one metric of the end of a rehearsal against its source."""
     first, last = rehearsal.states[0].figures, rehearsal.states[-1].figures
-    name = metric.removesuffix("_reduction")
+    row = METRICS[metric]
+    name = next(each.name for each in METRICS.values() if each.figure == row.figure)
     value, before = last.get(name), first.get(name)
-    if not metric.endswith("_reduction"):
+    if row.how == "figure":
         return value
     return 1 - value / before if value is not None and before else None
 

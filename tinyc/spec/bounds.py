@@ -6,28 +6,14 @@ What was not measured is null and never meets a bound.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from tinyc.core import units
 from tinyc.core.spelling import nearest
 from tinyc.core.units import Unit
+from tinyc.spec.metrics import METRICS, bounded
 
-METRICS: Mapping[str, Unit] = {
-    "params": "count",
-    "params_reduction": "fraction",
-    "macs": "count",
-    "macs_reduction": "fraction",
-    "file": "bytes",
-    "file_reduction": "fraction",
-    "flash": "bytes",
-    "arena": "bytes",
-    "accuracy": "fraction",
-    "accuracy_drop": "pp",
-    "worst_class_drop": "pp",
-    "bandwidth_reduction": "fraction",
-}
 BOUND = re.compile(r"(<=|>=)\s*(\S.*)")
 
 
@@ -67,7 +53,7 @@ class Bound:
 
     @property
     def unit(self) -> Unit:
-        return METRICS[self.metric]
+        return METRICS[self.metric].unit
 
     @classmethod
     def parse(cls, metric: str, text: str) -> Bound:
@@ -76,14 +62,15 @@ class Bound:
         Raises:
             ValueError: the metric or its unit is unknown, or the text is not a bound.
         """
-        if metric not in METRICS:
-            close = nearest(metric, METRICS)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(METRICS)}"
+        known = bounded()
+        if metric not in known:
+            close = nearest(metric, known)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
             raise ValueError(f"unknown metric {metric!r}{hint}")
         match = BOUND.fullmatch(text.strip())
         if not match:
             raise ValueError(f"{text!r} is not a bound; write '<= 1 pp' or '>= 90 %'")
-        limit = units.parse(match[2], METRICS[metric])
+        limit = units.parse(match[2], known[metric].unit)
         return cls(metric, "<=" if match[1] == "<=" else ">=", limit, text)
 
     def judge(self, measured: Measured, unmeasured: str = "not measured") -> Check:

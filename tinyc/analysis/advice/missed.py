@@ -12,12 +12,12 @@ from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.spec.bounds import Bound, Check
 from tinyc.spec.facts import part
+from tinyc.spec.metrics import METRICS
 from tinyc.spec.passes import facts_of
 from tinyc.spec.training import Trained
 
 CUTS = ("channels", "heads")
 """How `prune` takes parameters out."""
-ACCURACIES = ("accuracy", "accuracy_drop", "worst_class_drop")
 SIZES: Mapping[str, str] = {
     "params": "params", "params_reduction": "params", "macs": "macs", "macs_reduction": "macs", "file": "file_bytes",
     "file_reduction": "file_bytes", "flash": "flash_bytes",
@@ -132,7 +132,7 @@ class Miss:
         """The most that the figure of a bound on a size may be; None for other bounds and unmeasured figures."""
         if self.check.metric not in SIZES:
             return None
-        if not self.check.metric.endswith("_reduction"):
+        if METRICS[self.check.metric].how == "figure":
             return self.bound.limit
         whole = getattr(self.first, SIZES[self.check.metric])
         return None if whole is None else (1 - self.bound.limit) * whole

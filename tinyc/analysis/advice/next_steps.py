@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tinyc.analysis.advice import recover, shrink
-from tinyc.analysis.advice.missed import ACCURACIES, Miss
+from tinyc.analysis.advice.missed import Miss
 from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.core import units
+from tinyc.spec.metrics import METRICS
 
 MOST = 4
 """Pieces of advice that are given for a bound."""
@@ -40,7 +41,7 @@ ROWS = (
 
 def next_steps_for(miss: Miss, legal: Callable[[tuple[Change, ...]], bool]) -> Remark:
     """Say what may help a missed bound; changes that a recipe refuses are left out, and no change is named twice."""
-    about = "accuracy" if miss.check.metric in ACCURACIES else "size"
+    about = "accuracy" if METRICS[miss.check.metric].figure == "accuracy" else "size"
     says = f"got {shown(miss)}"
     if about == "accuracy" and miss.guesses:
         first = Advice(f"{miss.guesses[0]} cannot be told from guessing: fix that first, as advised there")

@@ -20,6 +20,7 @@ from tinyc.analysis.advice.remarks import Advice
 from tinyc.analysis.beside import Beside, Diagnosed
 from tinyc.core import units
 from tinyc.spec.facts import part
+from tinyc.spec.metrics import METRICS
 
 SHARE = 0.2
 """A pass is named where it lost at least this share of all accuracy that was lost."""
@@ -151,7 +152,7 @@ def leaves_room(miss: Miss, more: float) -> bool:
         else:
             now += more
         whole = getattr(miss.source, figure)
-        value = 1 - now / whole if bound.metric.endswith("_reduction") and whole else now
+        value = 1 - now / whole if METRICS[bound.metric].how == "reduction" and whole else now
         if not (value <= bound.limit if bound.sign == "<=" else value >= bound.limit):
             return False
     return True

@@ -14,9 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tinyc.core import streams
-from tinyc.spec.bounds import METRICS
 from tinyc.spec.builders import Builder
 from tinyc.spec.load import schemas, unknown_value
+from tinyc.spec.metrics import bounded
 from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Sections
 from tinyc.spec.training import FitOptions, TrainingKeys
@@ -119,7 +119,7 @@ def recipe_schema() -> dict[str, Any]:
     bounds = {
         "type": "object",
         "additionalProperties": False,
-        "properties": {name: {"type": "string"} for name in METRICS},
+        "properties": {name: {"type": "string"} for name in bounded()},
     }
     schema = Sections.model_json_schema()
     definitions = schema.setdefault("$defs", {})

@@ -14,10 +14,10 @@ from tinyc.report.terminal import open_screen
 from tinyc.run.opening import open_run
 from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless
 from tinyc.run.plan import plan as rehearsed
-from tinyc.spec.bounds import METRICS, Check
+from tinyc.spec.bounds import Check
 from tinyc.spec.load import load
+from tinyc.spec.metrics import METRICS
 
-UNITS = {"params": "count", "macs": "count", "file": "bytes", "flash": "bytes", "arena": "bytes"}
 LAYERS_SHOWN = 6
 
 
@@ -71,8 +71,7 @@ def uncounted(found: Plan) -> list[str]:
 
 def spread(low: int | None, high: int | None, name: str) -> str:
     """Write one figure, or its range; fewer parameters may need more MACs, so the ends are sorted."""
-    unit: Any = UNITS[name]
-    one, two = (units.show(value, unit) for value in sorted((low, high), key=lambda value: value or 0))
+    one, two = (units.show(value, METRICS[name].unit) for value in sorted((low, high), key=lambda value: value or 0))
     return one if one == two else f"{one} .. {two}"
 
 
@@ -94,7 +93,7 @@ def shown(check: Check) -> str:
     """Write one predicted target."""
     if check.got is None:
         return f"  {check.metric:18} {check.bound:12} {check.why}"
-    value = units.show(check.got, METRICS[check.metric])
+    value = units.show(check.got, METRICS[check.metric].unit)
     return f"  {check.metric:18} {check.bound:12} {value:>14}  {'met' if check.met else 'MISSED'}"
 
 
