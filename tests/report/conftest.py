@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from report import example
+from support import example
 
 from tinyc.report import record
 from tinyc.spec.passes import facts_of
