@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from report import example
+from support import example
 
 from tinyc import measure
 from tinyc.report import compare, html, lines, markdown
