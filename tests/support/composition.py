@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,6 +96,9 @@ class House:
             before = self.after(names[:-1])
             outcome = apply(transform(names, self.kind), before, self.context(before.task))
             self.made[names], self.facts[names] = outcome.state, outcome.facts
+            # All networks are kept; looking through them again in each garbage collection would take long.
+            gc.collect()
+            gc.freeze()
         return self.made[names]
 
 
