@@ -24,6 +24,12 @@ settings.register_profile("long", max_examples=500, deadline=None, database=None
 settings.load_profile("long" if os.environ.get("TINYC_TEST_LONG") else "fixed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files with slow tests first, so that no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 LARGE = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "flwr")
 """Libraries that leave so many objects when they are imported that a garbage collection takes a third of a second."""
 
