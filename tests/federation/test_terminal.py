@@ -331,7 +331,7 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
 
     class Key:
         def open(self, sealed: Any, round: int, client: str) -> Any:
-            return {"w": np.float32([round + 1e-6, 2**-16])}
+            return {"w": np.array([round + 1e-6, 2**-16], np.float32)}
 
         def protect(self, received: Any, trained: Any, round: int, client: str) -> Any:
             return {}

@@ -140,7 +140,7 @@ def told(read: Any) -> int:
     try:
         found = read()
     except Exception as error:
-        return cli.explain(error)
+        return cli.explain(error)  # type: ignore[attr-defined]
     return found if isinstance(found, int) else 0
 
 

@@ -72,7 +72,7 @@ def test_facts_are_spelled_by_their_names() -> None:
         "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
         "classes": dict.fromkeys("abcdefg", 4),
     })  # fmt: skip
-    assert dict(found.single.rows) == {
+    assert dict[Any, Any](found.single.rows) == {  # type: ignore[arg-type]
         "soft_labels_bytes": "2.0 KiB", "file_bytes_before": "3.0 KiB", "seconds": "1 min 15 s",
         "validation_accuracy": "50.00 %", "agreed": "yes",
         "none": "-", "deep.er.n": "1,234,567", "empty": "none",
@@ -93,10 +93,10 @@ def test_facts_of_the_same_kind_by_name_are_a_table() -> None:
         "unlike": {"a": {"bits": 4}, "b": {"loss": 0.5}},
     })  # fmt: skip
     assert found.tables == (
-        ("layers", facts.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),
+        ("layers", facts.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),  # type: ignore[attr-defined]
                                frozenset({1, 2}))),
     )  # fmt: skip
-    assert dict(found.single.rows) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}
+    assert dict[Any, Any](found.single.rows) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}  # type: ignore[arg-type]
 
 
 def test_the_axes_hold_every_figure() -> None:

@@ -71,7 +71,7 @@ class House:
 
     folder: Path
     kind: Kind
-    made: dict[tuple[str, ...], State] = field(default_factory=dict)
+    made: dict[tuple[str, ...], Any] = field(default_factory=dict)
     facts: dict[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
 
     def start(self) -> Net:
@@ -83,7 +83,7 @@ class House:
         return Net(load_module(self.folder / "net.py").net((14, 14, 1), 10, 16), artifacts.TASK)
 
     def context(self, task: Any) -> Context:
-        lent = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
+        lent: Context = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
         return replace(
             lent, source=self.made[()], data=replace(lent.data, task=task), find=lambda name: self.folder / name
         )

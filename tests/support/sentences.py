@@ -31,7 +31,7 @@ TASK = Task(("negative", "positive"), (TOKENS,), tokenizer=Tokenizer(from_vocabu
 def sentences(count: int, seed: int = 1) -> tuple[Any, Any]:
     """Sentences of 4 to 10 words, and whether they praise more often than they blame."""
     draw = np.random.default_rng(seed)
-    x, y = [], []
+    x, y = list[Any](), list[Any]()
     while len(x) < count:
         words = draw.integers(0, len(WORDS), draw.integers(4, 11))
         praise = int((words < 2).sum()) - int(((words >= 2) & (words < 4)).sum())
@@ -43,6 +43,7 @@ def sentences(count: int, seed: int = 1) -> tuple[Any, Any]:
 
 def ids(count: int, seed: int = 1) -> Any:
     """The same as the network sees them, (count, tokens) int32."""
+    assert TASK.tokenizer
     return TASK.tokenizer.encode(sentences(count, seed)[0])
 
 

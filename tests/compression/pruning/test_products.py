@@ -117,14 +117,14 @@ def test_what_no_formula_counts_is_named(build, name):
     assert uncounted[0].startswith(name)
 
 
-class Own(layers.LSTMCell):
+class Own(layers.LSTMCell):  # type: ignore[name-defined]
     """A cell of somebody's own."""
 
     def __init__(self):
         super().__init__(5)
 
 
-class Dense(layers.Dense):
+class Dense(layers.Dense):  # type: ignore[name-defined]
     """Somebody's own layer that is called as Keras' is."""
 
 

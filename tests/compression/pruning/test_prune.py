@@ -131,7 +131,7 @@ def test_rounds_to_a_budget_taught_by_the_source(tmp_path):
         teach={"views": 2}, only=[{"match": "*"}, {"match": "top", "keep_least": 0.75}],
     )  # fmt: skip
     assert Prune(**prune.model_dump()) == prune
-    assert prune.ranked
+    assert prune.effects.ranked
     outcomes = [apply(prune, state, context(tmp_path / str(run), state)) for run in range(2)]
     facts = outcomes[0].facts
     assert facts["params_after"] <= 0.6 * facts["params_before"]
@@ -258,7 +258,7 @@ def test_two_of_four(tmp_path):
 def test_subclassed_network_is_refused(tmp_path):
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         """Computes in call()."""
 
         def call(self, inputs):

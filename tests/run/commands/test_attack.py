@@ -140,7 +140,7 @@ def opened(*steps: Any) -> Any:
 
 def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:
     private = {"privacy": {"level": "example", "epsilon": 1.5, "delta": 1e-5}}
-    taught = {"use": "distill", "how": None, "student": 1, "start": "random", "alpha": 0.9}
+    taught: dict[str, Any] = {"use": "distill", "how": None, "student": 1, "start": "random", "alpha": 0.9}
     clients = {"privacy": {"level": "client", "epsilon": 1.0, "delta": 1e-5}}
     assert promised(opened(step())) is None
     assert promised(opened(step(clients, use="federate", how=None, rounds=3), step())) is None
