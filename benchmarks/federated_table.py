@@ -152,6 +152,9 @@ def accuracy(measured: Measurement) -> str:
 def drop(artifact: Measurement, centralized: Measurement) -> str:
     """The paired difference, in percentage points."""
     found = measure.measured("accuracy_drop", artifact, centralized)
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
     return f"{found.value * 100:+.2f} pp ({found.low * 100:+.2f} to {found.high * 100:+.2f})"
 
 

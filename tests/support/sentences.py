@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from support import artifacts
+from support import contexts
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
@@ -69,4 +68,4 @@ def context(folder: Path, source: Net, rehearse: Any = None) -> Context:
         return Split(x[start:stop], y[start:stop], np.arange(start, stop))
 
     data = TrainingData(TASK, split(0, 512), split(512, 640), split(0, 64), "digest")
-    return replace(artifacts.context(folder, source, rehearse), data=data)
+    return contexts.context(folder, data, source, rehearse)
