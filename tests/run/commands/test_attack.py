@@ -15,6 +15,7 @@ from support import small
 from tinyc import cli
 from tinyc.analysis.attack.bounds import Promise
 from tinyc.run.commands.attack import promised
+from tinyc.spec.passes import PASSES
 
 Shown = pytest.CaptureFixture[str]
 NET = """
@@ -128,8 +129,8 @@ def test_the_page_fits_80_columns(by_heart: Path, capsys: Shown, monkeypatch: py
     assert "written: attack.json" in text
 
 
-def step(facts: dict[str, Any] | None = None, **keys: Any) -> Any:
-    transform = SimpleNamespace(**({"use": "quantize", "how": "ptq", "epochs": 4} | keys))
+def step(facts: dict[str, Any] | None = None, use: str = "quantize", **keys: Any) -> Any:
+    transform = PASSES[use].model_validate({"use": use, **keys})
     return SimpleNamespace(transform=transform), SimpleNamespace(facts=facts or {})
 
 
@@ -140,18 +141,19 @@ def opened(*steps: Any) -> Any:
 
 def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:
     private = {"privacy": {"level": "example", "epsilon": 1.5, "delta": 1e-5}}
-    taught: dict[str, Any] = {"use": "distill", "how": None, "student": 1, "start": "random", "alpha": 0.9}
+    taught: dict[str, Any] = {"use": "distill", "student": {"build": "net.py:net"}, "alpha": 0.9}
+    pruned: dict[str, Any] = {"use": "prune", "how": "channels", "fraction": 0.5}
     clients = {"privacy": {"level": "client", "epsilon": 1.0, "delta": 1e-5}}
     assert promised(opened(step())) is None
-    assert promised(opened(step(clients, use="federate", how=None, rounds=3), step())) is None
-    found = promised(opened(step(private, **taught), step(use="prune", how="channels"), step()))
+    assert promised(opened(step(clients, use="federate", clients=2, rounds=3), step())) is None
+    found = promised(opened(step(private, **taught), step(**pruned), step()))
     assert found == Promise(1.5, 1e-5, ("1 distill",), ("the source", "2 prune"))
-    both = promised(opened(step(private, **taught), step(private, use="federate", how=None, rounds=3), step()))
+    both = promised(opened(step(private, **taught), step(private, use="federate", clients=2, rounds=3), step()))
     assert both == Promise(3.0, 2e-5, ("1 distill", "2 federate"), ("the source",))
-    alone = promised(opened(step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
+    alone = promised(opened(step(**pruned), step(private, **(taught | {"alpha": 0})), step()))
     again = promised(opened(step(private, **taught), step(**(taught | {"alpha": 0})), step()))
-    scaled = step(use="preprocess", epochs=0, steps=[SimpleNamespace(op="normalize")])
-    kept = promised(opened(scaled, step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
+    scaled = step(use="preprocess", steps=[{"op": "normalize"}])
+    kept = promised(opened(scaled, step(**pruned), step(private, **(taught | {"alpha": 0})), step()))
     assert again is None
     assert kept == Promise(1.5, 1e-5, ("3 distill",), ("1 preprocess",))
     assert alone == Promise(1.5, 1e-5, ("2 distill",), ())
