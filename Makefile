@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 RECIPE ?= resnet50-tiny
+# A file of tests stays in one process, for what its tests share; tests/conftest.py puts the longest first.
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: compress test test-long coverage orders lint clean
 .DEFAULT_GOAL := test
@@ -18,15 +20,15 @@ compress: $(READY)
 
 test: $(READY)
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest $(WORKERS) $(ARGS)
 
 test-long: $(READY)
-	TINYC_TEST_LONG=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "" $(ARGS)
+	TINYC_TEST_LONG=1 $(VENV)/bin/python -m pytest $(WORKERS) -m "" $(ARGS)
 
 # Lines of tinyc/ that the tests run, workers and commands that they start included; the fewest first.
 coverage: $(READY)
 	$(VENV)/bin/coverage erase
-	$(VENV)/bin/coverage run -m pytest -n 2 --dist loadfile $(ARGS); code=$$?; $(VENV)/bin/coverage report && exit $$code
+	$(VENV)/bin/coverage run -m pytest $(WORKERS) $(ARGS); code=$$?; $(VENV)/bin/coverage report && exit $$code
 
 # docs/orders.md anew, from running every order of two passes.
 orders: $(READY)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -42,6 +42,8 @@ EMBEDDED = ROOT / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
 TASK = Task(tuple("0123456789"), (28, 28, 1), scale=1 / 255)
 RATE = 5e-4
 NAMES = ("train", "test")
+Method = Callable[..., Net]
+"""Clusters a network: (network, epochs, context)."""
 
 
 def main() -> None:
@@ -88,10 +90,10 @@ def report(name: str, cluster: Callable[[int], Net], epochs: int, judged: Judged
     print(f"| {name} | {start:.2%} | {accuracy(made, data):.2%} | {values} | {seconds:.1f} |", flush=True)
 
 
-def methods(clusters: int) -> dict[str, Callable[[Net, int, Context], Net]]:
+def methods(clusters: int) -> dict[str, Method]:
     """Name every way to cluster: ours and TFMOT's, per channel and per layer, from two starts."""
     starts = {"kmeans++": "KMEANS_PLUS_PLUS", "density": "DENSITY_BASED"}
-    found: dict[str, Callable[[Net, int, Context], Net]] = {"training alone": plain}
+    found: dict[str, Method] = {"training alone": plain}
     for start, spelled in starts.items():
         for per in ("channel", "layer"):
             found[f"tinyc, per {per}, {start}"] = lambda net, epochs, context, per=per, start=start: ours(
@@ -168,7 +170,7 @@ def lent(data: Dataset, seed: int) -> Context:
     folder = Path(tempfile.mkdtemp())
     return Context(
         seed=seed, data=data.for_training(), source=Net(None, TASK), source_key="benchmark", earlier=(), cache=folder,
-        find=Path, progress=Silent(), scratch=folder, rehearse=None, compare=lambda flat: {},
+        find=Path, progress=Silent(), scratch=folder, rehearse=None, compare=lambda flat: cast(Any, {}),
     )  # fmt: skip
 
 

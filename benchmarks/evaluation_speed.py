@@ -76,7 +76,7 @@ def main() -> None:
                 content, images, "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
             ),
         }
-        seconds = {name: [] for name in ways}
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
             for name, work in ways.items():
                 seconds[name].append(clock(work))

@@ -98,7 +98,7 @@ def first_round(recipe: str, keys: Sequence[str], out: Path) -> list[Any]:
 
 def trained_together(recipe: str, out: Path) -> Row:
     """Run the centralized recipe with as many epochs as the clients train."""
-    federate = next(step.transform for step in load(recipe).steps if step.transform.use == "federate")
+    federate: Any = next(step.transform for step in load(recipe).steps if step.transform.use == "federate")
     epochs = federate.rounds * federate.local_epochs
     with opened(CENTRALIZED, [f"pass.quantize.epochs={epochs}"], out) as run:
         done = [each for each in steps(run) if isinstance(each, Stepped)]
@@ -152,6 +152,9 @@ def accuracy(measured: Measurement) -> str:
 def drop(artifact: Measurement, centralized: Measurement) -> str:
     """The paired difference, in percentage points."""
     found = measure.measured("accuracy_drop", artifact, centralized)
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
     return f"{found.value * 100:+.2f} pp ({found.low * 100:+.2f} to {found.high * 100:+.2f})"
 
 

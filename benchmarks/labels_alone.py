@@ -44,7 +44,7 @@ def pair(run: Run, seed: int) -> tuple[Any, Any]:
 
     Seed 0 is the recipe's own, so its taught student is taken from a finished run.
     """
-    recipe = run.recipe.steps[0].transform
+    recipe: Any = run.recipe.steps[0].transform
     done = StepRunner(run).finished(1) if seed == 0 else None
     taught = measurement(done, run.dataset).correct if done else trained(run, seed, recipe)
     return taught, trained(run, seed, recipe.model_copy(update={"alpha": 0.0}))

@@ -130,7 +130,7 @@ def measured(network: str, shipped: bytes, pool: Pool) -> Row:
         {form: Form(len(content), gzipped(content), runs[form].arena_bytes) for form, content in contents.items()},
         len(found),
         bool(np.array_equal(runs["shipped"].raw, runs["stripped"].raw)),
-        bool(np.array_equal(*reference)),
+        bool(np.array_equal(reference[0], reference[1])),
         bool(np.array_equal(runs["binned"].raw, runs["compacted"].raw)),
     )
 

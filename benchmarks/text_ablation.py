@@ -50,7 +50,7 @@ def main() -> None:
     with open_own_run(recipe, options.out, cache.folder(), open_screen()) as run:
         index = next(i for i, step in enumerate(recipe.steps, 1) if step.transform.use == "distill")
         before = state_before(run, index)
-        taught = recipe.steps[index - 1].transform
+        taught: Any = recipe.steps[index - 1].transform
         taught = taught.model_copy(update={"epochs": options.epochs or taught.epochs})
         rows = [
             (

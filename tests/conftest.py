@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
+import itertools
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,23 +24,64 @@ settings.register_profile("long", max_examples=500, deadline=None, database=None
 settings.load_profile("long" if os.environ.get("TINYC_TEST_LONG") else "fixed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run files with slow tests first, so that no worker is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+LARGE = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "flwr")
+"""Libraries that leave so many objects when they are imported that a garbage collection takes a third of a second."""
+
+
+@pytest.fixture(autouse=True)
+def imports_are_not_collected() -> Iterator[None]:
+    """Keep the garbage collector from looking through what large libraries made when they were imported."""
+    before = [name in sys.modules for name in LARGE]
+    yield
+    if before != [name in sys.modules for name in LARGE]:
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it."""
+    """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it.
+
+    It is made once for all workers of pytest; each has a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            finish(shared.with_suffix(".writing")).rename(shared)
+    return Path(shutil.copytree(shared, base / "undisturbed"))
+
+
+def finish(folder: Path) -> Path:
+    """Run the small recipe."""
     from support import small
 
     from tinyc import cli
 
-    folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYC_CACHE", str(folder / "cache"))
         assert cli.invoke(["compress", str(small.write(folder)), "--out", str(folder / "runs")]) == 0
     return folder
 
 
+@pytest.fixture(scope="session")
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders, one for each test; `mktemp` would list all earlier ones to find each number."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
+def own_cache(caches: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = next(caches)
+    folder.mkdir()
     monkeypatch.setenv("TINYC_CACHE", str(folder))
     return folder
 
@@ -52,7 +98,7 @@ def leave_by_themselves() -> None:
             link.process.wait(timeout=2)
         end(link)
 
-    Link.end = closed  # type: ignore[method-assign]
+    Link.end = closed  # type: ignore[method-assign, assignment]
 
 
 if "COVERAGE_PROCESS_CONFIG" in os.environ:

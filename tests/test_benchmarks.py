@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,9 @@ from tinyc.tflite.read.description import Tensor
 
 @pytest.mark.parametrize("epochs", [1, 3, 4, 24, 25])
 def test_both_ways_train_for_the_same_epochs(epochs: int, tmp_path: Path) -> None:
-    options = SimpleNamespace(folder=tmp_path, epochs=epochs, start=1, fraction=0.2, clusters=16, train=None, seed=1)
+    options: Any = SimpleNamespace(
+        folder=tmp_path, epochs=epochs, start=1, fraction=0.2, clusters=16, train=None, seed=1
+    )
     recipe = load(str(against_tfmot.write_recipe(options)))
     assert sum(getattr(step.transform, "epochs", 0) for step in recipe.steps) == epochs
     assert sum(against_tfmot.shares(epochs, 3)) == epochs
@@ -103,7 +106,7 @@ def test_clients_fine_tune_what_the_recipe_for_one_place_has_before_its_training
 @pytest.mark.parametrize(("name", "keys"), federated_table.ROWS)
 def test_every_row_of_the_federated_table_is_a_recipe(name: str, keys: tuple[str, ...]) -> None:
     recipe = load("imu-federated", [f"pass.federate.{key}" for key in (*keys, "rounds=1")])
-    federate = next(step.transform for step in recipe.steps if step.transform.use == "federate")
+    federate: Any = next(step.transform for step in recipe.steps if step.transform.use == "federate")
     assert federate.rounds == 1
     assert federate.privacy is None or (federate.privacy.epsilon == 8 and federate.privacy.delta == 1e-3)
 
@@ -112,7 +115,8 @@ def tuned(name: str, right: int, weight: float) -> federated_table.Row:
     """A run whose artifact is right on the first of ten examples, in two recordings."""
     scores = np.zeros((10, 2), np.float32)
     scores[:right, 0] = scores[right:, 1] = 1.0
-    figures = Ledger(*[None] * 9, right / 10, 0.1, 0.9, {}, "accuracy", 10, "tflm")
+    nothing: list[Any] = [None] * 9
+    figures = Ledger(*nothing, right / 10, 0.1, 0.9, {}, "accuracy", 10, "tflm")  # type: ignore[call-arg]
     measured = Measurement(figures, scores, np.zeros(10, np.int64), np.repeat(["a", "b"], 5))
     rounds = [{"answered": ["1", "2"], "bytes_up": 4096, "bytes_down": 8192}]
     return federated_table.Row(name, measured, [np.array([weight]), np.zeros(0)], {"rounds": rounds}, 3.0)
@@ -158,7 +162,7 @@ def test_the_attacked_runs_differ_in_privacy(name: str, tmp_path: Path) -> None:
     attack_privacy.write_data(tmp_path)
     path = tmp_path / f"{name}.toml"
     path.write_text(attack_privacy.RECIPE.format(name=name, keys=attack_privacy.RUNS[name]))
-    transform = load(str(path)).steps[0].transform
+    transform: Any = load(str(path)).steps[0].transform
     assert (transform.privacy.epsilon if transform.privacy else None) == {"epsilon-8": 8, "epsilon-1": 1}.get(name)
 
 

@@ -6,10 +6,11 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from support import pages, small
 
 import tinyc
@@ -147,8 +148,8 @@ def test_the_readme_has_one_line_for_each_pass() -> None:
 )
 def test_what_the_readme_says_to_write_is_taken(row: dict[str, str]) -> None:
     _, section, written = row.values()
-    schema = {"`[source]`": SourceSpec, "`[data]`": DataSpec}[section]
-    schema.model_validate(tomllib.loads("\n".join(pages.SPAN.findall(written))))
+    schemas: dict[str, type[BaseModel]] = {"`[source]`": SourceSpec, "`[data]`": DataSpec}
+    schemas[section].model_validate(tomllib.loads("\n".join(pages.SPAN.findall(written))))
 
 
 def test_the_page_of_data_has_every_key_step_and_data_set() -> None:
@@ -156,7 +157,8 @@ def test_the_page_of_data_has_every_key_step_and_data_set() -> None:
     adapter: TypeAdapter[Step] = TypeAdapter(Step)
     made = [adapter.validate_python(tomllib.loads(f"step = {row['step'].strip('`')}")["step"]) for row in steps]
     spans = {word for span in pages.spans(DATA) for word in re.findall(r"\w+", span)}
-    for schema in (SourceSpec, TrainSpec, DataSpec, Prepare, *map(type, made)):
+    schemas: tuple[Any, ...] = (SourceSpec, TrainSpec, DataSpec, Prepare, *map(type, made))
+    for schema in schemas:
         assert set(schema.model_fields) <= spans, schema
     assert {each.op for each in made} == {"window", "mfcc", "log_mel", "resize", "grayscale"}
     carried = [row["`name`"].strip("`") for row in pages.rows(pages.section(DATA, "Data sets that tinyc carries"))]

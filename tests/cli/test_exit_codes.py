@@ -64,7 +64,10 @@ def replace(old: str, new: str) -> Callable[[Path], None]:
 
 
 def rewrite(name: str, content: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_bytes(content) and None
+    def change(folder: Path) -> None:
+        (folder / name).write_bytes(content)
+
+    return change
 
 
 def in_turn(*changes: Callable[[Path], None]) -> Callable[[Path], None]:

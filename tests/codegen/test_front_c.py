@@ -108,7 +108,7 @@ def close(program, task, x):
 
 
 def test_windows(compiled):
-    found, wanted = close(*compiled, examples(300))
+    found, wanted = close(*compiled, examples(300))  # type: ignore[call-arg]
     assert len(np.unique(wanted)) > 100
     assert (found != wanted).mean() < 0.01
 
@@ -117,7 +117,7 @@ def test_windows(compiled):
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([0.0, 1e-3, 1.0, 100.0]), steps=st.booleans())
 def test_any_windows(compiled, seed, size, steps):
     x = size * np.random.default_rng(seed).normal(size=(20, TIME, 1, CHANNELS))
-    close(*compiled, np.round(x) if steps else x)
+    close(*compiled, np.round(x) if steps else x)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("compiler", COMPILERS.values(), ids=COMPILERS)
@@ -162,7 +162,7 @@ def test_channels_with_scales_of_their_own_are_equal_to_the_bit(tmp_path):
     """A median moves numbers and computes none, so that nothing but scale, offset and rounding is compared."""
     front = Front((TIME, 1, CHANNELS), (Median(3),))
     task = Task(("a", "b"), front.output_shape, scale=(3.3, 1 / 300, 333.3), offset=(-3.3, -3.31, 0.7), front=front)
-    x = examples(200) * np.float32([1, 300, 0.003]) + np.float32([1, 1000, 0])
+    x = examples(200) * np.array([1, 300, 0.003], np.float32) + np.array([1, 1000, 0], np.float32)
     wanted = quantize(inputs(x, task), tensor()).reshape(len(x), -1)
     for name, compiler in COMPILERS.items():
         assert (ran(build(tmp_path / name, task, tensor(), compiler), x, np.int8) == wanted).all()

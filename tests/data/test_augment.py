@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,7 +31,9 @@ def inputs(kind: str) -> np.ndarray:
 
 OF_IMAGES = tuple(op for op in AUGMENTATIONS if op not in (*NEEDS_TEXT, *NEEDS_WINDOWS))
 OF_WINDOWS = (*NEEDS_WINDOWS, "noise")
-CASES = [(kind, (op,)) for kind in ("grey", "colour", "float", "tiny") for op in OF_IMAGES]
+CASES: list[tuple[str, tuple[Any, ...]]] = [
+    (kind, (op,)) for kind in ("grey", "colour", "float", "tiny") for op in OF_IMAGES
+]
 CASES += [("grey", ("crop", "flip")), ("colour", OF_IMAGES), ("rows", ("noise",)), ("windows", OF_WINDOWS)]
 CASES += [("windows", (op,)) for op in OF_WINDOWS]
 

@@ -130,7 +130,10 @@ def test_two_validations(tmp_path: Path) -> None:
 
 
 def whole_file(content: bytes) -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(content) and None
+    def change(path: Path) -> None:
+        path.write_bytes(content)
+
+    return change
 
 
 def zipped(**members: bytes) -> bytes:

@@ -179,7 +179,7 @@ def test_every_key_changes_the_digest(tmp_path: Path) -> None:
         [{**BY, "validation": ["3"]}], [{**BY, "test": ["5"]}], [WINDOW],
         [BY, {"op": "log_mel", "rate": 8e3}], [BY, {"op": "mfcc", "rate": 8e3}],
     ]  # fmt: skip
-    others = [
+    others: list[dict[str, Any]] = [
         {"recording": "subject"}, {"groups": ["a"]}, {"rate": 50.0, "sample_bits": 8}, {"rate": 50.0, "sample_bits": 9},
         {"rate": 51.0, "sample_bits": 9}, {"scale": 2.0}, {"metric": "f1"}, {"calibration": 9},
     ]  # fmt: skip
@@ -295,7 +295,12 @@ def test_columns_of_text_become_groups(tmp_path: Path, suffix: str) -> None:
         content = "\n".join([",".join(rows[0]), *(",".join(row.values()) for row in rows)])
     (tmp_path / f"x{suffix}").write_text(content)
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, "day"]))
-    keys = {"path": f"x{suffix}", "text": "text", "label": "kind", "prepare": {"tokenizer": "vocab.txt"}}
+    keys: dict[str, Any] = {
+        "path": f"x{suffix}",
+        "text": "text",
+        "label": "kind",
+        "prepare": {"tokenizer": "vocab.txt"},
+    }
     dataset = load_in(tmp_path, **keys, groups=["author"])
     assert dataset.train.groups["author"].tolist() == [f"a{number % 5}" for number in dataset.train.ids]
     assert set(load_in(tmp_path, **keys).train.groups) == set()

@@ -48,9 +48,9 @@ def test_a_list_is_one_number_a_column_and_a_number_is_for_all(tmp_path: Path) -
     path = stored(tmp_path, mixed())
     x = load(path).test.x
     lists = load(path, scale=[1, 0.001, 100], offset=[-1, -1, 0.5]).task
-    assert (inputs(x, lists) == x * np.float32([1, 0.001, 100]) + np.float32([-1, -1, 0.5])).all()
+    assert (inputs(x, lists) == x * np.array([1, 0.001, 100], np.float32) + np.array([-1, -1, 0.5], np.float32)).all()
     half = load(path, scale=[1, 0.001, 100], offset=2).task
-    assert (inputs(x, half) == x * np.float32([1, 0.001, 100]) + np.float32(2)).all()
+    assert (inputs(x, half) == x * np.array([1, 0.001, 100], np.float32) + np.float32(2)).all()
     assert half.columns == ((1.0, 2.0), (0.001, 2.0), (100.0, 2.0))
     assert load(path, scale=2).task.columns == ()
 
@@ -102,13 +102,13 @@ def test_a_column_that_never_changes_is_centred_and_said(tmp_path: Path) -> None
 def test_the_mean_becomes_zero_exactly(mean: float) -> None:
     scale = np.array([1 / 3.0])
     offset = scaling.centred(scale, np.array([mean]))
-    seen = scaling.scaled(np.float32([[mean]]), tuple(scale.tolist()), offset)
+    seen = scaling.scaled(np.array([[mean]], np.float32), tuple(scale.tolist()), offset)
     assert seen[0, 0] == 0
 
 
 @pytest.mark.parametrize("std", [1e-44, 1e-42])
 def test_a_deviation_that_float32_cannot_divide_by_counts_as_none(std: float) -> None:
-    x = np.float32([[0.0, 1.0], [std, 2.0]])
+    x = np.array([[0.0, 1.0], [std, 2.0]], np.float32)
     assert x[1, 0] > 0
     found = scaling.fit(x)
     assert found.constant == (0,)

@@ -44,7 +44,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
 
 def round_of(account: Account, job: Job, round: int, start: float) -> Trained:
-    return account.train(job, {"w": np.float32([start])}, round, "client-1", clients.data(40))
+    return account.train(job, {"w": np.array([start], np.float32)}, round, "client-1", clients.data(40))
 
 
 def test_a_server_cannot_have_more_rounds_trained_than_the_budget_allows(tmp_path: Path, trained: list[Any]) -> None:

@@ -7,6 +7,7 @@ is one line of JSON, and so is the answer. Each child has a folder, a limit of m
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -30,6 +31,7 @@ HEAVY = ("tensorflow", "tf_keras", "keras", "tensorflow_model_optimization")
 def main(kind: str, templates: str) -> None:
     sys.path.insert(0, str(TESTS))
     warm_up(kind)
+    gc.freeze()  # children would copy all of it to look it through
     for line in sys.stdin:
         job = json.loads(line)
         print(json.dumps(answer(job, kind, Path(templates))), flush=True)
@@ -139,7 +141,7 @@ def told(read: Any) -> int:
     try:
         found = read()
     except Exception as error:
-        return cli.explain(error)
+        return cli.explain(error)  # type: ignore[attr-defined]
     return found if isinstance(found, int) else 0
 
 

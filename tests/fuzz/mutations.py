@@ -152,6 +152,7 @@ def changed(found: Any, random: Random) -> Any:
         case 1 if isinstance(found, dict):
             found[str(random.choice(ODD_VALUES))[:2000]] = deepcopy(found[key])
         case 1:
+            assert isinstance(found, list)
             found.append(deepcopy(found[key]))
         case 2:
             found[key] = [found[key]]
@@ -298,7 +299,7 @@ def other(held: Any, random: Random) -> Any:
         return random.choice(ODD_NUMBERS)
     if isinstance(held, float):
         return random.choice(ODD_FLOATS)
-    return others(list(held), random) if isinstance(held, list) or getattr(held, "ndim", 0) else None
+    return others(list(held), random) if isinstance(held, list) or bool(getattr(held, "ndim", 0)) else None
 
 
 def others(kept: list[Any], random: Random) -> list[Any]:

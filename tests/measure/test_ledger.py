@@ -244,7 +244,7 @@ def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **f
         ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes",
          "flash_bytes", "arena_bytes"), None,
     )  # fmt: skip
-    rate = scorer(metric, labels, scores)(np.ones(len(labels)))
+    rate = scorer(metric, labels, scores)(np.ones(len(labels)))  # type: ignore[arg-type]
     bare = measure.Ledger(**(sizes | figures), accuracy=rate, accuracy_low=0.1, accuracy_high=0.9, per_class={},
                          metric=metric, examples=len(labels), runtime="keras")  # fmt: skip
     return measure.Measurement(bare, np.asarray(scores, np.float32), np.asarray(labels))

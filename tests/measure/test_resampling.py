@@ -153,7 +153,7 @@ def test_a_class_that_one_recording_alone_has_gets_no_interval() -> None:
     worse[labels == 2] = [1, 0, 0]
     data = replace(data, test=test)
     before, after = (measurement(SIZES, each.astype(np.float32), data, "keras") for each in (scores, worse))
-    assert measure.measured("worst_class_drop", after, before) == measure.judging.Measured(1.0)
+    assert measure.measured("worst_class_drop", after, before) == measure.judging.Measured(1.0)  # type: ignore[attr-defined]
 
 
 def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import tiny
+from support import contexts, tiny
 
 from tinyc import measure
 from tinyc.core.errors import UserError
-from tinyc.core.progress import Silent
 from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network.contract import Context
@@ -39,10 +38,7 @@ def context(pool: Pool, rehearse: Any = None) -> Context:
         return measure.compare_runtimes(flat, dataset, pool)
 
     nothing: Any = None
-    return Context(
-        seed=1, data=dataset.for_training(), source=nothing, source_key="", earlier=(), cache=Path(), find=nothing,
-        progress=Silent(), scratch=Path(), rehearse=rehearse, compare=compare,
-    )  # fmt: skip
+    return contexts.context(Path(), dataset.for_training(), nothing, rehearse, seed=1, compare=compare)
 
 
 @pytest.mark.parametrize("rehearse", [None, "lower"])

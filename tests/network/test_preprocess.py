@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,7 +183,7 @@ def test_soft_labels_are_those_of_the_raw_signal_with_a_front_and_without(tmp_pa
     assert alone.facts["store"] == {**stores[0], "views_reused": 0}
 
 
-LATER = [
+LATER: list[tuple[str, dict[str, Any]]] = [
     ("prune", {"how": "channels", "fraction": 0.5, **TRAINING}),
     ("prune", {"how": "channels", "fraction": 0.5, "scope": "global", "importance": "taylor", **TRAINING}),
     ("prune", {"how": "channels", "budget": {"params": "60 %"}, **TRAINING}),
@@ -271,7 +272,7 @@ def test_a_stored_state_is_read_back(tmp_path, steps):
     state = apply(preprocess(*steps), trained(), waves.context(tmp_path)).state
     step = tmp_path / "01-preprocess-abc"
     store(step, {"state": stored.describe(state)}, stored.state_files(state))
-    found = stored.load_state(step, waves.TASK, dict)
+    found: Any = stored.load_state(step, waves.TASK, dict)
     assert found.task == state.task
     same(front_weights(state.model), found.model)
     assert not [weight for weight in found.model.trainable_weights if "tinyc_" in weight.name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from support import artifacts, sentences
@@ -82,9 +84,7 @@ def test_the_second_step_gives_the_bytes_of_the_converter_itself(per_channel):
         lowered = int8_converter(model, samples, per_channel)
         lowered._experimental_calibrate_only = True
         calibrated = run(lowered.convert, model.name)
-        assert run(lambda given=calibrated: quantized(given, per_channel), "net") == to_int8_tflite(
-            model, samples, per_channel
-        )
+        assert run(partial(quantized, calibrated, per_channel), "net") == to_int8_tflite(model, samples, per_channel)
 
 
 def test_clipping_an_outlier_beats_the_extremes():

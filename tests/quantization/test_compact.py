@@ -14,7 +14,6 @@ from support import artifacts, few_values
 from tinyc import cli, measure
 from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset, Split
-from tinyc.network.contract import Outcome
 from tinyc.network.state import Flat
 from tinyc.quantization.convert import calibrated
 from tinyc.quantization.int4 import to_int4
@@ -30,7 +29,7 @@ from tinyc.tflite.write.strip import strip
 from tinyc.tflite.write.table_writing import Table, write_tables
 
 
-def compact(folder: Path, state: Flat | None = None, rehearse: Any = None, **keys: Any) -> Outcome:
+def compact(folder: Path, state: Flat | None = None, rehearse: Any = None, **keys: Any) -> Any:
     given = state or few_values.flat()
     return apply(Compact(use="compact", **keys), given, artifacts.context(folder, rehearse=rehearse))
 
@@ -42,11 +41,11 @@ def pool():
 
 
 @pytest.fixture(scope="module")
-def compacted(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def compacted(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return compact(tmp_path_factory.mktemp("compact"))
 
 
-def test_every_figure_is_the_files_own(compacted: Outcome) -> None:
+def test_every_figure_is_the_files_own(compacted: Any) -> None:
     facts, state = compacted.facts, compacted.state
     stripped = strip(few_values.content())
     assert facts["file_bytes_before"] == len(few_values.content())
@@ -67,7 +66,7 @@ def test_every_figure_is_the_files_own(compacted: Outcome) -> None:
     assert compacted.skipped == ()
 
 
-def test_a_second_time_nothing_happens(compacted: Outcome, tmp_path: Path) -> None:
+def test_a_second_time_nothing_happens(compacted: Any, tmp_path: Path) -> None:
     again = compact(tmp_path, compacted.state)
     assert again.state == compacted.state
     assert f"holds {compacted.facts['tables']} tables already" in again.facts["why"]
@@ -88,7 +87,7 @@ def test_weights_of_four_bits_are_the_reason(tmp_path: Path) -> None:
     assert "`cluster`" not in outcome.facts["why"]
 
 
-def test_a_rehearsal_gives_the_same_file(compacted: Outcome, tmp_path: Path) -> None:
+def test_a_rehearsal_gives_the_same_file(compacted: Any, tmp_path: Path) -> None:
     rehearsed = compact(tmp_path, rehearse="lower")
     assert rehearsed.state == compacted.state
     assert rehearsed.facts["compared_examples"] == 4
@@ -115,7 +114,7 @@ def test_bad_keys(keys: dict[str, Any]) -> None:
         Compact(use="compact", **keys)
 
 
-def test_a_table_that_changes_outputs_is_left_out_and_said(monkeypatch, tmp_path: Path, compacted: Outcome) -> None:
+def test_a_table_that_changes_outputs_is_left_out_and_said(monkeypatch, tmp_path: Path, compacted: Any) -> None:
     honest = tables.compact
 
     def spoil(content: bytes, chosen: Any) -> bytes:
@@ -135,7 +134,7 @@ def test_a_table_that_changes_outputs_is_left_out_and_said(monkeypatch, tmp_path
     assert outcome.facts["tables"] == compacted.facts["tables"] - 1
 
 
-def test_export_proves_it_under_tflm_and_says_what_a_firmware_needs(compacted: Outcome, tmp_path: Path) -> None:
+def test_export_proves_it_under_tflm_and_says_what_a_firmware_needs(compacted: Any, tmp_path: Path) -> None:
     exported = apply(Export(use="export"), compacted.state, artifacts.context(tmp_path))
     assert exported.facts["written"] == "stripped"
     assert exported.facts["compared_under"] == ["tflm"]
@@ -155,7 +154,7 @@ def dataset() -> Dataset:
     return Dataset("images", artifacts.TASK, split, split, split, split, "digest")
 
 
-def test_verify_holds_it_against_its_decoded_weights(compacted: Outcome, pool: Pool) -> None:
+def test_verify_holds_it_against_its_decoded_weights(compacted: Any, pool: Pool) -> None:
     found = measure.compare_runtimes(compacted.state, dataset(), pool)
     assert found["agreed"] is True
     assert found["differences"][0] | {"max_steps": 0, "examples": 0} == found["differences"][0]
@@ -174,14 +173,14 @@ def test_verify_sees_tables_that_tflm_reads_otherwise(pool: Pool) -> None:
     assert "tflm against reference" in found["why"]
 
 
-def test_a_state_in_the_middle_is_measured_under_tflm(compacted: Outcome, pool: Pool) -> None:
+def test_a_state_in_the_middle_is_measured_under_tflm(compacted: Any, pool: Pool) -> None:
     measured = measure.measure_flat(compacted.state, dataset(), pool, "fast").ledger
     assert measured.runtime == "tflm"
     assert measured.arena_bytes == compacted.facts["arena_bytes_after"]
     assert measure.measure_flat(few_values.flat(), dataset(), pool, "fast").ledger.runtime == "tflite-runtime"
 
 
-def test_without_tflm_its_weights_are_decoded_to_measure_it(compacted: Outcome, pool: Pool, monkeypatch) -> None:
+def test_without_tflm_its_weights_are_decoded_to_measure_it(compacted: Any, pool: Pool, monkeypatch) -> None:
     from tinyc.tflite.run import runtimes
 
     known = runtimes.package
@@ -191,7 +190,7 @@ def test_without_tflm_its_weights_are_decoded_to_measure_it(compacted: Outcome, 
     assert measured.params == describe(few_values.content()).params
 
 
-def test_the_commands_take_such_a_file(compacted: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands_take_such_a_file(compacted: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "few.tflite"
     file.write_bytes(compacted.state.content)
     assert cli.invoke(["verify", str(file), "--examples", "3"]) == 0

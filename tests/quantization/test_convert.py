@@ -122,7 +122,7 @@ def test_what_has_no_int8_form_is_named(kind, where, problem):
 def subclassed():
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         def __init__(self):
             super().__init__(name="own")
             self.first, self.head = keras.layers.Conv2D(3, 3), keras.layers.Dense(4)

@@ -72,7 +72,7 @@ def test_an_activation_without_a_training_form_is_refused_by_name():
 def test_a_subclassed_network_is_refused():
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         def call(self, x):
             return x
 

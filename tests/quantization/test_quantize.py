@@ -116,7 +116,7 @@ def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
 
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         def call(self, x):
             return x
 
@@ -222,7 +222,7 @@ def test_firmware_that_knows_one_multiplier_computes_what_is_made_by_default(tmp
         for keys, same in (({}, True), ({"per_channel_dense": True}, False)):
             content = run(keys, tmp_path, rehearse="lower").state.content
             raw = [pool.run(each, artifacts.samples(), "tflm").raw for each in (content, as_one_multiplier(content))]
-            assert np.array_equal(*raw) is same
+            assert np.array_equal(raw[0], raw[1]) is same
 
 
 def test_int16_activations_come_nearer_than_int8(tmp_path):
@@ -273,7 +273,7 @@ def test_what_tflm_cannot_run_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="would not run: TensorFlow Lite Micro has no POW") as raised:
         run({"exclude": ["logits"]}, tmp_path, rehearse="lower")
     assert raised.value.where == "quantize: exclude"
-    monkeypatch.setattr(effect.runtimes, "version", lambda runtime: None)
+    monkeypatch.setattr(effect.runtimes, "version", lambda runtime: None)  # type: ignore[attr-defined]
     assert "could not be tried" in run({"exclude": ["logits"]}, tmp_path, rehearse="lower").facts["notes"][0]
 
 
@@ -294,7 +294,7 @@ def test_corrected_equalized_and_reestimated_networks_are_measured(tmp_path):
 
 def test_equalizing_a_clustered_network_is_refused(tmp_path):
     source = artifacts.net()
-    context = replace(artifacts.context(tmp_path, source), earlier=(SimpleNamespace(use="cluster"),))
+    context = replace(artifacts.context(tmp_path, source), earlier=(SimpleNamespace(use="cluster"),))  # type: ignore[arg-type]
     with pytest.raises(UserError, match="undo the tables of `cluster`"):
         apply(Quantize(use="quantize", equalize=True), source, context)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from support import example
 
 from tinyc.report import kilobytes
+from tinyc.report.record import StepRecord
 from tinyc.report.views import Kilobytes, Views
 
 ZEROED = replace(example.PRUNED, nonzero_params=14_000, gzip_bytes=80_000)
@@ -43,7 +44,7 @@ def test_values_that_repeat_are_told_from_what_gzip_makes_of_them() -> None:
         "which `compact` after `quantize` would turn into bytes."
     )
     after = replace(example.EXPORTED, weight_bytes=36_300, metadata_bytes=2_000, file_bytes=38_300)
-    steps = (cluster, example.step(2, "lower", shared, example.EXPORTED, 1.0))
+    steps: tuple[StepRecord, ...] = (cluster, example.step(2, "lower", shared, example.EXPORTED, 1.0))
     steps = (*steps, example.step(3, "squeeze", example.EXPORTED, after, 1.0))
     views = Views(kilobytes=(Kilobytes(2, {"weights": 70_000}, {}), Kilobytes(3, TABLES, {})))
     said = dict(kilobytes.sentences(replace(report, steps=steps), views))["1 cluster"]

@@ -15,8 +15,12 @@ from tinyc.report.plain import plain
 from tinyc.report.record import Report
 
 
-def sensed(recordings: int | None = 38, **facts: float) -> Report:
-    known = {"sensor_bytes_per_second": 600.0, "sent_bytes_per_second": 0.78125, "recordings": recordings}
+def sensed(recordings: int | None = 38, **facts: Any) -> Report:
+    known: dict[str, Any] = {
+        "sensor_bytes_per_second": 600.0,
+        "sent_bytes_per_second": 0.78125,
+        "recordings": recordings,
+    }
     stream = {"sensor_bytes_per_second": 600.0, **facts}
     steps = (replace(example.STEPS[0], use="preprocess", facts={"stream": stream}), *example.STEPS[1:])
     return replace(
@@ -57,7 +61,7 @@ def test_nothing_is_said_of_data_without_recordings_and_rate() -> None:
 
 
 @pytest.mark.parametrize("facts", [{}, {"after_preprocessing_bytes_per_second": True}, {"other": 3.0}])
-def test_without_preprocessing_two_figures_are_left(facts: dict[str, float]) -> None:
+def test_without_preprocessing_two_figures_are_left(facts: dict[str, Any]) -> None:
     assert "the sensor makes 600 B/s; 0.781 B/s after inference" in notes.bandwidth(sensed(**facts))
 
 

@@ -60,6 +60,13 @@ def replaced(name: str, make: Callable[[Path], object]) -> Callable[[Path], None
     return replace
 
 
+def overwritten(content: bytes) -> Callable[[Path], None]:
+    def rewrite(path: Path) -> None:
+        (path / MANIFEST).write_bytes(content)
+
+    return rewrite
+
+
 ODD: dict[str, Callable[[Path], None]] = {
     "a list": rewritten(lambda _: []),
     "a number": rewritten(lambda _: 3),
@@ -69,8 +76,8 @@ ODD: dict[str, Callable[[Path], None]] = {
     "facts of another kind": rewritten(lambda table: {**table, "facts": 3}),
     "a figure": rewritten(lambda table: {**table, "seconds": 2.5}),
     "no seal": rewritten(lambda table: {name: value for name, value in table.items() if name != SEAL}),
-    "deep": lambda path: (path / MANIFEST).write_text("[" * 100_000) and None,
-    "not UTF-8": lambda path: (path / MANIFEST).write_bytes(b"\xff") and None,
+    "deep": overwritten(b"[" * 100_000),
+    "not UTF-8": overwritten(b"\xff"),
     "a pipe as its manifest": replaced(MANIFEST, os.mkfifo),
     "a folder as its manifest": replaced(MANIFEST, Path.mkdir),
     "zeros without end as its manifest": replaced(MANIFEST, lambda path: path.symlink_to("/dev/zero")),

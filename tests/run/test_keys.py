@@ -115,7 +115,7 @@ def test_the_interpreters_enter_the_keys_of_artifacts(tmp_path: Path, monkeypatc
 
 
 def test_a_word_of_a_choice_is_no_file() -> None:
-    assert list(references(PASSES["quantize"](use="quantize", weights="int4"))) == []
+    assert list(references(PASSES["quantize"].model_validate({"use": "quantize", "weights": "int4"}))) == []
 
 
 def test_a_budget_of_bytes_is_no_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,7 +185,7 @@ def test_a_crash_between_two_renames_loses_nothing(tmp_path: Path, monkeypatch: 
 def test_a_lock_whose_folder_moved_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has opened the lock, and is at the lock only when another has moved the folder and let go."""
     run(tmp_path, A)
-    real, moved = run_folder.take, []
+    real, moved = run_folder.take, list[Any]()
 
     def take(lock: object, path: Path) -> None:
         if not moved:

@@ -38,7 +38,7 @@ def compress(undisturbed: Path, out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_a_run_folder_from_before_shows_todays_arena(
+def test_a_run_folder_from_before_shows_todays_arena_and_is_of_today_then(
     undisturbed: Path, older: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     expected = json.loads((undisturbed / "runs" / "small" / "report.json").read_text())["final"]["arena_bytes"]
@@ -51,12 +51,6 @@ def test_a_run_folder_from_before_shows_todays_arena(
         assert step in " ".join(said.split())
     # The trained source is no figure: it comes from the cache.
     assert "train the source" not in said
-
-
-@pytest.mark.slow
-def test_what_is_of_today_is_not_done_again(undisturbed: Path, older: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    compress(undisturbed, older)
-    capfd.readouterr()
     assert all(step["cached"] for step in compress(undisturbed, older)["steps"])
     assert "differently" not in capfd.readouterr().out
 

@@ -263,9 +263,11 @@ def test_plan_gives_a_range_where_channels_are_ranked_globally(
 ) -> None:
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
     change = ("--set", "pass.prune.scope=global")
+    shutil.copytree(undisturbed / "runs" / "small", tmp_path / "runs" / "small")
     cli.invoke(["plan", str(undisturbed / "small.toml"), "--json", *change])
     planned = json.loads(capsys.readouterr().out)
     run(undisturbed / "small.toml", tmp_path / "runs", *change)
+    assert [step["cached"] for step in report(tmp_path / "runs")["steps"][:2]] == [True, False]
     truth = report(tmp_path / "runs")["final"]
     low, high = planned["lower"]["states"][-1], planned["upper"]["states"][-1]
     assert low["params"] < high["params"]

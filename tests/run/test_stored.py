@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_a_network_with_layers_of_the_users_own_is_read_back(tmp_path: Path) -> 
     net = Net(sources.network(Builder(build="net.py:net"), TASK, tmp_path.joinpath), TASK)
     step = tmp_path / "01-distill-abc"
     run_folder.store(step, {"state": stored.describe(net)}, stored.state_files(net))
-    found = stored.load_state(step, TASK, lambda: builders.classes(tmp_path / "net.py"))
+    found: Any = stored.load_state(step, TASK, lambda: builders.classes(tmp_path / "net.py"))
     images = np.random.default_rng(0).random((5, 8, 8, 1)).astype(np.float32)
     assert np.array_equal(found.model(images), net.model(images))
 

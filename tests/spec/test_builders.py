@@ -82,7 +82,7 @@ def test_another_thread_may_import_meanwhile(tmp_path: Path, monkeypatch: pytest
         imported = 0
 
         @property
-        def __file__(self) -> str:
+        def __file__(self) -> str:  # type: ignore[override]
             Importing.imported += 1
             monkeypatch.setitem(sys.modules, f"meanwhile{Importing.imported}", ModuleType("meanwhile"))
             return "elsewhere/f.py"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support import composition
+from support import composition, small
 
 from tinyc.core.errors import UserError
 
@@ -33,7 +33,7 @@ def test_zeros_and_tables_outlive_what_need_not_break_them(found: dict[tuple[str
 
 @pytest.mark.slow
 def test_what_check_refuses_for_its_tables_would_be_refused_when_it_runs(tmp_path: Path) -> None:
-    (tmp_path / "net.py").write_text(composition.small.NET)
+    (tmp_path / "net.py").write_text(small.NET)
     house = composition.House(tmp_path, "images")
     with pytest.raises(UserError, match=re.escape("`cluster` keeps the zeros")):
         house.after(("cluster", "prune: magnitude"))

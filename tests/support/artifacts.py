@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from support import contexts
 from support.small import EMBEDDED
-from tinyc.core.progress import Silent
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
@@ -71,10 +71,7 @@ def net(sparse: bool = False) -> Net:
 
 
 def context(folder: Path, source: Net | None = None, rehearse: Any = None) -> Context:
-    return Context(
-        seed=3, data=data(), source=source or Net(None, TASK), source_key="source", earlier=(), cache=folder / "cache",
-        find=Path, progress=Silent(), scratch=folder, rehearse=rehearse, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, data(), source or Net(None, TASK), rehearse)
 
 
 def opened(content: bytes) -> Any:

@@ -1,29 +1,36 @@
 """Small transformers: of the blocks, and of Keras' own layers, with random weights in every tensor."""
 
-import importlib.util
-from pathlib import Path
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from support.pruning_networks import randomized
+from support.texts import BERT
 from tinyc.network import backend
+from tinyc.spec.builders import load_module
 
 TOKENS, PIECES = 7, 30
 
 
-def encoder(heads=4, width=8, inner=12, depth=2, activation="gelu", seed=1, **options):
+def encoder(
+    heads: int = 4,
+    width: int = 8,
+    inner: int = 12,
+    depth: int = 2,
+    activation: str = "gelu",
+    seed: int = 1,
+    **options: Any,
+) -> Any:  # fmt: skip
     """A BERT of models/bert.py; `head_width` may differ from width / heads."""
-    file = Path(__file__).parents[2] / "models" / "bert.py"
-    spec = importlib.util.spec_from_file_location("shipped_bert", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     options = {"epsilon": 1e-5, **options}
     return randomized(
-        module.bert((TOKENS,), 3, PIECES, width, depth, heads, inner, activation=activation, **options), seed
+        load_module(BERT).bert((TOKENS,), 3, PIECES, width, depth, heads, inner, activation=activation, **options), seed
     )
 
 
-def own(masked=True, dtype="int32", **attention):
+def own(masked: bool = True, dtype: str = "int32", **attention: Any) -> Any:
     """An encoder of MultiHeadAttention, Embedding, LayerNormalization and gelu; values are wider than keys."""
     keras, tf = backend.keras(), backend.tensorflow()
     layers = keras.layers
@@ -43,7 +50,7 @@ def own(masked=True, dtype="int32", **attention):
     return randomized(keras.Model(ids, layers.Dense(3, name="logits")(x), name="own"))
 
 
-def ids(count=16, seed=3):
+def ids(count: int = 16, seed: int = 3) -> Any:
     """Token ids of sentences of different lengths, padded with 0."""
     random = np.random.default_rng(seed)
     found = random.integers(1, PIECES, (count, TOKENS))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ class House:
 
     folder: Path
     kind: Kind
-    made: dict[tuple[str, ...], State] = field(default_factory=dict)
+    made: dict[tuple[str, ...], Any] = field(default_factory=dict)
     facts: dict[tuple[str, ...], Mapping[str, Any]] = field(default_factory=dict)
 
     def start(self) -> Net:
@@ -82,7 +83,7 @@ class House:
         return Net(load_module(self.folder / "net.py").net((14, 14, 1), 10, 16), artifacts.TASK)
 
     def context(self, task: Any) -> Context:
-        lent = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
+        lent: Context = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
         return replace(
             lent, source=self.made[()], data=replace(lent.data, task=task), find=lambda name: self.folder / name
         )
@@ -95,6 +96,9 @@ class House:
             before = self.after(names[:-1])
             outcome = apply(transform(names, self.kind), before, self.context(before.task))
             self.made[names], self.facts[names] = outcome.state, outcome.facts
+            # All networks are kept; looking through them again in each garbage collection would take long.
+            gc.collect()
+            gc.freeze()
         return self.made[names]
 
 

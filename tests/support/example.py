@@ -82,13 +82,12 @@ def step(index: int, use: str, before: Ledger, after: Ledger, seconds: float, **
 
 
 Epoch = TypedDict("Epoch", {"epoch": int, "loss": float, "validation_accuracy": Fraction})
-FACTS: dict[str, type] = {
-    "distill": TypedDict("Distilled", {
-        "epochs": list[Epoch], "teachers": list[str], "views": int, "soft_labels_bytes": Bytes,
-        "soft_labels_seconds": Seconds,
-    }),
-    "export": TypedDict("Exported", {"stripped_bytes": Bytes, "base_address": str}),
-}  # fmt: skip
+Distilled = TypedDict("Distilled", {
+    "epochs": list[Epoch], "teachers": list[str], "views": int, "soft_labels_bytes": Bytes,
+    "soft_labels_seconds": Seconds,
+})  # fmt: skip
+Exported = TypedDict("Exported", {"stripped_bytes": Bytes, "base_address": str})
+FACTS: dict[str, type] = {"distill": Distilled, "export": Exported}
 """The declared facts of its passes, which are not quite those of tinyc's own."""
 STEPS = (
     step(1, "distill", SOURCE, DISTILLED, 254.2, cached=True,

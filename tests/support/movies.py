@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def definition() -> str:
     return tokens.from_vocabulary(pieces(), True, "vocab.txt")
 
 
-def vectors() -> np.ndarray:
+def vectors() -> np.ndarray[Any, Any]:
     return np.random.default_rng(4).normal(size=(len(pieces()), WIDTH)).astype(np.float32)
 
 

@@ -1,8 +1,11 @@
 """Small networks of each family that channel pruning knows, with random weights in every tensor."""
 
-import importlib.util
+from __future__ import annotations
+
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -10,21 +13,19 @@ from tinyc.compression.pruning.amounts import removed
 from tinyc.compression.pruning.choice import keep_highest
 from tinyc.compression.pruning.structured import survey
 from tinyc.network import backend
+from tinyc.spec.builders import load_module
 
+RESNET = Path(__file__).parents[2] / "models" / "resnet.py"
 SHAPE = (8, 8, 3)
 CLASSES = 5
 
 
-def shipped(name, shape=SHAPE, classes=CLASSES):
+def shipped(name: str, shape: tuple[int, ...] = SHAPE, classes: int = CLASSES) -> Any:
     """Build a network of models/resnet.py."""
-    file = Path(__file__).parents[2] / "models" / "resnet.py"
-    spec = importlib.util.spec_from_file_location("shipped_resnet", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return getattr(module, name)(shape, classes)
+    return getattr(load_module(RESNET), name)(shape, classes)
 
 
-def randomized(model, seed=1):
+def randomized(model: Any, seed: int = 1) -> Any:
     """Give every weight, also biases, scales and moving averages, a random value."""
     backend.seed_everything(seed)
     random = np.random.default_rng(seed)
@@ -42,16 +43,16 @@ def randomized(model, seed=1):
     return model
 
 
-def images(count=4, shape=SHAPE, seed=3):
+def images(count: int = 4, shape: tuple[int, ...] = SHAPE, seed: int = 3) -> Any:
     return np.random.default_rng(seed).normal(size=(count, *shape)).astype(np.float32)
 
 
-def conv_bn_relu(layers, x, filters, stride=1, size=3):
+def conv_bn_relu(layers: Any, x: Any, filters: int, stride: int = 1, size: int = 3) -> Any:
     x = layers.Conv2D(filters, size, stride, "same", use_bias=False)(x)
     return layers.ReLU()(layers.BatchNormalization()(x))
 
 
-def mobile():
+def mobile() -> Any:
     """Depthwise-separable stages, one with a depth multiplier of two and one fused."""
     keras = backend.keras()
     layers = keras.layers
@@ -69,7 +70,7 @@ def mobile():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="mobile")
 
 
-def densenet():
+def densenet() -> Any:
     """Pre-activation layers that concatenate all that came before, with a transition between."""
     keras = backend.keras()
     layers = keras.layers
@@ -85,7 +86,7 @@ def densenet():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="densenet")
 
 
-def flattened():
+def flattened() -> Any:
     """Convolutions into Flatten, two Dense, as a Sequential network."""
     keras = backend.keras()
     layers = keras.layers
@@ -108,7 +109,7 @@ def flattened():
     )
 
 
-def gated():
+def gated() -> Any:
     """Squeeze and excitation: a sigmoid gate, reshaped to (1, 1, channels), multiplies a residual stage."""
     keras = backend.keras()
     layers = keras.layers
@@ -124,7 +125,7 @@ def gated():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="gated")
 
 
-def decoder():
+def decoder() -> Any:
     """Dense into an image, through transposed convolution and upsampling, and Conv1D over its rows."""
     keras = backend.keras()
     layers = keras.layers
@@ -142,7 +143,7 @@ def decoder():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="decoder")
 
 
-def resnet_v2():
+def resnet_v2() -> Any:
     """Residuals of pre-activations (He et al. 2016b), with a grouped convolution inside each, as in ResNeXt."""
     keras = backend.keras()
     layers = keras.layers
@@ -159,7 +160,7 @@ def resnet_v2():
     return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name="resnet_v2")
 
 
-def application(name, **options):
+def application(name: str, **options: Any) -> Any:
     """A network of tf_keras.applications with logits of its own."""
     keras = backend.keras()
     body = getattr(keras.applications, name)(
@@ -168,14 +169,14 @@ def application(name, **options):
     return keras.Model(body.input, keras.layers.Dense(CLASSES, name="logits")(body.output), name=name.lower())
 
 
-APPLICATIONS = {
+APPLICATIONS: dict[str, dict[str, Any]] = {
     "MobileNet": {"alpha": 0.25},
     "MobileNetV2": {"alpha": 0.35},
     "ResNet50V2": {},
     "DenseNet121": {},
 }
 
-FAMILIES = {
+FAMILIES: dict[str, Callable[[], Any]] = {
     "resnet8": lambda: shipped("resnet8"),
     "resnet_v2": resnet_v2,
     "mobile": mobile,
@@ -186,7 +187,7 @@ FAMILIES = {
 }
 
 
-def zeroed(model, graph, keep):
+def zeroed(model: Any, graph: Any, keep: Any) -> Any:
     """Copy a network with all removed channels silent: their filters, biases, scales, shifts and slopes are zero."""
     copy = backend.keras().models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -198,13 +199,13 @@ def zeroed(model, graph, keep):
     return copy
 
 
-def relative_error(model, reference, x):
+def relative_error(model: Any, reference: Any, x: Any) -> float:
     """Give the largest difference of outputs, relative to the largest output."""
     got, wanted = (network(x, training=False).numpy() for network in (model, reference))
     return float(np.abs(got - wanted).max() / np.abs(wanted).max())
 
 
-def choose(model, ranking, amounts, where, examples=None):
+def choose(model: Any, ranking: Any, amounts: Any, where: str, examples: Any = None) -> SimpleNamespace:
     """Decide which channels stay, as `channels` does in one round, and change nothing."""
     begin, ranks, skipped = survey(model, ranking, amounts, where, examples)
     removals = removed(model, begin.graph, ranking, ranks, begin, 1.0)

@@ -83,7 +83,7 @@ def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, *
     return model
 
 
-def lent(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Lent:
+def lent(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Any:
     return Lent(
         folder / "cache", folder, data=readings(reader), source=Net(source or encoder(), task()), source_key="reader"
     )

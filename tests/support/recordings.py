@@ -10,7 +10,7 @@ import numpy as np
 CLASSES = ("lift", "rest", "turn")
 
 
-def arrays(subjects: int = 6, length: int = 40, seed: int = 3) -> dict[str, np.ndarray]:
+def arrays(subjects: int = 6, length: int = 40, seed: int = 3) -> dict[str, np.ndarray[Any, Any]]:
     """One recording a class and subject, a little longer each; x[:, 0] counts samples through all of them."""
     lengths = [length + index for index in range(subjects * len(CLASSES))]
     total = sum(lengths)
@@ -30,7 +30,7 @@ def write_npz(path: Path, **changes: Any) -> None:
     np.savez(path, **{name: value for name, value in table.items() if value is not None})
 
 
-def write_csv(path: Path, table: dict[str, np.ndarray] | None = None) -> None:
+def write_csv(path: Path, table: dict[str, np.ndarray[Any, Any]] | None = None) -> None:
     """Write the same recordings as rows, with classes by name."""
     table = table or arrays()
     lines = ["a,session,subject,kind,b"]

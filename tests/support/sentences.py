@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from support import artifacts
+from support import contexts
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
@@ -31,7 +30,7 @@ TASK = Task(("negative", "positive"), (TOKENS,), tokenizer=Tokenizer(from_vocabu
 def sentences(count: int, seed: int = 1) -> tuple[Any, Any]:
     """Sentences of 4 to 10 words, and whether they praise more often than they blame."""
     draw = np.random.default_rng(seed)
-    x, y = [], []
+    x, y = list[Any](), list[Any]()
     while len(x) < count:
         words = draw.integers(0, len(WORDS), draw.integers(4, 11))
         praise = int((words < 2).sum()) - int(((words >= 2) & (words < 4)).sum())
@@ -43,6 +42,7 @@ def sentences(count: int, seed: int = 1) -> tuple[Any, Any]:
 
 def ids(count: int, seed: int = 1) -> Any:
     """The same as the network sees them, (count, tokens) int32."""
+    assert TASK.tokenizer
     return TASK.tokenizer.encode(sentences(count, seed)[0])
 
 
@@ -68,4 +68,4 @@ def context(folder: Path, source: Net, rehearse: Any = None) -> Context:
         return Split(x[start:stop], y[start:stop], np.arange(start, stop))
 
     data = TrainingData(TASK, split(0, 512), split(512, 640), split(0, 64), "digest")
-    return replace(artifacts.context(folder, source, rehearse), data=data)
+    return contexts.context(folder, data, source, rehearse)

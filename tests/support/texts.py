@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.core.progress import Silent
+from support import contexts
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
@@ -60,7 +60,4 @@ def net(**options: Any) -> Net:
 
 
 def context(folder: Path, source: Net | None = None, rehearse: Any = None) -> Context:
-    return Context(
-        seed=3, data=data(), source=source or net(), source_key="source", earlier=(), cache=folder / "cache",
-        find=Path, progress=Silent(), scratch=folder, rehearse=rehearse, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, data(), source or net(), rehearse)

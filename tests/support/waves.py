@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyc.core.progress import Silent
+from support import contexts
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Stream, Task
 from tinyc.network import backend
@@ -85,7 +85,4 @@ def net() -> Net:
 
 
 def context(folder: Path, source: Net | None = None, task: Task = TASK, rehearse: Any = None) -> Context:
-    return Context(
-        seed=3, data=data(task), source=source or net(), source_key="source", earlier=(), cache=folder / "cache",
-        find=Path, progress=Silent(), scratch=folder, rehearse=rehearse, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, data(task), source or net(), rehearse)

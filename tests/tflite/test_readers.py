@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def old() -> bytes:
     return pack(model)
 
 
-FILES = {
+FILES: dict[str, Callable[[], bytes]] = {
     "convolutions": artifacts.content,
     "scale a layer": lambda: artifacts.content(False),
     "probabilities": lambda: append_softmax(artifacts.content()),

@@ -33,7 +33,7 @@ def net(input_shape, classes, width=6):
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Lent:
+def lent(tmp_path: Path) -> Any:
     (tmp_path / "net.py").write_text(NET)
     return Lent(tmp_path / "cache", tmp_path)
 
@@ -47,7 +47,7 @@ def test_it_is_registered() -> None:
     assert PASSES["distill"] is Distill
 
 
-def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Lent) -> None:
+def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Any) -> None:
     before = digest(lent.source.model)
     first = apply(distill(), lent.source, lent)
     again = apply(distill(), lent.source, lent)
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Lent) -
     assert first.facts["loss"] == again.facts["loss"]
 
 
-def test_a_student_comes_near_its_teacher(lent: Lent) -> None:
+def test_a_student_comes_near_its_teacher(lent: Any) -> None:
     """After training it agrees with a wrong teacher more than with the labels."""
     lent.data = lesson(600, 0)
     x = inputs(lent.data.train.x, TASK)
@@ -69,33 +69,33 @@ def test_a_student_comes_near_its_teacher(lent: Lent) -> None:
     assert (got == lent.data.train.y).mean() < 0.5
 
 
-def test_alpha_zero_is_labels_alone_and_stores_nothing(lent: Lent) -> None:
+def test_alpha_zero_is_labels_alone_and_stores_nothing(lent: Any) -> None:
     facts = apply(distill(alpha=0), lent.source, lent).facts
     assert facts["objective"] == "labels"
     assert not (lent.cache / "soft-labels").exists()
 
 
-def test_fresh_views_run_the_teacher_in_the_loop(lent: Lent) -> None:
+def test_fresh_views_run_the_teacher_in_the_loop(lent: Any) -> None:
     facts = apply(distill(views="fresh"), lent.source, lent).facts
     assert facts["objective"] == "distillation"
     assert "store" not in facts
     assert not (lent.cache / "soft-labels").exists()
 
 
-def test_a_saved_network_teaches_beside_the_source(lent: Lent) -> None:
+def test_a_saved_network_teaches_beside_the_source(lent: Any) -> None:
     network(seed=5).save(lent.folder / "other.h5")
     facts = apply(distill(teachers=("source", "other.h5")), lent.source, lent).facts
     assert facts["teachers"] == ["source", "other.h5"]
 
 
-def test_a_teacher_of_another_task_is_refused(lent: Lent) -> None:
+def test_a_teacher_of_another_task_is_refused(lent: Any) -> None:
     keras = backend.keras()
     keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]).save(lent.folder / "other.h5")
     with pytest.raises(UserError, match=r"other.h5.*maps \(5,\) to \(3,\)"):
         apply(distill(teachers=("other.h5",)), lent.source, lent)
 
 
-def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Lent) -> None:
+def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Any) -> None:
     outcome = apply(distill(hints=[{"student": "low", "teacher": "first_relu"}], hint_epochs=6), lent.source, lent)
     hints = outcome.facts["hints"]
     assert hints["layers"] == [{"student": "low", "teacher": "first_relu"}]
@@ -105,7 +105,7 @@ def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Lent) -> 
     assert outcome.state.model.count_params() == plain.state.model.count_params()
 
 
-def test_hints_of_other_sizes_are_resized(lent: Lent) -> None:
+def test_hints_of_other_sizes_are_resized(lent: Any) -> None:
     outcome = apply(distill(hints=[{"student": "low", "teacher": "second"}]), lent.source, lent)
     assert np.isfinite(outcome.facts["hints"]["loss"]).all()
 
@@ -118,13 +118,13 @@ def test_hints_of_other_sizes_are_resized(lent: Lent) -> None:
         ({"student": "low", "teacher": "flat"}, r"low gives .* and flat gives"),
     ],
 )
-def test_bad_hints_are_refused_also_in_a_rehearsal(lent: Lent, hint: dict[str, str], message: str) -> None:
+def test_bad_hints_are_refused_also_in_a_rehearsal(lent: Any, hint: dict[str, str], message: str) -> None:
     lent.rehearse = "lower"
     with pytest.raises(UserError, match=message):
         apply(distill(hints=[hint]), lent.source, lent)
 
 
-def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Lent) -> None:
+def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Any) -> None:
     lent.rehearse = "upper"
     outcome = apply(distill(student={"build": "net.py:net", "width": 4}), lent.source, lent)
     assert outcome.state.model.get_layer("low").filters == 4
@@ -132,7 +132,7 @@ def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Lent) -> None:
     assert not lent.cache.exists()
 
 
-def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Lent, tmp_path: Path) -> None:
+def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Any, tmp_path: Path) -> None:
     expected = apply(distill(epochs=3), lent.source, Lent(tmp_path / "other", tmp_path)).state.model
 
     class Killed(Notes):
@@ -183,7 +183,7 @@ def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("keys", [{"imitate": ["hidden"]}, {"start": "source"}], ids=str)
-def test_only_transformers_take_after_their_source(lent: Lent, keys: dict[str, Any]) -> None:
+def test_only_transformers_take_after_their_source(lent: Any, keys: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"no Attention block|no text"):
         apply(distill(**keys), lent.source, lent)
 
@@ -211,7 +211,7 @@ def test_every_key_says_what_it_is_and_the_training_keys_are_all_there() -> None
     assert set(FitOptions.model_fields) - set(keys) == {"loss", "teach"}
 
 
-def test_a_trained_teacher_helps_its_student(lent: Lent) -> None:
+def test_a_trained_teacher_helps_its_student(lent: Any) -> None:
     """The source learns, and its soft labels alone, without a single label, teach the student the task."""
     from tinyc.spec.source import TrainSpec
 

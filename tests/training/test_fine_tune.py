@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.lessons import Lent, Notes, digest, network
@@ -15,7 +16,7 @@ OPTIONS = FitOptions(epochs=2, batch=32)
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Lent:
+def lent(tmp_path: Path) -> Any:
     return Lent(tmp_path / "cache", tmp_path)
 
 
@@ -23,11 +24,11 @@ def distilled(**fields: object) -> Distill:
     return Distill.model_validate({"student": "net.py:net", **fields})
 
 
-def test_labels_alone_where_nothing_was_distilled(lent: Lent) -> None:
+def test_labels_alone_where_nothing_was_distilled(lent: Any) -> None:
     assert fine_tune(network(), OPTIONS, lent, "tune")["objective"] == "labels"
 
 
-def test_the_latest_distillation_goes_on(lent: Lent) -> None:
+def test_the_latest_distillation_goes_on(lent: Any) -> None:
     lent.earlier = (distilled(views=1, alpha=0), distilled(views=2))
     facts = fine_tune(network(seed=4), OPTIONS.model_copy(update={"augment": ("flip",)}), lent, "tune")
     assert facts["objective"] == "distillation"
@@ -35,16 +36,17 @@ def test_the_latest_distillation_goes_on(lent: Lent) -> None:
 
 
 @pytest.mark.parametrize(("alpha", "loss"), [(0.0, "auto"), (0.9, "labels")])
-def test_labels_on_request(lent: Lent, alpha: float, loss: str) -> None:
+def test_labels_on_request(lent: Any, alpha: float, loss: str) -> None:
     lent.earlier = (distilled(alpha=alpha),)
     facts = fine_tune(network(), OPTIONS.model_copy(update={"loss": loss}), lent, "tune")
     assert facts["objective"] == "labels"
     assert not (lent.cache / "soft-labels").exists()
 
 
-def test_a_killed_tuning_goes_on_to_the_same_bytes_and_leaves_no_checkpoint(lent: Lent, tmp_path: Path) -> None:
+def test_a_killed_tuning_goes_on_to_the_same_bytes_and_leaves_no_checkpoint(lent: Any, tmp_path: Path) -> None:
     undisturbed, resumed = network(), network()
-    expected = fine_tune(undisturbed, OPTIONS, Lent(tmp_path / "other", tmp_path), "tune")
+    other: Any = Lent(tmp_path / "other", tmp_path)
+    expected = fine_tune(undisturbed, OPTIONS, other, "tune")
     lent.progress = Notes(fail_at=300)
     with pytest.raises(KeyboardInterrupt):
         fine_tune(network(), OPTIONS, lent, "tune")
@@ -55,7 +57,7 @@ def test_a_killed_tuning_goes_on_to_the_same_bytes_and_leaves_no_checkpoint(lent
     assert not list((lent.cache / "trainings").iterdir())
 
 
-def test_a_rehearsal_does_nothing(lent: Lent) -> None:
+def test_a_rehearsal_does_nothing(lent: Any) -> None:
     lent.rehearse = "lower"
     lent.earlier = (distilled(),)
     assert fine_tune(network(), OPTIONS, lent, "tune")["epochs"] == 0

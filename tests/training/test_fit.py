@@ -19,16 +19,16 @@ from tinyc.training.fit import fit
 OPTIONS = FitOptions(epochs=3, batch=32, learning_rate=3e-3, augment=("crop", "flip"), warmup=0.1)
 
 
-def train(model: Any, context: Lent, options: FitOptions = OPTIONS, **more: Any) -> dict[str, Any]:
+def train(model: Any, context: Any, options: FitOptions = OPTIONS, **more: Any) -> Any:
     return fit(model, options, labels(context.seed, options.label_smoothing), context, "lesson", **more)
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Lent:
+def lent(tmp_path: Path) -> Any:
     return Lent(tmp_path / "cache", tmp_path)
 
 
-def test_it_learns(lent: Lent) -> None:
+def test_it_learns(lent: Any) -> None:
     lent.data = lesson(600, 100)
     facts = train(network(), lent, FitOptions(epochs=8, batch=32, learning_rate=5e-3))
     assert facts["loss"][-1] < 0.6 * facts["loss"][0]
@@ -37,7 +37,7 @@ def test_it_learns(lent: Lent) -> None:
     assert facts["best_validation_accuracy"] == max(facts["validation_accuracy"])
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(lent: Lent) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(lent: Any) -> None:
     models = [network(dropout=0.3) for _ in range(3)]
     facts = [train(models[0], lent), train(models[1], lent)]
     lent.seed = 4
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(lent: Lent) 
 
 
 @pytest.mark.parametrize("killed_after", [0.5, 1.5, 2.5], ids=["first epoch", "second epoch", "third epoch"])
-def test_a_killed_training_goes_on_to_the_same_bytes(lent: Lent, tmp_path: Path, killed_after: float) -> None:
+def test_a_killed_training_goes_on_to_the_same_bytes(lent: Any, tmp_path: Path, killed_after: float) -> None:
     undisturbed = network(dropout=0.3)
     expected = train(undisturbed, lent)
     folder = tmp_path / "checkpoints"
@@ -61,12 +61,12 @@ def test_a_killed_training_goes_on_to_the_same_bytes(lent: Lent, tmp_path: Path,
     assert digest(resumed) == digest(undisturbed)
 
 
-def test_each_epoch_drops_other_units(lent: Lent) -> None:
+def test_each_epoch_drops_other_units(lent: Any) -> None:
     lent.data = lesson(32)
     seen = []
     keras = backend.keras()
 
-    class Watch(keras.layers.Dropout):  # type: ignore[misc]
+    class Watch(keras.layers.Dropout):  # type: ignore[name-defined]
         def call(self, inputs: Any, training: Any = None) -> Any:
             out = super().call(inputs, training)
             backend.tensorflow().py_function(lambda value: seen.append(value.numpy() == 0), [out], [])
@@ -81,7 +81,7 @@ def test_each_epoch_drops_other_units(lent: Lent) -> None:
     assert (seen[0] != seen[1]).mean() > 0.3
 
 
-def test_only_two_checkpoints_stay_and_a_corrupt_one_falls_back(lent: Lent, tmp_path: Path) -> None:
+def test_only_two_checkpoints_stay_and_a_corrupt_one_falls_back(lent: Any, tmp_path: Path) -> None:
     folder = tmp_path / "checkpoints"
     undisturbed = network()
     train(undisturbed, lent, checkpoints=folder)
@@ -98,7 +98,7 @@ def test_only_two_checkpoints_stay_and_a_corrupt_one_falls_back(lent: Lent, tmp_
     assert digest(resumed) == digest(undisturbed)
 
 
-def test_a_checkpoint_of_another_training_is_passed_over(lent: Lent, tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_training_is_passed_over(lent: Any, tmp_path: Path) -> None:
     train(network(), lent, checkpoints=tmp_path / "c")
     other = OPTIONS.model_copy(update={"learning_rate": 1e-3})
     model, alone = network(), network()
@@ -108,14 +108,14 @@ def test_a_checkpoint_of_another_training_is_passed_over(lent: Lent, tmp_path: P
     assert digest(model) == digest(alone)
 
 
-def test_a_loss_that_is_no_number_names_the_step_and_the_remedy(lent: Lent) -> None:
+def test_a_loss_that_is_no_number_names_the_step_and_the_remedy(lent: Any) -> None:
     with pytest.raises(UserError, match=r"epoch 1, step \d+: the loss is .*nan|inf") as caught:
         train(network(), lent, FitOptions(epochs=2, batch=32, learning_rate=100.0, optimizer="sgd"))
     assert "learning rate of" in caught.value.problem
     assert "lower `learning_rate`" in caught.value.remedy
 
 
-def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
+def test_a_rehearsal_trains_nothing(lent: Any) -> None:
     lent.rehearse = "lower"
     model = network()
     before = digest(model)
@@ -124,7 +124,7 @@ def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
     assert lent.progress.titles == []
 
 
-def test_an_augmentation_that_does_not_suit_the_data_is_refused_also_in_a_rehearsal(lent: Lent) -> None:
+def test_an_augmentation_that_does_not_suit_the_data_is_refused_also_in_a_rehearsal(lent: Any) -> None:
     lent.rehearse = "lower"
     rows = replace(lent.data.train, x=lent.data.train.x.reshape(len(lent.data.train), -1))
     lent.data = replace(lent.data, train=rows)
@@ -132,13 +132,13 @@ def test_an_augmentation_that_does_not_suit_the_data_is_refused_also_in_a_rehear
         train(network(), lent)
 
 
-def test_an_empty_training_split_is_refused(lent: Lent) -> None:
+def test_an_empty_training_split_is_refused(lent: Any) -> None:
     lent.data = lesson(0)
     with pytest.raises(UserError, match="training split is empty"):
         train(network(), lent)
 
 
-def test_regularization_losses_and_weight_decay_shrink_the_kernels(lent: Lent) -> None:
+def test_regularization_losses_and_weight_decay_shrink_the_kernels(lent: Any) -> None:
     def size(options: FitOptions, regularizer: Any = None) -> float:
         model = network()
         if regularizer:
@@ -157,7 +157,7 @@ def test_regularization_losses_and_weight_decay_shrink_the_kernels(lent: Lent) -
         assert decayed < 0.97 * (alone or size(kind)), optimizer
 
 
-def test_tfmot_prunes_and_quantizes_under_the_loop(lent: Lent) -> None:
+def test_tfmot_prunes_and_quantizes_under_the_loop(lent: Any) -> None:
     tfmot = backend.tfmot()
     schedule = tfmot.sparsity.keras.ConstantSparsity(0.5, begin_step=0, frequency=1)
     pruned = tfmot.sparsity.keras.prune_low_magnitude(network(), schedule)
@@ -169,7 +169,7 @@ def test_tfmot_prunes_and_quantizes_under_the_loop(lent: Lent) -> None:
     assert facts["loss"][-1] < facts["loss"][0]
 
 
-def test_a_network_of_which_nothing_is_trainable_is_refused(lent: Lent) -> None:
+def test_a_network_of_which_nothing_is_trainable_is_refused(lent: Any) -> None:
     model = network()
     model.trainable = False
     with pytest.raises(UserError, match="is trainable, so that no epoch would change it") as raised:

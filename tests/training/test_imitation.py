@@ -161,6 +161,7 @@ def test_networks_without_attention_and_data_without_words_are_refused(tmp_path:
         anatomy(network(), "student")
     from support.lessons import Lent
 
+    lent: Any = Lent(tmp_path, tmp_path)
     wanted = ImitationOptions(("hidden",), "scores", "uniform", 0)
     with pytest.raises(UserError, match="imitate: the data is not text"):
-        train_imitation(wanted, network(), teacher(), None, FitOptions(), Lent(tmp_path, tmp_path), [])
+        train_imitation(wanted, network(), teacher(), None, FitOptions(), lent, [])

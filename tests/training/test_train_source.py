@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.lessons import TASK, Lent, Notes, digest, lesson, network
@@ -17,17 +18,17 @@ SPEC = TrainSpec(epochs=2, batch=32, augment=("flip",))
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Lent:
+def lent(tmp_path: Path) -> Any:
     return Lent(tmp_path / "cache", tmp_path, data=lesson(100))
 
 
-def learn(lent: Lent, seed: int = 1) -> tuple[str, dict[str, object]]:
+def learn(lent: Any, seed: int = 1) -> tuple[str, Any]:
     net = Net(network(seed=seed), TASK)
     facts = train(net, SPEC, lent, lent.cache, "key")
     return digest(net.model), facts
 
 
-def test_the_second_run_takes_the_weights_and_facts_of_the_first(lent: Lent) -> None:
+def test_the_second_run_takes_the_weights_and_facts_of_the_first(lent: Any) -> None:
     first, facts = learn(lent)
     lent.progress = Notes()
     again, known = learn(lent, seed=8)
@@ -39,7 +40,7 @@ def test_the_second_run_takes_the_weights_and_facts_of_the_first(lent: Lent) -> 
     assert sorted(path.name for path in (lent.cache / "sources" / "key").iterdir()) == [".lock", "weights.npz"]
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(lent: Lent, tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_to_the_same_weights(lent: Any, tmp_path: Path) -> None:
     undisturbed, _ = learn(Lent(tmp_path / "other", tmp_path, data=lent.data))
     lent.progress = Notes(fail_at=130)
     with pytest.raises(KeyboardInterrupt):
@@ -51,7 +52,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(lent: Lent, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"nonsense" * 100])
-def test_a_damaged_entry_is_discarded_and_said(lent: Lent, content: bytes) -> None:
+def test_a_damaged_entry_is_discarded_and_said(lent: Any, content: bytes) -> None:
     first, _ = learn(lent)
     (lent.cache / "sources" / "key" / "weights.npz").write_bytes(content)
     lent.progress = Notes()
@@ -59,10 +60,10 @@ def test_a_damaged_entry_is_discarded_and_said(lent: Lent, content: bytes) -> No
     assert any("discarded and trained again" in text for text in lent.progress.said)
 
 
-def test_two_runs_train_it_once(lent: Lent) -> None:
+def test_two_runs_train_it_once(lent: Any) -> None:
     """The second waits for the first and reads what it left."""
     nets = [Net(network(), TASK), Net(network(seed=9), TASK)]
-    facts: list[dict[str, object]] = []
+    facts: list[Any] = []
     threads = [
         threading.Thread(target=lambda net=net: facts.append(train(net, SPEC, lent, lent.cache, "key"))) for net in nets
     ]
@@ -76,14 +77,14 @@ def test_two_runs_train_it_once(lent: Lent) -> None:
     assert any("waiting for another run" in text for text in lent.progress.said)
 
 
-def test_the_disk_is_said_and_checked_before(lent: Lent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_said_and_checked_before(lent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(MachineError, match="1,000 B are free"):
         learn(lent)
     assert any("needs up to" in text for text in lent.progress.said)
 
 
-def test_a_rehearsal_writes_nothing(lent: Lent) -> None:
+def test_a_rehearsal_writes_nothing(lent: Any) -> None:
     lent.rehearse = "upper"
     learn(lent)
     assert not lent.cache.exists()

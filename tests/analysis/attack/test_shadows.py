@@ -92,7 +92,7 @@ def test_shadows_are_kept_and_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     net = Net(people.network(), dataset.task)
     training = ShadowTraining(net, FitOptions(epochs=1, batch=16), 2, tmp_path)
     calls: list[str] = []
-    real = shadows.fit
+    real = shadows.fit  # type: ignore[attr-defined]
 
     def counted(*arguments, **keys):
         calls.append(arguments[4])

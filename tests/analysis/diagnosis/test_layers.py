@@ -72,5 +72,5 @@ def test_equalized_channels_are_scaled_back() -> None:
     random = np.random.default_rng(1)
     wanted = random.normal(size=(40, 3)).astype(np.float32)
     tensor = Tensor(0, "x", (1, 3), "float32", 0, 0)
-    layer = Layer("x", "CONV_2D", tensor, wanted * np.float32([1, 4, 0.5]), wanted, wanted)
+    layer = Layer("x", "CONV_2D", tensor, wanted * np.array([1, 4, 0.5], np.float32), wanted, wanted)
     assert np.allclose(layer.balanced().wanted, layer.raw, atol=1e-6)

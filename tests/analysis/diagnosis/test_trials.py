@@ -103,7 +103,12 @@ def test_what_helped_is_tried_together_and_a_refusal_is_a_result() -> None:
             raise UserError("exclude", "cannot be")
         return wrong if change == {"calibrate": "mse"} else right
 
-    tried = [{"calibrate": "mse"}, {"calibrate": "percentile"}, {"exclude": ["second"]}, {"equalize": True}]
+    tried: list[dict[str, Any]] = [
+        {"calibrate": "mse"},
+        {"calibrate": "percentile"},
+        {"exclude": ["second"]},
+        {"equalize": True},
+    ]
     with Pool(1) as pool:
         done = list(attempts(tried, quantized, TrialExamples(x, y, pool), wrong))
     assert [trial.helped for trial in done] == [False, False, True, False, True, True]

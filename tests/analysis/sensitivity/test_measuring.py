@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Said(Silent):
     """What was said, and how many probes were scored; stops after some, as Ctrl-C does."""
 
     def __init__(self, stop: int = 10**9):
-        self.lines, self.probes, self.stop = [], 0, stop
+        self.lines, self.probes, self.stop = list[Any](), 0, stop
 
     def say(self, text):
         self.lines.append(text)

@@ -1,6 +1,7 @@
 """How many channels go: rounding, floors, selectors, the global ranking, and the extremes that plan shows."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,12 +151,13 @@ def test_extremes_are_those_of_all_choices(fraction, round_to):
     model = chain(6, 3, 8, 5)
     graph = channel_graph(model)
     size = sizes(model, graph)
-    whole = np.array([len(group.channels) for group in graph.groups])
+    whole: Any = np.array([len(group.channels) for group in graph.groups])
     caps = [removable(group, round_to) for group in graph.groups]
     amount = min(int(fraction * 22), sum(caps))
     every = [np.array(each) for each in itertools.product(*(range(cap + 1) for cap in caps)) if sum(each) == amount]
     params = [size.params(whole - to_multiples(each, graph, round_to)) for each in every]
-    for side, best in (("lower", min(params)), ("upper", max(params))):
+    ends: tuple[tuple[Any, Any], ...] = (("lower", min(params)), ("upper", max(params)))
+    for side, best in ends:
         assert size.params(whole - extreme(model, graph, fraction, round_to, side)) == best
 
 

@@ -36,7 +36,7 @@ def head(layers, x):
 
 
 def strange_layer(keras):
-    class Mix(keras.layers.Layer):
+    class Mix(keras.layers.Layer):  # type: ignore[name-defined]
         """Mixes channels, with weights of its own."""
 
         def build(self, shape):
@@ -133,7 +133,7 @@ def test_nothing_to_cut_is_an_error():
 def test_subclassed_network_is_refused():
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         """Computes in call()."""
 
         def call(self, inputs):

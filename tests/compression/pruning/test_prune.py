@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import attention_networks
+from support import attention_networks, contexts
 
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Silent
@@ -15,7 +15,6 @@ from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import Tokenizer, from_vocabulary
 from tinyc.network import backend
-from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.prune import Prune
@@ -49,10 +48,7 @@ def data(count=256):
 
 
 def context(folder, source, rehearse=None):
-    return Context(
-        seed=3, data=data(), source=source, source_key="source", earlier=(), cache=folder / "cache", find=Path,
-        progress=Silent(), scratch=folder, rehearse=rehearse, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, data(), source, rehearse)
 
 
 BAD_KEYS = [
@@ -258,7 +254,7 @@ def test_two_of_four(tmp_path):
 def test_subclassed_network_is_refused(tmp_path):
     keras = backend.keras()
 
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[name-defined]
         """Computes in call()."""
 
         def call(self, inputs):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from support import movies
@@ -15,7 +16,7 @@ from tinyc.data.loading import load_dataset
 from tinyc.data.tokens import Language
 from tinyc.spec.data import DataSpec
 
-COLUMNS = {"text": "text", "label": "label"}
+COLUMNS: dict[str, Any] = {"text": "text", "label": "label"}
 
 
 def load_in(folder: Path, language: Language | None = None, seed: int = 7, **keys: object) -> Dataset:
@@ -25,7 +26,7 @@ def load_in(folder: Path, language: Language | None = None, seed: int = 7, **key
 
 def write_csv(path: Path, delimiter: str = ",") -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+        quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
         writer = csv.writer(file, delimiter=delimiter, quoting=quoting, quotechar=None if delimiter == "\t" else '"')
         writer.writerow(["label", "id", "text"])
         writer.writerows([label, index, text] for index, (_, label, text) in enumerate(movies.rows()))
@@ -128,7 +129,7 @@ def test_the_tokenizer_may_be_a_file(tmp_path: Path) -> None:
         dataset = load_in(tmp_path, path="x.jsonl", prepare={"tokenizer": name}, **COLUMNS)
         assert dataset.lexicon is None
         ids.append(inputs(dataset.train.x, dataset.task))
-    assert np.array_equal(*ids)
+    assert np.array_equal(ids[0], ids[1])
     assert np.array_equal(ids[0], inputs(dataset.train.x, load_in(
         tmp_path, movies.language(), path="x.jsonl", **COLUMNS).task
     ))  # fmt: skip

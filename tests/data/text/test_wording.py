@@ -14,7 +14,7 @@ from tinyc.data.augment import IDENTITY, suits, view
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
-from tinyc.data.text.wording import WORD
+from tinyc.data.text.wording import WORD  # type: ignore[attr-defined]
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.spec.augmentations import check_augmentations
 
@@ -123,7 +123,7 @@ def test_few_words_have_few_neighbours(count: int) -> None:
 
 
 def test_a_source_of_one_word_changes_nothing() -> None:
-    definition = movies.tokens.from_vocabulary((*movies.tokens.SPECIAL, "film"), True, "vocab.txt")
+    definition = movies.tokens.from_vocabulary((*movies.tokens.SPECIAL, "film"), True, "vocab.txt")  # type: ignore[attr-defined]
     lexicon = Lexicon(Language(definition, lambda: np.ones((6, 4), np.float32)), TEXTS)
     assert np.array_equal(view(TEXTS, IDS, 7, 0, ("words",), lexicon), TEXTS)
 
@@ -180,7 +180,7 @@ def test_batches_see_the_words_of_the_lexicon() -> None:
         prepare(replace(feed, data=data(None)), np.arange(16), 1)
 
 
-GOLDEN = {
+GOLDEN: dict[tuple[str, ...], tuple[str, str]] = {
     ("drop",): ("The Rock is to be the 21st Century's ''Conan''", "Too"),
     ("words",): ("The Rock almost destined don comedy more 21st Century's new ''Conan''", "Low reality"),
 }

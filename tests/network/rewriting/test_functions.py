@@ -16,7 +16,7 @@ from tinyc.network.rewriting.functions import in_layers
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_people_write_becomes_layers(name):
     model = network(WRITTEN[name])
-    said = []
+    said = list[str]()
     made = in_layers(model, said.append)
     assert operators.kinds(model) & {*FUNCTION_LAYERS}
     assert not operators.kinds(made) & {*FUNCTION_LAYERS}
@@ -56,7 +56,7 @@ def test_a_network_of_layers_is_left_alone():
 
 def test_what_has_no_form_stays_and_is_said():
     model = network(lambda x: tf.math.erf(x) + tf.reverse(x, [1]) * 2)
-    said = []
+    said = list[str]()
     made = in_layers(model, said.append)
     left = [layer.name for layer in made.layers if is_function(layer)]
     assert len(left) == 2
@@ -78,7 +78,7 @@ def test_what_reaches_over_the_batch_or_is_no_float_keeps_its_value(written):
 def test_a_layer_that_computes_something_else_is_not_taken(monkeypatch):
     monkeypatch.setitem(layering.FORMS, "tanh", lambda use: layers.ReLU(name=use.name)(use.x))
     model = network(lambda x: tf.abs(tf.tanh(x)) + 1.0)
-    said = []
+    said = list[str]()
     made = in_layers(model, said.append)
     assert [function_of(layer) for layer in made.layers if is_function(layer)] == ["tf.math.tanh"]
     np.testing.assert_allclose(made(X), model(X), rtol=1e-5, atol=1e-6)

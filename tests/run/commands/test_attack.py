@@ -129,9 +129,8 @@ def test_the_page_fits_80_columns(by_heart: Path, capsys: Shown, monkeypatch: py
     assert "written: attack.json" in text
 
 
-def step(facts: dict[str, Any] | None = None, **keys: Any) -> Any:
-    keys = {"use": "quantize", "how": "ptq", "epochs": 4} | keys
-    transform = PASSES[keys["use"]].model_construct(**keys)
+def step(facts: dict[str, Any] | None = None, use: str = "quantize", **keys: Any) -> Any:
+    transform = PASSES[use].model_validate({"use": use, **keys})
     return SimpleNamespace(transform=transform), SimpleNamespace(facts=facts or {})
 
 
@@ -145,18 +144,19 @@ PROMISED = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "budget": None, "condition
 
 def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:
     private = {"privacy": {**PROMISED, "level": "example", "epsilon": 1.5}}
-    taught = {"use": "distill", "how": None, "student": 1, "start": "random", "alpha": 0.9}
+    taught: dict[str, Any] = {"use": "distill", "student": {"build": "net.py:net"}, "alpha": 0.9}
+    pruned: dict[str, Any] = {"use": "prune", "how": "channels", "fraction": 0.5}
     clients = {"privacy": {**PROMISED, "level": "client", "epsilon": 1.0}}
     assert promised(opened(step())) is None
-    assert promised(opened(step(clients, use="federate", how=None, rounds=3), step())) is None
-    found = promised(opened(step(private, **taught), step(use="prune", how="channels"), step()))
+    assert promised(opened(step(clients, use="federate", clients=2, rounds=3), step())) is None
+    found = promised(opened(step(private, **taught), step(**pruned), step()))
     assert found == Promise(1.5, 1e-5, ("1 distill",), ("the source", "2 prune"))
-    both = promised(opened(step(private, **taught), step(private, use="federate", how=None, rounds=3), step()))
+    both = promised(opened(step(private, **taught), step(private, use="federate", clients=2, rounds=3), step()))
     assert both == Promise(3.0, 2e-5, ("1 distill", "2 federate"), ("the source",))
-    alone = promised(opened(step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
+    alone = promised(opened(step(**pruned), step(private, **(taught | {"alpha": 0})), step()))
     again = promised(opened(step(private, **taught), step(**(taught | {"alpha": 0})), step()))
-    scaled = step(use="preprocess", epochs=0, steps=[SimpleNamespace(op="normalize")])
-    kept = promised(opened(scaled, step(use="prune", how="channels"), step(private, **(taught | {"alpha": 0})), step()))
+    scaled = step(use="preprocess", steps=[{"op": "normalize"}])
+    kept = promised(opened(scaled, step(**pruned), step(private, **(taught | {"alpha": 0})), step()))
     assert again is None
     assert kept == Promise(1.5, 1e-5, ("3 distill",), ("1 preprocess",))
     assert alone == Promise(1.5, 1e-5, ("2 distill",), ())

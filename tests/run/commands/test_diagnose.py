@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -47,11 +49,16 @@ def clipped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, "\n".join(heard)
 
 
-def diagnosed(clipped: tuple[Path, str], capsys: Shown, monkeypatch: pytest.MonkeyPatch, *more: str) -> str:
+@pytest.fixture(scope="module")
+def tried(clipped: tuple[Path, str]) -> dict[str, Any]:
+    """What `--try --json` prints."""
     folder, _ = clipped
-    monkeypatch.setenv("TINYC_CACHE", str(folder / "cache"))
-    assert cli.invoke(["diagnose", str(folder / "runs" / "clipped"), *more]) == 0
-    return capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch, io.StringIO() as shown:
+        patch.setenv("TINYC_CACHE", str(folder / "cache"))
+        with contextlib.redirect_stdout(shown):
+            assert cli.invoke(["diagnose", str(folder / "runs" / "clipped"), "--try", "--json"]) == 0
+        table: dict[str, Any] = json.loads(shown.getvalue())
+    return table
 
 
 def test_a_run_that_loses_too_much_says_why(clipped: tuple[Path, str]) -> None:
@@ -67,25 +74,27 @@ def test_a_run_that_loses_too_much_says_why(clipped: tuple[Path, str]) -> None:
 
 
 def test_diagnose_ranks_the_causes(clipped: tuple[Path, str], capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = diagnosed(clipped, capsys, monkeypatch)
+    folder, _ = clipped
+    monkeypatch.setenv("TINYC_CACHE", str(folder / "cache"))
+    assert cli.invoke(["diagnose", str(folder / "runs" / "clipped")]) == 0
+    text = capsys.readouterr().out
     assert "1. saturation in " in text
     assert "add  percentile = 99.99" in text
     assert "50 validation and 40 calibration examples" in text
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_trying_finds_what_helps(clipped: tuple[Path, str], capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    table: dict[str, Any] = json.loads(diagnosed(clipped, capsys, monkeypatch, "--try", "--json"))
-    assert table["split"] == "validation"
-    assert table["test"]["after"] < table["test"]["before"]
-    trials = {trial["what"]: trial for trial in table["trials"]}
+def test_trying_finds_what_helps(tried: dict[str, Any]) -> None:
+    assert tried["split"] == "validation"
+    assert tried["test"]["after"] < tried["test"]["before"]
+    trials = {trial["what"]: trial for trial in tried["trials"]}
     base, minmax = trials["as it is"], trials['calibrate = "minmax"']
     assert base["gain"] == 0
     assert minmax["helped"] is True
     assert minmax["accuracy"] == pytest.approx(base["accuracy"] + minmax["gain"])
     assert minmax["tflm"] is True
     assert minmax["file_bytes"] > 0
-    assert {layer["layer"] for layer in table["layers"]} >= {"stem", "body", "neck", "logits"}
+    assert {layer["layer"] for layer in tried["layers"]} >= {"stem", "body", "neck", "logits"}
 
 
 def test_what_is_no_run_is_refused(tmp_path: Path, capsys: Shown) -> None:
@@ -102,7 +111,6 @@ def test_a_sound_run_gives_no_alarm(undisturbed: Path, capsys: Shown, monkeypatc
     assert table["notes"]
 
 
-def test_a_refused_trial_says_why(clipped: tuple[Path, str], capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    table: dict[str, Any] = json.loads(diagnosed(clipped, capsys, monkeypatch, "--try", "--json"))
-    refused = next(trial for trial in table["trials"] if "int16" in trial["what"] and trial["accuracy"] is None)
+def test_a_refused_trial_says_why(tried: dict[str, Any]) -> None:
+    refused = next(trial for trial in tried["trials"] if "int16" in trial["what"] and trial["accuracy"] is None)
     assert refused["problem"].startswith("`calibrate` belongs to activations = ")

@@ -150,9 +150,9 @@ def test_the_picture_names_the_peak(tmp_path: Path, capsys: Shown) -> None:
 
 def test_files_of_others_are_shown(tmp_path: Path, capsys: Shown) -> None:
     """An old converter's codes, no names, a dimension left open, a name that is HTML, and a second graph."""
-    schema = tiny.schema()
-    tree = schema.ModelT.InitFromPackedBuf(tiny.plain(), 0)
-    tree.subgraphs.append(schema.ModelT.InitFromPackedBuf(tiny.plain(), 0).subgraphs[0])
+    s = schema()
+    tree = s.ModelT.InitFromPackedBuf(tiny.plain(), 0)
+    tree.subgraphs.append(s.ModelT.InitFromPackedBuf(tiny.plain(), 0).subgraphs[0])
     for code in tree.operatorCodes:
         code.builtinCode = 0
     for graph in tree.subgraphs:
@@ -169,7 +169,7 @@ def test_files_of_others_are_shown(tmp_path: Path, capsys: Shown) -> None:
 
 def test_the_arena_of_a_file_of_two_inputs_is_measured(tmp_path: Path, capsys: Shown) -> None:
     plans = [Plan((1, 1600)), Plan((1, 1600)), Plan((1, 1600))]
-    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand(plans, [("ADD", (0, 1), (2,))]), 0)
+    tree = schema().ModelT.InitFromPackedBuf(by_hand(plans, [("ADD", (0, 1), (2,))]), 0)
     tree.subgraphs[0].inputs = [0, 1]
     found = table(written(tmp_path, tiny.pack(tree)), capsys)
     assert found["tflm"] == "runs it"
@@ -183,7 +183,7 @@ def test_an_axis_without_meaning_does_not_matter(axis: int, scales: list[float],
     """The biases of person detection, TFLM's own example, have the axis of the filter's channels, which they lack."""
     biases = np.array([5, 7], np.int32)
     plans = [Plan((1, 4)), Plan((2, 4), data=bytes(range(8))), Plan((2,), "INT32", data=biases.tobytes()), Plan((1, 2))]
-    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand(plans, [("FULLY_CONNECTED", (0, 1, 2), (3,))]), 0)
+    tree = schema().ModelT.InitFromPackedBuf(by_hand(plans, [("FULLY_CONNECTED", (0, 1, 2), (3,))]), 0)
     for place, points in ((1, [0] * len(scales)), (2, [5] * len(scales))):
         held = tree.subgraphs[0].tensors[place].quantization
         held.scale, held.zeroPoint, held.quantizedDimension = scales, points, axis
@@ -203,7 +203,7 @@ def odd(name: str) -> bytes:
         return by_hand(plans, [("ADD", (0, 1), (2,))])
     if name == "four at once":
         return by_hand([Plan((4, 3)), Plan((2, 3), data=bytes(6)), Plan((4, 2))], [("FULLY_CONNECTED", (0, 1), (2,))])
-    tree = tiny.schema().ModelT.InitFromPackedBuf(by_hand([Plan((1, 12))] * 3, [("ADD", (0, 1), (2,))]), 0)
+    tree = schema().ModelT.InitFromPackedBuf(by_hand([Plan((1, 12))] * 3, [("ADD", (0, 1), (2,))]), 0)
     tree.subgraphs[0].inputs, tree.subgraphs[0].outputs = {
         "two inputs": ([0, 1], [2]), "two outputs": ([0], [2, 2]), "no input": ([], [2]),
     }[name]  # fmt: skip
@@ -268,7 +268,7 @@ def test_without_tflm_nothing_is_said_of_what_runs(
 
 def test_files_of_nothing_are_shown(tmp_path: Path, capsys: Shown) -> None:
     """No operators, tensors without elements, no names, a buffer that is not there."""
-    missing = tiny.schema().ModelT.InitFromPackedBuf(few_valued(), 0)
+    missing = schema().ModelT.InitFromPackedBuf(few_valued(), 0)
     missing.subgraphs[0].tensors[0].buffer = 77
     for content in (
         by_hand([Plan((1, 4)), Plan((1, 4))], []),

@@ -54,15 +54,15 @@ def test_it_measures_on_validation_and_never_on_test(recipe: Path, capsys: Shown
 def test_ctrl_c_ends_with_130_and_the_next_call_goes_on(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    real, done = measuring.Kept.add, []
+    real, done = measuring.Kept.add, []  # type: ignore[attr-defined]
 
-    def stopping(kept: measuring.Kept, name: str, score: measuring.Score) -> None:
+    def stopping(kept: measuring.Kept, name: str, score: measuring.Score) -> None:  # type: ignore[name-defined]
         real(kept, name, score)
         done.append(name)
         if len(done) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(measuring.Kept, "add", stopping)
+    monkeypatch.setattr(measuring.Kept, "add", stopping)  # type: ignore[attr-defined]
     assert call(recipe) == 130
     assert not (folder(recipe) / "sensitivity.json").exists()
     assert call(recipe) == 0

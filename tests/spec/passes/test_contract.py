@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -65,7 +66,12 @@ def context_for(use: str, folder: Path) -> Context:
         return texts.context(folder)
     if use in OF_WINDOWS:
         return waves.context(folder)
-    return artifacts.context(folder, source=Net(artifacts.network(8), artifacts.TASK))
+    return artifacts.context(folder, source=source())
+
+
+@functools.cache
+def source() -> Net:
+    return Net(artifacts.network(8), artifacts.TASK)
 
 
 def fingerprint(state: Net | Flat) -> str | bytes:
@@ -77,9 +83,9 @@ def fingerprint(state: Net | Flat) -> str | bytes:
 def test_contract(use: str, keys: dict[str, Any], tmp_path: Path) -> None:
     transform = PASSES[use].model_validate({"use": use, **keys})
     outcomes = []
+    given = state_for(use, transform.takes)
+    before = fingerprint(given)
     for name in "ab":
-        given = state_for(use, transform.takes)
-        before = fingerprint(given)
         outcome = apply(transform, given, context_for(use, tmp_path / name))
         assert fingerprint(given) == before, "the input was changed"
         assert outcome.state.kind == transform.gives

@@ -119,7 +119,7 @@ def told(deed: Callable[[], Any]) -> int:
     try:
         deed()
     except Exception as error:
-        return cli.explain(error)
+        return cli.explain(error)  # type: ignore[attr-defined]
     return 0
 
 

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from support import tiny
-from support.tiny import Graph, Plan, by_hand, of_graphs, options, schema
+from support.tiny import Graph, Plan, by_hand, of_graphs, options
 
 from tinyc.core.errors import UserError
 from tinyc.report.kilobytes import SHOWN
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.layout import KINDS, LAYOUT, NO_REFERENCES
+from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.strip import strip
 
 

@@ -10,6 +10,7 @@ from support.tiny import Plan, by_hand
 from tinyc.core.errors import UserError
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.layer_names import layer_name
+from tinyc.tflite.read.schema import schema
 
 # first 3*3*2*4 + 4, depth 3*3*4 + 4, slopes 4, wider 3*3*4*4 + 4, logits 400*5 + 5
 PARAMS = 76 + 40 + 4 + 148 + 2005
@@ -117,8 +118,8 @@ def test_tensors_that_share_bytes_are_stored_once_and_count_each() -> None:
 
 
 def test_files_of_old_converters_are_read_by_their_deprecated_code() -> None:
-    schema = tiny.schema()
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tiny.mixed(), 0))
+    s = schema()
+    tree = s.ModelT.InitFromObj(s.Model.GetRootAs(tiny.mixed(), 0))
     for code in tree.operatorCodes:
         code.builtinCode = 0
     assert [op.name for op in describe(tiny.pack(tree)).ops] == [op.name for op in describe(tiny.mixed()).ops]

@@ -12,6 +12,7 @@ from support.tiny import Graph, Plan, of_graphs, options
 from tinyc.network import backend
 from tinyc.network.float_tflite import to_float_tflite
 from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run.pool import Pool
 
 VECTOR = Plan((1, 3), "FLOAT32", scale=0)
@@ -77,8 +78,8 @@ def test_a_loop_that_does_not_count_leaves_no_total(content: bytes) -> None:
 
 def test_the_tests_of_a_loop_must_all_hold() -> None:
     def content(second: Plan) -> bytes:
-        tree = tiny.schema().ModelT.InitFromPackedBuf(loop(integer(0), 1, integer(9)), 0)
-        graph, s = tree.subgraphs[1], tiny.schema()
+        tree = schema().ModelT.InitFromPackedBuf(loop(integer(0), 1, integer(9)), 0)
+        graph, s = tree.subgraphs[1], schema()
         for plan in (second, FLAG, FLAG):
             graph.tensors.append(tiny.hand_tensor(plan, tree.buffers))
         for name, inputs, made in (("LESS", [0, 5], 6), ("LOGICAL_AND", [4, 6], 7)):

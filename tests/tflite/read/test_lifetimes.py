@@ -8,6 +8,7 @@ from support.tiny import Plan, by_hand
 
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.lifetimes import lifetimes
+from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run.pool import Pool
 
 
@@ -39,8 +40,8 @@ def test_what_is_held_at_once_is_below_the_arena_of_tflm(pool: Pool) -> None:
 
 
 def test_dimensions_left_open_count_as_one() -> None:
-    schema = tiny.schema()
-    tree = schema.ModelT.InitFromPackedBuf(tiny.plain(), 0)
+    s = schema()
+    tree = s.ModelT.InitFromPackedBuf(tiny.plain(), 0)
     fixed = lifetimes(describe(tiny.pack(tree)))
     for tensor in tree.subgraphs[0].tensors:
         if len(tensor.shape) == 4 and not tree.buffers[tensor.buffer].data is not None:

@@ -13,7 +13,7 @@ from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.graphs import CALLERS
 from tinyc.tflite.read.multiplications import FORMULAS, NONE, UNCOUNTED, Shapes, multiplications
 from tinyc.tflite.read.operators import TFLM_CUSTOM
-from tinyc.tflite.read.schema import op_names
+from tinyc.tflite.read.schema import op_names, schema
 
 
 def test_every_builtin_operator_is_in_one_table() -> None:
@@ -118,7 +118,7 @@ def test_an_operator_that_may_multiply_leaves_no_total(op: str) -> None:
 
 def signed(shape: tuple[int, ...], signature: tuple[int, ...]) -> bytes:
     """A dense layer with a batch or a row count that its signature leaves open."""
-    tree = tiny.schema().ModelT.InitFromPackedBuf(
+    tree = schema().ModelT.InitFromPackedBuf(
         by_hand(
             [Plan((*shape, 4)), Plan((2, 4), data=bytes(8)), Plan((*shape, 2))], [("FULLY_CONNECTED", (0, 1), (2,))]
         ),

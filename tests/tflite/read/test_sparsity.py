@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny import Plan, by_hand, options, pack, schema
+from support.tiny import Plan, by_hand, options, pack
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
 from tinyc.network.float_tflite import converter, inference
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.flatbuffer import describe, open_tflite
+from tinyc.tflite.read.schema import schema
 
 
 @functools.cache

@@ -17,6 +17,7 @@ from support import tiny
 
 from tinyc.core.errors import MachineError, TinycError, UserError
 from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run import arena, runtimes, spread
 from tinyc.tflite.run.output_difference import steps_apart
 from tinyc.tflite.run.pool import Pool
@@ -119,8 +120,8 @@ def test_an_operator_that_stops_an_interpreter_is_named_with_its_layer(pool: Poo
 
 
 def test_files_of_old_converters_run_as_new_ones_do(pool: Pool) -> None:
-    schema = tiny.schema()
-    tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tiny.mixed(), 0))
+    s = schema()
+    tree = s.ModelT.InitFromObj(s.Model.GetRootAs(tiny.mixed(), 0))
     for code in tree.operatorCodes:
         code.builtinCode = 0
     x = tiny.examples(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from tinyc.tflite.read.quantization import quantize
 from tinyc.tflite.run.pool import Pool, Run
 from tinyc.tflite.run.states import start_of
 
-FILES = {
+FILES: dict[str, Callable[[], bytes]] = {
     "svdf": stateful.svdf,
     "svdf int8": stateful.svdf_int8,
     "lstm": stateful.lstm,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support import sentences
@@ -45,7 +47,7 @@ def test_the_table_counts_and_what_masks_padding_does_not() -> None:
 
 
 @pytest.mark.parametrize("runtime", ["tflm", "reference", "fast"])
-def test_ids_run_under_every_runtime(pool: Pool, runtime: str) -> None:
+def test_ids_run_under_every_runtime(pool: Pool, runtime: Any) -> None:
     ids = sentences.ids(70, seed=5)
     expected = sentences.network()(ids).numpy()
     run = pool.run(sentences.content(), ids, runtime)

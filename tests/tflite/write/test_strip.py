@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def trained() -> bytes:
     return to_int8_tflite(quantization_aware(artifacts.network(), artifacts.samples()).model, artifacts.samples())
 
 
-FILES = {
+FILES: dict[str, Callable[[], bytes]] = {
     "per channel": artifacts.content,
     "per tensor": lambda: artifacts.content(False),
     "qat": trained,

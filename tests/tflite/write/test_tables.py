@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_a_table_that_changes_outputs_is_dropped_and_the_others_stay(pool):
     stripped = strip(few_values.content("parted"))
     right = paying(stripped)
     wrong = replace(right[0], tensor=parted_dense(stripped), axis=0)
-    told = []
+    told = list[Any]()
     proved = prove(stripped, [wrong, *right], artifacts.samples(4), pool, told.append)
     assert proved.dropped == (wrong,)
     assert proved.kept == right

@@ -267,7 +267,7 @@ def net(input_shape, classes, norm=False):
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Lent:
+def lent(tmp_path: Path) -> Any:
     (tmp_path / "net.py").write_text(NET)
     return Lent(tmp_path / "cache", tmp_path, data=lesson(120, 30))
 
@@ -278,7 +278,7 @@ def distill(**fields: Any) -> Distill:
     return Distill.model_validate(defaults | {"privacy": privacy} | fields)
 
 
-def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(lent: Lent) -> None:
+def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(lent: Any) -> None:
     facts = apply(distill(), lent.source, lent).facts
     told = facts["privacy"]
     assert facts["objective"] == "distillation"
@@ -291,7 +291,7 @@ def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(le
     assert any("not the teacher" in each for each in told["conditions"])
 
 
-def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Lent) -> None:
+def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Any) -> None:
     chosen = apply(distill(privacy={"noise": None, "epsilon": 8.0}, alpha=0), lent.source, lent).facts["privacy"]
     assert 7.9 < chosen["epsilon"] <= 8.0
     assert chosen["stopped"] is None
@@ -302,7 +302,7 @@ def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Lent) -> None:
     assert any("distill: stops after" in each for each in lent.progress.said)
 
 
-def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Lent) -> None:
+def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Any) -> None:
     whole = apply(distill(epochs=3), lent.source, lent)
     lent.progress = Notes(fail_at=240)
     with pytest.raises(KeyboardInterrupt):
@@ -314,7 +314,7 @@ def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Lent)
     assert resumed.facts["examples"] == whole.facts["examples"]
 
 
-def test_a_student_with_batch_normalization_needs_it_frozen(lent: Lent) -> None:
+def test_a_student_with_batch_normalization_needs_it_frozen(lent: Any) -> None:
     student = {"build": "net.py:net", "norm": True}
     for rehearse in (None, "lower"):
         lent.rehearse = rehearse
@@ -346,7 +346,7 @@ def test_frozen_batch_normalization_goes_with_privacy_alone() -> None:
         Distill.model_validate({"student": "net.py:net", "batchnorm": "frozen"})
 
 
-def test_a_rehearsal_trains_nothing(lent: Lent) -> None:
+def test_a_rehearsal_trains_nothing(lent: Any) -> None:
     lent.rehearse = "lower"
     outcome = apply(distill(), lent.source, lent)
     assert outcome.state.task == TASK
