@@ -247,8 +247,8 @@ REFUSED = [
     (changed("model", max_input_chars_per_word=5000), "is 5000, beyond 1000"),
     (token(lstrip=True), r"'\[SEP\]' has the flag lstrip"),
     (token(normalized=True), "has the flag normalized"),
-    (from_vocabulary([*SPECIAL, "A"], True, "test"), "no piece that text can lead to"),
-    (from_vocabulary([*SPECIAL, "\u302e", "\U0001d165"], True, "test"), r"U\+302E and U\+1D165, which Unicode puts in"),
+    (from_vocabulary([*SPECIAL, "A"], True, "test"), "no piece that any text can produce"),
+    (from_vocabulary([*SPECIAL, "\u302e", "\U0001d165"], True, "test"), r"U\+302E and U\+1D165, which Unicode normalization reorders"),
 ]
 
 

@@ -47,7 +47,7 @@ BAD_KEYS = [
     ({"privacy": CLIENT, "aggregation": "homomorphic"}, "cannot clip what it does not see"),
     ({"privacy": CLIENT, "aggregation": "secagg"}, "cannot clip what it does not see"),
     ({"privacy": CLIENT, "aggregation": "krum"}, "accounted for in an average"),
-    ({"privacy": CLIENT | {"delta": 0.2}}, "lets one of 5 clients be told whole"),
+    ({"privacy": CLIENT | {"delta": 0.2}}, "lets one of 5 clients be disclosed"),
     ({"privacy": CLIENT | {"epsilon": None}}, "privacy needs `noise`, or an `epsilon`"),
     ({"privacy": EXAMPLE | {"where": "client"}}, "`where` belongs to level"),
     ({"privacy": EXAMPLE, "batchnorm": "local"}, 'take batchnorm = "frozen"'),

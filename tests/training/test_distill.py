@@ -184,7 +184,7 @@ def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -
 
 @pytest.mark.parametrize("keys", [{"imitate": ["hidden"]}, {"start": "source"}], ids=str)
 def test_only_transformers_take_after_their_source(lent: Any, keys: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"no Attention block|no text"):
+    with pytest.raises(UserError, match=r"no Attention block|not text"):
         apply(distill(**keys), lent.source, lent)
 
 

@@ -46,7 +46,7 @@ def look(path: Path) -> None:
         is_there = path.exists()
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise UserError(f"--data {path}", "is no path in UTF-8", "rename the file, or its folder") from error
+        raise UserError(f"--data {path}", "is not a path in UTF-8", "rename the file, or its folder") from error
     except OSError as error:  # such as a name that is too long
         raise files.unreadable(f"--data {path}", error) from error
     if not is_there:

@@ -136,7 +136,7 @@ def test_a_changed_layer_is_the_first_cause(pool: Pool) -> None:
 def test_what_may_be_coarse_weights_or_a_changed_layer_is_called_neither(pool: Pool) -> None:
     seen = found(pool, normalized(), lowered(normalized(-2.0, 0.5)))
     assert seen.untrained[0].state == "unclear"
-    assert "adapted in conv (not told" in " ".join(text("run", "quantize", (None, None), seen, 200))
+    assert "adapted in conv (unknown" in " ".join(text("run", "quantize", (None, None), seen, 200))
 
 
 def fit(model: Any) -> bytes:

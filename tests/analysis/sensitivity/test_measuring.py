@@ -132,7 +132,7 @@ def test_a_stopped_measurement_goes_on_and_repeats_nothing(tmp_path):
     second = Said()
     assert measure(net, data, REQUEST, Kept(tmp_path, "c" * 64), second) == wanted
     assert second.probes == whole.probes - 5
-    assert any(f"5 of {whole.probes} probes are known" in line for line in second.lines)
+    assert any(f"5 of {whole.probes} probes were measured by an earlier call" in line for line in second.lines)
     third = Said()
     assert measure(net, data, REQUEST, Kept(tmp_path, "c" * 64), third) == wanted
     assert (third.probes, third.lines) == (0, [])

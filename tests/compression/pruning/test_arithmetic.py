@@ -63,8 +63,8 @@ def test_constants_of_channels_go_with_their_channels():
 @pytest.mark.parametrize(
     ("written", "why"),
     [
-        (lambda x: x[..., 1:4], "no equal part"),
-        (lambda x: x[..., ::2], "no equal part"),
+        (lambda x: x[..., 1:4], "not an equal part"),
+        (lambda x: x[..., ::2], "not an equal part"),
         (lambda x: layers.Conv2D(1, 1)(x) * np.linspace(0, 1, 5, dtype=np.float32), "spreads one channel"),
     ],
 )
