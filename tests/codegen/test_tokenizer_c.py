@@ -248,7 +248,10 @@ REFUSED = [
     (token(lstrip=True), r"'\[SEP\]' has the flag lstrip"),
     (token(normalized=True), "has the flag normalized"),
     (from_vocabulary([*SPECIAL, "A"], True, "test"), "no piece that any text can produce"),
-    (from_vocabulary([*SPECIAL, "\u302e", "\U0001d165"], True, "test"), r"U\+302E and U\+1D165, which Unicode normalization reorders"),
+    (
+        from_vocabulary([*SPECIAL, "\u302e", "\U0001d165"], True, "test"),
+        r"U\+302E and U\+1D165, which Unicode normalization reorders",
+    ),
 ]
 
 

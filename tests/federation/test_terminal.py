@@ -191,7 +191,7 @@ def test_only_data_is_looked_at(tmp_path: Path) -> None:
     (tmp_path / "own.pickle").touch()
     with pytest.raises(UserError, match="of no kind that is read"):
         own_examples.look(tmp_path / "own.pickle")
-    with pytest.raises(UserError, match=r"caf\\xe9\.csv: is no path in UTF-8"):
+    with pytest.raises(UserError, match=r"caf\\xe9\.csv: is not a path in UTF-8"):
         own_examples.look(tmp_path / os.fsdecode(b"caf\xe9.csv"))
     with pytest.raises(UserError, match="is not a path: file name too long"):
         own_examples.look(tmp_path / ("a" * 300))
