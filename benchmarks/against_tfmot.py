@@ -32,7 +32,7 @@ from tinyc.network.state import Flat
 from tinyc.report.terminal import open_screen
 from tinyc.run import step_records
 from tinyc.run.opening import Run, open_own_run
-from tinyc.run.steps import Started, StepRunner, scratch_folder, steps
+from tinyc.run.steps import Started, StepRunner, steps
 from tinyc.spec.load import load
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
@@ -172,11 +172,10 @@ def by_tfmot(run: Run, epochs: tuple[int, int], shown: Progress) -> measure.Meas
     """Prune, train on under PQAT, convert; measure the file under TensorFlow Lite Micro."""
     house, dataset = StepRunner(run), run.dataset
     source = house.source()
-    with scratch_folder(run.folder.path) as scratch:
-        context = run.context(1, source, run.keys.source, (), scratch)
-        sparse = pruned(source.clone().model, epochs[0], context)
-        aware = preserved(sparse, epochs[1], context)
-        content = converted(aware, inputs(dataset.calibration.x, dataset.task))
+    context = run.context(1, source, run.keys.source, ())
+    sparse = pruned(source.clone().model, epochs[0], context)
+    aware = preserved(sparse, epochs[1], context)
+    content = converted(aware, inputs(dataset.calibration.x, dataset.task))
     (run.folder.path / "tfmot.tflite").write_bytes(content)
     return measure.measure_flat(Flat(content, dataset.task), dataset, run.pool, "tflm", shown)
 

@@ -170,7 +170,7 @@ def lent(data: Dataset, seed: int) -> Context:
     folder = Path(tempfile.mkdtemp())
     return Context(
         seed=seed, data=data.for_training(), source=Net(None, TASK), source_key="benchmark", earlier=(), cache=folder,
-        find=Path, progress=Silent(), scratch=folder, rehearse=None, compare=lambda flat: cast(Any, {}),
+        find=Path, progress=Silent(), rehearse=None, compare=lambda flat: cast(Any, {}),
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ The source and its soft labels come from the cache. A finished training is kept 
 from __future__ import annotations
 
 import argparse
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,9 +54,8 @@ def trained(run: Run, seed: int, transform: Distill) -> Any:
     kept = run.folder.path / f"student-{run.keys.steps[1][:8]}-alpha{transform.alpha}-seed{seed}.npy"
     if not kept.exists():
         source = StepRunner(run).source()
-        with tempfile.TemporaryDirectory() as scratch:
-            context = run.context(1, source, run.keys.source, (), Path(scratch))
-            outcome = apply(transform, source, replace(context, seed=context.seed + 100 * seed))
+        context = run.context(1, source, run.keys.source, ())
+        outcome = apply(transform, source, replace(context, seed=context.seed + 100 * seed))
         np.save(kept, measure.measure_net(outcome.state, run.dataset).correct)
     return np.load(kept)
 

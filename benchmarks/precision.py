@@ -9,7 +9,6 @@ same examples.
 from __future__ import annotations
 
 import argparse
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,19 +67,16 @@ def main() -> None:
 
 def measured(made: Quantized, name: str, keys: Mapping[str, Any]) -> Row | None:
     """Quantize in one way and run the test examples; None, and the reason said, where it is refused."""
-    with tempfile.TemporaryDirectory() as scratch:
-        context = made.run.context(made.index, made.net, "", (), Path(scratch), task=made.net.task)
-        try:
-            outcome = apply(
-                PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}), made.net, context
-            )
-        except UserError as error:
-            print(f"{name}: refused: {error}")
-            return None
-        flat = Flat(strip(outcome.state.content), made.net.task)
-        if "precision" in keys:
-            flat = apply(PASSES["compact"].model_validate({"use": "compact"}), outcome.state, context).state
-        found = measure.measure_flat(flat, made.run.dataset, made.pool, "tflm", made.run.progress)
+    context = made.run.context(made.index, made.net, "", (), task=made.net.task)
+    try:
+        outcome = apply(PASSES["quantize"].model_validate({"use": "quantize", "how": "ptq", **keys}), made.net, context)
+    except UserError as error:
+        print(f"{name}: refused: {error}")
+        return None
+    flat = Flat(strip(outcome.state.content), made.net.task)
+    if "precision" in keys:
+        flat = apply(PASSES["compact"].model_validate({"use": "compact"}), outcome.state, context).state
+    found = measure.measure_flat(flat, made.run.dataset, made.pool, "tflm", made.run.progress)
     predicted = outcome.facts["precision"]["flash_predicted"] if "precision" in keys else None
     return Row(name, found, predicted)
 

@@ -48,7 +48,7 @@ def timed(run: Run, source: Any, changes: dict[str, Any], folder: Path) -> tuple
     """Train the student with an empty store of its own; seconds, and its figures on the test split."""
     transform = run.recipe.steps[0].transform.model_copy(update=changes)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        context = replace(run.context(1, source, run.keys.source, (), Path(scratch)), cache=Path(scratch))
+        context = replace(run.context(1, source, run.keys.source, ()), cache=Path(scratch))
         began = time.perf_counter()
         outcome = apply(transform, source, context)
         return time.perf_counter() - began, measure.measure_net(outcome.state, run.dataset)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,9 +98,8 @@ def trained(run: Run, index: int, before: Done, transform: Any, seed: int) -> An
     if not kept.exists():
         workshop = StepRunner(run)
         source, state = workshop.source(), workshop.state_before(index, before)
-        with tempfile.TemporaryDirectory() as scratch:
-            context = run.context(index, source, run.keys.source, (), Path(scratch), task=state.task)
-            outcome = apply(transform, state, replace(context, seed=context.seed + 100 * seed))
+        context = run.context(index, source, run.keys.source, (), task=state.task)
+        outcome = apply(transform, state, replace(context, seed=context.seed + 100 * seed))
         np.save(kept, measure.measure_net(outcome.state, run.dataset).correct)
     return np.load(kept)
 

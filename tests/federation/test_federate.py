@@ -74,7 +74,7 @@ def federate(**keys: Any) -> Federate:
 def context(folder: Path, rehearse: Any = None) -> Context:
     return Context(
         seed=3, data=clients.data(150, validation=50), source=Net(None, clients.TASK), source_key="source", earlier=(),
-        cache=folder / "cache", find=Path, progress=Silent(), scratch=folder, rehearse=rehearse,
+        cache=folder / "cache", find=Path, progress=Silent(), rehearse=rehearse,
         compare=lambda flat: {},
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from tinyc.network.state import Net
 def context(folder: Path) -> Context:
     return Context(
         seed=3, data=clients.data(60), source=Net(None, clients.TASK), source_key="source", earlier=(),
-        cache=folder / "cache", find=Path, progress=Silent(), scratch=folder, rehearse=None, compare=lambda flat: {},
+        cache=folder / "cache", find=Path, progress=Silent(), rehearse=None, compare=lambda flat: {},
     )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ def context(
     seed: int = 3,
     compare: Callable[[Flat], Any] = lambda _: {},
 ) -> Context:
-    """Lend this data and this source; cache and scratch are in the folder, and paths are as they are given."""
+    """Lend this data and this source; the cache is in the folder, and paths are as they are given."""
     return Context(
         seed=seed, data=data, source=source, source_key="source", earlier=(), cache=folder / "cache", find=Path,
-        progress=Silent(), scratch=folder, rehearse=rehearse, compare=compare,
+        progress=Silent(), rehearse=rehearse, compare=compare,
     )  # fmt: skip

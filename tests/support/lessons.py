@@ -87,7 +87,6 @@ class Lent:
     source: Net = field(default_factory=lambda: Net(network(), TASK))
     source_key: str = "source-key"
     earlier: tuple[Any, ...] = ()
-    scratch: Path | None = None
     rehearse: Any = None
     compare: Any = None
 

@@ -1,7 +1,7 @@
-"""The contract between a pass and the pipeline.
+"""The contract between the work of a pass and the run.
 
-A pass is one frozen pydantic model: its fields are its recipe keys. It computes and returns; it does not
-print, measure itself, keep files or change its input. The pipeline measures, judges and stores.
+A pass's work gets its options, a state and a `Context`, and returns an `Outcome`. It does not print, measure itself,
+keep files or change its input: the run measures, judges and stores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Outcome:
     Attributes:
         state: the new state; the input state is untouched.
         facts: what the pass found out, JSON values only (numbers, strings, lists, tables).
-        files: artifacts by file name, written into the run folder by the pipeline.
+        files: artifacts by file name, written into the run folder by the run.
         skipped: what was left alone, and why.
     """
 
@@ -56,7 +56,6 @@ class Context:
         cache: the user cache folder; a pass reaches it through `training` alone.
         find: look a path of the recipe up (recipe's folder, its parent, the gallery); raises UserError.
         progress: where to say how far the work is.
-        scratch: an empty folder of this step's own, thrown away when the step ends.
         rehearse: None in a real run. `plan` sets it: nothing trains and nothing is stored, so that the untrained
             network gets its final shape; where a ranking decides the shape, "lower" takes the choice that
             leaves the fewest parameters and "upper" the one that leaves the most.
@@ -72,7 +71,6 @@ class Context:
     cache: Path
     find: Callable[[str], Path]
     progress: Progress
-    scratch: Path
     rehearse: Literal["lower", "upper"] | None
     compare: Callable[[Flat], Compared]
     spec: str = ""

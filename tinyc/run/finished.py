@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,11 +76,10 @@ class Quantized:
         except ValidationError as error:
             problem = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise UserError(use, problem, "try it on its own") from error
-        with tempfile.TemporaryDirectory() as scratch:
-            nothing = Net(None, self.net.task)
-            earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
-            context = self.run.context(self.index, nothing, "", earlier, Path(scratch), task=self.net.task)
-            state = apply(transform, self.net, context).state
+        nothing = Net(None, self.net.task)
+        earlier = tuple(step.transform for step in self.run.recipe.steps[: self.index - 1])
+        context = self.run.context(self.index, nothing, "", earlier, task=self.net.task)
+        state = apply(transform, self.net, context).state
         if state.task.columns != self.net.task.columns:
             problem = "its columns are scaled before the int8 input now, and this run was made without"
             raise UserError(use, problem, "run the recipe again")

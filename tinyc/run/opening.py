@@ -65,7 +65,6 @@ class Run:
         source: Net,
         source_key: str,
         earlier: tuple[Pass, ...],
-        scratch: Path,
         rehearse: Literal["lower", "upper"] | None = None,
         task: Task | None = None,
     ) -> Context:
@@ -80,7 +79,6 @@ class Run:
             cache=self.cache,
             find=self.recipe.find,
             progress=self.progress,
-            scratch=scratch,
             rehearse=rehearse,
             compare=self.compare,
             spec=self.recipe.data.fitted(data.task.scale, data.task.offset)

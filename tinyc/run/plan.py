@@ -8,10 +8,8 @@ pruning), both ends of the range are rehearsed.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -119,10 +117,10 @@ def rehearse(run: Run, end: End) -> Rehearsal:
     files: dict[str, int] = {}
     earlier: list[Any] = []
     for index, step in enumerate(run.recipe.steps, start=1):
-        with tempfile.TemporaryDirectory() as scratch, errors_name_step(f"pass {index} ({step.transform.use})"):
+        with errors_name_step(f"pass {index} ({step.transform.use})"):
             if isinstance(state, Net):
                 matches += matched(step, state)
-            context = run.context(index, net, "", tuple(earlier), Path(scratch), end, state.task)
+            context = run.context(index, net, "", tuple(earlier), end, state.task)
             if step.transform.effects.place != Place.CHECK:
                 outcome = apply(step.transform, state, context)
                 state = unsettle(outcome.state, index) if isinstance(outcome.state, Net) else outcome.state

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,10 +79,9 @@ class StepRunner:
     def opened(self) -> OpenedSource:
         """Return the source network with the facts of its training."""
         if self._source is None:
-            with scratch_folder(self.run.folder.path) as scratch:
-                nothing = Net(None, self.run.dataset.task)
-                context = self.run.context(0, nothing, self.run.keys.source, (), scratch)
-                self._source = open_source(self.run, self.run.keys.source, context)
+            nothing = Net(None, self.run.dataset.task)
+            context = self.run.context(0, nothing, self.run.keys.source, ())
+            self._source = open_source(self.run, self.run.keys.source, context)
         return self._source
 
     def source_done(self) -> Done:
@@ -143,17 +140,13 @@ class StepRunner:
 
     def perform(self, index: int, before: Done) -> Done:
         """Apply one pass to the state on disk, measure what it gave, and store both."""
-        with scratch_folder(self.run.folder.path) as scratch:
-            return self.apply(index, before, scratch)
-
-    def apply(self, index: int, before: Done, scratch: Path) -> Done:
         transform = self.run.recipe.steps[index - 1].transform
         earlier = tuple(step.transform for step in self.run.recipe.steps[: index - 1])
         # What a pass needs no network for (Flat to Flat) must not wait for TensorFlow.
         source = self.source() if transform.takes == "net" else Net(None, self.run.dataset.task)
         began = time.monotonic()
         state = self.state_before(index, before)
-        context = self.run.context(index, source, self.run.keys.source, earlier, scratch, task=state.task)
+        context = self.run.context(index, source, self.run.keys.source, earlier, task=state.task)
         with errors_name_step(f"pass {index} ({transform.use})"):
             outcome = apply(transform, state, context)
             measured = self.measure(index, outcome.state, state, before)
@@ -203,16 +196,6 @@ def errors_name_step(step: str) -> Iterator[None]:
         yield
     except TinycError as error:
         raise type(error)(f"{step}: {error.where}", error.problem, error.remedy) from error
-
-
-@contextmanager
-def scratch_folder(parent: Path) -> Iterator[Path]:
-    """Yield a folder that is thrown away."""
-    path = Path(tempfile.mkdtemp(prefix=".writing-scratch-", dir=parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def start_index(recipe: Recipe, text: str | None, fresh: bool) -> int | None:
