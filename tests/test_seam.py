@@ -44,21 +44,22 @@ def run(code: str, *arguments: str, cwd: Path | None = None) -> str:
 @pytest.mark.parametrize("room", WORDS)
 def test_words_import_no_work(room: str) -> None:
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
-    found = {name.partition(".")[0] for name in run(code, *modules(room)).split()}
-    assert not found & WORK
-    rooms = {name.split(".")[1] for name in run(code, *modules(room)).split() if name.startswith("tinyc.")}
+    loaded = run(code, *modules(room)).split()
+    assert not {name.partition(".")[0] for name in loaded} & WORK
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("tinyc.")}
     assert rooms <= set(WORDS)
 
 
 @pytest.mark.parametrize("room", WITHOUT_TENSORFLOW)
 def test_artifacts_are_handled_without_tensorflow(room: str) -> None:
     code = BLOCK + "import importlib\nfor name in sys.argv[1:]: importlib.import_module(name)"
-    run(code, *(name for name in modules(room) if not name.endswith(("worker", "__init__"))))
+    run(code, *(name.removesuffix(".__init__") for name in modules(room)))
 
 
 @pytest.mark.slow
-def test_commands_on_artifacts_never_import_tensorflow(tmp_path: Path) -> None:
+def test_commands_on_artifacts_never_import_tensorflow(tmp_path: Path, undisturbed: Path) -> None:
     """Each runs in a process of its own in which importing TensorFlow fails."""
+    finished = str(undisturbed / "runs" / "small")
     (tmp_path / "model.tflite").write_bytes(artifacts.flat().content)
     example = tmp_path / "example.npy"
     np.save(example, np.zeros(artifacts.TASK.input_shape, np.float32))
@@ -67,6 +68,8 @@ def test_commands_on_artifacts_never_import_tensorflow(tmp_path: Path) -> None:
         ["inspect", "model.tflite", "--json"],
         ["verify", "model.tflite", "--examples", "4", "--json"],
         ["predict", "model.tflite", "example.npy", "--json"],
+        ["report", finished, "--json"],
+        ["compare", finished, finished, "--json"],
         ["cache", "list", "--json"],
         ["check", "resnet50-tiny", "--json"],
         ["passes", "--schema"],

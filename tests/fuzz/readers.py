@@ -218,7 +218,7 @@ def sealing_key() -> object:
 
 
 def front() -> object:
-    from tinyc.run.commands.fronts import front_beside
+    from tinyc.run.fronts import front_beside
 
     return front_beside(Path("net.tflite"), (48, 1, 2))
 

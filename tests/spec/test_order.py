@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tinyc.core.errors import UserError
+from tinyc.run import plan
+from tinyc.run.commands import attack
+from tinyc.spec import effects, order
 from tinyc.spec.contract import Pass
 from tinyc.spec.load import load
 from tinyc.spec.order import check_order, legal_order, warnings
@@ -198,3 +203,11 @@ def test_ranges_that_nobody_takes_are_said(text: str, said: str | None) -> None:
 def test_only_preprocess_changes_scales() -> None:
     of_shipped = [step.transform for step in load("imu-federated").steps]
     assert [each.use for each in of_shipped if each.effects.fits] == ["preprocess"]
+
+
+@pytest.mark.parametrize("module", [effects, order, plan, attack], ids=lambda module: module.__name__)
+def test_what_is_computed_from_effects_names_no_pass(module: ModuleType) -> None:
+    """Neither in a comparison nor in a table: a new pass must not have to be added there."""
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not words & set(PASSES)

@@ -6,12 +6,10 @@ from tinyc.network.checks import fit_to_task
 from tinyc.network.flatten import at_size
 from tinyc.network.gate.examine import examine
 from tinyc.network.opening import read_network, read_own
-from tinyc.network.places import locate
 from tinyc.network.rewriting.functions import in_layers
-from tinyc.network.taken import input_shape
 from tinyc.network.weights import load_weights
 
 __all__ = [
-    "at_size", "examine", "fit_to_task", "in_layers", "input_shape", "language", "load_weights", "locate", "network",
+    "at_size", "examine", "fit_to_task", "in_layers", "language", "load_weights", "network",
     "read_network", "read_own",
 ]  # fmt: skip

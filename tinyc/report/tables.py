@@ -8,16 +8,7 @@ from dataclasses import dataclass, replace
 from tinyc.analysis.advice.remarks import Remark, sentences
 from tinyc.core import units
 from tinyc.measure import Ledger
-from tinyc.report.figures import (
-    accuracy_of,
-    cell,
-    factor,
-    gain,
-    got,
-    interval,
-    signed,
-    with_interval,
-)
+from tinyc.report.figures import accuracy_of, cell, factor, gain, got, interval, signed, with_interval
 from tinyc.report.record import Report, StepRecord
 from tinyc.report.times import source_time, time, waited
 from tinyc.report.views import Layer, Views

@@ -24,8 +24,8 @@ from tinyc.report.answers import Answer
 from tinyc.report.answers import interpret_output as read_answer
 from tinyc.report.views import Views
 from tinyc.report.write import read_report
-from tinyc.run.commands.fronts import front_beside
-from tinyc.run.commands.sentences import sentences, table_rows, takes_ids, tokenizer_beside
+from tinyc.run.fronts import front_beside
+from tinyc.run.sentences import sentences, table_rows, takes_ids, tokenizer_beside
 from tinyc.spec.amounts import Scaling
 from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import describe

@@ -20,9 +20,9 @@ from tinyc.data.loading import load_dataset
 from tinyc.data.signals.front import Front
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.report.terminal import open_screen
-from tinyc.run.commands.fronts import front_beside
 from tinyc.run.commands.predict import run_of
-from tinyc.run.commands.sentences import table_rows, takes_ids, tokenizer_beside
+from tinyc.run.fronts import front_beside
+from tinyc.run.sentences import table_rows, takes_ids, tokenizer_beside
 from tinyc.spec.amounts import Scaling
 from tinyc.spec.data import DataSpec
 from tinyc.spec.datasets import NAMED

@@ -22,7 +22,7 @@ from tinyc.run.commands.verify import random_inputs
 from tinyc.spec.builders import load_module
 from tinyc.tflite.read.flatbuffer import describe
 
-BERT = Path(__file__).parents[3] / "models" / "bert.py"
+BERT = Path(__file__).parents[2] / "models" / "bert.py"
 TOKENS = 24
 Shown = pytest.CaptureFixture[str]
 
