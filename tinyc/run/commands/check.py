@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from tinyc.core import streams
 from tinyc.run import present
 from tinyc.spec.effects import Place
 from tinyc.spec.load import load
+from tinyc.spec.metrics import METRICS
 from tinyc.spec.order import CONVERTER, warnings
+
+SIGN = {"less": "<=", "more": ">="}
 
 
 def check(recipe: str, sets: tuple[str, ...], as_json: bool) -> None:
@@ -41,4 +45,14 @@ def advice(recipe: Any) -> list[str]:
     if not recipe.targets:
         notes.append("no [targets]: the run cannot miss anything")
     notes += dict.fromkeys(note for each in effects for note in each.notes)
-    return [*notes, *warnings(recipe.steps)]
+    return [*notes, *turned_around(recipe), *warnings(recipe.steps)]
+
+
+def turned_around(recipe: Any) -> Iterator[str]:
+    """Name the bounds that a worse network meets, such as a drop of at least 2 pp."""
+    placed = [("targets", recipe.targets), *((f"{step.where}.expect", step.expects) for step in recipe.steps)]
+    for where, bounds in placed:
+        for bound in bounds:
+            better = METRICS[bound.metric].better
+            if bound.sign != SIGN[better]:
+                yield f"{where}.{bound.metric}: {bound.text!r} is met by a worse network; {better} of it is better"
