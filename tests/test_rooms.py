@@ -13,7 +13,7 @@ import tinyc
 
 PACKAGE = Path(tinyc.__file__).parent
 ROOMS = (
-    "core", "spec", "data", "tflite", "devices", "network", "tasks", "measure", "training", "compression",
+    "core", "devices", "spec", "data", "tflite", "network", "tasks", "measure", "training", "compression",
     "quantization", "codegen", "analysis", "federation", "report", "run", "cli",
 )  # fmt: skip
 HEAVY = {"tensorflow", "tf_keras", "tensorflow_model_optimization"}

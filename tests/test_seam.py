@@ -14,7 +14,7 @@ from support import artifacts
 import tinyc
 
 PACKAGE = Path(tinyc.__file__).parent
-WORDS = ("core", "spec", "cli")
+WORDS = ("core", "devices", "spec", "cli")
 WORK = {"numpy", "tensorflow", "tf_keras", "scipy", "flwr", "h5py", "PIL", "jinja2", "rich"}
 WITHOUT_TENSORFLOW = ("core", "spec", "cli", "data", "tflite", "codegen", "measure", "report", "devices", "tasks")
 BLOCK = """

@@ -15,8 +15,8 @@ from tinyc.codegen import c_source
 from tinyc.codegen.c_source import Vectors
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
-from tinyc.devices import dense_scales
 from tinyc.network.state import Flat
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import quantize
 

@@ -10,8 +10,8 @@ from typing import Any
 from tinyc.analysis.savings import Saving, savings
 from tinyc.core import files, limits
 from tinyc.core.errors import MachineError, UserError
-from tinyc.devices import dense_scales
 from tinyc.measure.weighing import gzip_bytes
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read.anatomy import anatomy
 from tinyc.tflite.read.constants import Constant, constants
 from tinyc.tflite.read.description import Description

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tinyc import __version__
 from tinyc.data.task import Task
-from tinyc.devices import dense_scales
 from tinyc.network.state import Flat
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.description import Description, Tensor
 from tinyc.tflite.read.flatbuffer import describe

@@ -6,7 +6,7 @@ import io
 
 from intelhex import IntelHex
 
-from tinyc.devices.flash import ALIGNMENT
+from tinyc.tflite.flash import ALIGNMENT
 
 SPAN = 1 << 32
 

@@ -1,1 +1,1 @@
-"""What runtimes and boards can compute and hold."""
+"""Runtimes and boards as data: what each port of TensorFlow Lite Micro runs, and what each board holds."""

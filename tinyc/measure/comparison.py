@@ -15,9 +15,9 @@ from tinyc.core.errors import UserError
 from tinyc.core.progress import Progress, Silent
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
-from tinyc.devices import dense_scales
 from tinyc.network.state import Flat
 from tinyc.spec.passes.verify import Compared, Difference, NoNumbers, Ran
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import Description, Op, describe
 from tinyc.tflite.run import runtimes, states

@@ -14,12 +14,12 @@ from tinyc.core.progress import Progress, Silent
 from tinyc.data.dataset import Dataset
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
-from tinyc.devices.flash import flash_bytes
 from tinyc.measure import resampling, weighing
 from tinyc.measure.figures import Ledger, Measurement, Runtime
 from tinyc.network.state import Flat, Net
 from tinyc.spec.data_keys import MetricName
 from tinyc.tasks.classification.metrics import recalls, scorer
+from tinyc.tflite.flash import flash_bytes
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes

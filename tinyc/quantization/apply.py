@@ -13,7 +13,6 @@ from tinyc.compression.clustering.keep import tables
 from tinyc.core import units
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
-from tinyc.devices import dense_scales
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Flat, Net
 from tinyc.quantization import weights
@@ -26,6 +25,7 @@ from tinyc.quantization.lowering import lowered_as_asked
 from tinyc.quantization.rewrite import legal
 from tinyc.quantization.weights import Ready
 from tinyc.spec.passes.quantize import Quantize, QuantizeFacts
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read import flatbuffer
 
 

@@ -10,11 +10,11 @@ from tinyc.core import units
 from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
-from tinyc.devices.dense_scales import warning
 from tinyc.measure.judging import limits
 from tinyc.quantization.int8_facts import per_channel_notes
 from tinyc.spec.passes.quantize import OneScaleDense
 from tinyc.tasks.classification.metrics import scorer
+from tinyc.tflite.dense_scales import warning
 from tinyc.tflite.read.counterparts import WEIGHTS, Work, heavy, held, unpack
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
-from tinyc.devices import dense_scales
 from tinyc.report.html import Share, environment
 from tinyc.report.inspection_text import beside, interface, macs, parameters, verdicts, whole
 from tinyc.report.lifetime_picture import svg
 from tinyc.report.tables import Cells
+from tinyc.tflite import dense_scales
 
 TENSORS_SHOWN = 200
 

@@ -11,10 +11,10 @@ import numpy as np
 from tinyc.analysis.inspection import Inspection, constant_row
 from tinyc.core import units
 from tinyc.core.spelling import short
-from tinyc.devices import dense_scales
 from tinyc.measure import uncounted
 from tinyc.report.columns import columns
 from tinyc.report.plain import plain
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.description import Description, Tensor
 from tinyc.tflite.read.lifetimes import Arena, Lifetime

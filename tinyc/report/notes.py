@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tinyc.core import units
-from tinyc.devices import dense_scales
 from tinyc.measure import Ledger
 from tinyc.measure import uncounted as reason
 from tinyc.report.record import Report, StepRecord
 from tinyc.spec.facts import Part
 from tinyc.spec.passes.preprocess import Stream
 from tinyc.spec.passes.quantize import OneScaleDense, PerChannelDense
+from tinyc.tflite import dense_scales
 
 
 def notes(report: Report) -> tuple[str, ...]:

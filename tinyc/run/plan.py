@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from tinyc import measure
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
-from tinyc.devices.flash import flash_bytes
 from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
@@ -30,6 +29,7 @@ from tinyc.spec.facts import Rewriting, part
 from tinyc.spec.metrics import METRICS
 from tinyc.spec.passes import apply, facts_of
 from tinyc.spec.recipe import Step
+from tinyc.tflite.flash import flash_bytes
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
 

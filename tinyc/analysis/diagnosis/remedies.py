@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tinyc.devices.dense_scales import warning
 from tinyc.quantization.columns import FITTED, RETRAIN
+from tinyc.tflite.dense_scales import warning
 
 Change = tuple[str, Any]
 # Keys that post-training ranges read; training under int8 rounding sets its own.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.tiny import Plan, by_hand
 
-from tinyc.devices import dense_scales
+from tinyc.tflite import dense_scales
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.pack import pack
