@@ -16,10 +16,10 @@ from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
 from tinyc.report.write import write_all
-from tinyc.run import keys, layers, misses, step_records
+from tinyc.run import keys, layers, misses, step_records, stored
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
-from tinyc.run.stored import FILES, FLAT, Done, scaling_of
+from tinyc.run.stored import FILES, Done, scaling_of
 from tinyc.spec.passes.verify import Compared
 from tinyc.tasks.classification.metrics import probabilities
 
@@ -28,12 +28,12 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
     recipe, data = run.recipe, run.dataset
     source, final = begun.source, dones[-1]
-    targets = step_records.checks(recipe.targets, final, source, data)
+    targets = step_records.checks(recipe.targets, final, source, data, recipe.device)
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
     size = math.prod(data.task.input_shape)
-    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, artifact(final))
+    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, stored.artifact(final))
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine.describe(), source=source.ledger, final=final.ledger,
@@ -82,16 +82,11 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
         final_confusion=samples.confusion(labels, last.argmax(axis=1), classes),
         samples=samples.samples(data.test.x, labels, first, last),
         kilobytes=tuple(
-            layers.kilobytes(index, done.ledger, done.layers, artifact(done)) for index, done in enumerate(states)
+            layers.kilobytes(index, done.ledger, done.layers, stored.artifact(done))
+            for index, done in enumerate(states)
         ),
         paired=tuple(
             step_records.paired(index, done, before, source, data)
             for index, (before, done) in enumerate(zip(states, dones, strict=False), start=1)
         ),
     )
-
-
-def artifact(done: Done) -> bytes | None:
-    """Return the .tflite that a step left as its state; None where that is a Keras network."""
-    path = done.folder / FLAT
-    return path.read_bytes() if path.is_file() else None

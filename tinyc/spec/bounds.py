@@ -28,7 +28,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Check:
-    """One bound judged: `got` in bytes, counts or fractions; the point estimate decides."""
+    """One bound judged: `got` in bytes, counts or fractions; the point estimate decides.
+
+    `default` names the board that a bound comes from; None where the recipe has it.
+    """
 
     metric: str
     bound: str
@@ -37,6 +40,7 @@ class Check:
     high: float | None
     met: bool
     why: str | None
+    default: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,12 +48,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Bound:
-    """One bound of a recipe, e.g. `accuracy_drop <= 1 pp`; `limit` in bytes, counts or fractions."""
+    """One bound of a recipe, e.g. `accuracy_drop <= 1 pp`; `limit` in bytes, counts or fractions.
+
+    `default` names the board that it comes from; None where the recipe has it.
+    """
 
     metric: str
     sign: Literal["<=", ">="]
     limit: float
     text: str
+    default: str | None = None
 
     @property
     def unit(self) -> Unit:
@@ -77,9 +85,9 @@ class Bound:
         """Compare the point estimate with the limit; a missing measurement is a miss, for the reason `unmeasured`."""
         got = measured.value
         if got is None:
-            return Check(self.metric, self.text, None, None, None, met=False, why=unmeasured)
+            return Check(self.metric, self.text, None, None, None, False, unmeasured, self.default)
         # Fractions come from divisions: 0.005 of a half-point drop must meet "<= 0.5 pp".
         slack = 1e-9 if self.unit in ("fraction", "pp") else 0.0
         met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack
         why = None if met else f"{units.show(got, self.unit)} is not {self.text}"
-        return Check(self.metric, self.text, got, measured.low, measured.high, met, why)
+        return Check(self.metric, self.text, got, measured.low, measured.high, met, why, self.default)
