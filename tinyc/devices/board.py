@@ -79,6 +79,11 @@ class Board(Sourced, frozen=True):
             raise ValueError(fault)
         return self
 
+    @property
+    def largest_bank_bytes(self) -> int:
+        """Give the size of the largest bank of RAM: an arena lies in one."""
+        return max(bank.bytes for bank in self.ram)
+
 
 def contradiction(board: Board) -> str | None:
     """Say which figures of a board cannot both be right; None where all can."""
@@ -86,8 +91,8 @@ def contradiction(board: Board) -> str | None:
         return f"`runtime` {board.runtime!r} is not among `runtimes`"
     if board.model_flash_bytes and board.flash_bytes and board.model_flash_bytes > board.flash_bytes:
         return f"`model_flash_bytes` {board.model_flash_bytes} is more than `flash_bytes` {board.flash_bytes}"
-    largest = max(bank.bytes for bank in board.ram)
-    if board.model_ram_bytes and board.model_ram_bytes > largest:
+    if board.model_ram_bytes and board.model_ram_bytes > board.largest_bank_bytes:
+        largest = board.largest_bank_bytes
         return f"`model_ram_bytes` {board.model_ram_bytes} is more than the largest bank of `ram`, {largest}"
     for one, other in combinations([bank for bank in board.ram if bank.address is not None], 2):
         if overlap(one, other):

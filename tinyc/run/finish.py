@@ -16,7 +16,7 @@ from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
 from tinyc.report.write import write_all
-from tinyc.run import keys, layers, misses, step_records, stored
+from tinyc.run import devices, keys, layers, misses, step_records
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, Done, scaling_of
@@ -33,7 +33,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
     size = math.prod(data.task.input_shape)
-    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, stored.artifact(final))
+    next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, final.artifact())
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine.describe(), source=source.ledger, final=final.ledger,
@@ -41,6 +41,7 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
         seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
         targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
         source_time=step_records.source_time(source), told=begun.told,
+        device=devices.device_record(recipe.device, final), runtimes=devices.runtime_records(recipe.device, final),
     )  # fmt: skip
     write_all(report, seen, run.folder.path)
     return report
@@ -82,8 +83,7 @@ def views(run: Run, source: Done, dones: Sequence[Done]) -> Views:
         final_confusion=samples.confusion(labels, last.argmax(axis=1), classes),
         samples=samples.samples(data.test.x, labels, first, last),
         kilobytes=tuple(
-            layers.kilobytes(index, done.ledger, done.layers, stored.artifact(done))
-            for index, done in enumerate(states)
+            layers.kilobytes(index, done.ledger, done.layers, done.artifact()) for index, done in enumerate(states)
         ),
         paired=tuple(
             step_records.paired(index, done, before, source, data)
