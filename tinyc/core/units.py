@@ -85,6 +85,19 @@ def show_seconds(value: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def show_latency(value: float) -> str:
+    """Write how long one inference takes with three digits, as 45.1 us, 1.23 ms or 2.50 s."""
+    for name, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size * 0.9995:
+            return f"{three_digits(value / size)} {name}"
+    return f"{three_digits(value / 1e-6)} us"
+
+
+def three_digits(value: float) -> str:
+    """Write a number with three digits, or all that stand before its point."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
 def show_rate(value: float) -> str:
     """Write bytes a second; below a hundred with three digits, since a decision need not come every second."""
     return f"{value:.3g} B/s" if value < 100 else f"{show_bytes(value)}/s"
