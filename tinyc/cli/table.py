@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, Row] = {
     "inspect": Row("tinyc.run.commands.inspect:inspect"),
     "verify": Row("tinyc.run.commands.verify:verify"),
     "predict": Row("tinyc.run.commands.predict:predict"),
+    "bench": Row("tinyc.run.commands.bench:bench"),
+    "bench script": Row("tinyc.run.commands.bench:write_script"),
     "diagnose": Row("tinyc.run.commands.diagnose:diagnose"),
     "attack": Row("tinyc.run.commands.attack:attack"),
     "boards": Row("tinyc.run.commands.devices:boards"),
