@@ -23,7 +23,7 @@ LEDGER = {
     "predicted", "sensor_bytes_per_second", "sent_bytes_per_second", "recordings",
     "uncounted",
 }  # fmt: skip
-CHECK = {"metric", "bound", "got", "low", "high", "met", "why", "default"}
+CHECK = {"metric", "bound", "got", "low", "high", "met", "why", "default", "basis"}
 STEP = {
     "index",
     "pass",

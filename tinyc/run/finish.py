@@ -6,12 +6,12 @@ import hashlib
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import tomli_w
 
 from tinyc import __version__
-from tinyc.core import machine
-from tinyc.core.run_folder import replace
+from tinyc.core import machine, run_folder
 from tinyc.report import samples
 from tinyc.report.record import Artifact, Report, StepRecord
 from tinyc.report.views import Views
@@ -20,15 +20,26 @@ from tinyc.run import devices, keys, layers, misses, step_records
 from tinyc.run.opening import Run
 from tinyc.run.steps import Started
 from tinyc.run.stored import FILES, Done, scaling_of
+from tinyc.spec.bounds import Check
 from tinyc.spec.passes.verify import Compared
 from tinyc.tasks.classification.metrics import probabilities
 
 
-def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float) -> Report:
-    """Judge the targets, copy the artifacts, write the report in every form; `began` is when the run did, monotonic."""
+def finish(
+    run: Run, begun: Started, records: Sequence[StepRecord], dones: Sequence[Done], began: float, strict: bool = False
+) -> Report:
+    """Judge the targets, copy the artifacts, write the report in every form.
+
+    Args:
+        began: when the run did, on the monotonic clock.
+        strict: a bound that is met by an estimate alone is missed.
+    """
     recipe, data = run.recipe, run.dataset
     source, final = begun.source, dones[-1]
     targets = step_records.checks(recipe.targets, final, source, data, recipe.device)
+    if strict:
+        targets = tuple(map(strictly, targets))
+        records = [replace(record, checks=tuple(map(strictly, record.checks))) for record in records]
     expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
@@ -47,6 +58,13 @@ def finish(run: Run, begun: Started, records: Sequence[StepRecord], dones: Seque
     return report
 
 
+def strictly(check: Check) -> Check:
+    """Turn a bound that an estimate alone meets into one that is missed."""
+    if check.basis != "estimate" or not check.met:
+        return check
+    return replace(check, met=False, why="met by an estimate alone, and --strict asks for a measurement")
+
+
 def agreed(records: Sequence[StepRecord]) -> bool:
     """Say whether every `verify` found the runtimes in agreement."""
     return all(found["agreed"] for record in records if (found := record.part(Compared)))
@@ -59,7 +77,7 @@ def publish(run: Run, dones: Sequence[Done]) -> tuple[Artifact, ...]:
     for done in dones:
         for name in done.files:
             content = (done.folder / FILES / name).read_bytes()
-            replace(folder / name, content)
+            run_folder.replace(folder / name, content)
             found[name] = Artifact(name, len(content), hashlib.sha256(content).hexdigest())
     return tuple(found.values())
 
