@@ -11,7 +11,7 @@ from tinyc.devices.table import Sourced, Table
 
 Core = Literal[
     "cortex-m0+", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85", "xtensa-lx6",
-    "xtensa-lx7", "riscv", "cortex-a53", "cortex-a72",
+    "xtensa-lx7", "riscv", "arm1176", "cortex-a53", "cortex-a72",
 ]  # fmt: skip
 Size = Annotated[int, Field(gt=0, lt=1 << 48)]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -69,7 +69,8 @@ class Board(Sourced, frozen=True):
     region: Region | None = None
     runtime: str = Field(description="the runtime that is taken where a recipe names none")
     runtimes: tuple[str, ...] = Field(min_length=1, description="runtimes that it runs")
-    flashed: str | None = Field(None, description="the command or tool that flashes it, with its target")
+    flashed: tuple[str, ...] = Field((), description="commands or tools that flash it, the usual one first")
+    notes: tuple[str, ...] = Field((), description="what its users trip over")
 
     @model_validator(mode="after")
     def figures_agree(self) -> Board:
