@@ -21,8 +21,9 @@ class Need:
     """Scratch memory beside a model's tensors, in bytes.
 
     Attributes:
-        bytes: the most that one operator asks, and the handles of all requests.
-        assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with.
+        bytes: the most that one operator asks while it runs, what is asked for good, and the handles of all requests.
+        assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with; all of
+            them where the kernel takes other shapes.
     """
 
     bytes: int
@@ -30,17 +31,25 @@ class Need:
 
 
 def scratch(works: Sequence[Work], runtime: Runtime, board: Board | None = None) -> Need:
-    """Add up what a runtime's kernels ask: operators run one after the other, so that the largest request decides."""
-    requests: list[int] = []
+    """Add up what a runtime's kernels ask.
+
+    Operators run one after the other, so that the largest of their requests decides; what is asked for good adds up.
+    """
+    passing: list[int] = []
+    lasting: list[int] = []
     assumed: dict[str, None] = {}
     for work in works:
+        asked = [0, 0]
         for rule in runtime.scratch:
             if work.operator in rule.operators and on_core(rule, board):
-                requests.append(request(work, rule, board))
-                if rule.formula is None:
+                found = request(work, rule, board)
+                asked[rule.lasting] += aligned(work.value_bytes if found is None else found)
+                if rule.formula is None or found is None:
                     assumed[work.operator] = None
-    asked = [each for each in requests if each]
-    return Need(max(map(aligned, asked), default=0) + len(asked) * HANDLE_BYTES, tuple(assumed))
+        passing.append(asked[False])
+        lasting.append(asked[True])
+    handles = sum(1 for each in (*passing, *lasting) if each) * HANDLE_BYTES
+    return Need(max(passing, default=0) + sum(lasting) + handles, tuple(assumed))
 
 
 def on_core(rule: Scratch, board: Board | None) -> bool:
@@ -48,11 +57,14 @@ def on_core(rule: Scratch, board: Board | None) -> bool:
     return not rule.cores or board is None or board.core in rule.cores
 
 
-def request(work: Work, rule: Scratch, board: Board | None) -> int:
-    """Give the bytes that one operator asks by one rule."""
-    if rule.formula is not None:
+def request(work: Work, rule: Scratch, board: Board | None) -> int | None:
+    """Give the bytes that one operator asks by one rule; None where its shapes are none that the kernel takes."""
+    if rule.formula is None:
+        return math.ceil((rule.share or 0) * work.value_bytes)
+    try:
         return FORMULAS[rule.formula](work, board)
-    return math.ceil((rule.share or 0) * work.value_bytes)
+    except (IndexError, ValueError):
+        return None
 
 
 def aligned(size: int) -> int:
