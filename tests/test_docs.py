@@ -25,6 +25,7 @@ from tinyc.spec.passes import PASSES
 from tinyc.spec.preparation import Step
 from tinyc.spec.sentences import Prepare
 from tinyc.spec.source import SourceSpec, TrainSpec
+from tinyc.tflite.run import bench
 
 ROOT, README = pages.ROOT, pages.README
 NAMES = ("data", "recipes", "commands", "results", "terminals")
@@ -65,8 +66,9 @@ def require_make(words: list[str]) -> None:
             assert f"$({key})" in MAKEFILE or f"$(foreach pair,$({key})" in MAKEFILE, key
 
 
-def require_benchmark(words: list[str]) -> None:
-    script = (ROOT / words[0]).read_text()
+def require_script(words: list[str]) -> None:
+    """Scripts of `benchmarks/`, and the one that `tinyc bench --script` writes."""
+    script = Path(bench.__file__ if words[0] == "bench.py" else ROOT / words[0]).read_text()
     for option in words[1:]:
         assert not option.startswith("--") or f'"{option}"' in script, option
 
@@ -79,7 +81,7 @@ def require_install(words: list[str]) -> None:
         assert set(found[1].split(",") if found else ()) <= set(EXTRAS), word
 
 
-REQUIRE = {"make": require_make, "python": require_benchmark, "pip": require_install}
+REQUIRE = {"make": require_make, "python": require_script, "pip": require_install}
 
 
 @pytest.mark.parametrize("line", SHOWN)

@@ -68,6 +68,7 @@ def test_commands_on_artifacts_never_import_tensorflow(tmp_path: Path, undisturb
         ["inspect", "model.tflite", "--json"],
         ["verify", "model.tflite", "--examples", "4", "--json"],
         ["predict", "model.tflite", "example.npy", "--json"],
+        ["bench", "model.tflite", "--runs", "3", "--json"],
         ["report", finished, "--json"],
         ["compare", finished, finished, "--json"],
         ["cache", "list", "--json"],

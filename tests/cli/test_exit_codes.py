@@ -134,6 +134,8 @@ def test_bad_input_is_one_message(name: str, tmp_path: Path, capsys: pytest.Capt
         (["compare", "nowhere", "nowhere"], "there is no report here", 2),
         (["inspect", "nowhere.tflite"], "nowhere.tflite", 2),
         (["predict", "nowhere.tflite", "x.png"], "nowhere.tflite", 2),
+        (["bench"], "Missing argument 'FILE'", 2),
+        (["bench", "nowhere.tflite"], "nowhere.tflite", 2),
     ],
 )
 def test_bad_command_lines(arguments: list[str], message: str, code: int, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,7 +145,7 @@ def test_bad_command_lines(arguments: list[str], message: str, code: int, capsys
     assert shown.rstrip().splitlines()[-1].startswith(f"tinyc: exit {code} (")
 
 
-@pytest.mark.parametrize("command", ["inspect", "verify"])
+@pytest.mark.parametrize("command", ["inspect", "verify", "bench"])
 @pytest.mark.parametrize("content", [b"", b"TFL3", b"\x1c\0\0\0TFL3" + bytes(range(256)), os.urandom(4096)])
 def test_a_file_that_is_no_tflite(
     command: str, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -29,7 +29,7 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 
 @click.group()
 def cache() -> None:
-    """Show or clear what is kept for all runs: trained sources and soft labels."""
+    """Show or clear what is kept for all runs: trained sources, soft labels and measurements."""
 
 
 @cache.command("list")

@@ -1,4 +1,4 @@
-"""The user cache: trained sources, soft labels and half-done trainings by content key, checkpoints by name.
+"""The user cache: sources, soft labels, half-done trainings, measurements by content key; checkpoints by name.
 
 An entry is one folder `<cache>/<kind>/<key>/`. Files in it are written beside their place and moved in, so that
 a reader never sees half of one; several runs may share the cache.
@@ -21,7 +21,7 @@ from typing import IO, BinaryIO
 from tinyc.core import files, units
 from tinyc.core.errors import MachineError, UserError
 
-KINDS = ("sources", "soft-labels", "trainings", "checkpoints")
+KINDS = ("sources", "soft-labels", "trainings", "checkpoints", "measurements")
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 REMEDY = "free some space (`tinyc cache list`, `tinyc cache clear`), or set TINYC_CACHE to another folder"
 

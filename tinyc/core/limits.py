@@ -149,3 +149,7 @@ RANDOM_BYTES = 1 << 30
 # How long one example may take on the slowest computer, and all of a request, in seconds.
 EXAMPLE_SECONDS = 600.0
 REQUEST_SECONDS = 60.0
+
+# A measurement of `bench.py`, and the numbers of threads in it.
+MEASUREMENT_BYTES = 1 << 20
+THREADS = 256

@@ -74,7 +74,9 @@ def show_count(value: float) -> str:
 
 
 def show_seconds(value: float) -> str:
-    """Write a duration as 0.42 s, 38 s, 4 min 10 s or 1 h 05 min."""
+    """Write a duration as 8.5 ms, 0.42 s, 38 s, 4 min 10 s or 1 h 05 min."""
+    if abs(value) < 0.1:
+        return f"{value * 1000:.3g} ms"
     if value < 10:
         return f"{value:.2f} s"
     whole = round(value)
@@ -83,6 +85,19 @@ def show_seconds(value: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def show_latency(value: float) -> str:
+    """Write how long one inference takes with three digits, as 45.1 us, 1.23 ms or 2.50 s."""
+    for name, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size * 0.9995:
+            return f"{three_digits(value / size)} {name}"
+    return f"{three_digits(value / 1e-6)} us"
+
+
+def three_digits(value: float) -> str:
+    """Write a number with three digits, or all that stand before its point."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
 def show_rate(value: float) -> str:

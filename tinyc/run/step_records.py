@@ -10,7 +10,6 @@ from tinyc.analysis.beside import Beside
 from tinyc.data.dataset import Dataset
 from tinyc.report.record import SourceTime, StepRecord, difference
 from tinyc.report.views import PairedDrop
-from tinyc.run import stored
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
 from tinyc.spec.device import Device
@@ -73,7 +72,7 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
 
 def measurement_on(device: Device | None, done: Done, data: Dataset) -> measure.Measurement:
     """Return a stored step's figures as they are on a device, whose kernels ask for scratch memory of their own."""
-    found, content = measurement(done, data), stored.artifact(done)
+    found, content = measurement(done, data), done.artifact()
     if device is None or content is None:
         return found
     needed = on_device.arena_bytes(describe(content), found.ledger.arena_bytes, device)

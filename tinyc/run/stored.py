@@ -46,6 +46,11 @@ class Done:
     cached: bool
     files: tuple[str, ...] = ()
 
+    def artifact(self) -> bytes | None:
+        """Return the .tflite that it left as its state; None where that is a Keras network."""
+        path = self.folder / FLAT
+        return path.read_bytes() if path.is_file() else None
+
 
 def save_step(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.
@@ -188,9 +193,3 @@ def load_state(folder: Path, task: Task, own_layers: Callable[[], Mapping[str, t
         return Flat(files.read(folder / FLAT, limits.NETWORK_BYTES), task, described["tables"], described["softmax"])
     ranges = {name: (low, high) for name, (low, high) in described.get("ranges", {}).items()}
     return Net(sources.read_own(folder / NET, str(folder), own_layers()), task, ranges=ranges)
-
-
-def artifact(done: Done) -> bytes | None:
-    """Return the .tflite that a step left as its state; None where that is a Keras network."""
-    path = done.folder / FLAT
-    return path.read_bytes() if path.is_file() else None

@@ -14,23 +14,26 @@ from tinyc.core.spelling import nearest
 from tinyc.core.units import Unit
 from tinyc.spec.metrics import METRICS, bounded
 
+Basis = Literal["measured", "estimate"]
 BOUND = re.compile(r"(<=|>=)\s*(\S.*)")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured figure with its 95 % interval; all None where nothing was measured."""
+    """One figure with its 95 % interval, or the range of an estimate; all None where there is none."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    basis: Basis = "measured"
 
 
 @dataclass(frozen=True)
 class Check:
     """One bound judged: `got` in bytes, counts or fractions; the point estimate decides.
 
-    `default` names the board that a bound comes from; None where the recipe has it.
+    `default` names the board that a bound comes from; None where the recipe has it. With `basis` "estimate" nothing was
+    measured: it is judged on the worse end of the estimate.
     """
 
     metric: str
@@ -41,6 +44,7 @@ class Check:
     met: bool
     why: str | None
     default: str | None = None
+    basis: Basis = "measured"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,4 +94,5 @@ class Bound:
         slack = 1e-9 if self.unit in ("fraction", "pp") else 0.0
         met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack
         why = None if met else f"{units.show(got, self.unit)} is not {self.text}"
-        return Check(self.metric, self.text, got, measured.low, measured.high, met, why, self.default)
+        low, high = measured.low, measured.high
+        return Check(self.metric, self.text, got, low, high, met, why, self.default, measured.basis)

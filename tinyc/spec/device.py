@@ -18,9 +18,11 @@ from tinyc.spec.validation import validate
 class DeviceSpec(BaseModel, frozen=True, extra="forbid"):
     """What a recipe says of the device."""
 
-    board: str | None = Field(None, description="a board of `tinyc boards`, or a .toml file of the same keys")
+    board: str | None = Field(
+        None, min_length=1, description="a board of `tinyc boards`, or a .toml file of the same keys"
+    )
     runtime: str | None = Field(
-        None, description="a runtime of `tinyc runtimes`, or a .toml file; by default the board's"
+        None, min_length=1, description="a runtime of `tinyc runtimes`, or a .toml file; by default the board's"
     )
 
     @model_validator(mode="after")
@@ -53,9 +55,12 @@ def device_of(doc: Document) -> Device | None:
     if "device" not in doc.table:
         return None
     spec = validate(DeviceSpec, doc.table["device"], doc, ("device",))
-    board = device_files.named(Board, spec.board, doc, ("device", "board")) if spec.board else None
+    board = None
+    if spec.board:
+        board = device_files.named(Board, spec.board, doc.path.parent, doc.where(("device", "board")))
+    key = "runtime" if spec.runtime else "board"
     wanted = spec.runtime or (board.runtime if board else "")
-    runtime = device_files.named(Runtime, wanted, doc, ("device", "runtime" if spec.runtime else "board"))
+    runtime = device_files.named(Runtime, wanted, doc.path.parent, doc.where(("device", key)))
     if board and runtime.name not in board.runtimes:
         problem = f"{runtime.name} is not known to run on {board.name}"
         raise UserError(doc.where(("device", "runtime")), problem, f"it runs {', '.join(board.runtimes)}")

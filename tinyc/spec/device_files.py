@@ -13,7 +13,6 @@ from tinyc.devices.runtime import Runtime
 from tinyc.devices.table import Sourced
 from tinyc.spec import document, gallery
 from tinyc.spec.document import Document
-from tinyc.spec.lines import Keys
 from tinyc.spec.validation import validate
 
 Kind = TypeVar("Kind", bound=Sourced)
@@ -65,12 +64,16 @@ def known(kind: type[Kind], name: str, where: str) -> Kind:
     raise UserError(where, f"unknown {what} {name!r}", f"{hint}; or give a {SUFFIX} file of your own")
 
 
-def named(kind: type[Kind], text: str, doc: Document, keys: Keys) -> Kind:
-    """Find what a recipe names: one that tinyc has, or a file beside the recipe.
+def named(kind: type[Kind], text: str, beside: Path, where: str) -> Kind:
+    """Find what a recipe or a command line names: one that tinyc has, or a file beside the recipe.
+
+    Args:
+        beside: the folder in which a file is looked for first.
+        where: the place that names it, for messages.
 
     Raises:
         UserError: there is neither, or the file does not fit.
     """
     if text.endswith(SUFFIX):
-        return read(kind, gallery.find(text, doc.path.parent, doc.where(keys)))
-    return known(kind, text, doc.where(keys))
+        return read(kind, gallery.find(text, beside, where))
+    return known(kind, text, where)
