@@ -9,13 +9,15 @@ from tinyc.devices.board import Board
 from tinyc.devices.latency import Measurements, measurements
 from tinyc.devices.runtime import Runtime
 from tinyc.devices.work import Work
-from tinyc.measure.latency_calibration import WIDEST, Calibration, calibrate, flash_of
+from tinyc.measure.latency_calibration import FEWEST_NETWORKS, WIDEST, Calibration, calibrate
+from tinyc.measure.latency_fit import flash_of
 from tinyc.measure.latency_terms import (
     CALIBRATED,
     EXTENSIONS,
     KINDS,
     Platform,
     Terms,
+    family,
     is_without_figure,
     layer,
     terms,
@@ -39,7 +41,7 @@ class OperatorLatency:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A latency in milliseconds that was estimated, not measured: between `low_ms` and `high_ms`, with `mid_ms` between.
+    """A latency in milliseconds that was estimated, not measured: from `low_ms` to `high_ms`, most likely `mid_ms`.
 
     `calibrated_on` says in one sentence what it was fitted to; `operators` are in the order of execution.
     """
@@ -63,7 +65,7 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """Say it in one line."""
-        return f"estimate: {shown(self.low_ms)} to {shown(self.high_ms)} ms ({self.calibrated_on})"
+        return f"{shown(self.low_ms)} to {shown(self.high_ms)} ms, {self.calibrated_on}"
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,14 @@ def estimate(
         arena_bytes: its arena; one that internal RAM cannot hold lies where no measurement here is of.
     """
     known = measurements()
-    why = unfit(works, board, arena_bytes) or unknown_platform(board, runtime, known)
+    found = unfit(works, board, arena_bytes) or calibration_of(board, runtime)
+    if isinstance(found, str):
+        return Unknown(found)
+    why = unknown_platform(board, known)
     if why is not None:
         return Unknown(why)
     platform = platform_on(board, runtime, known)
-    calibration = calibrate(platform)
-    if isinstance(calibration, str):
-        return Unknown(calibration)
-    if calibration.factor > WIDEST:
-        return Unknown(too_wide(calibration, platform))
-    return summed(works, terms([layer(work) for work in works], platform, known), calibration, platform)
+    return summed(works, terms([layer(work) for work in works], platform, known), found, platform)
 
 
 def unfit(works: Sequence[Work], board: Board, arena_bytes: int | None) -> str | None:
@@ -133,34 +133,41 @@ def unfit(works: Sequence[Work], board: Board, arena_bytes: int | None) -> str |
     return None
 
 
-def unknown_platform(board: Board, runtime: Runtime, known: Measurements) -> str | None:
-    """Say what is not known of a board and a runtime that an estimate needs; None where all is."""
-    needed = (
-        (runtime.kind == "tflm", f"no public measurement is of {runtime.title}; `tinyc bench` measures there"),
-        (board.clock_mhz is not None, f"no source tells the clock of {board.title}"),
-        (runtime.kernels is not None, f"no source tells the kernels of {runtime.title}"),
-        (board.dsp is not False or EXTENSIONS.get(board.core) != "dsp", f"{board.title} has no DSP instructions"),
-        (board.flash_kind is not None, f"no source tells whether {board.title} reads weights over a serial bus"),
-        (
-            board.flash_kind != "serial" or flash_of(board.core, known) is not None,
-            f"no source tells how fast {board.title} reads weights from its serial flash",
-        ),
-    )
-    return next((why for is_known, why in needed if not is_known), None)
+def calibration_of(board: Board, runtime: Runtime) -> Calibration | str:
+    """Calibrate a core with such kernels; or say why no measurement tells of it, or not closely enough."""
+    if runtime.kind != "tflm":
+        return f"no public measurement is of {runtime.title}; `tinyc bench` measures there"
+    if runtime.kernels is None:
+        return f"no source tells the kernels of {runtime.title}"
+    if board.dsp is False and EXTENSIONS.get(board.core) == "dsp":
+        return f"{board.title} has no DSP instructions, which other boards with its core were measured with"
+    found = calibrate(family(board.core, runtime.kernels), board.core)
+    if found is None:
+        which = f"{board.core} with {runtime.kernels} kernels"
+        return f"fewer than {FEWEST_NETWORKS} networks have public measurements on {which}"
+    if found.factor > WIDEST:
+        return (
+            f"public measurements on {board.core} with {runtime.kernels} kernels tell it to a factor of "
+            f"{found.factor:.1f}, and what they do not tell to a factor of {WIDEST:g} is not shown"
+        )
+    return found
+
+
+def unknown_platform(board: Board, known: Measurements) -> str | None:
+    """Say what is not known of a board that an estimate needs; None where all is."""
+    if board.clock_mhz is None:
+        return f"no source tells the clock of {board.title}"
+    if board.flash_kind is None:
+        return f"no source tells whether {board.title} reads weights over a serial bus"
+    if board.flash_kind == "serial" and flash_of(board.core, known) is None:
+        return f"no source tells how fast {board.title} reads weights from its serial flash"
+    return None
 
 
 def platform_on(board: Board, runtime: Runtime, known: Measurements) -> Platform:
     """Say what the operators run on."""
     flash = flash_of(board.core, known) if board.flash_kind == "serial" else None
     return Platform(board.core, runtime.kernels or "reference", (board.clock_mhz or 0) * 1e6, flash)
-
-
-def too_wide(calibration: Calibration, platform: Platform) -> str:
-    """Say how far apart the ends of the range would be."""
-    return (
-        f"public measurements on {platform.core} with {platform.kernels} kernels tell it to a factor of "
-        f"{calibration.factor:.1f}, and what is further apart than {WIDEST:g} is not shown"
-    )
 
 
 def summed(

@@ -27,6 +27,11 @@ COLUMNS: dict[str, int] = {"cmsis-nn": 2}
 """Output positions for which kernels read the weights once: CMSIS-NN multiplies two columns at a time."""
 
 
+def family(core: Core, kernels: Kernels) -> tuple[str, str]:
+    """Name kernels, and the instructions that they are written for on a core."""
+    return kernels, EXTENSIONS.get(core, core) if kernels == "cmsis-nn" else core
+
+
 @dataclass(frozen=True)
 class Platform:
     """What runs the operators: `flash` is None where weights and code are not read over a serial bus."""
@@ -39,7 +44,7 @@ class Platform:
     @property
     def family(self) -> tuple[str, str]:
         """Name the kernels, and the instructions that they are written for."""
-        return self.kernels, EXTENSIONS.get(self.core, self.core) if self.kernels == "cmsis-nn" else self.core
+        return family(self.core, self.kernels)
 
     @property
     def cycles_a_flash_byte(self) -> float:
@@ -127,7 +132,7 @@ def figures(operator: str, platform: Platform, known: Measurements) -> list[Figu
     of_it = [figure for figure in known.figures if figure.operator == operator]
     for fits in (
         [each for each in of_it if (each.core, each.kernels) == (platform.core, platform.kernels)],
-        [each for each in of_it if Platform(each.core, each.kernels, 1.0).family == platform.family],
+        [each for each in of_it if family(each.core, each.kernels) == platform.family],
         [each for each in of_it if each.kernels == "reference"],
     ):
         if fits:

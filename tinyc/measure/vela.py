@@ -1,4 +1,4 @@
-"""What Arm's compiler for Ethos-U processors, ethos-u-vela, says of an artifact's latency: its estimate, in its name."""
+"""What ethos-u-vela, Arm's compiler for Ethos-U processors, estimates of an artifact's latency, in its name."""
 
 from __future__ import annotations
 
