@@ -72,7 +72,7 @@ def runtime_lines(runtimes: Sequence[Runtime]) -> Iterator[str]:
 def figures(each: Board | Runtime) -> Cells:
     """Every figure with its source."""
     rows = [
-        (key.replace("_", " "), device_text.value(getattr(each, key)), each.source(key) or "")
+        (device_text.label(key), device_text.figure(key, getattr(each, key)), each.source(key) or "")
         for key in device_text.shown_keys(each)
     ]
     return Cells(("", "", "source"), tuple(rows))

@@ -82,8 +82,8 @@ class Board(Sourced, frozen=True):
 
     @property
     def largest_bank_bytes(self) -> int:
-        """Give the size of the largest bank of RAM: an arena lies in one."""
-        return max(bank.bytes for bank in self.ram)
+        """Give the size of the largest bank of RAM on the chip: an arena lies in one; of all, where none is."""
+        return max(bank.bytes for bank in [each for each in self.ram if not each.external] or self.ram)
 
 
 def contradiction(board: Board) -> str | None:

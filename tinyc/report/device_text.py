@@ -49,7 +49,7 @@ def runtime_rows(runtimes: Sequence[Runtime]) -> Iterator[tuple[str, ...]]:
 def described(each: Sourced) -> str:
     """Describe one board or runtime: every figure, and where it was read."""
     assert isinstance(each, Board | Runtime)
-    rows = [(key.replace("_", " "), value(getattr(each, key)), each.source(key)) for key in shown_keys(each)]
+    rows = [(label(key), figure(key, getattr(each, key)), each.source(key)) for key in shown_keys(each)]
     lines = [f"{each.name}: {each.title}"]
     for key, text, source in rows:
         lines += wrapped(f"  {key:20}", text)
@@ -57,6 +57,20 @@ def described(each: Sourced) -> str:
     if isinstance(each, Runtime):
         lines += list(of_runtime(each))
     return "\n".join(lines)
+
+
+def label(key: str) -> str:
+    """Spell a key for people."""
+    return key.removesuffix("_bytes").replace("_", " ")
+
+
+def figure(key: str, found: Any) -> str:
+    """Spell the value of a key: addresses as hexadecimal numbers, sizes with their exact bytes."""
+    if isinstance(found, int) and key.endswith("address"):
+        return f"{found:#x}"
+    if isinstance(found, int) and key.endswith("bytes"):
+        return f"{units.show_bytes(found)} ({found:,} B)"
+    return value(found)
 
 
 def shown_keys(each: Board | Runtime) -> list[str]:

@@ -54,8 +54,8 @@ def with_defaults(given: tuple[Bound, ...], device: Device, doc: Document) -> tu
 
 
 def whole(board: Board) -> dict[str, int | None]:
-    """Give all that a board has, in bytes: its flash, and its largest bank of RAM."""
-    return {"flash": board.flash_bytes, "arena": board.largest_bank_bytes}
+    """Give all that a board has, in bytes: its flash, and its largest bank of RAM, on the chip or not."""
+    return {"flash": board.flash_bytes, "arena": max(bank.bytes for bank in board.ram)}
 
 
 def defaults(board: Board) -> Iterator[Bound]:
