@@ -18,10 +18,10 @@ HANDLE_BYTES = 16
 
 @dataclass(frozen=True)
 class Need:
-    """Scratch memory beside a model's tensors, in bytes.
+    """Memory in the arena beside a model's tensors, in bytes.
 
     Attributes:
-        bytes: the most that one operator asks, and the handles of all requests.
+        bytes: the most that one operator asks while it runs, what all ask for good, and the handles of requests.
         assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with.
     """
 
@@ -30,17 +30,26 @@ class Need:
 
 
 def scratch(works: Sequence[Work], runtime: Runtime, board: Board | None = None) -> Need:
-    """Add up what a runtime's kernels ask: operators run one after the other, so that the largest request decides."""
-    requests: list[int] = []
+    """Add up what a runtime's kernels ask.
+
+    Operators run one after the other, so that of what they ask while they run the largest decides. What they ask for
+    good adds up.
+    """
+    largest = lasting = handles = 0
     assumed: dict[str, None] = {}
     for work in works:
-        for rule in runtime.scratch:
-            if work.operator in rule.operators and on_core(rule, board):
-                requests.append(request(work, rule, board))
-                if rule.formula is None:
-                    assumed[work.operator] = None
-    asked = [each for each in requests if each]
-    return Need(max(map(aligned, asked), default=0) + len(asked) * HANDLE_BYTES, tuple(assumed))
+        running = 0
+        for rule in (each for each in runtime.scratch if work.operator in each.operators and on_core(each, board)):
+            size = aligned(request(work, rule, board))
+            if rule.formula is None:
+                assumed[work.operator] = None
+            if rule.lasting:
+                lasting += size
+            elif size:
+                running += size
+                handles += HANDLE_BYTES
+        largest = max(largest, running)
+    return Need(largest + lasting + handles, tuple(assumed))
 
 
 def on_core(rule: Scratch, board: Board | None) -> bool:
