@@ -113,7 +113,7 @@ GOOD: dict[str, Any] = {"name": "own", "title": "A port", "operators": {"CONV_2D
         ({"faults": [{"operators": ["MUL"], "what": "is off", "state": "open", "source": "x"}]}, "`faults` names MUL"),
         ({"int4": ["MUL"]}, "`int4` names MUL"),
         ({"optimized": ["MUL"]}, "`optimized` names MUL"),
-        ({"operators": {"ADD": []}}, "ADD has no type"),
+        ({"operators": {"ADD": []}}, "no type of values for ADD"),
         ({"operators": {"ADD": ["int7"]}}, "int7"),
         ({"sources": {"speed": "x"}}, "'speed', which is no key"),
     ],

@@ -18,10 +18,10 @@ HANDLE_BYTES = 16
 
 @dataclass(frozen=True)
 class Need:
-    """Scratch memory beside a model's tensors, in bytes.
+    """Memory in the arena beside a model's tensors, in bytes.
 
     Attributes:
-        bytes: the most that one operator asks while it runs, what is asked for good, and the handles of all requests.
+        bytes: the most that one operator asks while it runs, what all ask for good, and the handles of requests.
         assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with; all of
             them where the kernel takes other shapes.
     """
@@ -33,23 +33,25 @@ class Need:
 def scratch(works: Sequence[Work], runtime: Runtime, board: Board | None = None) -> Need:
     """Add up what a runtime's kernels ask.
 
-    Operators run one after the other, so that the largest of their requests decides; what is asked for good adds up.
+    Operators run one after the other, so that of what they ask while they run the largest decides. What they ask for
+    good adds up.
     """
-    passing: list[int] = []
-    lasting: list[int] = []
+    largest = lasting = handles = 0
     assumed: dict[str, None] = {}
     for work in works:
-        asked = [0, 0]
-        for rule in runtime.scratch:
-            if work.operator in rule.operators and on_core(rule, board):
-                found = request(work, rule, board)
-                asked[rule.lasting] += aligned(work.value_bytes if found is None else found)
-                if rule.formula is None or found is None:
-                    assumed[work.operator] = None
-        passing.append(asked[False])
-        lasting.append(asked[True])
-    handles = sum(1 for each in (*passing, *lasting) if each) * HANDLE_BYTES
-    return Need(max(passing, default=0) + sum(lasting) + handles, tuple(assumed))
+        running = 0
+        for rule in (each for each in runtime.scratch if work.operator in each.operators and on_core(each, board)):
+            found = request(work, rule, board)
+            size = aligned(work.value_bytes if found is None else found)
+            if rule.formula is None or found is None:
+                assumed[work.operator] = None
+            if rule.lasting:
+                lasting += size
+            elif size:
+                running += size
+                handles += HANDLE_BYTES
+        largest = max(largest, running)
+    return Need(largest + lasting + handles, tuple(assumed))
 
 
 def on_core(rule: Scratch, board: Board | None) -> bool:
