@@ -21,8 +21,8 @@ def work(operator: str, value_bytes: int) -> Work:
 
 def need(*rules: Scratch, works: tuple[Work, ...], board: Board | None = None) -> Need:
     """Reckon with these rules alone."""
-    operators = {name: ("int8",) for rule in rules for name in rule.operators}
-    return scratch(works, Runtime(name="r", title="R", operators=operators, scratch=rules), board)
+    runtime = Runtime(name="r", title="R", operators={"ADD": ("int8",), "MUL": ("int8",)}, scratch=rules)
+    return scratch(works, runtime, board)
 
 
 def rule(operator: str, share: float, lasting: bool = False, cores: tuple[str, ...] = ()) -> Scratch:

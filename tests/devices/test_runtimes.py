@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tflite
 from pydantic import ValidationError
+from tflite.BuiltinOperator import BuiltinOperator
 
 from tinyc import devices
 from tinyc.devices.runtime import Runtime
 
 FILES = sorted((Path(devices.__file__).parent / "runtimes").glob("*.toml"))
-BUILTIN = {name for name in vars(tflite.BuiltinOperator) if name.isupper()}
+BUILTIN = {name for name in vars(BuiltinOperator) if name.isupper()}
 CUSTOM = {
     "CIRCULAR_BUFFER", "SignalDelay", "SignalEnergy", "SignalFftAutoScale", "SignalFilterBank", "SignalFilterBankLog",
     "SignalFilterBankSpectralSubtraction", "SignalFilterBankSquareRoot", "SignalFramer", "SignalIrfft",
@@ -58,7 +59,8 @@ def test_a_file_is_sound(path: Path) -> None:
     assert set(runtime.operators) <= BUILTIN | CUSTOM
     unsourced = [key for key in table if key not in WITHOUT_SOURCE and runtime.source(key) is None]
     assert not unsourced
-    assert all(each.source for each in (*runtime.scratch, *runtime.faults))
+    assert all(each.source for each in runtime.scratch)
+    assert all(each.source for each in runtime.faults)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -86,7 +88,7 @@ def test_what_sets_ports_apart(runtimes: dict[str, Runtime]) -> None:
 
 def test_no_port_has_more_than_its_generation_had(runtimes: dict[str, Runtime]) -> None:
     older = ("arduino-tensorflowlite", "zephyr-3.6", "zephyr-3.7", "zephyr-4.1", "tflite-micro")
-    for one, other in zip(older, older[1:], strict=False):
+    for one, other in pairwise(older):
         before, after = runtimes[one].operators, runtimes[other].operators
         assert set(before) <= set(after)
         assert all(set(before[name]) <= set(after[name]) for name in before)
