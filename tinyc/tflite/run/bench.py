@@ -111,7 +111,7 @@ def doublings(most: int) -> list[int]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure a file with each number of threads, in processes of their own."""
-    content = read(options.file)
+    content, before = read(options.file), machine()
     options.interpreter = installed(options.interpreter)
     results = []
     for threads in options.threads:
@@ -131,7 +131,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "file_bytes": len(content),
         "runtime": f"{options.interpreter} {starts[-1]['version']}",
-        "machine": machine(),
+        "machine": before,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": options.seed if options.inputs == "random" else None,
         "inputs": starts[-1]["inputs"],
@@ -286,13 +286,17 @@ def cores() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine; one with a device tree has a name, such as Raspberry Pi 4 Model B Rev 1.4."""
+    """Describe the machine; one with a device tree has a name, such as Raspberry Pi 4 Model B Rev 1.4.
+
+    The load average of the last minute tells whether other programs take part of it.
+    """
     processor = next((line.partition(":")[2].strip() for line in lines("/proc/cpuinfo") if "model name" in line), "")
     processor = processor or platform.processor() or platform.machine()
     named = next(iter(lines("/proc/device-tree/model")), "").strip("\0 \n")
     return {
         "name": named or processor, "processor": processor, "architecture": platform.machine(), "cores": cores(),
-        "system": platform.platform(terse=True), "python": platform.python_version(),
+        "load_average": os.getloadavg()[0], "system": platform.platform(terse=True),
+        "python": platform.python_version(),
     }  # fmt: skip
 
 
