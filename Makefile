@@ -6,7 +6,7 @@ RECIPE ?= resnet50-tiny
 # A file of tests stays in one process, for what its tests share; tests/conftest.py puts the longest first.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: compress test test-long coverage orders lint clean
+.PHONY: compress test test-long coverage orders devices lint clean
 .DEFAULT_GOAL := test
 
 $(READY): pyproject.toml constraints.txt
@@ -33,6 +33,10 @@ coverage: $(READY)
 # docs/orders.md anew, from running every order of two passes.
 orders: $(READY)
 	cd tests && ../$(VENV)/bin/python -m support.composition
+
+# docs/boards.md and docs/runtimes.md anew, from tinyc/devices/.
+devices: $(READY)
+	cd tests && ../$(VENV)/bin/python -m support.device_pages
 
 lint: $(READY)
 	$(VENV)/bin/ruff check --fix . && $(VENV)/bin/ruff format . && $(VENV)/bin/mypy

@@ -17,6 +17,7 @@ from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
 from tinyc.report import write
+from tinyc.report.device_record import DeviceRecord, RuntimeRecord
 from tinyc.report.record import Artifact, Report, SourceTime, StepRecord
 from tinyc.report.views import Kilobytes, Layer, PairedDrop, Sample, Views
 from tinyc.spec.bounds import Check, Measured
@@ -24,7 +25,8 @@ from tinyc.spec.metrics import bounded, figures
 
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
 RECORDS: Mapping[str, type[Any]] = {
-    "Report": Report, "Step": StepRecord, "Ledger": Ledger, "Check": Check, "Skipped": Skipped, "Told": Remark,
+    "Report": Report, "Step": StepRecord, "Ledger": Ledger, "Check": Check,
+    "Device": DeviceRecord, "Runtime": RuntimeRecord, "Skipped": Skipped, "Told": Remark,
     "Advice": Advice, "Change": Change, "Source time": SourceTime, "Artifact": Artifact, "Views": Views,
     "Layer": Layer, "Sample": Sample, "Paired drop": PairedDrop, "Measured": Measured, "Kilobytes": Kilobytes,
 }  # fmt: skip

@@ -23,7 +23,7 @@ LEDGER = {
     "predicted", "sensor_bytes_per_second", "sent_bytes_per_second", "recordings",
     "uncounted",
 }  # fmt: skip
-CHECK = {"metric", "bound", "got", "low", "high", "met", "why"}
+CHECK = {"metric", "bound", "got", "low", "high", "met", "why", "default", "basis"}
 STEP = {
     "index",
     "pass",
@@ -41,7 +41,7 @@ STEP = {
 }
 REPORT = {
     "schema", "recipe", "recipe_sha256", "seed", "tinyc", "versions", "machine", "source", "final", "met", "seconds",
-    "steps", "targets", "artifacts", "source_time", "told", "next_steps",
+    "steps", "targets", "artifacts", "source_time", "told", "next_steps", "device", "runtimes",
 }  # fmt: skip
 CHANGED = ("before", "after")
 Change = Callable[[dict[str, Any]], Any]

@@ -1,17 +1,15 @@
-"""A measurement as `bench.py` writes it on a board, and boards that it may be of."""
+"""A measurement as `bench.py` writes it on a board."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
-from pathlib import Path
 from typing import Any
 
 from tinyc.measure.timings import Timings
 
 CONTENT = b"an artifact"
-BOARDS = {"pi-4": ("cortex-a72", ["linux"]), "nano": ("cortex-m4", ["chirale"])}
 
 
 def result(threads: int = 1, median: float = 0.02) -> dict[str, Any]:
@@ -51,11 +49,3 @@ def changed(place: str, value: Any) -> dict[str, Any]:
 
 def timings(**changes: Any) -> Timings:
     return Timings.model_validate_json(json.dumps(document(**changes)))
-
-
-def boards(folder: Path) -> Path:
-    """A folder of boards, of which one runs Linux."""
-    folder.mkdir()
-    for name, (core, runtimes) in BOARDS.items():
-        (folder / f"{name}.toml").write_text(f'core = "{core}"\nruntimes = {json.dumps(runtimes)}\n')
-    return folder

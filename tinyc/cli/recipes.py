@@ -24,10 +24,13 @@ OUT = click.option("--out", type=click.Path(path_type=Path, file_okay=False), de
     "--fresh", is_flag=True, help="Do every step again (the trained source and soft labels stay in the cache)."
 )
 @click.option("--from", "start", metavar="STEP", help="Do this step again and all after it: a number or a pass's name.")
+@click.option("--strict", is_flag=True, help="A target that is met by an estimate alone is missed.")
 @JSON
-def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
+def compress(
+    recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, strict: bool, as_json: bool
+) -> int:
     """Run RECIPE (a file, or a shipped recipe's name): the main job."""
-    return work("compress")(recipe, sets, out, fresh, start, as_json)  # type: ignore[no-any-return]
+    return work("compress")(recipe, sets, out, fresh, start, strict, as_json)  # type: ignore[no-any-return]
 
 
 @click.command()

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tinyc import __version__
 from tinyc.data.task import Task
 from tinyc.network.state import Flat
-from tinyc.tflite import dense_scales
+from tinyc.spec.device import Device
+from tinyc.tflite import dense_scales, on_device
 from tinyc.tflite.read import operators
 from tinyc.tflite.read.description import Description, Tensor
 from tinyc.tflite.read.flatbuffer import describe
@@ -41,13 +42,14 @@ class Vectors:
     keeps_state: bool = False
 
 
-def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, bytes]:
+def model_data(flat: Flat, name: str, arena_bytes: int | None, device: Device | None = None) -> dict[str, bytes]:
     """Write model_data.h and .cc: the model, its input and output, preprocessing, arena and labels.
 
     Args:
         flat: the artifact, exactly as it is exported.
         name: what the C names begin with, e.g. "model" for `g_model` and `MODEL_BYTES`.
         arena_bytes: the least with which TFLM runs the model on the host; None where it was not measured.
+        device: what the artifact is for, whose kernels ask for scratch memory of their own; None where nobody said.
     """
     described = describe(flat.content)
     facts = {
@@ -61,12 +63,22 @@ def model_data(flat: Flat, name: str, arena_bytes: int | None) -> dict[str, byte
         "tokenizer": TOKENIZER_HEADER if flat.task.tokenizer else None,
         "front": FRONT_HEADER if flat.task.front else None,
         "arena_bytes": arena_bytes,
+        "device": on_device_arena(described, arena_bytes, device),
         "labels": [quoted(label) for label in flat.task.classes],
         "softmax": flat.softmax,
         "tables": tables(described),
         "dense": dense(described),
     }
     return {HEADER: render(HEADER, facts), SOURCE: render(SOURCE, facts)}
+
+
+def on_device_arena(described: Description, arena_bytes: int | None, device: Device | None) -> dict[str, Any] | None:
+    """State what the arena must have on the device; None where no device is named or nothing was measured."""
+    if device is None or arena_bytes is None:
+        return None
+    needed = on_device.scratch_of(described, device)
+    assumed = f", of which that of {', '.join(needed.assumed)} is assumed" if needed.assumed else ""
+    return {"runtime": device.runtime.title, "scratch": needed.bytes, "assumed": assumed}
 
 
 def scaling(task: Task) -> dict[str, Any]:

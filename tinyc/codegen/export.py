@@ -20,7 +20,9 @@ from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network.contract import Context, Outcome, Skipped
 from tinyc.network.state import Flat
+from tinyc.spec.device import Device
 from tinyc.spec.passes.export import Export, ExportFacts, address
+from tinyc.tflite import on_device
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import quantize
 from tinyc.tflite.run import runtimes
@@ -38,7 +40,8 @@ def export(options: Export, state: Flat, context: Context) -> Outcome:
     """Rewrite the artifact, check it, and write its files.
 
     Raises:
-        UserError: TFLM lacks an operator of it, C cannot follow its tokenizer, or the .hex ends beyond 32 bits.
+        UserError: TFLM or the device's runtime lacks an operator of it, C cannot follow its tokenizer, or the .hex
+            ends beyond 32 bits.
         MachineError: an interpreter's worker crashed.
     """
     state = with_softmax(options, state)
@@ -46,11 +49,13 @@ def export(options: Export, state: Flat, context: Context) -> Outcome:
         written = write_stripped(options, state, context, pool)
         drawn, split = examples(options, context, state)
         run = observe(written.content, drawn, pool)
+    if context.device:
+        on_device.require(describe(written.content), context.device)
     tokenizer = tokenizer_files(options, state)
     front = front_files(options, state, written.content)
     tables = {**state.tables, **(constants(state) if "c" in options.formats else {})}
     final = replace(state, content=written.content, tables={**tables, **tokenizer.tables, **front.tables})
-    files = {**artifact_files(options, final, drawn, run), **tokenizer.files, **front.files}
+    files = {**artifact_files(options, final, drawn, run, context.device), **tokenizer.files, **front.files}
     skipped = tuple(Skipped("model.tflite", f"not {why}") for why in written.rejected)
     told = facts(options, state, written, files, split, run, final.tables)
     return Outcome(final, told, files, skipped)
@@ -114,21 +119,25 @@ def constants(state: Flat) -> dict[str, int]:
     return {"labels": labels_bytes(state.task.classes), **scaling}
 
 
-def artifact_files(options: Export, final: Flat, drawn: NDArray[Any], run: Run | None) -> dict[str, bytes]:
+def artifact_files(
+    options: Export, final: Flat, drawn: NDArray[Any], run: Run | None, device: Device | None
+) -> dict[str, bytes]:
     """Write the artifact in every format that is asked for, by name."""
     files: dict[str, bytes] = {}
     if "tflite" in options.formats:
         files["model.tflite"] = final.content
     if "c" in options.formats:
-        files |= sources(options, final, drawn, run)
+        files |= sources(options, final, drawn, run, device)
     if "hex" in options.formats:
         files["model.hex"] = hex_file(options, final.content)
     return files
 
 
-def sources(options: Export, final: Flat, drawn: NDArray[Any], run: Run | None) -> dict[str, bytes]:
+def sources(
+    options: Export, final: Flat, drawn: NDArray[Any], run: Run | None, device: Device | None
+) -> dict[str, bytes]:
     """Write the C sources; test vectors need an interpreter that says what is expected."""
-    files = c_source.model_data(final, options.name, run.arena_bytes if run else None)
+    files = c_source.model_data(final, options.name, run.arena_bytes if run else None, device)
     if run and options.vectors:
         described = describe(final.content)
         vectors = c_source.Vectors(

@@ -11,7 +11,7 @@ from tinyc.devices.table import Sourced, Table
 
 Core = Literal[
     "cortex-m0+", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85", "xtensa-lx6",
-    "xtensa-lx7", "riscv", "cortex-a53", "cortex-a72",
+    "xtensa-lx7", "riscv", "arm1176", "cortex-a53", "cortex-a72",
 ]  # fmt: skip
 Size = Annotated[int, Field(gt=0, lt=1 << 48)]
 Address = Annotated[int, Field(ge=0, lt=1 << 32)]
@@ -69,7 +69,8 @@ class Board(Sourced, frozen=True):
     region: Region | None = None
     runtime: str = Field(description="the runtime that is taken where a recipe names none")
     runtimes: tuple[str, ...] = Field(min_length=1, description="runtimes that it runs")
-    flashed: str | None = Field(None, description="the command or tool that flashes it, with its target")
+    flashed: tuple[str, ...] = Field((), description="commands or tools that flash it, the usual one first")
+    notes: tuple[str, ...] = Field((), description="what its users trip over")
 
     @model_validator(mode="after")
     def figures_agree(self) -> Board:
@@ -79,6 +80,11 @@ class Board(Sourced, frozen=True):
             raise ValueError(fault)
         return self
 
+    @property
+    def largest_bank_bytes(self) -> int:
+        """Give the size of the largest bank of RAM on the chip: an arena lies in one; of all, where none is."""
+        return max(bank.bytes for bank in [each for each in self.ram if not each.external] or self.ram)
+
 
 def contradiction(board: Board) -> str | None:
     """Say which figures of a board cannot both be right; None where all can."""
@@ -86,8 +92,8 @@ def contradiction(board: Board) -> str | None:
         return f"`runtime` {board.runtime!r} is not among `runtimes`"
     if board.model_flash_bytes and board.flash_bytes and board.model_flash_bytes > board.flash_bytes:
         return f"`model_flash_bytes` {board.model_flash_bytes} is more than `flash_bytes` {board.flash_bytes}"
-    largest = max(bank.bytes for bank in board.ram)
-    if board.model_ram_bytes and board.model_ram_bytes > largest:
+    if board.model_ram_bytes and board.model_ram_bytes > board.largest_bank_bytes:
+        largest = board.largest_bank_bytes
         return f"`model_ram_bytes` {board.model_ram_bytes} is more than the largest bank of `ram`, {largest}"
     for one, other in combinations([bank for bank in board.ram if bank.address is not None], 2):
         if overlap(one, other):

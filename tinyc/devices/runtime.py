@@ -79,7 +79,7 @@ class Runtime(Sourced, frozen=True):
         """Refuse an operator without any type."""
         bare = next((name for name, types in operators.items() if not types), None)
         if bare is not None:
-            raise ValueError(f"{bare} has no type")
+            raise ValueError(f"gives no type of values for {bare}")
         return operators
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyc.spec.bounds import Basis
+
 Runtime = Literal["keras", "tflite-runtime", "tflm"]
 
 
@@ -54,6 +56,21 @@ class Ledger:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How long an artifact takes on a board, in seconds; all None where neither measurement nor estimate is there.
+
+    `seconds` is what a bound is judged on: the median of a measurement, or the slow end of an estimate. `low` and
+    `high` are percentiles of the measurement (5th, 95th), or the ends of the estimate. `says` tells which.
+    """
+
+    says: str
+    basis: Basis = "measured"
+    seconds: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A state's ledger with what it was read from, so that two states can be compared example by example.
 
@@ -62,12 +79,14 @@ class Measurement:
         scores: what the network gave for each test example, (examples, classes) float32: logits, or probabilities.
         labels: the true classes, (examples,) int64.
         recordings: the recording that each test example was cut from, (examples,); None where each stands for itself.
+        latency: on the recipe's board; None where the recipe names none.
     """
 
     ledger: Ledger
     scores: NDArray[Any]
     labels: NDArray[np.int64]
     recordings: NDArray[Any] | None = None
+    latency: Latency | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:

@@ -37,6 +37,8 @@ def measured(metric: str, state: Measurement, against: Measurement) -> Measured:
 def unmeasured(metric: str, state: Measurement, against: Measurement) -> str:
     """Say why a metric has no value, where more is known than that."""
     row = METRICS[metric]
+    if row.how in ("latency", "fps"):
+        return state.latency.says if state.latency else "there is no board: name one in [device]"
     ledgers = (state.ledger, against.ledger) if row.how == "reduction" else (state.ledger,)
     found = dict.fromkeys(name for each in ledgers for name in each.uncounted) if row.figure == "macs" else {}
     return f"not measured: {uncounted(tuple(found))}" if found else "not measured"
@@ -50,7 +52,8 @@ def uncounted(names: tuple[str, ...]) -> str:
 def figure(name: str, state: Measurement, _: Measurement) -> Measured:
     """Return one figure of a ledger, with its interval where it has one."""
     found = (getattr(state.ledger, each, None) for each in (name, f"{name}_low", f"{name}_high"))
-    return Measured(*(None if each is None else float(each) for each in found))
+    value, low, high = (None if each is None else float(each) for each in found)
+    return Measured(value, low, high)
 
 
 def reduction(name: str, state: Measurement, against: Measurement) -> Measured:
@@ -104,10 +107,26 @@ def worst_class_drop(_: str, state: Measurement, against: Measurement) -> Measur
     return Measured(float(drops[worst]), *limits)
 
 
+def latency(_: str, state: Measurement, __: Measurement) -> Measured:
+    """Return the seconds of an inference on the recipe's board."""
+    found = state.latency
+    return Measured(found.seconds, found.low, found.high, found.basis) if found else UNMEASURED
+
+
+def fps(figure: str, state: Measurement, against: Measurement) -> Measured:
+    """Return the inferences a second on the recipe's board; an interval's ends change places."""
+    found = latency(figure, state, against)
+    if not found.value or not found.low or not found.high:
+        return UNMEASURED
+    return Measured(1 / found.value, 1 / found.high, 1 / found.low, found.basis)
+
+
 READ: Mapping[How, Callable[[str, Measurement, Measurement], Measured]] = {
     "figure": figure,
     "reduction": reduction,
     "drop": drop,
     "worst class drop": worst_class_drop,
     "bandwidth": bandwidth_reduction,
+    "latency": latency,
+    "fps": fps,
 }

@@ -15,6 +15,7 @@ from tinyc.core.progress import Progress
 from tinyc.data.dataset import TrainingData
 from tinyc.network.state import Flat, Net, State
 from tinyc.spec.contract import Pass
+from tinyc.spec.device import Device
 from tinyc.spec.passes.verify import Compared
 
 
@@ -61,6 +62,7 @@ class Context:
             leaves the fewest parameters and "upper" the one that leaves the most.
         compare: run a Flat under every runtime over the test split, in the ledger; gives the comparison's facts.
         spec: the recipe's `[data]` as JSON, for clients that prepare examples of their own.
+        device: the device that the artifact is for; None where the recipe names none.
     """
 
     seed: int
@@ -74,3 +76,4 @@ class Context:
     rehearse: Literal["lower", "upper"] | None
     compare: Callable[[Flat], Compared]
     spec: str = ""
+    device: Device | None = None

@@ -41,7 +41,8 @@ def got(check: Check) -> str:
     """Write what a bound was judged on."""
     if check.got is None:
         return "not measured"
-    return with_interval(Measured(check.got, check.low, check.high), unit_of(check.metric))
+    said = with_interval(Measured(check.got, check.low, check.high), unit_of(check.metric))
+    return f"{said}, an estimate" if check.basis == "estimate" else said
 
 
 def gain(drop: Measured | None) -> Measured | None:
@@ -92,5 +93,8 @@ def verdict(report: Report) -> str:
         return "; ".join(f"{kind} missed: {', '.join(found)}" for kind, found in names.items())
     if not report.met:
         return "verify found a difference between the runtimes"
-    judged = report.targets or any(step.checks for step in report.steps)
-    return "all targets met" if judged else "no targets set"
+    judged = [*report.targets, *(check for step in report.steps for check in step.checks)]
+    if not judged:
+        return "no targets set"
+    guessed = [check.metric for check in judged if check.basis == "estimate"]
+    return f"all targets met, by estimate: {', '.join(guessed)}" if guessed else "all targets met"

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tinyc.core import units
 from tinyc.core.machine import Machine
-from tinyc.report import chart, facts, kilobytes, tables
+from tinyc.report import chart, facts, kilobytes, on_device, tables
 from tinyc.report.figures import accuracy_of, factor, signed, verdict
 from tinyc.report.notes import notes
 from tinyc.report.record import Report
@@ -87,6 +87,7 @@ def render(report: Report, views: Views | None = None) -> str:
         tiles=tiles(report, views),
         notes=notes(report),
         tables=tables,
+        on_device=on_device,
         size=chart.size(report),
         accuracy=chart.accuracy(report, views),
         layers=[("Source", views.source_layers), ("Artifact", views.final_layers)],

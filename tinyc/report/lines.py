@@ -105,7 +105,7 @@ def wrapped(text: str, width: int, start: str, style: str = "") -> Iterator[Text
 def end(report: Report, width: int) -> Iterator[Text]:
     """Show the verdict on every target, what its figures rest on, and the files that the run leaves."""
     if report.targets:
-        rows = tuple((c.metric, plain(c.bound), got(c), "yes" if c.met else "NO") for c in report.targets)
+        rows = tuple((c.metric, bound(c), got(c), "yes" if c.met else "NO") for c in report.targets)
         yield Text("")
         yield from _table(Cells(("target", "bound", "got (95 % interval)", "met"), rows))
     yield from next_steps(report, width)
@@ -117,6 +117,11 @@ def end(report: Report, width: int) -> Iterator[Text]:
         yield from _table(Cells(("artifact", "bytes", "", "sha256"), tuple(map(_artifact, report.artifacts))), "lrrl")
     yield Text("")
     yield Text(f"took {waited(report)}")
+
+
+def bound(check: Check) -> str:
+    """Write a bound, and where it comes from if that is not the recipe."""
+    return plain(f"{check.bound} (the board's)" if check.default else check.bound)
 
 
 def next_steps(report: Report, width: int) -> Iterator[Text]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tinyc.core import units
 from tinyc.core.machine import Machine
-from tinyc.report import facts, kilobytes, tables
+from tinyc.report import facts, kilobytes, on_device, tables
 from tinyc.report.figures import verdict
 from tinyc.report.notes import notes
 from tinyc.report.plain import plain
@@ -34,6 +34,8 @@ def _lines(report: Report, views: Views) -> Iterator[str]:
         yield from (escape(_sentence(note)) + ".", "")
     yield from section("Targets", tables.targets(report.targets))
     yield from section("Expected of single passes", tables.expects(report))
+    yield from section("On the device", on_device.taken(report))
+    yield from section("Runtimes", on_device.runtimes(report))
     yield from section("No better than guessing", tables.warned(report))
     yield from section("Next steps", tables.next_steps(report))
     yield from section("Pass by pass", tables.steps(report, views))

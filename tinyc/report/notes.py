@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyc.core import units
 from tinyc.measure import Ledger
 from tinyc.measure import uncounted as reason
+from tinyc.report import on_device
 from tinyc.report.record import Report, StepRecord
 from tinyc.spec.facts import Part
 from tinyc.spec.passes.preprocess import Stream
@@ -17,7 +18,7 @@ def notes(report: Report) -> tuple[str, ...]:
     said = (
         resampled(report.final), firmware(report.steps), one_scale(report.steps), bandwidth(report), uncounted(report),
     )  # fmt: skip
-    return tuple(note for note in said if note)
+    return (*(note for note in said if note), *on_device.sentences(report))
 
 
 def uncounted(report: Report) -> str:

@@ -15,6 +15,7 @@ from tinyc.analysis.advice.remarks import Remark
 from tinyc.analysis.beside import Beside
 from tinyc.measure import Ledger
 from tinyc.network.contract import Skipped
+from tinyc.report.device_record import DeviceRecord, RuntimeRecord
 from tinyc.report.schema import STRICT, validated
 from tinyc.spec.bounds import Check
 from tinyc.spec.facts import Part, part
@@ -110,8 +111,9 @@ class Report:
     """One finished run: `source` and `final` ledgers, every step, the verdict on every target, every artifact.
 
     `met` is the verdict over all targets and all expects. `seconds` is the whole run's wall time. `told` is what must
-    be said of the source, `next_steps` what could be done about each missed bound. Reports of older versions have no
-    `source_time`, `told` or `next_steps`.
+    be said of the source, `next_steps` what could be done about each missed bound; `device` is what the artifact takes
+    of the device that the recipe names, `runtimes` what every runtime makes of it. Reports of older versions have none
+    of these, and no `source_time`.
     """
 
     recipe: str
@@ -130,6 +132,8 @@ class Report:
     source_time: SourceTime | None = None
     told: tuple[Remark, ...] = ()
     next_steps: tuple[Remark, ...] = ()
+    device: DeviceRecord | None = None
+    runtimes: tuple[RuntimeRecord, ...] = ()
     schema: Literal[1] = SCHEMA
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT

@@ -59,8 +59,9 @@ def expects(report: Report) -> Cells:
 def _check(check: Check) -> tuple[str, ...]:
     unit = unit_of(check.metric)
     value = got(replace(check, low=None, high=None))
+    bound = f"{check.bound} (default of {check.default})" if check.default else check.bound
     span = interval(check.low, check.high, unit) or "-"
-    return check.metric, check.bound, value, span, "met" if check.met else "missed", check.why or ""
+    return check.metric, bound, value, span, "met" if check.met else "missed", check.why or ""
 
 
 def warned(report: Report) -> Cells:

@@ -61,8 +61,16 @@ def step_keys(recipe: Recipe, source: str, find: Find) -> list[str]:
     for index, step in enumerate(recipe.steps, start=1):
         use = step.transform.use
         measured = measuring(recipe, index) if step.transform.gives == "flat" else []
-        keys.append(digest([keys[-1], use, numbers(use), *contents(step.transform, find), *measured]))
+        device = device_parts(recipe) if step.transform.effects.for_device else []
+        keys.append(digest([keys[-1], use, numbers(use), *contents(step.transform, find), *measured, *device]))
     return keys
+
+
+def device_parts(recipe: Recipe) -> list[Any]:
+    """Return what files depend on that are written for a device: all that is known of it."""
+    device = recipe.device
+    found = (device.board, device.runtime) if device else ()
+    return [each.model_dump(mode="json") for each in found if each]
 
 
 def numbers(use: str) -> dict[str, int]:

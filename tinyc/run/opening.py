@@ -25,6 +25,7 @@ from tinyc.run.keys import Keys
 from tinyc.run.recipe_files import require_outside, require_own
 from tinyc.spec import origin
 from tinyc.spec.contract import Pass
+from tinyc.spec.on_device import require_operators
 from tinyc.spec.passes.verify import Compared
 from tinyc.spec.recipe import Recipe
 from tinyc.spec.training import SourceTrained, Timed
@@ -84,6 +85,7 @@ class Run:
             spec=self.recipe.data.fitted(data.task.scale, data.task.offset)
             .spelt_out()
             .model_dump_json(exclude_none=True),
+            device=self.recipe.device,
         )
 
     def compare(self, flat: Flat) -> Compared:
@@ -109,8 +111,11 @@ def open_run(
         workers: how many worker processes; None: one a core.
 
     Raises:
-        UserError, MachineError: the data or the source's checkpoint cannot be used.
+        UserError, MachineError: the data or the source's checkpoint cannot be used, or the recipe's device cannot run
+            the network that it ends in.
     """
+    if recipe.device:
+        require_operators(recipe, recipe.device)
     with Pool(workers) as pool:
         dataset, checkpoint = examples(recipe, cache, progress)
         yield Run(recipe, RunFolder(folder), cache, dataset, pool, progress, checkpoint, start)

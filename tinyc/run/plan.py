@@ -29,6 +29,7 @@ from tinyc.spec.facts import Rewriting, part
 from tinyc.spec.metrics import METRICS
 from tinyc.spec.passes import apply, facts_of
 from tinyc.spec.recipe import Step
+from tinyc.tflite import on_device
 from tinyc.tflite.flash import flash_bytes
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
@@ -128,6 +129,8 @@ def rehearse(run: Run, end: End) -> Rehearsal:
                 files |= {name: len(content) for name, content in outcome.files.items()}
                 states.append(weigh(step.transform.use, state, run))
         earlier.append(step.transform)
+    if run.recipe.device and isinstance(state, Flat):
+        on_device.require(describe(state.content), run.recipe.device)
     return Rehearsal(tuple(states), operators(state), tuple(matches), files, tuple(rewrites))
 
 
@@ -174,7 +177,7 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
         "macs": described.macs,
         "file": len(content),
         "flash": flash_bytes(content, state.tables),
-        "arena": ran.arena_bytes if ran else None,
+        "arena": on_device.arena_bytes(described, ran.arena_bytes if ran else None, run.recipe.device),
     }
     return Weighed(use, sizes, described.uncounted)
 

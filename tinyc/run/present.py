@@ -16,6 +16,7 @@ from tinyc.data import tables
 from tinyc.run.recipe_files import named_files, references
 from tinyc.spec.builders import Builder
 from tinyc.spec.data import DataSpec
+from tinyc.spec.on_device import require_operators
 from tinyc.spec.recipe import Recipe
 
 MARKS = {".csv": tables.COMMA, ".tsv": tables.TAB}
@@ -35,6 +36,8 @@ def require(recipe: Recipe) -> None:
     for value in references(recipe):
         if isinstance(value, Builder):
             require_function(value, recipe.find(value.file))
+    if recipe.device:
+        require_operators(recipe, recipe.device)
     require_columns(recipe.data, recipe)
 
 

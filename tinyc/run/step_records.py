@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from tinyc import measure
@@ -11,12 +12,17 @@ from tinyc.report.record import SourceTime, StepRecord, difference
 from tinyc.report.views import PairedDrop
 from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
+from tinyc.spec.device import Device
 from tinyc.spec.facts import part
 from tinyc.spec.recipe import Step
 from tinyc.spec.training import Timed
+from tinyc.tflite import on_device
+from tinyc.tflite.read.flatbuffer import describe
 
 
-def record(index: int, step: Step, done: Done, before: Done, source: Done, data: Dataset) -> StepRecord:
+def record(
+    index: int, step: Step, done: Done, before: Done, source: Done, data: Dataset, device: Device | None = None
+) -> StepRecord:
     """Judge one step against the step before it and put it beside the source."""
     return StepRecord(
         index=index,
@@ -28,7 +34,7 @@ def record(index: int, step: Step, done: Done, before: Done, source: Done, data:
         after=done.ledger,
         delta=difference(done.ledger, before.ledger),
         delta_source=difference(done.ledger, source.ledger),
-        checks=checks(step.expects, done, before, data),
+        checks=checks(step.expects, done, before, data, device),
         facts=done.facts,
         skipped=done.skipped,
     )
@@ -43,9 +49,11 @@ def source_time(done: Done) -> SourceTime:
     return SourceTime(done.seconds, done.cached, trained, training["seconds"])
 
 
-def checks(bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset) -> tuple[Check, ...]:
-    """Judge bounds on one state against another, on the same examples."""
-    now, then = measurement(after, data), measurement(against, data)
+def checks(
+    bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset, device: Device | None = None
+) -> tuple[Check, ...]:
+    """Judge bounds on one state against another, on the same examples; the arena is that of the device."""
+    now, then = measurement_on(device, after, data), measurement(against, data)
     return tuple(
         bound.judge(measure.measured(bound.metric, now, then), measure.unmeasured(bound.metric, now, then))
         for bound in bounds
@@ -60,6 +68,15 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
         measure.measured("accuracy_drop", now, measurement(before, data)),
         measure.measured("accuracy_drop", now, measurement(source, data)),
     )
+
+
+def measurement_on(device: Device | None, done: Done, data: Dataset) -> measure.Measurement:
+    """Return a stored step's figures as they are on a device, whose kernels ask for scratch memory of their own."""
+    found, content = measurement(done, data), done.artifact()
+    if device is None or content is None:
+        return found
+    needed = on_device.arena_bytes(describe(content), found.ledger.arena_bytes, device)
+    return replace(found, ledger=replace(found.ledger, arena_bytes=needed))
 
 
 def measurement(done: Done, data: Dataset) -> measure.Measurement:

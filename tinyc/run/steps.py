@@ -60,7 +60,7 @@ def steps(run: Run) -> Iterator[Started | Stepped]:
     before = source
     for index, step in enumerate(run.recipe.steps, start=1):
         done = runner.finished(index) or runner.perform(index, before)
-        record = step_records.record(index, step, done, before, source, run.dataset)
+        record = step_records.record(index, step, done, before, source, run.dataset, run.recipe.device)
         yield Stepped(replace(record, told=guesses.of_step(run, index, done, before)), done)
         before = done
 

@@ -46,6 +46,11 @@ class Done:
     cached: bool
     files: tuple[str, ...] = ()
 
+    def artifact(self) -> bytes | None:
+        """Return the .tflite that it left as its state; None where that is a Keras network."""
+        path = self.folder / FLAT
+        return path.read_bytes() if path.is_file() else None
+
 
 def save_step(done: Done, state: State | None, made: Mapping[str, bytes], numbers: Mapping[str, int]) -> Done:
     """Write a step whole, with the numbers of `keys` that it was made by.

@@ -14,21 +14,27 @@ from tinyc.core.spelling import nearest
 from tinyc.core.units import Unit
 from tinyc.spec.metrics import METRICS, bounded
 
+Basis = Literal["measured", "estimate"]
 BOUND = re.compile(r"(<=|>=)\s*(\S.*)")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One measured figure with its 95 % interval; all None where nothing was measured."""
+    """One figure with its 95 % interval, or the range of an estimate; all None where there is none."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    basis: Basis = "measured"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One bound judged: `got` in bytes, counts or fractions; the point estimate decides."""
+    """One bound judged: `got` in bytes, counts or fractions; the point estimate decides.
+
+    `default` names the board that a bound comes from; None where the recipe has it. With `basis` "estimate" nothing was
+    measured: it is judged on the worse end of the estimate.
+    """
 
     metric: str
     bound: str
@@ -37,6 +43,8 @@ class Check:
     high: float | None
     met: bool
     why: str | None
+    default: str | None = None
+    basis: Basis = "measured"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -44,12 +52,16 @@ class Check:
 
 @dataclass(frozen=True)
 class Bound:
-    """One bound of a recipe, e.g. `accuracy_drop <= 1 pp`; `limit` in bytes, counts or fractions."""
+    """One bound of a recipe, e.g. `accuracy_drop <= 1 pp`; `limit` in bytes, counts or fractions.
+
+    `default` names the board that it comes from; None where the recipe has it.
+    """
 
     metric: str
     sign: Literal["<=", ">="]
     limit: float
     text: str
+    default: str | None = None
 
     @property
     def unit(self) -> Unit:
@@ -77,9 +89,10 @@ class Bound:
         """Compare the point estimate with the limit; a missing measurement is a miss, for the reason `unmeasured`."""
         got = measured.value
         if got is None:
-            return Check(self.metric, self.text, None, None, None, met=False, why=unmeasured)
+            return Check(self.metric, self.text, None, None, None, False, unmeasured, self.default)
         # Fractions come from divisions: 0.005 of a half-point drop must meet "<= 0.5 pp".
         slack = 1e-9 if self.unit in ("fraction", "pp") else 0.0
         met = got <= self.limit + slack if self.sign == "<=" else got >= self.limit - slack
         why = None if met else f"{units.show(got, self.unit)} is not {self.text}"
-        return Check(self.metric, self.text, got, measured.low, measured.high, met, why)
+        low, high = measured.low, measured.high
+        return Check(self.metric, self.text, got, low, high, met, why, self.default, measured.basis)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel
 
+from tinyc.devices.runtime import Runtime
 from tinyc.spec.data import DataSpec
 from tinyc.spec.effects import Effects
 
@@ -47,3 +48,7 @@ class Pass(BaseModel, frozen=True, extra="forbid"):
         Raises:
             UserError: says which key, and what to do.
         """
+
+    def on(self, runtime: Runtime) -> Self:
+        """Give the pass with the defaults that suit the runtime on the device; what the recipe says stays."""
+        return self

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+from tinyc.devices.abilities import Ability
+
 
 class Place(IntEnum):
     """Where a pass stands among the others."""
@@ -72,6 +74,15 @@ class Once:
 
 
 @dataclass(frozen=True)
+class Need:
+    """What a runtime must be able to do for what a pass ends in: `problem` follows the pass's name, then the lack."""
+
+    ability: Ability
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Effects:
     """What one pass, with its keys, does.
 
@@ -91,6 +102,8 @@ class Effects:
         breaks: traces that it would break; it is refused after them.
         loses: traces that it loses, which is said.
         wants: what must stand before or after it, so that its work is not wasted.
+        for_device: its files say what holds on the device that the recipe names.
+        needs: what the runtime on the device must be able to do.
         notes: what people take it for, and it is not.
     """
 
@@ -109,6 +122,8 @@ class Effects:
     breaks: tuple[Rule, ...] = ()
     loses: tuple[Rule, ...] = ()
     wants: tuple[Want, ...] = ()
+    for_device: bool = False
+    needs: tuple[Need, ...] = ()
     notes: tuple[str, ...] = ()
 
     def leaves(self, trace: Trace) -> bool:

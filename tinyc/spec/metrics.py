@@ -8,7 +8,7 @@ from typing import Literal
 
 from tinyc.core.units import Unit
 
-How = Literal["figure", "reduction", "drop", "worst class drop", "bandwidth"]
+How = Literal["figure", "reduction", "drop", "worst class drop", "bandwidth", "latency", "fps"]
 """How a metric comes out of a state and the one that it is held against; `measure.judging` has a function for each.
 
 figure              the figure itself, with its interval where the ledger has its `_low` and `_high`
@@ -16,6 +16,7 @@ reduction           the share of the figure that went
 drop                the figure before minus the figure now, with the paired interval on the same examples
 worst class drop    the largest drop of a class's recall, with that class's paired interval
 bandwidth           the share of the sensor's bytes that need not leave the device
+latency, fps        of the artifact on the recipe's board: measured there, else the slow end of an estimate
 """
 
 
@@ -62,6 +63,8 @@ METRICS: dict[str, Metric] = {
         Metric("accuracy", "fraction", "more", "accuracy", label="accuracy", column="accuracy"),
         Metric("accuracy_drop", "pp", "less", "accuracy", "drop"),
         Metric("worst_class_drop", "pp", "less", "accuracy", "worst class drop"),
+        Metric("latency", "seconds", "less", "latency_seconds", "latency"),
+        Metric("fps", "count", "more", "latency_seconds", "fps"),
         Metric("bandwidth_reduction", "fraction", "more", "sent_bytes_per_second", "bandwidth"),
     )
 }

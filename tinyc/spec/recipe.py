@@ -13,6 +13,7 @@ from tinyc.spec import gallery
 from tinyc.spec.bounds import Bound
 from tinyc.spec.contract import Pass
 from tinyc.spec.data import DataSpec
+from tinyc.spec.device import Device
 from tinyc.spec.effects import Place
 from tinyc.spec.source import SourceSpec
 
@@ -58,6 +59,7 @@ class Recipe:
     sha256: str
     origin: Path
     bases: tuple[Path, ...] = ()
+    device: Device | None = None
 
     @property
     def folder(self) -> Path:

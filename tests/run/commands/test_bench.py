@@ -30,11 +30,6 @@ def path(tmp_path: Path) -> Path:
     return found
 
 
-@pytest.fixture
-def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boards, "FOLDER", timings.boards(tmp_path / "boards"))
-
-
 def measured(path: Path, content: bytes | None = None, **changes: Any) -> Path:
     """A measurement of a file, as another machine wrote it."""
     found = path.with_name("measured.json")
@@ -83,29 +78,27 @@ def test_a_missed_bound_is_exit_1(path: Path, capsys: Shown) -> None:
     assert (check["metric"], check["met"], check["why"]) == ("latency", False, "20.0 ms is not <= 19.0 ms")
 
 
-@pytest.mark.usefixtures("known")
 def test_an_import_is_kept_as_evidence(path: Path, capsys: Shown) -> None:
     sha256 = timings.document(path.read_bytes())["sha256"]
     command = ["bench", str(path), "--import", str(measured(path))]
     assert cli.invoke(command) == 0
-    assert evidence.latest(sha256, "pi-4") is None
-    assert cli.invoke([*command, "--board", "pi-4"]) == 0
+    assert evidence.latest(sha256, "raspberry-pi-4") is None
+    assert cli.invoke([*command, "--board", "raspberry-pi-4"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "measured on Raspberry Pi 4 Model B Rev 1.4, Cortex-A72 (aarch64, 4 cores, Linux-6.1.21-v8+)" in shown
     assert "tflite-runtime 2.14.0, with XNNPACK" in shown
-    assert "kept as a measurement of pi-4" in shown
-    assert evidence.latest(sha256, "pi-4").median == 0.02
+    assert "kept as a measurement of raspberry-pi-4" in shown
+    assert evidence.latest(sha256, "raspberry-pi-4").median == 0.02
     assert cli.invoke(["cache", "list", "--json"]) == 0
     assert [each["kind"] for each in json.loads(capsys.readouterr().out)] == ["measurements"]
 
 
-@pytest.mark.usefixtures("known")
 def test_what_is_measured_here_is_kept_where_this_machine_is_a_board(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(boards, "PC", ())
-    assert cli.invoke(["bench", str(path), *QUICK, "--board", "pi-4"]) == 0
-    found = evidence.latest(timings.document(path.read_bytes())["sha256"], "pi-4")
+    assert cli.invoke(["bench", str(path), *QUICK, "--board", "raspberry-pi-4"]) == 0
+    found = evidence.latest(timings.document(path.read_bytes())["sha256"], "raspberry-pi-4")
     assert found.p5 <= found.median <= found.p95
     assert (found.runs, found.threads in (1, 2)) == (5, True)
 
@@ -176,16 +169,15 @@ def test_a_file_that_cannot_be_measured_is_one_message(name: str, path: Path, ca
         (["--fps", "0"], "above 0"),
         (["--fps", "nan"], "above 0"),
         (["--fps", "inf"], "above 0"),
-        (["--board", "pi-5"], "did you mean 'pi-4'?"),
-        (["--board", "nano"], "does not run Linux"),
-        (["--board", "pi-4"], "has a cortex-a72, and this was measured on x86_64"),
+        (["--board", "raspberry-pi-5"], "did you mean 'raspberry-pi-4'?"),
+        (["--board", "arduino-nano-33-ble"], "does not run Linux"),
+        (["--board", "raspberry-pi-4"], "has a cortex-a72, and this was measured on x86_64"),
         (["--import", "none.json"], "there is no such file"),
         (["--import", "measured.json", "--threads", "1"], "--threads is for measuring"),
         (["--import", "measured.json", "--seed", "0"], "--seed is for measuring"),
         (["--script", "bench.py"], "--script only writes the script"),
     ],
 )
-@pytest.mark.usefixtures("known")
 def test_options_that_cannot_be(
     words: list[str], said: str, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -207,12 +199,11 @@ def test_options_that_cannot_be(
         ({"more": 1}, "more: "),
     ],
 )
-@pytest.mark.usefixtures("known")
 def test_a_measurement_that_does_not_fit_is_not_kept(
     change: dict[str, Any], said: str, path: Path, own_cache: Path, capsys: Shown
 ) -> None:
     other = measured(path, **change)
-    assert cli.invoke(["bench", str(path), "--import", str(other), "--board", "pi-4"]) == 2
+    assert cli.invoke(["bench", str(path), "--import", str(other), "--board", "raspberry-pi-4"]) == 2
     assert said in capsys.readouterr().err
     assert not list(own_cache.iterdir())
 

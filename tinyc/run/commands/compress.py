@@ -17,8 +17,14 @@ from tinyc.run.steps import Started, start_index, steps
 from tinyc.spec.load import load
 
 
-def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, as_json: bool) -> int:
-    """Run a recipe to its end; give 0 where every bound was met, 1 where one was missed."""
+def compress(
+    recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: str | None, strict: bool, as_json: bool
+) -> int:
+    """Run a recipe to its end; give 0 where every bound was met, 1 where one was missed.
+
+    Args:
+        strict: a bound that is met by an estimate alone is missed.
+    """
     began = time.monotonic()
     loaded = load(recipe, sets)
     first = start_index(loaded, start, fresh)
@@ -37,7 +43,7 @@ def compress(recipe: str, sets: tuple[str, ...], out: Path, fresh: bool, start: 
                 screen.show(lines.step(event.record, screen.width))
         if begun is None:
             raise RuntimeError("the run gave no source")
-        report = finish(opened, begun, records, dones, began)
+        report = finish(opened, begun, records, dones, began, strict)
         folder = opened.folder.path
     screen.show(lines.end(report, screen.width))
     screen.say(f"report: {folder / 'report.html'}")

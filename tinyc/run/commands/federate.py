@@ -24,7 +24,7 @@ def serve(
         raise UserError(recipe, "has no pass `federate`, so there is nothing to serve", remedy)
     real = tuple(f'pass.{number}.engine="deployment"' for number in here)
     with serving.listening(address, key_files.read_server(keys), clients, len(here)):
-        return compress(recipe, (*sets, *real), out, False, None, as_json)
+        return compress(recipe, (*sets, *real), out, False, None, False, as_json)
 
 
 def join(server: str, keys: Path, data: Path, name: str | None, max_retries: int) -> None:

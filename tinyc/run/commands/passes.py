@@ -15,11 +15,12 @@ from pydantic.fields import FieldInfo
 
 from tinyc.core import streams
 from tinyc.spec.builders import Builder
-from tinyc.spec.load import schemas, unknown_value
+from tinyc.spec.device import DeviceSpec
 from tinyc.spec.metrics import bounded
 from tinyc.spec.passes import PASSES
 from tinyc.spec.recipe import Sections
 from tinyc.spec.training import FitOptions, TrainingKeys
+from tinyc.spec.validation import schemas, unknown_value
 
 KINDS = {"net": "Keras network", "flat": ".tflite"}
 
@@ -133,6 +134,7 @@ def recipe_schema() -> dict[str, Any]:
     schema["properties"] |= {
         "pass": {"type": "array", "items": {"oneOf": options}},
         "targets": bounds,
+        "device": DeviceSpec.model_json_schema(),
         "extends": {"type": "string"},
         "vars": {"type": "object"},
     }

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tinyc.core.units import Bytes
 from tinyc.spec.contract import Kind, Pass
-from tinyc.spec.effects import Effects, Made, Once, Place, Want
+from tinyc.spec.effects import Effects, Made, Need, Once, Place, Want
 
 Tensor = TypedDict("Tensor", {
     "layer": str, "op": str, "bits": int, "values": int, "table_per": str, "before_bytes": Bytes, "after_bytes": Bytes,
@@ -56,4 +56,5 @@ class Compact(Pass, frozen=True, extra="forbid"):
             once=Once("the first has written every table that makes the file smaller"),
             makes=(Made("stored tables"),),
             wants=(Want(("tables", "mixed bits"), "before", few),),
+            needs=(Need("weight tables", "stores weights in tables", "leave the pass out"),),
         )

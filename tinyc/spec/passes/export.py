@@ -78,4 +78,4 @@ class Export(Pass, frozen=True, extra="forbid"):
     @property
     def effects(self) -> Effects:
         """It writes the last bytes."""
-        return Effects(place=Place.WRITE)
+        return Effects(place=Place.WRITE, for_device=True)

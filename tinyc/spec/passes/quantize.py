@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import AfterValidator, Field, model_validator
 
 from tinyc.core import units
 from tinyc.core.units import Bytes, Fraction, Points
+from tinyc.devices.runtime import Runtime
 from tinyc.spec.contract import Kind
-from tinyc.spec.effects import Effects, Made, Place, Rule, Want
+from tinyc.spec.effects import Effects, Made, Need, Place, Rule, Want
 from tinyc.spec.facts import Rewritten
 from tinyc.spec.training import FineTuned, LearningRate, Trained
 
@@ -167,6 +169,12 @@ class Quantize(FineTuned, frozen=True, extra="forbid"):
             raise ValueError('precision = "auto" and `flash` belong together: flash = "96 KiB" is what auto aims at')
         return self
 
+    def on(self, runtime: Runtime) -> Self:
+        """Give Dense layers a scale for each output where the runtime is known to compute that rightly."""
+        if self.per_channel_dense is not None or runtime.per_channel_dense != "right":
+            return self
+        return self.model_copy(update={"per_channel_dense": True})
+
     @property
     def per_channel(self) -> bool:
         """Dense layers get a scale for each output: only where the recipe asks for it."""
@@ -196,4 +204,18 @@ class Quantize(FineTuned, frozen=True, extra="forbid"):
             breaks=tuple(breaks),
             loses=(Rule("tables", displaced),) if self.weights == "int4" else (),
             wants=(Want(("stored tables",), "after", untabled),) if searches else (),
+            needs=tuple(self.needs()),
         )
+
+    def needs(self) -> Iterator[Need]:
+        """Yield what the keys ask of the runtime on the device."""
+        if self.per_channel_dense:
+            yield Need("per-channel Dense", "has per_channel_dense = true", "write per_channel_dense = false")
+        if self.activations == "int16":
+            yield Need("int16 activations", 'has activations = "int16"', 'write activations = "int8"')
+        if self.weights == "int4":
+            yield Need("int4 weights", 'has weights = "int4"', 'write weights = "int8"')
+        if self.precision == "auto":
+            uniform = "leave `precision` and `flash` out"
+            yield Need("weight tables", 'has precision = "auto", which counts on weight tables', uniform)
+            yield Need("int4 weights", 'has precision = "auto", which counts on four bits', uniform)

@@ -1,0 +1,71 @@
+"""One .tflite held against every board and runtime: from data, and the arena that TFLM needs for it on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyc.analysis.inspection import measure_arena
+from tinyc.core import files, limits
+from tinyc.devices.arena import scratch
+from tinyc.devices.board import Board
+from tinyc.devices.fitting import Fit, Problem, problems
+from tinyc.devices.runtime import Runtime
+from tinyc.devices.work import Work
+from tinyc.tflite.flash import flash_bytes
+from tinyc.tflite.read.description import Description
+from tinyc.tflite.read.flatbuffer import open_tflite
+from tinyc.tflite.works import works
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a file asks of a device: its operators, flash, and the least arena on this host (bytes).
+
+    `arena_bytes` is None where TFLM does not run it here, for the reason `unmeasured`.
+    """
+
+    path: Path
+    described: Description
+    works: tuple[Work, ...]
+    flash_bytes: int
+    arena_bytes: int | None
+    unmeasured: str | None
+
+
+def read(path: Path) -> Artifact:
+    """Read a file and measure its arena.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    content = files.read(path, limits.NETWORK_BYTES)
+    _, described = open_tflite(content, str(path))
+    arena, refusal, unmeasured = measure_arena(content, described, str(path))
+    return Artifact(path, described, works(described), flash_bytes(content, {}), arena, refusal or unmeasured)
+
+
+def on_runtimes(artifact: Artifact, runtimes: Iterable[Runtime]) -> dict[str, tuple[Problem, ...]]:
+    """Give the problems that each runtime has with a file, by the runtime's name."""
+    return {runtime.name: problems(artifact.works, runtime) for runtime in runtimes}
+
+
+def on_boards(artifact: Artifact, boards: Sequence[Board], runtimes: Sequence[Runtime]) -> Iterator[Fit]:
+    """Hold a file against each board, with the runtime that it has by default."""
+    by_name = {runtime.name: runtime for runtime in runtimes}
+    return (fit(artifact, board, by_name[board.runtime]) for board in boards)
+
+
+def fit(artifact: Artifact, board: Board, runtime: Runtime) -> Fit:
+    """Hold a file against one board with one runtime."""
+    asked = scratch(artifact.works, runtime, board)
+    return Fit(
+        board=board,
+        runtime=runtime,
+        problems=problems(artifact.works, runtime, board),
+        flash_bytes=artifact.flash_bytes,
+        flash_room=board.model_flash_bytes,
+        arena_bytes=None if artifact.arena_bytes is None else artifact.arena_bytes + asked.bytes,
+        arena_room=board.model_ram_bytes,
+    )

@@ -1,0 +1,91 @@
+"""What `tinyc fit` prints: runtimes first, then boards, within 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from tinyc.analysis.fitting import Artifact
+from tinyc.core import units
+from tinyc.devices.fitting import Fit, Problem
+from tinyc.devices.runtime import Runtime
+from tinyc.report.columns import columns
+from tinyc.report.plain import plain
+
+WIDTH = 80
+VERDICTS = {"missing": "refuses it", "wrong": "wrong, silently", "reported": "runs it, but"}
+
+
+def text(
+    artifact: Artifact, runtimes: Sequence[Runtime], refused: Mapping[str, tuple[Problem, ...]], found: Sequence[Fit]
+) -> str:
+    """Write everything; reasons that several runtimes share stand once, below the table."""
+    sections = (head(artifact), by_runtime(runtimes, refused), by_board(found), reasons(refused))
+    return "\n\n".join("\n".join(section) for section in map(list, sections) if section)
+
+
+def head(artifact: Artifact) -> Iterator[str]:
+    """Say what the file takes."""
+    arena = "not measured" if artifact.arena_bytes is None else f"{artifact.arena_bytes:,} B on this host"
+    yield plain(artifact.path)
+    yield f"  flash  {artifact.flash_bytes:,} B"
+    yield f"  arena  {arena}"
+    if artifact.unmeasured:
+        yield from textwrap.wrap(plain(artifact.unmeasured), WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def by_runtime(runtimes: Sequence[Runtime], refused: Mapping[str, tuple[Problem, ...]]) -> Iterator[str]:
+    """Give a line a runtime."""
+    rows = [("runtime", "read", "verdict")]
+    for runtime in runtimes:
+        problems = refused[runtime.name]
+        rows.append((runtime.name, runtime.read or "-", verdict(problems)))
+    yield from columns(rows)
+
+
+def verdict(problems: Sequence[Problem]) -> str:
+    """Say in a few words what a runtime makes of the file."""
+    if not problems:
+        return "runs it"
+    worst = problems[0].severity
+    names = dict.fromkeys(each.operator for each in problems if each.severity == worst)
+    return f"{VERDICTS[worst]}: {', '.join(names)}"
+
+
+def by_board(found: Sequence[Fit]) -> Iterator[str]:
+    """Give a line a board: what the model takes of what it may have."""
+    rows = [("board", "runtime", "flash", "arena", "")]
+    for each in found:
+        rows.append((
+            each.board.name,
+            each.runtime.name,
+            share(each.flash_bytes, each.flash_room),
+            share(each.arena_bytes, each.arena_room),
+            said(each),
+        ))  # fmt: skip
+    yield from columns(rows, right=(2, 3))
+
+
+def share(size: int | None, room: int | None) -> str:
+    """Give the share of the room that a size takes."""
+    return "-" if size is None or room is None else units.show(size / room, "fraction").replace(".00", "")
+
+
+def said(each: Fit) -> str:
+    """Say whether a board runs and holds the file."""
+    if not each.runs:
+        return "no: runtime"
+    if each.holds is None:
+        return "runs"
+    return "fits" if each.holds else "too big"
+
+
+def reasons(refused: Mapping[str, tuple[Problem, ...]]) -> Iterator[str]:
+    """Say once what is in the way, of which runtimes, and what to write instead."""
+    shared: dict[tuple[str, str, str], list[str]] = {}
+    for name, problems in refused.items():
+        for each in problems:
+            shared.setdefault((each.severity, each.sentence, each.remedy), []).append(name)
+    for (_, sentence, remedy), names in shared.items():
+        line = plain(f"{', '.join(names)}: {sentence}. {remedy[:1].upper()}{remedy[1:]}.")
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent="  ")
