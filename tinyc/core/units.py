@@ -75,8 +75,8 @@ def show_count(value: float) -> str:
 
 def show_seconds(value: float) -> str:
     """Write a duration as 8.5 ms, 0.42 s, 38 s, 4 min 10 s or 1 h 05 min."""
-    if abs(value) < 0.1:
-        return f"{value * 1000:.3g} ms"
+    if 0 < value < 0.1:
+        return show_latency(value)
     if value < 10:
         return f"{value:.2f} s"
     whole = round(value)
