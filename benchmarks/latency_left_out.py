@@ -61,7 +61,7 @@ def differences(content: bytes, network: Network) -> list[str]:
     if len(multiplied) != len(stored):
         return [f"{len(multiplied)} operators with weights, not {len(stored)}"]
     return [
-        f"{one.operator} {one.output}, not {other.operator} {other.output}"
+        f"{one.macs} MACs of {one.operator}, not {other.macs}"
         for one, other in zip(multiplied, stored, strict=True)
         if (one.operator, one.output, one.weights, one.macs)
         != (other.operator, other.output, other.weights, other.macs)

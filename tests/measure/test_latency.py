@@ -302,3 +302,12 @@ def test_the_figures_of_a_core_go_before_those_of_others() -> None:
     }  # fmt: skip
     assert cost["cortex-m4"] == cost["cortex-m7"] == pytest.approx(100 * 53809 * 64 / 28672)
     assert cost["xtensa-lx6"] == pytest.approx(100 * 24932 * 240 / 28672)
+
+
+def test_a_range_reaches_to_the_worst_error_and_over_the_interval_of_students_t() -> None:
+    here = [0.0] * 9 + [-1.0]
+    low, high = latency_calibration.ends(here, [here])
+    assert low == -1.0
+    assert high == pytest.approx(-0.1 + 1.833 * (0.1 * 1.1) ** 0.5, rel=0.002)
+    calm = [[0.01, -0.01], [0.02, -0.02]]
+    assert latency_calibration.ends(here, [here, *calm])[1] < high

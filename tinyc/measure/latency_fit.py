@@ -21,7 +21,7 @@ EXPECTED = (1.0, 1.0, 2.7)
 """What a multiply-accumulate of each kind is expected to cost relative to a convolution's. Of a depthwise one, 31.5
 cycles against 11.5 on an ESP32-S3, 26.1 against 9.8 on an ESP32-P4: espressif/esp-nn README.md, kernels in ANSI C
 (depthwise 3 x 3 over 16 channels, 1 x 1 over 64), commit d45b843c of 2026-04-27."""
-STEPS, LONGEST_STEP = 40, 0.5
+STEPS, LONGEST_STEP, LAST_STEP = 60, 0.5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -101,13 +101,13 @@ def fit(given: Sequence[Point]) -> Costs:
         slopes = np.zeros((len(given), len(found)))
         slopes[rows, owner] = parts.sum(axis=1) / estimated
         slopes[:, len(names) :] = parts[:, 1:] / estimated[:, None]
-        found = found + step(
-            slopes / NOISE, np.log(cycles / estimated) / NOISE, (found[len(names) :] - expected) / PRIOR
-        )
-    return Costs(
-        (1.0, *np.exp(found[len(names) :]).tolist()),
-        dict(zip(names, np.exp(found[: len(names)]).tolist(), strict=True)),
-    )
+        errors = np.log(cycles / estimated)
+        moved = step(slopes / NOISE, errors / NOISE, (found[len(names) :] - expected) / PRIOR)
+        found = found + moved
+        if np.abs(moved).max() < LAST_STEP:
+            break
+    scales, ratios = np.exp(found[: len(names)]).tolist(), np.exp(found[len(names) :]).tolist()
+    return Costs((1.0, *ratios), dict(zip(names, scales, strict=True)))
 
 
 def step(slopes: Any, errors: Any, prior: Any) -> Any:
