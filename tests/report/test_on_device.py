@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from support import example
 
+from tinyc.measure.figures import Latency
 from tinyc.report import html, markdown, on_device, write
 from tinyc.report.device_record import DeviceRecord, RuntimeRecord
 from tinyc.report.notes import notes
@@ -17,6 +18,7 @@ DEVICE = DeviceRecord(
     board="arduino-nano-33-ble", board_title="Arduino Nano 33 BLE", runtime="chirale", runtime_title="Chirale 2.0.0",
     flash_bytes=79_106, flash_room=800_000, flash_whole=1_048_576, arena_bytes=57_216, arena_host_bytes=54_912,
     scratch_bytes=2_304, assumed=("TRANSPOSE_CONV",), arena_room=212_992, arena_whole=262_144,
+    latency=Latency("calibrated on four networks", "estimate", 1.4, 0.9, 1.4),
 )  # fmt: skip
 RUNTIMES = (
     RuntimeRecord("tflite-micro", "TensorFlow Lite Micro", "2026-08-20", "runs", ()),
@@ -30,7 +32,8 @@ def test_the_terminal_says_what_is_taken_and_who_runs_it() -> None:
     said = notes(REPORT)
     assert (
         "on Arduino Nano 33 BLE with Chirale 2.0.0: flash 77.3 KiB of 781.2 KiB, arena 55.9 KiB of 208.0 KiB "
-        "(53.6 KiB measured on this host, 2.2 KiB asked by its kernels, that of TRANSPOSE_CONV assumed)" in said
+        "(53.6 KiB measured on this host, 2.2 KiB asked by its kernels, that of TRANSPOSE_CONV assumed), latency estimate: 0.90 s to 1.40 s"
+        in said
     )
     assert (
         "of 3 runtimes, by their sources: tflite-micro run it; old refuse it; "

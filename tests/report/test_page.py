@@ -15,6 +15,7 @@ from support import example
 
 from tinyc.analysis.advice.remarks import Advice, Change, Remark
 from tinyc.measure import Ledger
+from tinyc.measure.figures import Latency
 from tinyc.network.contract import Skipped
 from tinyc.report import write
 from tinyc.report.device_record import DeviceRecord, RuntimeRecord
@@ -26,7 +27,7 @@ from tinyc.spec.metrics import bounded, figures
 PAGE = (Path(__file__).parents[2] / "docs" / "report.md").read_text()
 RECORDS: Mapping[str, type[Any]] = {
     "Report": Report, "Step": StepRecord, "Ledger": Ledger, "Check": Check,
-    "Device": DeviceRecord, "Runtime": RuntimeRecord, "Skipped": Skipped, "Told": Remark,
+    "Device": DeviceRecord, "Latency": Latency, "Runtime": RuntimeRecord, "Skipped": Skipped, "Told": Remark,
     "Advice": Advice, "Change": Change, "Source time": SourceTime, "Artifact": Artifact, "Views": Views,
     "Layer": Layer, "Sample": Sample, "Paired drop": PairedDrop, "Measured": Measured, "Kilobytes": Kilobytes,
 }  # fmt: skip

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tinyc import cli
 from tinyc.core.errors import UserError
+from tinyc.network import backend
+from tinyc.network.blocks import Attention, TokenEmbedding
+from tinyc.network.float_tflite import to_float_tflite
+from tinyc.spec.builder_layers import OPERATORS
 from tinyc.spec.load import load
 from tinyc.spec.on_device import require_operators
 from tinyc.spec.passes.quantize import Quantize
 from tinyc.spec.recipe import Recipe
+from tinyc.tflite.read.flatbuffer import describe
 
 RECIPE = """
 name = "small"
@@ -193,3 +201,46 @@ def test_attention_is_seen_before_anything_is_built(source: str, refused: bool, 
         return
     with pytest.raises(UserError, match=r"Attention \(net.py:\d+\) becomes BATCH_MATMUL, which own does not have"):
         require_operators(recipe, recipe.device)
+
+
+MINILM = """
+extends = "recipes/minilm-tiny.toml"
+name = "on-a-nano"
+[device]
+board = "arduino-nano-33-ble"
+"""
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 2), ('runtime = "zephyr-4.4"\n', 0)])
+def test_a_nano_runs_attention_under_a_recent_zephyr_alone(
+    more: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nano.toml"
+    path.write_text(MINILM + more)
+    assert cli.invoke(["check", str(path)]) == code
+    said = capsys.readouterr().err
+    assert (code == 2) == ("Attention (bert.py:" in said and "BATCH_MATMUL, which chirale does not have" in said)
+
+
+def of_layer(name: str, x: Any) -> Any:
+    """What a layer of this name makes of an input: its own kind of it."""
+    layers = backend.keras().layers
+    made: dict[str, Callable[[Any], Any]] = {
+        "Attention": lambda x: Attention(2, 4)([x, x, x]),
+        "MultiHeadAttention": lambda x: layers.MultiHeadAttention(2, 4)(x, x),
+        "Embedding": lambda x: layers.Embedding(9, 4)(x),
+        "TokenEmbedding": lambda x: TokenEmbedding(9, 4)(x),
+        "Conv2DTranspose": lambda x: layers.Conv2DTranspose(3, 2)(x),
+    }
+    assert set(made) == set(OPERATORS)
+    return made[name](x)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_each_layer_becomes_the_operator_that_is_said_of_it(name: str) -> None:
+    keras = backend.keras()
+    kinds = {"Embedding": ((4,), "int32"), "TokenEmbedding": ((4,), "int32"), "Conv2DTranspose": ((4, 4, 2), "float32")}
+    shape, dtype = kinds.get(name, ((4, 8), "float32"))
+    x = keras.Input(shape, dtype=dtype)
+    content = to_float_tflite(keras.Model(x, of_layer(name, x)))
+    assert OPERATORS[name] in {op.name for op in describe(content).ops}

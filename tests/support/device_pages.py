@@ -50,7 +50,7 @@ def page(intro: str, lines: Iterator[str]) -> str:
 
 def board_lines(boards: Sequence[Board]) -> Iterator[str]:
     header, *rows = device_text.board_rows(boards)
-    yield from table(Cells(tuple(header), tuple(rows), frozenset({2, 3, 4})))
+    yield from table(Cells(tuple(header), tuple(rows), frozenset({2, 3})))
     for board in boards:
         yield from ("", f"## {board.name}", "", f"{escape(board.title)}.", "")
         yield from table(figures(board))

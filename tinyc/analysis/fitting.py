@@ -10,11 +10,13 @@ from tinyc.analysis.inspection import measure_arena
 from tinyc.core import files, limits
 from tinyc.devices.arena import scratch
 from tinyc.devices.board import Board
-from tinyc.devices.fitting import Fit, Problem, problems
+from tinyc.devices.fitting import Problem, problems
 from tinyc.devices.runtime import Runtime
 from tinyc.devices.work import Work
+from tinyc.measure.device_latency import latency_of
+from tinyc.measure.figures import Latency
+from tinyc.spec.device import Device
 from tinyc.tflite.flash import flash_bytes
-from tinyc.tflite.read.description import Description
 from tinyc.tflite.read.flatbuffer import open_tflite
 from tinyc.tflite.works import works
 
@@ -27,11 +29,40 @@ class Artifact:
     """
 
     path: Path
-    described: Description
+    content: bytes
     works: tuple[Work, ...]
     flash_bytes: int
     arena_bytes: int | None
     unmeasured: str | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One artifact on one board with one runtime: sizes in bytes; None where no source or measurement tells.
+
+    `flash_room` and `arena_room` are what a model may have of the board.
+    """
+
+    board: Board
+    runtime: Runtime
+    problems: tuple[Problem, ...]
+    flash_bytes: int
+    flash_room: int | None
+    arena_bytes: int | None
+    arena_room: int | None
+    latency: Latency
+
+    @property
+    def runs(self) -> bool:
+        """Say whether the runtime computes it, for all that is known."""
+        return all(each.severity == "reported" for each in self.problems)
+
+    @property
+    def holds(self) -> bool | None:
+        """Say whether it fits into flash and RAM; None where a size or a room is not known."""
+        pairs = ((self.flash_bytes, self.flash_room), (self.arena_bytes, self.arena_room))
+        known = [size <= room for size, room in pairs if size is not None and room is not None]
+        return False if not all(known) else True if len(known) == len(pairs) else None
 
 
 def read(path: Path) -> Artifact:
@@ -43,7 +74,7 @@ def read(path: Path) -> Artifact:
     content = files.read(path, limits.NETWORK_BYTES)
     _, described = open_tflite(content, str(path))
     arena, refusal, unmeasured = measure_arena(content, described, str(path))
-    return Artifact(path, described, works(described), flash_bytes(content, {}), arena, refusal or unmeasured)
+    return Artifact(path, content, works(described), flash_bytes(content, {}), arena, refusal or unmeasured)
 
 
 def on_runtimes(artifact: Artifact, runtimes: Iterable[Runtime]) -> dict[str, tuple[Problem, ...]]:
@@ -60,12 +91,14 @@ def on_boards(artifact: Artifact, boards: Sequence[Board], runtimes: Sequence[Ru
 def fit(artifact: Artifact, board: Board, runtime: Runtime) -> Fit:
     """Hold a file against one board with one runtime."""
     asked = scratch(artifact.works, runtime, board)
+    arena = None if artifact.arena_bytes is None else artifact.arena_bytes + asked.bytes
     return Fit(
         board=board,
         runtime=runtime,
         problems=problems(artifact.works, runtime, board),
         flash_bytes=artifact.flash_bytes,
         flash_room=board.model_flash_bytes,
-        arena_bytes=None if artifact.arena_bytes is None else artifact.arena_bytes + asked.bytes,
+        arena_bytes=arena,
         arena_room=board.model_ram_bytes,
+        latency=latency_of(artifact.content, artifact.works, Device(runtime, board), arena),
     )

@@ -18,11 +18,12 @@ HANDLE_BYTES = 16
 
 @dataclass(frozen=True)
 class Need:
-    """Scratch memory beside a model's tensors, in bytes.
+    """Memory in the arena beside a model's tensors, in bytes.
 
     Attributes:
-        bytes: the most that one operator asks, and the handles of all requests.
-        assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with.
+        bytes: the most that one operator asks while it runs, what all ask for good, and the handles of requests.
+        assumed: operators for which no source tells the size, so that a share of their tensors is reckoned with; all of
+            them where the kernel takes other shapes.
     """
 
     bytes: int
@@ -30,17 +31,27 @@ class Need:
 
 
 def scratch(works: Sequence[Work], runtime: Runtime, board: Board | None = None) -> Need:
-    """Add up what a runtime's kernels ask: operators run one after the other, so that the largest request decides."""
-    requests: list[int] = []
+    """Add up what a runtime's kernels ask.
+
+    Operators run one after the other, so that of what they ask while they run the largest decides. What they ask for
+    good adds up.
+    """
+    largest = lasting = handles = 0
     assumed: dict[str, None] = {}
     for work in works:
-        for rule in runtime.scratch:
-            if work.operator in rule.operators and on_core(rule, board):
-                requests.append(request(work, rule, board))
-                if rule.formula is None:
-                    assumed[work.operator] = None
-    asked = [each for each in requests if each]
-    return Need(max(map(aligned, asked), default=0) + len(asked) * HANDLE_BYTES, tuple(assumed))
+        running = 0
+        for rule in (each for each in runtime.scratch if work.operator in each.operators and on_core(each, board)):
+            found = request(work, rule, board)
+            size = aligned(work.value_bytes if found is None else found)
+            if rule.formula is None or found is None:
+                assumed[work.operator] = None
+            if rule.lasting:
+                lasting += size
+            elif size:
+                running += size
+                handles += HANDLE_BYTES
+        largest = max(largest, running)
+    return Need(largest + lasting + handles, tuple(assumed))
 
 
 def on_core(rule: Scratch, board: Board | None) -> bool:
@@ -48,11 +59,14 @@ def on_core(rule: Scratch, board: Board | None) -> bool:
     return not rule.cores or board is None or board.core in rule.cores
 
 
-def request(work: Work, rule: Scratch, board: Board | None) -> int:
-    """Give the bytes that one operator asks by one rule."""
-    if rule.formula is not None:
+def request(work: Work, rule: Scratch, board: Board | None) -> int | None:
+    """Give the bytes that one operator asks by one rule; None where its shapes are none that the kernel takes."""
+    if rule.formula is None:
+        return math.ceil((rule.share or 0) * work.value_bytes)
+    try:
         return FORMULAS[rule.formula](work, board)
-    return math.ceil((rule.share or 0) * work.value_bytes)
+    except (IndexError, ValueError):
+        return None
 
 
 def aligned(size: int) -> int:

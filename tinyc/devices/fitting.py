@@ -1,4 +1,4 @@
-"""Whether a runtime computes every operator of an artifact rightly, and whether a board holds it: from data alone."""
+"""Whether a runtime computes every operator of an artifact rightly: from data alone."""
 
 from __future__ import annotations
 
@@ -118,31 +118,3 @@ def require(works: Sequence[Work], runtime: Runtime, board: Board | None, having
 def computes(works: Sequence[Work], runtime: Runtime) -> bool:
     """Say whether a runtime computes an artifact, for all that is known."""
     return all(each.severity == "reported" for each in problems(works, runtime))
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One artifact on one board with one runtime: sizes in bytes; None where no source or measurement tells.
-
-    `flash_room` and `arena_room` are what a model may have of the board.
-    """
-
-    board: Board
-    runtime: Runtime
-    problems: tuple[Problem, ...]
-    flash_bytes: int
-    flash_room: int | None
-    arena_bytes: int | None
-    arena_room: int | None
-
-    @property
-    def runs(self) -> bool:
-        """Say whether the runtime computes it, for all that is known."""
-        return all(each.severity == "reported" for each in self.problems)
-
-    @property
-    def holds(self) -> bool | None:
-        """Say whether it fits into flash and RAM; None where a size or a room is not known."""
-        pairs = ((self.flash_bytes, self.flash_room), (self.arena_bytes, self.arena_room))
-        known = [size <= room for size, room in pairs if size is not None and room is not None]
-        return False if not all(known) else True if len(known) == len(pairs) else None

@@ -6,17 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from tinyc.core.spelling import nearest
+from tinyc.devices.scratch import FORMULAS
 from tinyc.devices.table import Sourced, Table
 
 Verdict = Literal["right", "refused", "wrong"]
 """What a runtime makes of something: the right numbers, a message, or wrong numbers without one."""
-ValueType = Literal["int8", "int16", "int32", "int64", "uint8", "float32", "bool"]
+ValueType = Literal["int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "float32", "bool"]
 Kernels = Literal["reference", "cmsis-nn", "esp-nn", "helia", "xnnpack"]
 Share = Annotated[float, Field(ge=0, le=4)]
 
 
 class Scratch(Table, frozen=True):
-    """What one or more operators ask of the arena while they run, beyond their tensors.
+    """What one or more operators ask of the arena, beyond their tensors: while they run, or for good (`lasting`).
 
     `formula` names a function of `devices.scratch`; where no source says how much it is, `share` of the operator's
     input and output bytes is reckoned with instead, and shown as such.
@@ -26,7 +28,18 @@ class Scratch(Table, frozen=True):
     cores: tuple[str, ...] = Field((), description="cores that it is asked on; none given is all")
     formula: str | None = None
     share: Share | None = None
+    lasting: bool = Field(False, description="asked for when the model is loaded and never given back")
     source: str
+
+    @field_validator("formula")
+    @classmethod
+    def formula_is_known(cls, formula: str | None) -> str | None:
+        """Refuse the name of no formula."""
+        if formula is not None and formula not in FORMULAS:
+            close = nearest(formula, FORMULAS)
+            known = f"did you mean {close[0]!r}?" if close else f"formulas are {', '.join(FORMULAS)}"
+            raise ValueError(f"unknown formula {formula!r}: {known}")
+        return formula
 
     @model_validator(mode="after")
     def one_of_both(self) -> Scratch:
@@ -48,6 +61,9 @@ class Fault(Table, frozen=True):
 
 class Runtime(Sourced, frozen=True):
     """One runtime: `operators` lists, by their names in the schema, the types of values that each computes.
+
+    A type is that of what an operator takes; of what it gives for GATHER, GATHER_ND, EMBEDDING_LOOKUP, SELECT and
+    SELECT_V2, which take indices or a condition, and where it takes none.
 
     A fact that no source tells is left out; it is shown as a dash, and decides nothing.
     """

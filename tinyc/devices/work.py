@@ -23,6 +23,8 @@ class Work:
         macs: its multiply-accumulates; None where they are not counted.
         weight_bytes: what the file holds of its constants.
         value_bytes: what its activations take, in and out.
+        strides: by how much its window moves down and across; (1, 1) where it has none.
+        dilations: from one value under its filter to the next, down and across.
     """
 
     operator: str
@@ -36,3 +38,5 @@ class Work:
     macs: int | None
     weight_bytes: int
     value_bytes: int
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)

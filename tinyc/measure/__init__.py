@@ -2,7 +2,7 @@
 
 from tinyc.measure.comparison import compare, compare_runtimes
 from tinyc.measure.figures import Ledger, Measurement, Runtime
-from tinyc.measure.judging import measured, uncounted, unmeasured
+from tinyc.measure.judging import measured, of_latency, uncounted, unmeasured
 from tinyc.measure.measuring import measure_flat, measure_net
 from tinyc.measure.weighing import weigh_net
 
@@ -15,6 +15,7 @@ __all__ = [
     "measure_flat",
     "measure_net",
     "measured",
+    "of_latency",
     "uncounted",
     "unmeasured",
     "weigh_net",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.measure import resampling
-from tinyc.measure.figures import Measurement
+from tinyc.measure.figures import Latency, Measurement
 from tinyc.spec.bounds import Measured
 from tinyc.spec.data_keys import MetricName
 from tinyc.spec.metrics import METRICS, How
@@ -109,16 +109,21 @@ def worst_class_drop(_: str, state: Measurement, against: Measurement) -> Measur
 
 def latency(_: str, state: Measurement, __: Measurement) -> Measured:
     """Return the seconds of an inference on the recipe's board."""
-    found = state.latency
-    return Measured(found.seconds, found.low, found.high, found.basis) if found else UNMEASURED
+    return of_latency("latency", state.latency) if state.latency else UNMEASURED
 
 
-def fps(figure: str, state: Measurement, against: Measurement) -> Measured:
-    """Return the inferences a second on the recipe's board; an interval's ends change places."""
-    found = latency(figure, state, against)
-    if not found.value or not found.low or not found.high:
+def fps(_: str, state: Measurement, __: Measurement) -> Measured:
+    """Return the inferences a second on the recipe's board."""
+    return of_latency("fps", state.latency) if state.latency else UNMEASURED
+
+
+def of_latency(how: How, found: Latency) -> Measured:
+    """Read seconds, or inferences a second, off a latency; for the latter the ends of the range change places."""
+    if found.seconds is None or found.low is None or found.high is None:
         return UNMEASURED
-    return Measured(1 / found.value, 1 / found.high, 1 / found.low, found.basis)
+    if how == "latency":
+        return Measured(found.seconds, found.low, found.high, found.basis)
+    return Measured(1 / found.seconds, 1 / found.high, 1 / found.low, found.basis)
 
 
 READ: Mapping[How, Callable[[str, Measurement, Measurement], Measured]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tinyc.measure.figures import Latency
+
 
 @dataclass(frozen=True)
 class DeviceRecord:
@@ -28,6 +30,7 @@ class DeviceRecord:
     assumed: tuple[str, ...]
     arena_room: int | None
     arena_whole: int | None
+    latency: Latency
 
     @property
     def title(self) -> str:

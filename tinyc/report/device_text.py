@@ -23,17 +23,14 @@ def listed(found: Sequence[Sourced]) -> str:
     boards = [each for each in found if isinstance(each, Board)]
     runtimes = [each for each in found if isinstance(each, Runtime)]
     rows = board_rows(boards) if boards else runtime_rows(runtimes)
-    return "\n".join(columns(list(rows), right=(2, 3, 4) if boards else (2,)))
+    return "\n".join(columns(list(rows), right=(2, 3) if boards else (2,)))
 
 
 def board_rows(boards: Sequence[Board]) -> Iterator[tuple[str, ...]]:
-    """Give the name of each board, its core, clock, and what a model may have of its flash and RAM."""
-    yield "board", "core", "MHz", "flash", "RAM", "runtime"
+    """Give the name of each board, its core, what a model may have of its flash and RAM, and its runtime."""
+    yield "board", "core", "flash", "RAM", "runtime"
     for each in boards:
-        yield (
-            each.name, each.core, known(each.clock_mhz), size(each.model_flash_bytes), size(each.model_ram_bytes),
-            each.runtime,
-        )  # fmt: skip
+        yield each.name, each.core, size(each.model_flash_bytes), size(each.model_ram_bytes), each.runtime
 
 
 def runtime_rows(runtimes: Sequence[Runtime]) -> Iterator[tuple[str, ...]]:
@@ -50,7 +47,7 @@ def described(each: Sourced) -> str:
     """Describe one board or runtime: every figure, and where it was read."""
     assert isinstance(each, Board | Runtime)
     rows = [(label(key), figure(key, getattr(each, key)), each.source(key)) for key in shown_keys(each)]
-    lines = [f"{each.name}: {each.title}"]
+    lines = wrapped("", f"{each.name}: {each.title}")
     for key, text, source in rows:
         lines += wrapped(f"  {key:20}", text)
         lines += wrapped(" " * 22, f"[{source}]") if source and text != UNKNOWN else []

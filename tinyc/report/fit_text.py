@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from tinyc.analysis.fitting import Artifact
+from tinyc.analysis.fitting import Artifact, Fit
 from tinyc.core import units
-from tinyc.devices.fitting import Fit, Problem
+from tinyc.devices.fitting import Problem
 from tinyc.devices.runtime import Runtime
 from tinyc.report.columns import columns
+from tinyc.report.on_device import latency
 from tinyc.report.plain import plain
 
 WIDTH = 80
@@ -53,17 +54,17 @@ def verdict(problems: Sequence[Problem]) -> str:
 
 
 def by_board(found: Sequence[Fit]) -> Iterator[str]:
-    """Give a line a board: what the model takes of what it may have."""
-    rows = [("board", "runtime", "flash", "arena", "")]
+    """Give a line a board: what the model takes of what it may have, how long it runs, and with which runtime."""
+    rows = [("board", "flash", "arena", "latency", "")]
     for each in found:
         rows.append((
             each.board.name,
-            each.runtime.name,
             share(each.flash_bytes, each.flash_room),
             share(each.arena_bytes, each.arena_room),
+            latency(each.latency),
             said(each),
         ))  # fmt: skip
-    yield from columns(rows, right=(2, 3))
+    yield from columns(rows, right=(1, 2, 3))
 
 
 def share(size: int | None, room: int | None) -> str:
@@ -74,10 +75,9 @@ def share(size: int | None, room: int | None) -> str:
 def said(each: Fit) -> str:
     """Say whether a board runs and holds the file."""
     if not each.runs:
-        return "no: runtime"
-    if each.holds is None:
-        return "runs"
-    return "fits" if each.holds else "too big"
+        return f"not with {each.runtime.name}"
+    word = "runs" if each.holds is None else "fits" if each.holds else "too big"
+    return f"{word} ({each.runtime.name})"
 
 
 def reasons(refused: Mapping[str, tuple[Problem, ...]]) -> Iterator[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tinyc.core import units
+from tinyc.measure.figures import Latency
 from tinyc.report.device_record import DeviceRecord, RuntimeRecord
+from tinyc.report.figures import interval
 from tinyc.report.kilobytes import Segment, Stack
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
@@ -18,7 +20,7 @@ VERDICTS = {"runs": "runs it", "reported": "runs it, but", "missing": "refuses i
 def taken(report: Report) -> Cells:
     """List what the artifact takes of the device."""
     device = report.device
-    rows = () if device is None else (flash_row(device), arena_row(device))
+    rows = () if device is None else (flash_row(device), arena_row(device), latency_row(device))
     header = ("", "takes", "a model may have", "the board has", "of a model's share")
     return Cells(header, rows, frozenset(range(1, 5)))
 
@@ -31,6 +33,19 @@ def flash_row(device: DeviceRecord) -> tuple[str, ...]:
 def arena_row(device: DeviceRecord) -> tuple[str, ...]:
     """Give the arena."""
     return "arena (RAM)", *amounts(device.arena_bytes, device.arena_room, device.arena_whole)
+
+
+def latency_row(device: DeviceRecord) -> tuple[str, ...]:
+    """Give the latency, which no board has a share of."""
+    return "latency", latency(device.latency), "-", "-", "-"
+
+
+def latency(found: Latency) -> str:
+    """Spell a latency, the word estimate with every estimate."""
+    if found.seconds is None:
+        return "-"
+    span = interval(found.low, found.high, "seconds")
+    return f"estimate: {span}" if found.basis == "estimate" else f"{units.show(found.seconds, 'seconds')} ({span})"
 
 
 def amounts(size: int | None, room: int | None, whole: int | None) -> tuple[str, ...]:
@@ -91,7 +106,9 @@ def on(device: DeviceRecord) -> str:
     host = units.show(device.arena_host_bytes, "bytes")
     asked = f" ({host} measured on this host, {units.show_bytes(device.scratch_bytes)} asked by its kernels"
     assumed = f", that of {', '.join(device.assumed)} assumed" if device.assumed else ""
-    return f"on {device.title}: flash {flash}{of_flash}, arena {arena}{of_arena}{asked}{assumed})"
+    took = latency(device.latency)
+    told = f", latency {took}" if device.latency.seconds is not None else ""
+    return f"on {device.title}: flash {flash}{of_flash}, arena {arena}{of_arena}{asked}{assumed}){told}"
 
 
 def who_runs(found: tuple[RuntimeRecord, ...]) -> str:

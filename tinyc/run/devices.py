@@ -8,6 +8,7 @@ from tinyc.devices.arena import scratch
 from tinyc.devices.fitting import problems
 from tinyc.devices.runtime import Runtime
 from tinyc.devices.work import Work
+from tinyc.measure.device_latency import latency_of
 from tinyc.report.device_record import DeviceRecord, RuntimeRecord
 from tinyc.run.stored import Done
 from tinyc.spec import device_files
@@ -16,17 +17,12 @@ from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.works import works
 
 
-def works_of(done: Done) -> tuple[Work, ...]:
-    """List the operators of a step's artifact; none where it is a Keras network."""
-    content = done.artifact()
-    return works(describe(content)) if content else ()
-
-
 def device_record(device: Device | None, done: Done) -> DeviceRecord | None:
     """Say what the artifact takes of the recipe's device; None where there is no artifact or no device."""
-    found = works_of(done)
-    if device is None or not found or done.ledger.flash_bytes is None:
+    content = done.artifact()
+    if device is None or content is None or done.ledger.flash_bytes is None:
         return None
+    found = works(describe(content))
     asked = scratch(found, device.runtime, device.board)
     board, host = device.board, done.ledger.arena_bytes
     return DeviceRecord(
@@ -43,14 +39,17 @@ def device_record(device: Device | None, done: Done) -> DeviceRecord | None:
         assumed=asked.assumed,
         arena_room=board.model_ram_bytes if board else None,
         arena_whole=board.largest_bank_bytes if board else None,
+        latency=latency_of(content, found, device, None if host is None else host + asked.bytes),
     )
 
 
 def runtime_records(device: Device | None, done: Done) -> tuple[RuntimeRecord, ...]:
     """Say what each runtime makes of the artifact: the recipe's own first, where it is none of tinyc's."""
-    found = works_of(done)
-    known = device_files.everything(Runtime) if found else ()
-    own = [device.runtime] if device and known and device.runtime not in known else []
+    content = done.artifact()
+    if content is None:
+        return ()
+    found, known = works(describe(content)), device_files.everything(Runtime)
+    own = [device.runtime] if device and device.runtime not in known else []
     return tuple(runtime_record(found, runtime) for runtime in (*own, *known))
 
 

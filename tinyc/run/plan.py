@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from tinyc import measure
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
+from tinyc.measure.device_latency import latency_of
+from tinyc.measure.figures import Latency
 from tinyc.network import selectors
 from tinyc.network.state import Flat, Net, State
 from tinyc.run import source
@@ -33,6 +35,7 @@ from tinyc.tflite import on_device
 from tinyc.tflite.flash import flash_bytes
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run import runtimes
+from tinyc.tflite.works import works
 
 End = Literal["lower", "upper"]
 # A kernel whose distinct values are fewer than this share of its elements was given few values.
@@ -69,6 +72,7 @@ class Weighed:
     use: str
     figures: Mapping[str, int | None]
     uncounted: tuple[str, ...] = ()
+    latency: Latency | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,9 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
         "flash": flash_bytes(content, state.tables),
         "arena": on_device.arena_bytes(described, ran.arena_bytes if ran else None, run.recipe.device),
     }
-    return Weighed(use, sizes, described.uncounted)
+    device = run.recipe.device
+    latency = latency_of(content, works(described), device, sizes["arena"]) if device else None
+    return Weighed(use, sizes, described.uncounted, latency)
 
 
 def operators(state: State) -> dict[str, int]:
@@ -213,6 +219,8 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
     if row.how == "bandwidth":
         stream = task.stream
         return bound.judge(Measured(1 - stream.sent_bytes / stream.sensor_bytes if stream else None))
+    if row.how in ("latency", "fps"):
+        return predict_latency(bound, lower, upper)
     ends = [figure(bound.metric, lower), figure(bound.metric, upper)]
     known = [value for value in ends if value is not None]
     if len(known) < len(ends):
@@ -222,6 +230,17 @@ def predict(bound: Bound, lower: Rehearsal, upper: Rehearsal, task: Task) -> Che
         return bound.judge(Measured(None), why)
     worst = max(known) if bound.sign == "<=" else min(known)
     return bound.judge(Measured(worst, min(known), max(known)))
+
+
+def predict_latency(bound: Bound, lower: Rehearsal, upper: Rehearsal) -> Check:
+    """Judge a bound on latency, on the slower of both ends."""
+    ends = [each.states[-1].latency for each in (lower, upper)]
+    known = [each for each in ends if each is not None and each.seconds is not None]
+    if len(known) < len(ends):
+        told = next((each.says for each in ends if each is not None), "there is no board: name one in [device]")
+        return bound.judge(Measured(None), told)
+    slowest = max(known, key=lambda each: each.seconds or 0)
+    return bound.judge(measure.of_latency(METRICS[bound.metric].how, slowest))
 
 
 def figure(metric: str, rehearsal: Rehearsal) -> float | None:

@@ -8,6 +8,7 @@ from typing import Literal
 from tinyc import measure
 from tinyc.analysis.beside import Beside
 from tinyc.data.dataset import Dataset
+from tinyc.measure.device_latency import latency_of
 from tinyc.report.record import SourceTime, StepRecord, difference
 from tinyc.report.views import PairedDrop
 from tinyc.run.stored import Done
@@ -18,6 +19,7 @@ from tinyc.spec.recipe import Step
 from tinyc.spec.training import Timed
 from tinyc.tflite import on_device
 from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.works import works
 
 
 def record(
@@ -71,12 +73,14 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
 
 
 def measurement_on(device: Device | None, done: Done, data: Dataset) -> measure.Measurement:
-    """Return a stored step's figures as they are on a device, whose kernels ask for scratch memory of their own."""
+    """Return a stored step's figures as they are on a device: with its kernels' scratch memory, and its latency."""
     found, content = measurement(done, data), done.artifact()
     if device is None or content is None:
         return found
-    needed = on_device.arena_bytes(describe(content), found.ledger.arena_bytes, device)
-    return replace(found, ledger=replace(found.ledger, arena_bytes=needed))
+    described = describe(content)
+    needed = on_device.arena_bytes(described, found.ledger.arena_bytes, device)
+    latency = latency_of(content, works(described), device, needed)
+    return replace(found, ledger=replace(found.ledger, arena_bytes=needed), latency=latency)
 
 
 def measurement(done: Done, data: Dataset) -> measure.Measurement:

@@ -35,6 +35,11 @@ def everything(kind: type[Kind]) -> tuple[Kind, ...]:
     return tuple(shipped(kind, name) for name in names(kind))
 
 
+def offered(board: Board | None) -> tuple[Runtime, ...]:
+    """Read the runtimes of tinyc that a board is known to run; all, where no board is named."""
+    return tuple(shipped(Runtime, name) for name in names(Runtime) if board is None or name in board.runtimes)
+
+
 def shipped(kind: type[Kind], name: str) -> Kind:
     """Read one that tinyc has, by its name."""
     return read(kind, folder(kind) / f"{name}{SUFFIX}")

@@ -9,7 +9,6 @@ from tinyc.core import units
 from tinyc.core.errors import UserError
 from tinyc.devices.abilities import lack
 from tinyc.devices.board import Board
-from tinyc.devices.runtime import Runtime
 from tinyc.spec import device_files
 from tinyc.spec.bounds import Bound
 from tinyc.spec.builder_layers import OPERATORS, layers
@@ -99,6 +98,6 @@ def last_network(recipe: Recipe) -> tuple[str, Builder | None]:
 def missing(where: str, what: str, operator: str, device: Device) -> UserError:
     """Say that a runtime has no operator for what a network is made of."""
     problem = f"{what} becomes {operator}, which {device.runtime.name} does not have"
-    having = [each.name for each in device_files.everything(Runtime) if operator in each.operators]
+    having = [each.name for each in device_files.offered(device.board) if operator in each.operators]
     other = f", or choose a `runtime` that has it: {', '.join(having)}" if having else ""
     return UserError(where, problem, f"build it without{other}")

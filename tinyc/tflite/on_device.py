@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinyc.devices import fitting
 from tinyc.devices.arena import Need, scratch
-from tinyc.devices.runtime import Runtime
 from tinyc.spec import device_files
 from tinyc.spec.device import Device
 from tinyc.tflite.read.description import Description
@@ -17,7 +16,7 @@ def require(described: Description, device: Device) -> None:
     Raises:
         UserError: names the operator and the runtime, and what to write instead.
     """
-    fitting.require(works(described), device.runtime, device.board, device_files.everything(Runtime))
+    fitting.require(works(described), device.runtime, device.board, device_files.offered(device.board))
 
 
 def scratch_of(described: Description, device: Device) -> Need:

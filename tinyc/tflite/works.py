@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Set
 
 from tinyc.devices.work import Work
-from tinyc.tflite.read.description import Description, Op, Tensor
-from tinyc.tflite.read.operators import weight_slots
+from tinyc.tflite.read import operators
+from tinyc.tflite.read.description import Description, Op
+
+VALUE_SLOTS = {"TRANSPOSE_CONV": 2, "SPLIT": 1}
+"""Where an operator takes its values, if not first."""
+INDEXED = frozenset({"GATHER", "GATHER_ND", "EMBEDDING_LOOKUP", "SELECT", "SELECT_V2", operators.TABLE_DECODER})
+"""Operators that take indices or a condition, and whose type is that of what they give."""
 
 
 def works(described: Description) -> tuple[Work, ...]:
     """List what every operator does, in the order of execution; those of subgraphs after the main graph's."""
-    return tuple(work(op, described) for op in described.ops)
+    decoded = {index for op in described.ops if op.name == operators.TABLE_DECODER for index in op.outputs}
+    return tuple(work(op, described, decoded) for op in described.ops)
 
 
-def work(op: Op, described: Description) -> Work:
-    """Say what one operator does."""
-    inputs = [described.tensors[index] for index in op.inputs if index >= 0]
-    outputs = [described.tensors[index] for index in op.outputs]
-    active = [tensor for tensor in inputs if not tensor.stored_bytes]
-    weights = next(constants(op, described), None)
-    first = next(iter([*active, *outputs, *inputs]), None)
+def work(op: Op, described: Description, decoded: Set[int]) -> Work:
+    """Say what one operator does; `decoded` are the tensors that weight tables become."""
+    tensors = described.tensors
+    inputs = [tensors[index] for index in op.inputs if index >= 0]
+    outputs = [tensors[index] for index in op.outputs]
+    constant = {index for index in op.inputs if index >= 0 and (tensors[index].stored_bytes or index in decoded)}
+    slots = [op.inputs[slot] for slot in operators.weight_slots(op.name) if slot < len(op.inputs)]
+    weights = next((tensors[index] for index in slots if index in constant), None)
+    active = [tensors[index] for index in dict.fromkeys(op.inputs) if index >= 0 and index not in constant]
     return Work(
         operator=op.name,
         where=op.where,
-        values=first.dtype if first else "",
+        values=value_type(op, described),
         weights=weights.dtype if weights else None,
         inputs=tuple(tensor.shape for tensor in inputs),
         weight_shape=weights.shape if weights else None,
@@ -33,13 +41,14 @@ def work(op: Op, described: Description) -> Work:
         macs=op.macs,
         weight_bytes=op.weight_bytes,
         value_bytes=sum(tensor.bytes for tensor in (*active, *outputs)),
+        strides=op.strides,
+        dilations=op.dilations,
     )
 
 
-def constants(op: Op, described: Description) -> Iterator[Tensor]:
-    """Yield the constants in an operator's slots for weights, and what a table decodes to."""
-    decoded = {index for each in described.ops if each.name == "TFLM_DECODE" for index in each.outputs}
-    for slot in weight_slots(op.name):
-        index = op.inputs[slot] if slot < len(op.inputs) else -1
-        if index >= 0 and (described.tensors[index].stored_bytes or index in decoded):
-            yield described.tensors[index]
+def value_type(op: Op, described: Description) -> str:
+    """Name the type of the values that an operator computes on, by which a runtime chooses its kernel."""
+    slot = VALUE_SLOTS.get(op.name, 0)
+    taken = op.inputs[slot] if slot < len(op.inputs) and op.name not in INDEXED else -1
+    index = taken if taken >= 0 else next(iter(op.outputs), -1)
+    return described.tensors[index].dtype if index >= 0 else ""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tinyc.analysis import fitting
-from tinyc.analysis.fitting import Artifact
+from tinyc.analysis.fitting import Artifact, Fit
 from tinyc.core import streams
 from tinyc.devices.board import Board
-from tinyc.devices.fitting import Fit, Problem
+from tinyc.devices.fitting import Problem
 from tinyc.devices.runtime import Runtime
 from tinyc.report import fit_text
 from tinyc.spec import device_files
@@ -61,4 +61,5 @@ def fitted(each: Fit) -> dict[str, Any]:
         "flash_room": each.flash_room,
         "arena_bytes": each.arena_bytes,
         "arena_room": each.arena_room,
+        "latency": asdict(each.latency),
     }

@@ -56,7 +56,8 @@ class Op:
     `layer` is read off the name of its output and empty where names were stripped; `weight_bytes` and `params` count
     a constant that several operators share at the first of them. `graph` 0 is the main graph. `macs` are those of one
     inference, so that an operator in a loop counts as often as the loop runs; None where there is no count. Of a graph
-    that the main one never runs they are those of one run. A `custom` operator is known by its name alone.
+    that the main one never runs they are those of one run. A `custom` operator is known by its name alone. `strides`
+    and `dilations` are those of its window, down and across; 1 where it has none.
     """
 
     index: int
@@ -69,6 +70,8 @@ class Op:
     params: int
     macs: int | None
     custom: bool = False
+    strides: tuple[int, int] = (1, 1)
+    dilations: tuple[int, int] = (1, 1)
 
     @property
     def where(self) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
-from tinyc.tflite.read import graphs, operators, values
+from tinyc.tflite.read import graphs, operators, values, windows
 from tinyc.tflite.read.description import BITS, Description, Op, Tensor
 from tinyc.tflite.read.layer_names import layer_name
 from tinyc.tflite.read.multiplications import Shape, Shapes, multiplications
@@ -201,7 +201,8 @@ class Reader:
         # What runs other graphs does nothing itself; where it does not say which, nobody knows what it does.
         macs = 0 if called else multiplications(name, Shapes(shapes, made, transposed))
         layer = layer_name(tensors[outputs[0]].name, name) if outputs else ""
-        return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs, custom)
+        strides, dilations = windows.steps(name, table)
+        return Op(*place, name, layer, inputs, outputs, weight_bytes, params, macs, custom, strides, dilations)
 
     def count_nonzero(self, found: Held) -> int:
         """Count the elements that differ from their zero point; all of them where the storage cannot be read."""

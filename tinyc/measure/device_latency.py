@@ -1,0 +1,42 @@
+"""The latency of an artifact on a recipe's board: as it was measured there, else estimated."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from tinyc.devices.board import Board
+from tinyc.devices.work import Work
+from tinyc.measure import evidence
+from tinyc.measure.figures import Latency
+from tinyc.measure.latency import Unknown, estimate
+from tinyc.spec.device import Device
+
+
+def latency_of(content: bytes, works: Sequence[Work], device: Device, arena_bytes: int | None) -> Latency:
+    """Give the measurement of these very bytes on the board that is kept, or an estimate; or say why there is none.
+
+    Raises:
+        UserError: what is kept is damaged.
+    """
+    if device.board is None:
+        return Latency("there is no board: name one in [device]")
+    return measured(content, device.board) or estimated(works, device.board, device, arena_bytes)
+
+
+def measured(content: bytes, board: Board) -> Latency | None:
+    """Give what `tinyc bench` kept; None where it kept nothing."""
+    found = evidence.latest(hashlib.sha256(content).hexdigest(), board.name)
+    if found is None:
+        return None
+    says = f"measured on {board.title} on {found.date} with {found.runtime}, {found.threads} threads"
+    return Latency(says, "measured", found.median, found.p5, found.p95)
+
+
+def estimated(works: Sequence[Work], board: Board, device: Device, arena_bytes: int | None) -> Latency:
+    """Give an estimate, whose slow end is what a bound is judged on."""
+    found = estimate(works, board, device.runtime, arena_bytes)
+    if isinstance(found, Unknown):
+        return Latency(found.sentence, "estimate")
+    low, high = found.low_ms / 1000, found.high_ms / 1000
+    return Latency(found.sentence, "estimate", high, low, high)
