@@ -22,7 +22,7 @@ def test_the_networks_have_their_known_multiply_accumulates() -> None:
 
 def test_every_figure_has_its_source_and_every_name_is_one() -> None:
     known = measurements()
-    for sourced in (known.networks, known.setups, known.figures, known.flashes, (known.call,)):
+    for sourced in (known.networks, known.setups, known.products, known.figures, known.flashes, (known.call,)):
         assert all("/" in each.source for each in sourced)
     for named in (known.networks, known.setups):
         names = [each.name for each in named]

@@ -16,7 +16,7 @@ from tinyc.devices.work import Work
 from tinyc.measure import latency_calibration, latency_fit, latency_terms
 from tinyc.measure.latency import Estimate, Unknown, estimate
 from tinyc.measure.latency_calibration import WIDEST, calibrate, left_out, student
-from tinyc.measure.latency_terms import CALIBRATED, Platform, family, terms
+from tinyc.measure.latency_terms import CALIBRATED, KINDS, Platform, family, terms
 
 RAM = (Bank(name="SRAM", bytes=256 * 1024),)
 M4 = Board(
@@ -30,7 +30,7 @@ ESP_NN = CMSIS.model_copy(update={"title": "TFLM with ESP-NN", "kernels": "esp-n
 SHOWN: dict[Any, tuple[int, int]] = {
     ("cortex-m4", "cmsis-nn"): (11, 12),
     ("cortex-m33", "cmsis-nn"): (9, 9),
-    ("cortex-m7", "cmsis-nn"): (6, 6),
+    ("cortex-m7", "cmsis-nn"): (5, 6),
     ("xtensa-lx6", "esp-nn"): (5, 6),
 }
 
@@ -311,3 +311,23 @@ def test_a_range_reaches_to_the_worst_error_and_over_the_interval_of_students_t(
     assert high == pytest.approx(-0.1 + 1.833 * (0.1 * 1.1) ** 0.5, rel=0.002)
     calm = [[0.01, -0.01], [0.02, -0.02]]
     assert latency_calibration.ends(here, [here, *calm])[1] < high
+
+
+@pytest.mark.parametrize(("core", "kernels"), [("cortex-m4", "cmsis-nn"), ("xtensa-lx6", "esp-nn")])
+def test_costs_fitted_to_whole_networks_are_those_that_were_measured_of_single_operators(
+    core: Any, kernels: Any
+) -> None:
+    """The profiles of single operators enter no fit; an ESP32 also reads each weight of a dense layer from flash."""
+    found, known = calibrate(family(core, kernels), core), measurements()
+    cycles = dict(zip(KINDS, found.cycles, strict=True))
+    products = [each for each in known.products if (each.core, each.kernels) == (core, kernels)]
+    assert len(products) == 5
+    for each in products:
+        flash = 240 / 10 if (core, each.operator) == ("xtensa-lx6", "FULLY_CONNECTED") else 0
+        assert 1 / 1.5 < each.each / (cycles[each.kind] + flash) < 1.5, each
+
+
+def test_a_depthwise_product_is_expected_to_cost_what_it_does_in_plain_c() -> None:
+    ratios = dict(zip(KINDS, latency_fit.expected_ratios(measurements()), strict=True))
+    s3, p4 = (1159831 / 36864) / (4712500 / 409600), (962834 / 28224) / (4005512 / 409600)
+    assert ratios == {"convolution": 1.0, "product": 1.0, "depthwise": pytest.approx((s3 * p4) ** 0.5)}
