@@ -331,3 +331,11 @@ def test_a_depthwise_product_is_expected_to_cost_what_it_does_in_plain_c() -> No
     ratios = dict(zip(KINDS, latency_fit.expected_ratios(measurements()), strict=True))
     s3, p4 = (1159831 / 36864) / (4712500 / 409600), (962834 / 28224) / (4005512 / 409600)
     assert ratios == {"convolution": 1.0, "product": 1.0, "depthwise": pytest.approx((s3 * p4) ** 0.5)}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(158.9, 434.2, "150 to 440 ms"), (12345.0, 23456.0, "12,000 to 24,000 ms"), (0.0123, 0.0311, "0.012 to 0.032 ms")],
+)
+def test_a_range_is_written_no_narrower_than_it_is(low: float, high: float, said: str) -> None:
+    assert Estimate(low, low, high, (), "an estimate").sentence == f"{said}, an estimate"
