@@ -15,8 +15,12 @@ from tinyc.codegen import c_source
 from tinyc.codegen.c_source import Vectors
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
+from tinyc.devices.board import Board
+from tinyc.devices.runtime import Runtime
 from tinyc.network.state import Flat
-from tinyc.tflite import dense_scales
+from tinyc.spec import device_files
+from tinyc.spec.device import Device
+from tinyc.tflite import dense_scales, on_device
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.quantization import quantize
 
@@ -152,3 +156,29 @@ def test_rows_of_columns_in_other_units_are_quantized_as_here(compiler, file, tm
 def test_one_scale_for_each_column_counts_in_flash():
     assert c_source.scaling_bytes(Task(LABELS, (3,), scale=(1.0, 2.0, 3.0))) == 24
     assert c_source.scaling_bytes(Task(LABELS, (3,), scale=0.5)) == 0
+
+
+def device(runtime: str, board: str | None = "arduino-nano-33-ble") -> Device:
+    named = None if board is None else device_files.known(Board, board, "")
+    return Device(device_files.known(Runtime, runtime, ""), named)
+
+
+def test_the_header_has_the_arena_of_the_host_and_that_of_the_device(tmp_path):
+    flat = Flat(artifacts.content(), artifacts.TASK)
+    found = device("chirale")
+    scratch = on_device.scratch_of(describe(flat.content), found).bytes
+    assert scratch > 0
+    header = c_source.model_data(flat, "net", 6000, found)["model_data.h"]
+    said = header.decode()
+    assert "#define NET_ARENA_HOST_BYTES 6000\n" in said
+    assert f"#define NET_ARENA_BYTES {6000 + scratch}\n" in said
+    assert found.runtime.title in " ".join(said.split())
+    assert max(map(len, said.splitlines())) <= 120
+    (tmp_path / "net.h").write_bytes(header)
+    subprocess.run(["gcc", "-std=c99", *STRICT, "-fsyntax-only", "-x", "c", "net.h"], cwd=tmp_path, check=True)
+
+
+def test_without_a_measurement_nothing_is_said_of_the_device():
+    header = c_source.model_data(Flat(artifacts.content(), artifacts.TASK), "net", None, device("chirale"))
+    assert "not measured" in header["model_data.h"].decode()
+    assert "ARENA_BYTES" not in header["model_data.h"].decode()

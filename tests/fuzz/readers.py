@@ -229,6 +229,13 @@ def sensitivity() -> object:
     return sensitivity_file.load_sensitivity(Path("sensitivity.json"))
 
 
+def measurement() -> object:
+    from tinyc.core import files, limits
+    from tinyc.measure import timings
+
+    return timings.read_timings(files.read_text(Path("measured.json"), limits.MEASUREMENT_BYTES), "measured.json")
+
+
 NO_FILES = ("--set", "job", "job's network")
 """What comes from a command line or a server, and is no file of a user's."""
 TEXT = {"text": "text", "label": "kind", "prepare": {"tokens": 8, "tokenizer": "vocab.txt"}}
@@ -273,6 +280,7 @@ READERS = {
     "lent step": Reader(seeds.step, "01-prune-kkk/scores.npy", mutations.damage, lent, 1),
     "run's own recipe": Reader(seeds.ran, "run/recipe.toml", mutations.text, command("check", "run/recipe.toml"), 1),
     "run's origin": Reader(seeds.ran, "run/origin.json", mutations.table, command("check", "run/recipe.toml"), 1),
+    "measurement": Reader(seeds.measurement, "measured.json", mutations.table, measurement, 2),
     "sensitivity": Reader(seeds.sensitivity, "sensitivity.json", mutations.table, sensitivity, 2),
     "front": Reader(seeds.front, "preprocess.json", mutations.table, front, 2),
     "job": Reader(seeds.network, "job.bin", mutations.job, job, 4),

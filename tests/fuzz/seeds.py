@@ -229,6 +229,12 @@ def sensitivity(folder: Path) -> None:
     (folder / "sensitivity.json").write_text(found.to_json())
 
 
+def measurement(folder: Path) -> None:
+    from support import timings
+
+    (folder / "measured.json").write_text(json.dumps(timings.document()))
+
+
 def ran(folder: Path) -> None:
     """The folder of a run, whose recipe is run from there."""
     from tinyc.spec import origin

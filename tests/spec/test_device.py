@@ -228,9 +228,9 @@ def of_layer(name: str, x: Any) -> Any:
     made: dict[str, Callable[[Any], Any]] = {
         "Attention": lambda x: Attention(2, 4)([x, x, x]),
         "MultiHeadAttention": lambda x: layers.MultiHeadAttention(2, 4)(x, x),
-        "Embedding": lambda x: layers.Embedding(9, 4)(x),
-        "TokenEmbedding": lambda x: TokenEmbedding(9, 4)(x),
-        "Conv2DTranspose": lambda x: layers.Conv2DTranspose(3, 2)(x),
+        "Embedding": layers.Embedding(9, 4),
+        "TokenEmbedding": TokenEmbedding(9, 4),
+        "Conv2DTranspose": layers.Conv2DTranspose(3, 2),
     }
     assert set(made) == set(OPERATORS)
     return made[name](x)

@@ -25,7 +25,7 @@ def document(content: bytes = CONTENT, **changes: Any) -> dict[str, Any]:
     """The whole table, with some keys changed."""
     machine = {
         "name": "Raspberry Pi 4 Model B Rev 1.4", "processor": "Cortex-A72", "architecture": "aarch64", "cores": 4,
-        "system": "Linux-6.1.21-v8+", "python": "3.9.2",
+        "load_average": 0.1, "system": "Linux-6.1.21-v8+", "python": "3.9.2",
     }  # fmt: skip
     table = {
         "format": "tinyc bench 1", "sha256": hashlib.sha256(content).hexdigest(), "file_bytes": len(content),

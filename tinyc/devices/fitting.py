@@ -90,7 +90,7 @@ def reported(work: Work, runtime: Runtime, board: Board | None) -> Iterator[tupl
     """Yield the wrong results on record for an operator, where they may be those of this board."""
     for fault in runtime.faults:
         here = not fault.cores or (board is not None and board.core in fault.cores)
-        if work.operator in fault.operators and here:
+        if work.operator in fault.operators and here and (work.is_per_channel or not fault.scaled):
             yield (
                 "reported",
                 f"has a wrong result on record: {fault.what} ({fault.source}; {fault.state})",

@@ -57,6 +57,7 @@ class Fault(Table, frozen=True):
     state: str
     source: str
     cores: tuple[str, ...] = Field((), description="cores that it was seen on; none given is all")
+    scaled: bool = Field(False, description="only where the weights have a scale for each output")
 
 
 class Runtime(Sourced, frozen=True):

@@ -25,12 +25,13 @@ def is_date(text: str) -> str:
 
 
 class MeasuredMachine(Table, frozen=True):
-    """The machine that was measured on."""
+    """The machine that was measured on, with its load in the minute before."""
 
     name: Word
     processor: Word
     architecture: Word
     cores: int = Field(ge=1, le=10_000)
+    load_average: float = Field(ge=0, le=1e6)
     system: Word
     python: Word
 

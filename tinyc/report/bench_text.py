@@ -13,6 +13,7 @@ from tinyc.report.plain import plain
 from tinyc.spec.bounds import Check
 
 WIDTH = 80
+BUSY = 1.0
 HEAD = ("threads", "median", "5 %", "95 %", "min", "frames/s", "cold", "load")
 
 
@@ -25,6 +26,7 @@ def text(path: str, timings: Timings, checks: Sequence[Check]) -> str:
     lines += (f"  {line}" for line in columns([HEAD, *map(row, timings.results)], right=range(len(HEAD))))
     lines += ["", *wrapped(f"load: opening the file; cold: the first inference after it; {processes}")]
     lines += wrapped("times of this interpreter on that machine; a microcontroller has others")
+    lines += busy(timings)
     return "\n".join([*lines, *(line for check in checks for line in wrapped(f"{verdict(check)} with {best}"))])
 
 
@@ -35,6 +37,14 @@ def where(timings: Timings) -> str:
     cores = counted(machine.cores, "core")
     about = f"{machine.architecture}, {cores}, {machine.system}"
     return plain(f"measured on {machine.name}{processor} ({about}), {timings.date}")
+
+
+def busy(timings: Timings) -> Iterator[str]:
+    """Say that other programs were at work in the minute before."""
+    load = timings.machine.load_average
+    if load >= BUSY:
+        said = f"it was busy: a load of {load:.1f} on {counted(timings.machine.cores, 'core')} in the minute before"
+        yield from wrapped(f"{said}; measure again when nothing else runs")
 
 
 def kernels(timings: Timings) -> str:

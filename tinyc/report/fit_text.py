@@ -9,8 +9,8 @@ from tinyc.analysis.fitting import Artifact, Fit
 from tinyc.core import units
 from tinyc.devices.fitting import Problem
 from tinyc.devices.runtime import Runtime
+from tinyc.measure.figures import Latency
 from tinyc.report.columns import columns
-from tinyc.report.on_device import latency
 from tinyc.report.plain import plain
 
 WIDTH = 80
@@ -21,7 +21,7 @@ def text(
     artifact: Artifact, runtimes: Sequence[Runtime], refused: Mapping[str, tuple[Problem, ...]], found: Sequence[Fit]
 ) -> str:
     """Write everything; reasons that several runtimes share stand once, below the table."""
-    sections = (head(artifact), by_runtime(runtimes, refused), by_board(found), reasons(refused))
+    sections = (head(artifact), by_runtime(runtimes, refused), by_board(found), reasons(refused, found))
     return "\n\n".join("\n".join(section) for section in map(list, sections) if section)
 
 
@@ -54,11 +54,12 @@ def verdict(problems: Sequence[Problem]) -> str:
 
 
 def by_board(found: Sequence[Fit]) -> Iterator[str]:
-    """Give a line a board: what the model takes of what it may have, how long it runs, and with which runtime."""
-    rows = [("board", "flash", "arena", "latency", "")]
+    """Give a line a board, or a line a runtime of one board: what the model takes of what it may have."""
+    boards = {each.board.name for each in found}
+    rows = [("board" if len(boards) > 1 else f"on {found[0].board.name}", "flash", "arena", "estimate of latency", "")]
     for each in found:
         rows.append((
-            each.board.name,
+            each.board.name if len(boards) > 1 else each.runtime.name,
             share(each.flash_bytes, each.flash_room),
             share(each.arena_bytes, each.arena_room),
             latency(each.latency),
@@ -69,23 +70,38 @@ def by_board(found: Sequence[Fit]) -> Iterator[str]:
 
 def share(size: int | None, room: int | None) -> str:
     """Give the share of the room that a size takes."""
-    return "-" if size is None or room is None else units.show(size / room, "fraction").replace(".00", "")
+    return "-" if size is None or room is None else f"{100 * size / room:.1f} %"
+
+
+def latency(found: Latency) -> str:
+    """Spell an estimate as its range, with two digits; a measurement as what it is."""
+    if found.low is None or found.high is None or found.seconds is None:
+        return "-"
+    if found.basis == "measured":
+        return f"{units.show(found.seconds, 'seconds')} measured"
+    low, high = (f"{float(f'{seconds * 1000:.2g}'):,g}" for seconds in (found.low, found.high))
+    return f"{low} to {high} ms"
 
 
 def said(each: Fit) -> str:
     """Say whether a board runs and holds the file."""
-    if not each.runs:
-        return f"not with {each.runtime.name}"
+    worst = each.problems[0].severity if each.problems else None
+    if worst in ("missing", "wrong"):
+        return {"missing": "refused", "wrong": "computed wrongly"}[worst]
     word = "runs" if each.holds is None else "fits" if each.holds else "too big"
-    return f"{word} ({each.runtime.name})"
+    return f"{word}, but" if worst else word
 
 
-def reasons(refused: Mapping[str, tuple[Problem, ...]]) -> Iterator[str]:
-    """Say once what is in the way, of which runtimes, and what to write instead."""
-    shared: dict[tuple[str, str, str], list[str]] = {}
+def reasons(refused: Mapping[str, tuple[Problem, ...]], found: Sequence[Fit]) -> Iterator[str]:
+    """Say once what is in the way, of which runtimes or boards, and what to write instead."""
+    shared: dict[tuple[str, str], list[str]] = {}
     for name, problems in refused.items():
         for each in problems:
-            shared.setdefault((each.severity, each.sentence, each.remedy), []).append(name)
-    for (_, sentence, remedy), names in shared.items():
+            shared.setdefault((each.sentence, each.remedy), []).append(name)
+    for fit in found:
+        for each in fit.problems:
+            if each not in refused.get(fit.runtime.name, ()):
+                shared.setdefault((each.sentence, each.remedy), []).append(f"{fit.runtime.name} on {fit.board.name}")
+    for (sentence, remedy), names in shared.items():
         line = plain(f"{', '.join(names)}: {sentence}. {remedy[:1].upper()}{remedy[1:]}.")
         yield from textwrap.wrap(line, WIDTH, subsequent_indent="  ")

@@ -17,6 +17,7 @@ from support.tiny import Graph, Plan, by_hand, of_graphs
 from tinyc import cli
 from tinyc.measure import boards, evidence
 from tinyc.measure.timings import read_timings
+from tinyc.tflite.run import timing
 from tinyc.tflite.write.tables import compact, gains
 
 Shown = pytest.CaptureFixture[str]
@@ -183,6 +184,7 @@ def test_options_that_cannot_be(
 ) -> None:
     monkeypatch.chdir(path.parent)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setattr(timing, "run_script", lambda _: pytest.fail("something was measured before it was refused"))
     measured(path)
     assert cli.invoke(["bench", str(path), *words]) == 2
     shown = capsys.readouterr()

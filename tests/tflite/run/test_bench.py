@@ -138,6 +138,7 @@ def test_a_slow_network_is_measured_less_often(tmp_path: Path) -> None:
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", 2, "file", "crashes tflite-runtime (SIGSEGV)"),
         ("os.kill(os.getpid(), signal.SIGKILL)", 3, "machine", "SIGKILL ended the process"),
+        ("os.kill(os.getpid(), signal.SIGILL)", 3, "machine", "package is for another processor"),
         ("time.sleep(600)", 2, "file", "was not done in 2 s"),
         ("raise RuntimeError('no such kernel')", 2, "refused", "RuntimeError: no such kernel"),
         ("os._exit(9)", 3, "machine", "exit code 9"),

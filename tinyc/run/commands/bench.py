@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 from pathlib import Path
@@ -92,11 +93,10 @@ def write_script(path: Path) -> None:
         UserError: another file is there.
         MachineError: it cannot be written.
     """
-    content = SCRIPT.read_bytes()
-    if files.exists(path) and (not path.is_file() or path.read_bytes() != content):
+    if files.exists(path) and not filecmp.cmp(path, SCRIPT, shallow=False):
         raise UserError(str(path), "is there already, and is something else", "give another place, or move it away")
     try:
-        path.write_bytes(content)
+        path.write_bytes(SCRIPT.read_bytes())
     except OSError as error:
         raise MachineError(str(path), f"cannot be written: {error.strerror}", "choose another place") from error
     streams.show(f"{path}: copy it beside the .tflite, then: python {path.name} model.tflite > measured.json")

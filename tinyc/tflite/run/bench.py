@@ -36,6 +36,11 @@ WARM_UP = 5
 FEWEST = 3
 # A file that asks for all memory fails in its own process.
 MEMORY_BYTES = 8 << 30
+# What ends a process for a reason that is not the file's.
+ENDINGS = {
+    "SIGKILL": "; is there enough memory?", "SIGTERM": "", "SIGINT": "",
+    "SIGILL": "; the interpreter's package is for another processor",
+}  # fmt: skip
 # What the interpreter logs where it hands operators to XNNPACK.
 XNNPACK = b"XNNPACK delegate"
 
@@ -111,7 +116,7 @@ def doublings(most: int) -> list[int]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure a file with each number of threads, in processes of their own."""
-    content = read(options.file)
+    content, before = read(options.file), machine()
     options.interpreter = installed(options.interpreter)
     results = []
     for threads in options.threads:
@@ -131,7 +136,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "sha256": hashlib.sha256(content).hexdigest(),
         "file_bytes": len(content),
         "runtime": f"{options.interpreter} {starts[-1]['version']}",
-        "machine": machine(),
+        "machine": before,
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seed": options.seed if options.inputs == "random" else None,
         "inputs": starts[-1]["inputs"],
@@ -175,8 +180,8 @@ def start_process(options: argparse.Namespace, threads: int, role: str) -> dict[
         raise Unmeasurable("file", f"was not done in {options.patience:g} s; a loop of it may not end") from None
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        if name in ("SIGKILL", "SIGTERM", "SIGINT"):
-            raise Unmeasurable("machine", f"cannot be measured here: {name} ended the process; is there enough memory?")
+        if name in ENDINGS:
+            raise Unmeasurable("machine", f"cannot be measured here: {name} ended the process{ENDINGS[name]}")
         raise Unmeasurable("file", f"crashes {options.interpreter} ({name}), which does not check all that it reads")
     try:
         table = json.loads(done.stdout)
@@ -192,7 +197,8 @@ def measure_start(options: argparse.Namespace) -> dict[str, Any]:
     """Open the file in this process and run it for the first time, and as often as was asked for."""
     bound_memory()
     content = read(options.file)
-    module = importlib.import_module(f"{PACKAGES[options.interpreter]}.interpreter")
+    package = importlib.import_module(PACKAGES[options.interpreter])
+    module = importlib.import_module(f"{package.__name__}.interpreter")
     try:
         began = time.perf_counter()
         interpreter = module.Interpreter(model_content=content, num_threads=options.threads[0])
@@ -208,8 +214,9 @@ def measure_start(options: argparse.Namespace) -> dict[str, Any]:
     except Exception as error:
         raise Unmeasurable("refused", f"{type(error).__name__}: {error}") from error
     return {
-        "sha256": hashlib.sha256(content).hexdigest(), "version": version(options.interpreter), "load": load,
-        "cold": cold, "warm": warm, "inputs": [described(array, how) for array, how in drawn],
+        "sha256": hashlib.sha256(content).hexdigest(), "version": package.__version__,
+        "load": load, "cold": cold, "warm": warm,
+        "inputs": [{"type": array.dtype.name, "shape": list(array.shape), "values": how} for array, how in drawn],
     }  # fmt: skip
 
 
@@ -244,11 +251,6 @@ def values(details: dict[str, Any], options: argparse.Namespace) -> tuple[Any, s
     return numpy.zeros(shape, kind), "zeros"
 
 
-def described(array: Any, how: str) -> dict[str, Any]:
-    """Say what an input was."""
-    return {"type": array.dtype.name, "shape": list(array.shape), "values": how}
-
-
 def seconds(interpreter: Any, arrays: list[tuple[int, Any]]) -> float:
     """Time one inference; its inputs are set anew each time, since an operator may write over them."""
     for index, array in arrays:
@@ -275,24 +277,23 @@ def repeat(interpreter: Any, arrays: list[tuple[int, Any]], options: argparse.Na
     return {"runs": len(found), **{name: float(each) for name, each in zip(names, spread)}}
 
 
-def version(name: str) -> str:
-    """Give the version of an interpreter's package."""
-    return str(importlib.import_module(PACKAGES[name]).__version__)
-
-
 def cores() -> int:
     """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine; one with a device tree has a name, such as Raspberry Pi 4 Model B Rev 1.4."""
+    """Describe the machine; one with a device tree has a name, such as Raspberry Pi 4 Model B Rev 1.4.
+
+    The load average of the last minute tells whether other programs take part of it.
+    """
     processor = next((line.partition(":")[2].strip() for line in lines("/proc/cpuinfo") if "model name" in line), "")
     processor = processor or platform.processor() or platform.machine()
     named = next(iter(lines("/proc/device-tree/model")), "").strip("\0 \n")
     return {
         "name": named or processor, "processor": processor, "architecture": platform.machine(), "cores": cores(),
-        "system": platform.platform(terse=True), "python": platform.python_version(),
+        "load_average": os.getloadavg()[0], "system": platform.platform(terse=True),
+        "python": platform.python_version(),
     }  # fmt: skip
 
 
