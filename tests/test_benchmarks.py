@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import tiny
 
 from benchmarks import (
     against_tfmot,
@@ -17,14 +18,19 @@ from benchmarks import (
     federated_table,
     house,
     imu_folds,
+    latency_left_out,
     mlperf_tiny,
     terminal_data,
 )
 from tinyc.data import loading
+from tinyc.devices.latency import measurements
 from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.measure import Ledger, Measurement
+from tinyc.measure.latency_terms import layer
 from tinyc.spec.load import load
 from tinyc.tflite.read.description import Tensor
+from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.works import works
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 4, 24, 25])
@@ -275,3 +281,14 @@ def test_the_commands_are_timed_in_the_checkout_that_is_named(
     shown = capsys.readouterr().out
     assert (tmp_path / "tinyc" / "ran").exists()
     assert re.search(r"^tinyc check resnet50-tiny: processor time +\d\.\d\d s$", shown, re.M)
+
+
+def test_a_network_that_differs_from_the_one_that_was_measured_is_told() -> None:
+    layers = [layer(work) for work in works(describe(tiny.plain()))]
+    network = measurements().network("kws").model_copy(update={"layers": tuple(layers)})
+    assert latency_left_out.differences(tiny.plain(), network) == []
+    wider = layers[0].model_copy(update={"macs": layers[0].macs + 1})
+    changed = network.model_copy(update={"layers": (wider, *layers[1:])})
+    found = latency_left_out.differences(tiny.plain(), changed)
+    assert found == [f"{layers[0].macs} MACs of CONV_2D, not {wider.macs}"]
+    assert "operators with weights" in latency_left_out.differences(tiny.plain(), measurements().network("kws"))[0]

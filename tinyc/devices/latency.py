@@ -74,6 +74,27 @@ class Setup(Table, frozen=True):
         return {network: ms for network, ms in self.ms.items() if network not in self.where}
 
 
+Kind = Literal["convolution", "product", "depthwise"]
+"""How an operator multiplies: by filters over several places, by a matrix, or within a channel."""
+
+
+class Product(Table, frozen=True):
+    """The cycles that one operator, or all of one kind in a network, took for so many multiply-accumulates."""
+
+    operator: str
+    kind: Kind
+    core: Core
+    kernels: Kernels
+    cycles: Positive
+    macs: Annotated[int, Field(gt=0)]
+    source: str
+
+    @property
+    def each(self) -> float:
+        """Give the cycles a multiply-accumulate."""
+        return self.cycles / self.macs
+
+
 class Figure(Table, frozen=True):
     """The cycles that one operator took on so many elements: of its input where it reduces, else of its output."""
 
@@ -117,6 +138,7 @@ class Measurements(Table, frozen=True):
 
     networks: tuple[Network, ...]
     setups: tuple[Setup, ...]
+    products: tuple[Product, ...]
     figures: tuple[Figure, ...]
     flashes: tuple[Flash, ...]
     call: Fetched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,7 +66,7 @@ class Estimate:
     @property
     def sentence(self) -> str:
         """Say it in one line."""
-        return f"{shown(self.low_ms)} to {shown(self.high_ms)} ms, {self.calibrated_on}"
+        return f"{outward(self.low_ms, False)} to {outward(self.high_ms, True)} ms, {self.calibrated_on}"
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ class Unknown:
         return f"no estimate: {self.why}"
 
 
-def shown(ms: float) -> str:
-    """Write milliseconds with two digits, which is more than an estimate has."""
-    return f"{float(f'{ms:.2g}'):,g}"
+def outward(ms: float, up: bool) -> str:
+    """Write an end of a range with two digits, which is more than an estimate has, and never further in."""
+    step = 10.0 ** (math.floor(math.log10(ms)) - 1)
+    return f"{(math.ceil if up else math.floor)(ms / step) * step:,.10g}"
 
 
 def estimate(

@@ -12,16 +12,12 @@ import numpy as np
 
 from tinyc.devices.board import Core
 from tinyc.devices.latency import Flash, Measurements, Setup, measurements
-from tinyc.measure.latency_terms import KINDS, Platform, Terms, terms
+from tinyc.measure.latency_terms import KINDS, Platform, Terms, geometric_mean, terms
 
 NOISE, PRIOR = 0.15, 0.5
 """Standard deviations, of logarithms: of a measurement about the model, and of what a kind costs relative to a
 convolution before anything was measured."""
-EXPECTED = (1.0, 1.0, 2.7)
-"""What a multiply-accumulate of each kind is expected to cost relative to a convolution's. Of a depthwise one, 31.5
-cycles against 11.5 on an ESP32-S3, 26.1 against 9.8 on an ESP32-P4: espressif/esp-nn README.md, kernels in ANSI C
-(depthwise 3 x 3 over 16 channels, 1 x 1 over 64), commit d45b843c of 2026-04-27."""
-STEPS, LONGEST_STEP = 40, 0.5
+STEPS, LONGEST_STEP, LAST_STEP = 60, 0.5, 1e-9
 
 
 @dataclass(frozen=True)
@@ -80,10 +76,26 @@ def points(family: tuple[str, str]) -> tuple[Point, ...]:
     return tuple(found)
 
 
+def expected_ratios(known: Measurements) -> tuple[float, ...]:
+    """Say by kind what a multiply-accumulate is expected to cost, relative to a convolution's.
+
+    A product's as much; a depthwise one, which uses no number twice, as much more as in published figures of single
+    kernels in plain C.
+    """
+    plain = [each for each in known.products if each.kernels == "reference"]
+    deeper = geometric_mean(
+        deep.each / product.each
+        for deep in plain
+        for product in plain
+        if (deep.kind, product.kind, deep.core) == ("depthwise", "product", product.core)
+    )
+    return tuple({"convolution": 1.0, "product": 1.0, "depthwise": deeper}[kind] for kind in KINDS)
+
+
 def fit(given: Sequence[Point]) -> Costs:
     """Fit one cost a setup, and one ratio a kind that all setups of a family share, in relative error.
 
-    Least squares of log(measured / estimated) by Gauss and Newton, with a weak prior (`EXPECTED`): four or five
+    Least squares of log(measured / estimated) by Gauss and Newton, with a weak prior (`expected_ratios`): four or five
     networks a setup cannot tell three costs apart in each, but together they can.
     """
     names = sorted({point.setup.name for point in given})
@@ -92,7 +104,7 @@ def fit(given: Sequence[Point]) -> Costs:
     macs, beside, cycles = (
         np.array([getattr(point, key) for point in given], float) for key in ("macs", "beside", "cycles")
     )
-    expected = np.log(EXPECTED[1:])
+    expected = np.log(expected_ratios(measurements())[1:])
     found = np.concatenate([np.full(len(names), math.log(5.0)), expected])
     for _ in range(STEPS):
         relative = np.concatenate([[0.0], found[len(names) :]])
@@ -101,13 +113,13 @@ def fit(given: Sequence[Point]) -> Costs:
         slopes = np.zeros((len(given), len(found)))
         slopes[rows, owner] = parts.sum(axis=1) / estimated
         slopes[:, len(names) :] = parts[:, 1:] / estimated[:, None]
-        found = found + step(
-            slopes / NOISE, np.log(cycles / estimated) / NOISE, (found[len(names) :] - expected) / PRIOR
-        )
-    return Costs(
-        (1.0, *np.exp(found[len(names) :]).tolist()),
-        dict(zip(names, np.exp(found[: len(names)]).tolist(), strict=True)),
-    )
+        errors = np.log(cycles / estimated)
+        moved = step(slopes / NOISE, errors / NOISE, (found[len(names) :] - expected) / PRIOR)
+        found = found + moved
+        if np.abs(moved).max() < LAST_STEP:
+            break
+    scales, ratios = np.exp(found[: len(names)]).tolist(), np.exp(found[len(names) :]).tolist()
+    return Costs((1.0, *ratios), dict(zip(names, scales, strict=True)))
 
 
 def step(slopes: Any, errors: Any, prior: Any) -> Any:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from tinyc.devices.board import Core
-from tinyc.devices.latency import Figure, Flash, Layer, Measurements
+from tinyc.devices.latency import Figure, Flash, Kind, Layer, Measurements
 from tinyc.devices.runtime import Kernels
 from tinyc.devices.work import Work
 
-Kind = Literal["convolution", "product", "depthwise"]
 KINDS: tuple[Kind, ...] = ("convolution", "product", "depthwise")
 CALIBRATED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"})
 """Operators whose multiply-accumulates the public measurements are of."""
