@@ -37,20 +37,21 @@ def finish(
     recipe, data = run.recipe, run.dataset
     source, final = begun.source, dones[-1]
     targets = step_records.checks(recipe.targets, final, source, data, recipe.device)
-    if strict:
-        targets = tuple(map(strictly, targets))
-        records = [replace(record, checks=tuple(map(strictly, record.checks))) for record in records]
-    expects = [check for record in records for check in record.checks]
     artifacts, seen = publish(run, dones), views(run, source, dones)
     guesses = [*begun.told, *(told for record in records for told in record.told)]
     size = math.prod(data.task.input_shape)
     next_steps = misses.next_steps_of(recipe, source, dones, records, targets, guesses, size, final.artifact())
+    targets = misses.reasons(targets, "", next_steps)
+    steps = tuple(misses.with_reasons(record, next_steps) for record in records)
+    if strict:
+        targets = tuple(map(strictly, targets))
+        steps = tuple(replace(step, checks=tuple(map(strictly, step.checks))) for step in steps)
+    expects = [check for step in steps for check in step.checks]
     report = Report(
         recipe=recipe.name, recipe_sha256=recipe.sha256, seed=recipe.seed, tinyc=__version__,
         versions=keys.all_versions(), machine=machine.describe(), source=source.ledger, final=final.ledger,
         met=all(check.met for check in (*targets, *expects)) and agreed(records),
-        seconds=time.monotonic() - began, steps=tuple(misses.with_reasons(record, next_steps) for record in records),
-        targets=misses.reasons(targets, "", next_steps), artifacts=artifacts, next_steps=next_steps,
+        seconds=time.monotonic() - began, steps=steps, targets=targets, artifacts=artifacts, next_steps=next_steps,
         source_time=step_records.source_time(source), told=begun.told,
         device=devices.device_record(recipe.device, final), runtimes=devices.runtime_records(recipe.device, final),
     )  # fmt: skip
