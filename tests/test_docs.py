@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import pytest
+import tomli_w
 from pydantic import BaseModel, TypeAdapter
 from support import pages, small
 
@@ -113,11 +114,13 @@ def test_every_block_is_of_a_kind_that_is_tested(page: Path) -> None:
     assert {kind for kind, _ in pages.FENCE.findall(page.read_text())} <= kinds
 
 
-def test_the_recipe_in_the_readme_loads(tmp_path: Path) -> None:
-    (recipe,) = (block for page in pages.GUIDES for block in pages.blocks(page, "toml"))
-    assert recipe in README.read_text()
-    (tmp_path / "r.toml").write_text(recipe)
-    assert [step.transform.use for step in load(str(tmp_path / "r.toml")).steps]
+def test_every_recipe_loads_and_so_does_every_section_of_one(tmp_path: Path) -> None:
+    """A section takes its place in the recipe of the README."""
+    (recipe,) = (tomllib.loads(block) for block in pages.blocks(README, "toml"))
+    for page in pages.GUIDES:
+        for block in pages.blocks(page, "toml"):
+            (tmp_path / "r.toml").write_text(tomli_w.dumps({**recipe, **tomllib.loads(block)}))
+            assert [step.transform.use for step in load(str(tmp_path / "r.toml")).steps]
 
 
 def test_every_pass_metric_and_command_is_named() -> None:
