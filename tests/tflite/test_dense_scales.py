@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from support.tiny import Plan, by_hand
 
+from tinyc.devices.runtime import Runtime
+from tinyc.spec import device_files
 from tinyc.tflite import dense_scales
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
@@ -62,3 +64,25 @@ def test_each_runtime_is_named_once_with_its_verdict() -> None:
     for name in ("27 September 2024", "4.1", "helia-rt"):
         assert name in right
     assert all(each in dense_scales.warning() for each in listed)
+
+
+PORTS = {
+    "Arduino_TensorFlowLite": "arduino-tensorflowlite", "Chirale_TensorFlowLite 2.0.0": "chirale",
+    "tflm_cortexm": "tflm-cortexm", "Edge Impulse's SDK": "edge-impulse", "Zephyr 3.6's module": "zephyr-3.6",
+    "Zephyr 3.7's module": "zephyr-3.7", "tflm_esp32 2.0.0": "tflm-esp32", "helia-rt": "helia-rt",
+    "tflite-micro from 27 September 2024": "tflite-micro", "esp-tflite-micro from 1.3.4": "esp-tflite-micro",
+    "Zephyr's module from 4.1": "zephyr-4.1", "pico-tflmicro from 26 December 2024": "pico-tflmicro",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("firmware", dense_scales.FIRMWARE, ids=lambda each: each.name)
+def test_what_is_said_of_firmware_is_what_the_runtimes_say(firmware: dense_scales.Firmware) -> None:
+    """Releases that are no longer current are of no runtime that a recipe could name."""
+    if firmware.name in PORTS:
+        runtime = device_files.known(Runtime, PORTS[firmware.name], "")
+        assert runtime.per_channel_dense == firmware.verdict
+    else:
+        assert "before" in firmware.name or "from 28 May" in firmware.name or firmware.name in OTHERS
+
+
+OTHERS = ("TensorFlowLite_ESP32", "esp-tflite-micro 1.3.1")

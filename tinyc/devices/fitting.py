@@ -19,6 +19,8 @@ VALUE_TYPES = frozenset(get_args(ValueType))
 HALVED = ("int4", "uint4")
 DENSE = "FULLY_CONNECTED"
 PLACES_NAMED = 3
+ETHOS_U = "ethos-u"
+"""What Vela makes of the operators that an Ethos-U runs; ports have it where they are built for one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ def problems(works: Sequence[Work], runtime: Runtime, board: Board | None = None
 def faults_of(work: Work, runtime: Runtime, board: Board | None) -> Iterator[tuple[Severity, str, str]]:
     """Yield what goes wrong with one operator: how badly, what, and what to write instead."""
     types = runtime.operators.get(work.operator)
+    if work.operator == ETHOS_U and board is not None and board.npu is None:
+        yield "missing", f"needs an Ethos-U, which {board.title} has not", "compile for a board with one"
     if types is None:
         yield "missing", "is not in it", REMEDIES.get(work.operator, "build the network without it")
         return

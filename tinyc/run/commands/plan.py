@@ -10,6 +10,7 @@ from typing import Any
 
 from tinyc import measure
 from tinyc.core import cache, streams, units
+from tinyc.report.on_device import latency as spelled
 from tinyc.report.terminal import open_screen
 from tinyc.run.opening import open_run
 from tinyc.run.plan import Plan, Rehearsal, Rewrite, hopeless
@@ -59,6 +60,9 @@ def text(found: Plan) -> list[str]:
     lines += map(rewritten, found.lower.rewrites)
     if found.checks:
         lines += ["", "targets, predicted:", *map(shown, found.checks)]
+    latency = found.upper.states[-1].latency
+    if latency:
+        lines += ["", f"latency on the board: {spelled(latency)} ({latency.says})"]
     return lines
 
 
@@ -94,7 +98,8 @@ def shown(check: Check) -> str:
     if check.got is None:
         return f"  {check.metric:18} {check.bound:12} {check.why}"
     value = units.show(check.got, METRICS[check.metric].unit)
-    return f"  {check.metric:18} {check.bound:12} {value:>14}  {'met' if check.met else 'MISSED'}"
+    estimate = ", an estimate" if check.basis == "estimate" else ""
+    return f"  {check.metric:18} {check.bound:12} {value:>14}  {'met' if check.met else 'MISSED'}{estimate}"
 
 
 def to_json(found: Plan) -> dict[str, Any]:
@@ -111,7 +116,15 @@ def to_json(found: Plan) -> dict[str, Any]:
 
 
 def rehearsal(each: Rehearsal) -> dict[str, Any]:
-    states = [{"pass": state.use, **state.figures, "uncounted": list(state.uncounted)} for state in each.states]
+    states = [
+        {
+            "pass": state.use,
+            **state.figures,
+            "uncounted": list(state.uncounted),
+            "latency": state.latency and asdict(state.latency),
+        }
+        for state in each.states
+    ]
     return {
         "states": states,
         "ops": dict(each.ops),
