@@ -12,7 +12,7 @@ from tinyc.report.kilobytes import Segment, Stack
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
 
-LEGEND = ((1, "the model"), (0, "scratch memory of its kernels"), (4, "left of a model's share"), (7, "the rest"))
+LEGEND = ((1, "the model"), (6, "scratch memory of its kernels"), (5, "left of a model's share"), (7, "the rest"))
 """Places in the palette of the page, and what they stand for."""
 VERDICTS = {"runs": "runs it", "reported": "runs it, but", "missing": "refuses it", "wrong": "computes it wrongly"}
 
