@@ -98,7 +98,7 @@ def leave_by_themselves() -> None:
             link.process.wait(timeout=2)
         end(link)
 
-    Link.end = closed  # type: ignore[method-assign, assignment]
+    pytest.MonkeyPatch().setattr(Link, "end", closed)
 
 
 if "COVERAGE_PROCESS_CONFIG" in os.environ:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 from support import recordings
@@ -87,14 +88,14 @@ def test_refuses_tables(table: dict[str, Any], message: str) -> None:
     assert len(caught.value.errors()) == 1
 
 
-def jumping() -> np.ndarray:
+def jumping() -> NDArray[Any]:
     """Recording 0 goes on after recording 1."""
     recording = recordings.arrays()["recording"].copy()
     recording[80] = 0
     return recording
 
 
-def restless() -> np.ndarray:
+def restless() -> NDArray[Any]:
     """The subject changes within recording 1."""
     subject = recordings.arrays()["subject"].copy()
     subject[50:81] = 9

@@ -21,6 +21,7 @@ from tinyc.spec.federation import learning_rate
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
+from tinyc.training.step import compile_step
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,8 @@ def test_the_same_round_has_the_same_bytes_whoever_trained_between():
 
 
 def test_a_step_is_compiled_once_for_all_clients_and_rounds(monkeypatch):
-    made = []
-    real = compiled_job.compile_step
-    monkeypatch.setattr(compiled_job, "compile_step", lambda *given: made.append(real(*given)) or made[-1])
+    made: list[Any] = []
+    monkeypatch.setattr(compiled_job, "compile_step", lambda *given: made.append(compile_step(*given)) or made[-1])
     job, data = clients.job(), clients.data(96)
     compiled_job.forget()
     rounds(

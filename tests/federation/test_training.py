@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import clients
+from support import clients, contexts
 
 from tinyc.core import cache
 from tinyc.core.progress import Silent
@@ -17,10 +17,7 @@ from tinyc.network.state import Net
 
 
 def context(folder: Path) -> Context:
-    return Context(
-        seed=3, data=clients.data(60), source=Net(None, clients.TASK), source_key="source", earlier=(),
-        cache=folder / "cache", find=Path, progress=Silent(), rehearse=None, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, clients.data(60), Net(None, clients.TASK))
 
 
 def test_an_interrupted_training_is_listed_and_goes_on_elsewhere(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,9 +121,9 @@ def test_what_has_no_int8_form_is_named(kind, where, problem):
 
 
 def subclassed():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         def __init__(self):
             super().__init__(name="own")
             self.first, self.head = keras.layers.Conv2D(3, 3), keras.layers.Dense(4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support import artifacts
@@ -70,9 +72,9 @@ def test_an_activation_without_a_training_form_is_refused_by_name():
 
 
 def test_a_subclassed_network_is_refused():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         def call(self, x):
             return x
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,9 @@ def run(recipe: Path, out: Path, *more: str) -> int:
     return cli.invoke(["compress", str(recipe), "--out", str(out), *more])
 
 
-def report(out: Path, name: str = "small") -> dict:
-    return json.loads((out / name / "report.json").read_text())
+def report(out: Path, name: str = "small") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / name / "report.json").read_text())
+    return found
 
 
 def hashes(out: Path, name: str = "small") -> dict[str, str]:

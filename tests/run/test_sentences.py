@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import example, movies
 
 from tinyc import cli
@@ -61,10 +62,10 @@ def refused(capsys: Shown, *arguments: str) -> str:
     return shown.err
 
 
-def shares(texts: list[str]) -> np.ndarray:
+def shares(texts: list[str]) -> NDArray[Any]:
     logits = artifact()[1].predict_on_batch(tokenizer().encode(texts))
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def test_a_sentence_is_predicted_as_the_network_does(run: Path, capsys: Shown) -> None:

@@ -64,9 +64,9 @@ def test_a_killed_training_goes_on_to_the_same_bytes(lent: Any, tmp_path: Path, 
 def test_each_epoch_drops_other_units(lent: Any) -> None:
     lent.data = lesson(32)
     seen = []
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Watch(keras.layers.Dropout):  # type: ignore[name-defined]
+    class Watch(keras.layers.Dropout):
         def call(self, inputs: Any, training: Any = None) -> Any:
             out = super().call(inputs, training)
             backend.tensorflow().py_function(lambda value: seen.append(value.numpy() == 0), [out], [])

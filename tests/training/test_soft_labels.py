@@ -119,7 +119,8 @@ def test_another_tokenizer_is_another_store(lent: Any) -> None:
 )
 def test_what_a_label_depends_on_is_in_the_key(lent: Any, change: Any) -> None:
     key = soft_labels(teachers(1), AUGMENT, 1, lent).key
-    assert soft_labels(*change(lent), 1, lent).key != key  # type: ignore[call-arg]
+    several, augment = change(lent)
+    assert soft_labels(several, augment, 1, lent).key != key
 
 
 def test_the_step_seed_is_not_in_the_key_so_that_steps_share_the_store(lent: Any) -> None:

@@ -16,7 +16,7 @@ from tinyc.measure.intervals import paired
 from tinyc.measure.resampling import of_difference
 from tinyc.network import backend
 from tinyc.network.contract import Outcome
-from tinyc.network.state import Net
+from tinyc.network.state import Flat, Net
 from tinyc.quantization import one_scale
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.spec.passes import apply
@@ -45,7 +45,8 @@ def quantized(net: Net, folder: Path, rehearse: Any = None, recordings: bool = F
     y = np.asarray(net.model(inputs(x, net.task))).argmax(-1)
     groups = {"recording": np.arange(EXAMPLES) // 10} if recordings else {}
     data = replace(context.data, validation=Split(x, y, np.arange(EXAMPLES), groups))
-    return apply(Quantize(use="quantize", **keys), net, replace(context, data=data))
+    outcome: Outcome = apply(Quantize(use="quantize", **keys), net, replace(context, data=data))
+    return outcome
 
 
 @pytest.mark.parametrize("recordings", [False, True])
@@ -87,8 +88,10 @@ def test_nothing_is_compared_where_there_is_no_choice(tmp_path: Path, keys: dict
 
 def test_nothing_is_compared_where_every_output_has_its_steps(tmp_path: Path) -> None:
     net = sharp_and_smooth(8)
-    assert "one_scale_dense" not in quantized(net, tmp_path).facts
-    assert one_scale.coarse(quantized(net, tmp_path).state.content) == ()  # type: ignore[union-attr]
+    outcome = quantized(net, tmp_path)
+    assert "one_scale_dense" not in outcome.facts
+    assert isinstance(outcome.state, Flat)
+    assert one_scale.coarse(outcome.state.content) == ()
 
 
 def test_a_recipe_that_asks_for_one_scale_is_told_as_well(tmp_path: Path) -> None:

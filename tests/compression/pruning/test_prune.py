@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -252,9 +253,9 @@ def test_two_of_four(tmp_path):
 
 
 def test_subclassed_network_is_refused(tmp_path):
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         """Computes in call()."""
 
         def call(self, inputs):

@@ -10,11 +10,11 @@ import pytest
 from support import movies
 
 from tinyc.core.errors import UserError
+from tinyc.data import tokens
 from tinyc.data.augment import IDENTITY, suits, view
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
-from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
-from tinyc.data.text.wording import WORD  # type: ignore[attr-defined]
+from tinyc.data.text.lexicon import NEAREST, WORD, Lexicon, nearest
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.spec.augmentations import check_augmentations
 
@@ -123,7 +123,7 @@ def test_few_words_have_few_neighbours(count: int) -> None:
 
 
 def test_a_source_of_one_word_changes_nothing() -> None:
-    definition = movies.tokens.from_vocabulary((*movies.tokens.SPECIAL, "film"), True, "vocab.txt")  # type: ignore[attr-defined]
+    definition = tokens.from_vocabulary((*tokens.SPECIAL, "film"), True, "vocab.txt")
     lexicon = Lexicon(Language(definition, lambda: np.ones((6, 4), np.float32)), TEXTS)
     assert np.array_equal(view(TEXTS, IDS, 7, 0, ("words",), lexicon), TEXTS)
 

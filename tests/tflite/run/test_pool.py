@@ -10,10 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import tiny
+from support.optional import not_none
 
 from tinyc.core.errors import MachineError, TinycError, UserError
 from tinyc.tflite.read.flatbuffer import describe
@@ -97,7 +100,8 @@ def test_the_arena_grows_until_it_fits(pool: Pool, monkeypatch: pytest.MonkeyPat
     generous = pool.run(tiny.mixed(), x, "tflm")
     monkeypatch.setattr(spread.Job, "arena_bytes", 4096)
     grown = pool.run(tiny.mixed(), x, "tflm")
-    assert grown.arena_bytes == generous.arena_bytes > 4096
+    assert grown.arena_bytes == generous.arena_bytes
+    assert not_none(grown.arena_bytes) > 4096
     assert np.array_equal(grown.raw, generous.raw)
     monkeypatch.setattr(spread.Job, "arena_bytes", arena.LIMIT + 1)
     with pytest.raises(UserError, match="arena of 1073741824 bytes is too small"):
@@ -136,7 +140,7 @@ def test_files_of_old_converters_run_as_new_ones_do(pool: Pool) -> None:
         (tiny.examples(0), "was given no examples"),
     ],
 )
-def test_examples_that_do_not_fit_are_refused(pool: Pool, x: np.ndarray, message: str) -> None:
+def test_examples_that_do_not_fit_are_refused(pool: Pool, x: NDArray[Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         pool.run(tiny.plain(), x, "fast")
 

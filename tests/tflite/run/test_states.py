@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import stateful
+from support.optional import not_none
 
 from tinyc import measure
 from tinyc.data.dataset import Dataset, Split
@@ -101,7 +102,7 @@ def test_a_sequence_says_in_which_example_the_runtimes_part(pool: Pool) -> None:
     assert found["agreed"] is False
     pair = found["differences"][0]
     assert (pair["first_example"], pair["examples"]) == (11, EXAMPLES - 11)
-    assert pair["first_op"]["op"] == "READ_VARIABLE"
+    assert not_none(pair["first_op"])["op"] == "READ_VARIABLE"
 
 
 def test_a_sequence_of_a_file_without_state_says_so(pool: Pool) -> None:

@@ -131,8 +131,8 @@ def test_the_noise_is_what_is_accounted_for() -> None:
 def test_the_noise_has_the_right_deviation_and_is_new_in_each_step() -> None:
     wide = backend.keras().Sequential([backend.keras().layers.Dense(300, input_shape=(100,))])
     ready = PrivateTraining(
-        wide, wide.trainable_variables, None, Mechanism(0.5, 3.0, 0.1), Examples(10, lambda *_: (0, 0, ())), None, None,
-        1, 7,
+        wide, wide.trainable_variables, None, Mechanism(0.5, 3.0, 0.1), Examples(10, lambda *_: (0, 0, ())),
+        print, print, 1, 7,
     )  # fmt: skip
     first, second = (steps.noises(ready, step)[0].ravel() for step in (0, 1))
     assert first.std() == pytest.approx(1.5, rel=0.02)
