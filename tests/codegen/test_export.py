@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from intelhex import IntelHex
 from pydantic import ValidationError
-from support import artifacts
+from support import artifacts, datasets
 
 from tinyc.codegen.c_source import labels_bytes
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
 from tinyc.network import backend
@@ -194,8 +193,7 @@ def text():
     size = len(tokenizer.vocabulary)
     model = load_module(BERT).tiny_bert((10,), 2, vocabulary=size, width=8, depth=1, heads=2, inner=16)
     content = to_int8_tflite(model, tokenizer.encode(SENTENCES), per_channel_dense=False)
-    split = Split(SENTENCES, np.arange(8) % 2, np.arange(8))
-    return Flat(content, task), TrainingData(task, split, split, split, "digest")
+    return Flat(content, task), datasets.undivided(task, SENTENCES, np.arange(8) % 2).for_training()
 
 
 def export_text(text, folder, **keys):

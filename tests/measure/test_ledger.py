@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import datasets
 from support.optional import none_missing, not_none
-from support.small import EMBEDDED
 
 from tinyc import measure
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Dataset, Split
-from tinyc.data.task import Task
+from tinyc.data.dataset import Dataset
 from tinyc.network import backend
 from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
@@ -27,7 +26,7 @@ from tinyc.tasks.classification.metrics import probabilities, recalls, scorer
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 
-TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
+TASK = datasets.CLOTHES
 EXAMPLES = 200
 
 
@@ -39,10 +38,7 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    with np.load(EMBEDDED) as arrays:
-        x, y = arrays["x_test"][:EXAMPLES], arrays["y_test"][:EXAMPLES].astype(np.int64)
-    split = Split(x.reshape(-1, 28, 28, 1), y, np.arange(EXAMPLES))
-    return Dataset("images", TASK, split, split, split, split, "digest")
+    return datasets.undivided(TASK, *datasets.clothes(EXAMPLES, "test"))
 
 
 @pytest.fixture(scope="module")

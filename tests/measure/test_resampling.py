@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import datasets
 from support.optional import none_missing, not_none
 
 from tinyc import measure
-from tinyc.data.dataset import Dataset, Split
+from tinyc.data.dataset import Dataset
 from tinyc.data.task import Stream, Task
 from tinyc.measure import intervals, resampling
 from tinyc.measure.measuring import measurement, rate
@@ -107,9 +108,8 @@ def dataset(recordings: Any, stream: Stream | None = None, metric: Any = "accura
     random = np.random.default_rng(4)
     y = random.integers(0, 3, 240)
     groups = {} if recordings is None else {"recording": recordings}
-    test = Split(np.zeros((240, 4, 1, 2), np.float32), y, np.arange(240), groups)
     task = Task(("a", "b", "c"), (4, 1, 2), metric=metric, stream=stream)
-    return Dataset("windows", task, test, test, test, test, "digest")
+    return datasets.undivided(task, np.zeros((240, 4, 1, 2), np.float32), y, groups)
 
 
 def measured(data: Dataset, noise: float) -> measure.Measurement:

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from support.small import EMBEDDED
-from tinyc.data.dataset import Split, TrainingData
-from tinyc.data.task import Task
+from support import datasets
+from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
 from tinyc.network.state import Net
 
-TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
-
-
-@functools.cache
-def images() -> tuple[Any, Any]:
-    with np.load(EMBEDDED) as arrays:
-        return arrays["x_train"][:700].reshape(-1, 28, 28, 1), arrays["y_train"][:700].astype(np.int64)
+TASK = datasets.CLOTHES
 
 
 def lesson(train: int = 200, validation: int = 60) -> TrainingData:
-    x, y = images()
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(TASK, split(0, train), split(600, 600 + validation), split(0, 20), f"digest-{train}")
+    held = slice(600, 600 + validation)
+    return datasets.training(TASK, datasets.clothes(700), slice(train), held, slice(20), f"digest-{train}")
 
 
 def network(width: int = 8, seed: int = 1, dropout: float = 0.0) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from support import datasets
 from support.lessons import Lent
 from support.small import EMBEDDED
 from tinyc.data import tokens
-from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.state import Net
@@ -58,11 +59,7 @@ def readings(reader: tokens.Tokenizer | None = None) -> TrainingData:
     x = np.array([text for _, _, text in rows()], object)
     y = np.array([label == "positive" for _, label, _ in rows()], np.int64)
     cut = len(x) - 20
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(task(reader), split(0, cut), split(cut, len(x)), split(0, 10), "readings")
+    return datasets.training(task(reader), (x, y), slice(cut), slice(cut, None), slice(10), "readings")
 
 
 def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, **options: Any) -> Any:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts
-from tinyc.data.dataset import Split, TrainingData
+from support import contexts, datasets
 from tinyc.data.task import Task
 from tinyc.data.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
 from tinyc.network import backend
@@ -62,10 +61,5 @@ def content(per_channel_dense: bool = False) -> bytes:
 
 
 def context(folder: Path, source: Net, rehearse: Any = None) -> Context:
-    x, y = sentences(640)
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    data = TrainingData(TASK, split(0, 512), split(512, 640), split(0, 64), "digest")
+    data = datasets.training(TASK, sentences(640), slice(512), slice(512, 640), slice(64))
     return contexts.context(folder, data, source, rehearse)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import movies
+from support import datasets, movies
 
 from tinyc.core.errors import UserError
 from tinyc.data import tokens
 from tinyc.data.augment import IDENTITY, suits, view
-from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
 from tinyc.data.text.lexicon import NEAREST, WORD, Lexicon, nearest
 from tinyc.data.tokens import Language, Tokenizer
@@ -129,9 +129,8 @@ def test_a_source_of_one_word_changes_nothing() -> None:
 
 
 def data(lexicon: Lexicon | None) -> TrainingData:
-    split = Split(TEXTS, np.arange(len(TEXTS)) % 2, IDS)
     task = Task(("a", "b"), (16,), tokenizer=Tokenizer(movies.definition(), 16))
-    return TrainingData(task, split, split, split, "digest", lexicon)
+    return replace(datasets.undivided(task, TEXTS, IDS % 2), lexicon=lexicon).for_training()
 
 
 @pytest.mark.parametrize(

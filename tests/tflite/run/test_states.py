@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import stateful
+from support import datasets, stateful
 from support.optional import not_none
 
 from tinyc import measure
-from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network.state import Flat
 from tinyc.tflite.read.flatbuffer import describe
@@ -67,9 +66,8 @@ def test_the_accuracy_of_a_file_with_state_is_that_of_single_examples(pool: Pool
     content = stateful.svdf_int8()
     x = inputs(content)
     labels = stateful.direct(content, quantize(x, describe(content).inputs[0]))["tflm alone"].argmax(axis=1)
-    split = Split(x, labels, np.arange(EXAMPLES))
     task = Task(tuple("abcd"), (stateful.WIDTH,))
-    dataset = Dataset("noise", task, split, split, split, split, "digest")
+    dataset = datasets.undivided(task, x, labels)
     assert measure.measure_flat(Flat(content, task), dataset, pool, "tflm").ledger.accuracy == 1
 
 
