@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from support import datasets
+from support import contexts, datasets
 from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.network.state import Net
 
 TASK = datasets.CLOTHES
@@ -61,20 +62,13 @@ class Notes:
         self.said.append(text)
 
 
-@dataclass
-class Lent:
-    """What a pass is lent, with a trained-looking source."""
+def context(folder: Path, data: TrainingData | None = None) -> Context:
+    """Lend examples and an untrained source; paths are found in the folder, and what is said is kept."""
+    made = contexts.context(folder, data or lesson(), Net(network(), TASK))
+    return replace(made, find=folder.joinpath, progress=Notes())
 
-    cache: Path
-    folder: Path
-    seed: int = 3
-    data: TrainingData = field(default_factory=lesson)
-    progress: Any = field(default_factory=Notes)
-    source: Net = field(default_factory=lambda: Net(network(), TASK))
-    source_key: str = "source-key"
-    earlier: tuple[Any, ...] = ()
-    rehearse: Any = None
-    compare: Any = None
 
-    def find(self, name: str) -> Path:
-        return self.folder / name
+def notes(lent: Context) -> Notes:
+    """What was said to the progress of a context."""
+    assert isinstance(lent.progress, Notes)
+    return lent.progress

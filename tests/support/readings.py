@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from support import datasets
-from support.lessons import Lent
+from support import contexts, datasets
+from support.lessons import Notes
 from support.small import EMBEDDED
 from tinyc.data import tokens
 from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.spec.builders import load_module
 
@@ -80,7 +82,6 @@ def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, *
     return model
 
 
-def lent(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Any:
-    return Lent(
-        folder / "cache", folder, data=readings(reader), source=Net(source or encoder(), task()), source_key="reader"
-    )
+def context(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Context:
+    made = contexts.context(folder, readings(reader), Net(source or encoder(), task()))
+    return replace(made, progress=Notes())
