@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support import artifacts, broken
+from support.lessons import Notes
 from support.optional import none_missing
 
-from tinyc.core.progress import Silent
 from tinyc.data.inputs import inputs
 from tinyc.network import backend
 from tinyc.network.state import Net
@@ -21,14 +21,6 @@ from tinyc.quantization.start import Start, start
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.run.pool import Pool
-
-
-class Heard(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +70,14 @@ def test_the_run_says_that_it_begins_far_below(
 
     if narrow:
         monkeypatch.setattr(qat, "start_ranges", narrowed)
-    heard = Heard()
+    heard = Notes()
     context = replace(artifacts.context(tmp_path), progress=heard)
     outcome = apply(Quantize(use="quantize", how="qat", epochs=1, batch=50), net, context)
     facts = outcome.facts
     assert facts["parity"]["largest"] < 1e-6
     assert facts["parity"]["mended"] == []
     assert facts["start"]["examples"] == 60
-    said = [line for line in heard.lines if "right after wrapping, before any training" in line]
+    said = [line for line in heard.said if "right after wrapping, before any training" in line]
     assert len(said) == narrow
     assert [note for note in facts.get("notes", []) if "right after wrapping" in note] == [
         line.removeprefix("quantize: ") for line in said
