@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import artifacts
+from support import artifacts, chains
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
@@ -28,10 +28,7 @@ def chain(*names, shape=(8, 8, 2)):
     """A network of one layer after another, ending flat in three logits."""
     layers = backend.keras().layers
     backend.seed_everything(1)
-    x = images = backend.keras().Input(shape)
-    for layer in (*names, layers.Flatten(), layers.Dense(3, name="logits")):
-        x = layer(x)
-    return backend.keras().Model(images, x, name="net")
+    return chains.chain(shape, *names, layers.Flatten(), layers.Dense(3, name="logits"), name="net")
 
 
 def test_int8_throughout_with_a_static_batch():

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import artifacts, sentences
+from support import artifacts, chains, sentences
 
 from tinyc.data.dataset import Split
 from tinyc.data.inputs import inputs
@@ -28,9 +28,8 @@ EXAMPLES = 120
 
 def sharp_and_smooth(smooth: float) -> Net:
     """One class that looks at a corner with a weight of 8, nine that sum up rows of pixels with weights of `smooth`."""
-    keras = backend.keras()
-    images = keras.Input((14, 14, 1))
-    model = keras.Model(images, keras.layers.Dense(10, name="logits")(keras.layers.Flatten()(images)))
+    layers = backend.keras().layers
+    model = chains.chain((14, 14, 1), layers.Flatten(), layers.Dense(10, name="logits"))
     kernel = np.zeros((14, 14, 10), np.float32)
     kernel[0, 0, 0] = 8
     kernel[np.arange(3, 12), :, np.arange(1, 10)] = smooth

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import chains
 from support.attention_networks import encoder, own
 from support.optional import not_none
 from support.pruning_networks import randomized
@@ -30,10 +31,7 @@ layers: Any = keras.layers
 
 def chain(shape, *parts, classes=3):
     """A network of layers one behind the other, and a dense one at its end."""
-    given = x = keras.Input(shape)
-    for part in parts:
-        x = part(x)
-    return keras.Model(given, layers.Dense(classes)(layers.Flatten()(x)))
+    return chains.chain(shape, *parts, layers.Flatten(), layers.Dense(classes))
 
 
 def itself(layer):
