@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts, datasets
+from support import contexts, datasets, shipped
 from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
@@ -16,11 +16,9 @@ from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.pack import pack
 
-RESNET = Path(__file__).parents[2] / "models" / "resnet.py"
 TASK = Task(("T-shirt/top", "trouser", "pullover", *"defghij"), (14, 14, 1), scale=1 / 255)
 
 
@@ -40,7 +38,7 @@ def samples(count: int = 40) -> Any:
 def network(width: int = 4, side: int = 14, sparse: bool = False) -> Any:
     """ResNet-8 with drawn biases and normalization; `sparse` sets the smaller half of each kernel to zero."""
     backend.seed_everything(7)
-    model = load_module(RESNET).resnet8((side, side, 1), 10, width=width)
+    model = shipped.resnet().resnet8((side, side, 1), 10, width=width)
     draw = np.random.default_rng(7)
     weights = [w + (0.2 * draw.random(w.shape) if w.ndim == 1 else 0) for w in model.get_weights()]
     if sparse:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts, datasets
+from support import contexts, datasets, shipped
 from support.lessons import Notes
 from support.small import EMBEDDED
 from tinyc.data import tokens
@@ -20,9 +20,7 @@ from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.spec.builders import load_module
 
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 LENGTH = 12
 MOVIES = EMBEDDED.with_name("movie-sentiment.tsv")
 
@@ -76,7 +74,7 @@ def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, *
         "activation": "relu",
         "epsilon": 1e-5,
     } | options
-    model = load_module(BERT).bert((LENGTH,), 2, vocabulary or len(pieces()), **keys)
+    model = shipped.bert().bert((LENGTH,), 2, vocabulary or len(pieces()), **keys)
     draw = np.random.default_rng(seed)
     model.set_weights([w + spread * draw.normal(0, 0.2, w.shape).astype("float32") for w in model.get_weights()])
     return model

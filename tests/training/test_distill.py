@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import readings
+from support import readings, shipped
 from support.lessons import TASK, Notes, context, digest, lesson, network, notes
 
 from tinyc.core.errors import UserError
@@ -154,7 +154,7 @@ def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Context, tmp_path
 
 def read(**fields: Any) -> Distill:
     shape = {"vocabulary": len(readings.trimmed().vocabulary), "width": 8, "depth": 1, "inner": 16, "heads": 2}
-    keys = {"student": {"build": f"{readings.BERT}:tiny_bert", **shape}, "epochs": 1, "batch": 25, "views": 1}
+    keys = {"student": {"build": f"{shipped.BERT}:tiny_bert", **shape}, "epochs": 1, "batch": 25, "views": 1}
     return Distill.model_validate(keys | {"start": "source", "imitate": ["hidden"], "imitate_epochs": 1} | fields)
 
 
