@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 from support import recordings
+from support.refusals import refused
 
-from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset
 from tinyc.data.loading import content_digest, load_dataset, seal
 from tinyc.spec.data import DataSpec
@@ -21,20 +21,12 @@ from tinyc.spec.preparation import Window
 
 WINDOW = {"op": "window", "length": 16, "stride": 8}
 BY = {**WINDOW, "by": "subject", "validation": ["2"], "test": ["5", "6"]}
-SESSIONS = {"path": "x.csv", "label": "kind", "recording": "session"}
+SESSIONS: dict[str, Any] = {"path": "x.csv", "label": "kind", "recording": "session"}
 
 
 def load_in(folder: Path, seed: int = 7, **keys: Any) -> Dataset:
     spec = DataSpec.model_validate({"calibration": 20, **keys})
     return load_dataset(spec, folder.joinpath, folder / "cache", seed)
-
-
-def refused(folder: Path, **keys: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
-    assert caught.value.exit_code == 2
-    assert caught.value.remedy
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(
