@@ -30,18 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-LARGE = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "flwr")
-"""Libraries that leave so many objects when they are imported that a garbage collection takes a third of a second."""
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_not_collected() -> Iterator[None]:
+    """Keep the garbage collector from what a file of tests leaves alive: libraries, and what its tests share.
 
-
-@pytest.fixture(autouse=True)
-def imports_are_not_collected() -> Iterator[None]:
-    """Keep the garbage collector from looking through what large libraries made when they were imported."""
-    before = [name in sys.modules for name in LARGE]
+    Each conversion and each step of a run ends in a collection, which would look through all of it.
+    """
     yield
-    if before != [name in sys.modules for name in LARGE]:
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
