@@ -18,6 +18,9 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+# Most of what tests make lives as long as they do: looking through it often would take a quarter of the time.
+gc.set_threshold(50_000, 20, 20)
+
 # The same examples in every run, within a minute; `make test-long` draws many, and others each time.
 settings.register_profile("fixed", max_examples=25, derandomize=True, deadline=None, database=None)
 settings.register_profile("long", max_examples=500, deadline=None, database=None, print_blob=True)
@@ -39,6 +42,15 @@ def what_stays_is_not_collected() -> Iterator[None]:
     yield
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def workers_serve_all_tests() -> Iterator[None]:
+    """Hold a pool open, so that those that tests and commands close leave their workers to the next."""
+    from tinyc.tflite.run.pool import Pool
+
+    with Pool():
+        yield
 
 
 @pytest.fixture(scope="session")
