@@ -133,7 +133,7 @@ def reduced(text: str, alphabet: Set[str]) -> str:
 
 
 def simple_rule(point: int, text: str) -> Rule | None:
-    """Find the rule for a code point that goes, ends a word or stands alone, in the alphabet or not; None for others."""
+    """Find the rule for a code point that goes, ends a word or stands alone, whatever pieces hold; None for others."""
     if text in SIMPLE:
         return SIMPLE[text]
     return ISOLATED if text == f"{CUT}{chr(point)}{CUT}" else None
