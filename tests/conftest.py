@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import itertools
@@ -10,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,8 @@ def workers_serve_all_tests() -> Iterator[None]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it.
 
-    It is made once for all workers of pytest; each has a copy of its own.
+    `said.json` is what `compress --json` wrote on standard output. All is made once for all workers of pytest; each has
+    a copy of its own.
     """
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
@@ -74,9 +75,11 @@ def finish(folder: Path) -> Path:
 
     from tinyc import cli
 
-    with pytest.MonkeyPatch.context() as patch:
+    arguments = ["compress", str(small.write(folder)), "--out", str(folder / "runs"), "--json"]
+    with pytest.MonkeyPatch.context() as patch, (folder / "said.json").open("w") as said:
         patch.setenv("TINYC_CACHE", str(folder / "cache"))
-        assert cli.invoke(["compress", str(small.write(folder)), "--out", str(folder / "runs")]) == 0
+        with contextlib.redirect_stdout(said):
+            assert cli.invoke(arguments) == 0
     return folder
 
 
@@ -103,7 +106,7 @@ def leave_by_themselves() -> None:
 
     def closed(link: Link) -> None:
         link.connection.close()
-        with suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):
             link.process.wait(timeout=2)
         end(link)
 
