@@ -10,14 +10,14 @@ from support import clients, faking
 
 from tinyc.federation.rounds import membership
 from tinyc.federation.server.averaging import Average
-from tinyc.federation.updates import Answer, Updates
+from tinyc.federation.updates import Answer, Updates, clear
 from tinyc.spec.answers import drawn_clients, needed
 
 
 def shifts(**keys: Any) -> dict[str, float]:
     """Three rounds of clients that add 1, 2, ... to the weights, with as many examples; gives the first weight."""
     finished = faking.run(clients.options(engine="process", **keys), 5)
-    return {name: float(array.flat[0]) for name, array in finished.weights.items()}
+    return {name: float(array.flat[0]) for name, array in clear(finished.weights).items()}
 
 
 def test_fedavg_weighs_by_examples():
@@ -27,7 +27,9 @@ def test_fedavg_weighs_by_examples():
 
 def test_client_level_privacy_weighs_all_the_same():
     private = {"level": "client", "clip": 1.0, "noise": 1.0, "delta": 1e-3}
-    answers = tuple(Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.float32([count])}) for count in (1, 2, 6))
+    answers = tuple(
+        Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.array([count], np.float32)}) for count in (1, 2, 6)
+    )
     updates = Updates(1, answers[0].weights, answers[0].arrays, answers)
     assert Average(clients.options(privacy=private)).incoming(updates).mean["w"] == pytest.approx(3)
     assert Average(clients.options()).incoming(updates).mean["w"] == pytest.approx(41 / 9)
@@ -41,7 +43,7 @@ def test_fedadam_is_the_papers():
     """Reddi et al. 2021, algorithm 2, with the bias correction that Flower adds."""
     weight, first, second = 1.0, 0.0, 0.0
     for round in (1, 2, 3):
-        change = 0.1 * np.average([1, 2, 3, 4, 5], weights=[1, 2, 3, 4, 5])
+        change = 0.1 * float(np.average([1, 2, 3, 4, 5], weights=[1, 2, 3, 4, 5]))
         first, second = 0.9 * first + 0.1 * change, 0.99 * second + 0.01 * change**2
         rate = 0.05 * np.sqrt(1 - 0.99 ** (round + 1)) / (1 - 0.9 ** (round + 1))
         weight += rate * first / (np.sqrt(second) + 1e-3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tenseal
+from numpy.typing import NDArray
 from support import clients, faking
 
 from tinyc.core.errors import UserError
@@ -20,7 +21,7 @@ from tinyc.federation.privacy import ciphertexts
 from tinyc.federation.privacy.encryption import AddCiphertexts, CheckCiphertexts, Encryption
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
-from tinyc.federation.updates import Answer, Update, Updates, is_sealed
+from tinyc.federation.updates import Answer, Update, Updates, ciphertexts_of, clear, is_sealed
 from tinyc.training.private import client_budget
 
 KEYS = ciphertexts.make_keys()
@@ -30,7 +31,7 @@ SERVER = ciphertexts.read_key(KEYS.server, "server.key")
 LENGTH = 5000  # two ciphertexts
 
 
-def vectors(count: int, scale: float = 0.1) -> list[np.ndarray]:
+def vectors(count: int, scale: float = 0.1) -> list[NDArray[Any]]:
     draw = np.random.default_rng(4)
     return [draw.normal(0, scale, LENGTH) for _ in range(count)]
 
@@ -138,7 +139,7 @@ def test_blocks_that_are_no_ciphertexts_are_refused_by_name():
     for wrong, why in (
         (b"no block", "invalid|incomplete|small|deserializ"),
         (bytes(2_000_000), "its ciphertexts have 2000000 bytes"),
-        (tensors.packed({**good, "w": np.ones(3, np.float32)}), "w is not encrypted"),
+        (tensors.packed({**good, "w": np.ones(3, np.float32)}), "w is not encrypted"),  # type: ignore[arg-type]
         (tensors.packed({"w": b"mine"}), "1 ciphertexts instead of 2"),
     ):
         found = checked(wrong)
@@ -233,9 +234,10 @@ def test_encrypted_rounds_are_plain_rounds(keys, monkeypatch):
         == [["c0", "c1", "c2"], ["c0", "c1"], answered[0]]
     )
     start = clients.start(clients.network())
-    for name, array in plain.weights.items():
-        assert encrypted.weights[name].dtype == np.float32
-        np.testing.assert_allclose(encrypted.weights[name], array, atol=1e-6, rtol=0)
+    opened = clear(encrypted.weights)
+    for name, array in clear(plain.weights).items():
+        assert opened[name].dtype == np.float32
+        np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
         assert np.max(np.abs(array - start[name])) > 1e-3
     up, down = (encrypted.facts["rounds"][0][each] for each in ("bytes_up", "bytes_down"))
     assert 3 * 230_000 < up < 3 * 240_000
@@ -245,8 +247,9 @@ def test_encrypted_rounds_are_plain_rounds(keys, monkeypatch):
 def test_a_server_without_the_key_ends_with_what_a_key_holder_opens():
     closed, plain = federated(True, opens=False), federated(False)
     assert all(isinstance(each, bytes) for each in closed.weights.values())
-    opened = Encryption(CLIENTS, clients.start(clients.network()), clients.options()).decrypt(closed.weights, 3, "here")
-    for name, array in plain.weights.items():
+    key = Encryption(CLIENTS, clients.start(clients.network()), clients.options())
+    opened = key.decrypt(ciphertexts_of(closed.weights), 3, "here")
+    for name, array in clear(plain.weights).items():
         np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
 
 
@@ -259,5 +262,5 @@ def test_a_killed_run_goes_on_under_a_new_key(tmp_path):
     assert b"ckks" not in stored
     went_on = federated(True, folder=tmp_path / "cut", pair=OTHERS)
     assert [each["round"] for each in went_on.facts["rounds"]] == [1, 2, 3]
-    for name, array in whole.weights.items():
-        np.testing.assert_allclose(went_on.weights[name], array, atol=1e-6, rtol=0)
+    for name, array in clear(whole.weights).items():
+        np.testing.assert_allclose(clear(went_on.weights)[name], array, atol=1e-6, rtol=0)

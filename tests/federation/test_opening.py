@@ -16,6 +16,7 @@ from tinyc.federation.flower.fleet import Received
 from tinyc.federation.flower.messages import Content, Failure, config_of, content, weights_of
 from tinyc.federation.rounds.server import Finished
 from tinyc.federation.terminals import opening
+from tinyc.federation.updates import clear
 
 
 def sealed_result(rounds: int = 3) -> Finished:
@@ -34,7 +35,7 @@ def says(weights: Any) -> Reply:
             return Failure("no key")
         assert tensors.weights(weights_of(received.content) or b"") == {"chunk": b"sealed"}
         assert config_of(received.content)["rounds"] == 3
-        return content(tensors.packed({"w": np.float32(weights)}))
+        return content(tensors.packed({"w": np.array(weights, np.float32)}))
 
     return answer
 
@@ -62,7 +63,7 @@ def test_terminals_open_the_result_that_the_server_cannot(
             opening.opened(own, link.transport, sealed_result())
     else:
         found = opening.opened(own, link.transport, sealed_result())
-        assert found.weights["w"].tolist() == expected
+        assert clear(found.weights)["w"].tolist() == expected
         assert set(found.facts["opened_by"]) <= {name for name, weights in answers.items() if weights is not None}
     for each in there:
         each.gone.set()

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from support import timings
+from support.optional import not_none
 
 from tinyc.core import cache
 from tinyc.core.errors import MachineError, UserError
@@ -19,7 +20,7 @@ BOARD = "raspberry-pi-4"
 def test_what_is_kept_is_found_again() -> None:
     assert evidence.latest(SHA, BOARD) is None
     evidence.store(timings.timings(), BOARD)
-    found = evidence.latest(SHA, BOARD)
+    found = not_none(evidence.latest(SHA, BOARD))
     assert (found.board, found.sha256, found.threads, found.runs) == (BOARD, SHA, 2, 50)
     assert (found.median, found.p5, found.p95, found.cold) == (0.02, 0.019, 0.024, 0.07)
     assert found.fps == pytest.approx(50)
@@ -32,7 +33,7 @@ def test_what_is_kept_is_found_again() -> None:
 def test_what_is_kept_later_counts_whatever_the_clock_of_the_board_says() -> None:
     evidence.store(timings.timings(), BOARD)
     evidence.store(timings.timings(date="1970-01-01T00:00:40Z", results=[timings.result(3, 0.5)]), BOARD)
-    assert evidence.latest(SHA, BOARD).median == 0.5
+    assert not_none(evidence.latest(SHA, BOARD)).median == 0.5
 
 
 def test_the_cache_lists_and_clears_it() -> None:

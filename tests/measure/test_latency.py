@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from support.optional import not_none
 
 from tinyc.devices.board import Bank, Board
 from tinyc.devices.latency import Layer, Measurements, measurements
@@ -139,16 +140,16 @@ def test_a_network_that_is_left_out_has_no_say(other_measurements: Any) -> None:
 
 
 def test_a_network_that_fits_badly_widens_the_range(other_measurements: Any) -> None:
-    before = calibrate(family("cortex-m33", "cmsis-nn"), "cortex-m33")
+    before = not_none(calibrate(family("cortex-m33", "cmsis-nn"), "cortex-m33"))
     other_measurements(with_ms("ad", 7.0))
-    after = calibrate(family("cortex-m33", "cmsis-nn"), "cortex-m33")
+    after = not_none(calibrate(family("cortex-m33", "cmsis-nn"), "cortex-m33"))
     assert before.factor < WIDEST < after.factor
     assert "tell it to a factor of" in why(conv(), board=M33)
 
 
 def test_the_stated_range_reaches_over_every_error_on_its_core() -> None:
     for core, kernels in SHOWN:
-        found = calibrate(family(core, kernels), core)
+        found = not_none(calibrate(family(core, kernels), core))
         errors = latency_calibration.left_out_errors(latency_fit.points(family(core, kernels)), core)
         assert len(errors) == SHOWN[core, kernels][1]
         assert all(found.low <= 2.718281828459045**error <= found.high for error in errors)
@@ -180,7 +181,7 @@ def test_more_work_takes_longer() -> None:
 def test_an_estimate_is_in_milliseconds_and_says_what_it_is() -> None:
     found = ms(conv(), dense(), elementwise("ADD"), elementwise("RESHAPE"))
     assert found.low_ms < found.mid_ms < found.high_ms <= WIDEST * found.low_ms
-    macs = conv().macs
+    macs = not_none(conv().macs)
     assert 2 < found.mid_ms * 64_000 / macs < 9  # cycles a multiply-accumulate on a Cortex-M4
     assert sum(row.share for row in found.operators) == pytest.approx(1)
     assert sum(row.ms for row in found.operators) == pytest.approx(found.mid_ms)
@@ -318,7 +319,7 @@ def test_costs_fitted_to_whole_networks_are_those_that_were_measured_of_single_o
     core: Any, kernels: Any
 ) -> None:
     """The profiles of single operators enter no fit; an ESP32 also reads each weight of a dense layer from flash."""
-    found, known = calibrate(family(core, kernels), core), measurements()
+    found, known = not_none(calibrate(family(core, kernels), core)), measurements()
     cycles = dict(zip(KINDS, found.cycles, strict=True))
     products = [each for each in known.products if (each.core, each.kernels) == (core, kernels)]
     assert len(products) == 5

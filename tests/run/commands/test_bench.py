@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import artifacts, few_values, timings, tiny
+from support.optional import not_none
 from support.tiny import Graph, Plan, by_hand, of_graphs
 
 from tinyc import cli
@@ -89,7 +90,7 @@ def test_an_import_is_kept_as_evidence(path: Path, capsys: Shown) -> None:
     assert "measured on Raspberry Pi 4 Model B Rev 1.4, Cortex-A72 (aarch64, 4 cores, Linux-6.1.21-v8+)" in shown
     assert "tflite-runtime 2.14.0, with XNNPACK" in shown
     assert "kept as a measurement of raspberry-pi-4" in shown
-    assert evidence.latest(sha256, "raspberry-pi-4").median == 0.02
+    assert not_none(evidence.latest(sha256, "raspberry-pi-4")).median == 0.02
     assert cli.invoke(["cache", "list", "--json"]) == 0
     assert [each["kind"] for each in json.loads(capsys.readouterr().out)] == ["measurements"]
 
@@ -99,7 +100,7 @@ def test_what_is_measured_here_is_kept_where_this_machine_is_a_board(
 ) -> None:
     monkeypatch.setattr(boards, "PC", ())
     assert cli.invoke(["bench", str(path), *QUICK, "--board", "raspberry-pi-4"]) == 0
-    found = evidence.latest(timings.document(path.read_bytes())["sha256"], "raspberry-pi-4")
+    found = not_none(evidence.latest(timings.document(path.read_bytes())["sha256"], "raspberry-pi-4"))
     assert found.p5 <= found.median <= found.p95
     assert (found.runs, found.threads in (1, 2)) == (5, True)
 

@@ -220,7 +220,7 @@ def test_threads_are_doubled_up_to_the_cores(cores: int, counts: list[int]) -> N
     assert bench.doublings(cores) == counts
 
 
-def drawn(kind: Any, seed: int = 0, index: int = 0, inputs: str = "random") -> tuple[np.ndarray, str]:
+def drawn(kind: Any, seed: int = 0, index: int = 0, inputs: str = "random") -> tuple[Any, str]:
     options = bench.parser().parse_args(["x", "--seed", str(seed), "--inputs", inputs])
     return bench.values({"index": index, "shape": np.array([1, 300]), "dtype": kind}, options)
 
