@@ -178,6 +178,14 @@ def test_dense_layers_follow_the_runtime(verdict: str, said: str, given: bool | 
     assert transform.per_channel_dense is given
 
 
+def test_dense_layers_over_sentences_keep_one_scale(tmp_path: Path) -> None:
+    text = RECIPE.replace('name = "fashion-mnist"', 'name = "movie-sentiment"')
+    recipe = loaded(tmp_path, recipe=text, runtime=RUNTIME.replace('"wrong"', '"right"'))
+    transform = recipe.steps[0].transform
+    assert isinstance(transform, Quantize)
+    assert transform.per_channel_dense is None
+
+
 BUILDERS = [
     ("def inner(classes):\n    return Attention(2)\n", True),
     ("def inner(classes):\n    for _ in range(2):\n        x = [Attention(2)]\n", True),

@@ -49,6 +49,6 @@ class Pass(BaseModel, frozen=True, extra="forbid"):
             UserError: says which key, and what to do.
         """
 
-    def on(self, runtime: Runtime) -> Self:
-        """Give the pass with the defaults that suit the runtime on the device; what the recipe says stays."""
+    def on(self, runtime: Runtime, data: DataSpec) -> Self:
+        """Give the pass with the defaults that suit the runtime on the device, and the data; what is written stays."""
         return self

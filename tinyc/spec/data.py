@@ -17,6 +17,7 @@ from tinyc.spec import amounts, data_checks
 from tinyc.spec.amounts import FIT, Scaling, amount
 from tinyc.spec.data_keys import DataKeys
 from tinyc.spec.datasets import NAMED
+from tinyc.spec.sentences import Prepare
 
 
 class DataSpec(DataKeys, frozen=True, extra="forbid"):
@@ -74,17 +75,27 @@ class DataSpec(DataKeys, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def has_keys_that_suit_text(self) -> DataSpec:
-        problem = data_checks.problem_of_text(self, self.name is not None and NAMED[self.name].is_text)
+        problem = data_checks.problem_of_text(self, self.names_text)
         if problem:
             raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
     def has_steps_that_suit(self) -> DataSpec:
-        problem = data_checks.problem_of_numbers(self, self.name is not None and NAMED[self.name].is_text)
+        problem = data_checks.problem_of_numbers(self, self.names_text)
         if problem:
             raise ValueError(problem)
         return self
+
+    @property
+    def names_text(self) -> bool:
+        """Say whether `name` is a dataset of sentences."""
+        return self.name is not None and NAMED[self.name].is_text
+
+    @property
+    def is_text(self) -> bool:
+        """Say whether the examples are sentences."""
+        return self.names_text or self.text is not None or isinstance(self.prepare, Prepare)
 
     def spelt_out(self) -> DataSpec:
         """Write out what a named dataset brings, so that data from elsewhere can be prepared the same."""

@@ -48,7 +48,7 @@ def recipe_of_document(doc: Document) -> Recipe:
         raise UserError(str(doc.path), "the recipe has no [[pass]]", 'add one, for example use = "quantize"')
     device = device_of(doc)
     if device:
-        steps = tuple(on_device(each, device) for each in steps)
+        steps = tuple(on_device(each, device, top.data) for each in steps)
     check_order(steps)
     targets = bounds(doc, ("targets",), table.get("targets", {}))
     if device:

@@ -13,6 +13,7 @@ from tinyc.spec import device_files
 from tinyc.spec.bounds import Bound
 from tinyc.spec.builder_layers import OPERATORS, layers
 from tinyc.spec.builders import Builder
+from tinyc.spec.data import DataSpec
 from tinyc.spec.device import Device
 from tinyc.spec.document import Document
 from tinyc.spec.recipe import Recipe, Step
@@ -64,9 +65,9 @@ def defaults(board: Board) -> Iterator[Bound]:
             yield replace(Bound.parse(metric, f"<= {share // 1024} KiB"), default=board.name)
 
 
-def on_device(step: Step, device: Device) -> Step:
-    """Give a pass with the defaults that suit the device's runtime."""
-    return replace(step, transform=step.transform.on(device.runtime))
+def on_device(step: Step, device: Device, data: DataSpec) -> Step:
+    """Give a pass with the defaults that suit the device's runtime, and the data."""
+    return replace(step, transform=step.transform.on(device.runtime, data))
 
 
 def require_operators(recipe: Recipe, device: Device) -> None:
