@@ -68,7 +68,7 @@ BAD = [
     ("seed = 3", 'seed = 3\nextends = ""', "'' is not a path", 4),
     ("seed = 3", "seed = 3\nextends = 5", "5 is not a path", 4),
     ("[targets]", f"[source{' ' * 200_000}.x]", "unknown key 'x'", 12),
-    ("seed = 3", "seed = 3\n[device]\nboard = 'x'", "boards are not built yet", 4),
+    ("seed = 3", "seed = 3\n[device]\nboard = 'x'", "unknown board 'x'", 5),
     ('use = "quantize"', 'use = "quantize"\n[[pass]]\nuse = "prune"\nhow = "channels"\nfraction = 0.5',
      "prune takes a Keras network, but quantize gives a .tflite", 23),
     ('use = "quantize"', 'use = "quantize"\n[[pass]]\nuse = "verify"\n[[pass]]\nuse = "export"', "after export", 23),
