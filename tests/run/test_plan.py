@@ -21,7 +21,8 @@ def test_without_tflm_the_arena_stays_open_and_the_rest_is_weighed(monkeypatch: 
     monkeypatch.setattr(runtimes, "package", lambda runtime: None if runtime == "tflm" else "tflite_runtime")
     flat = artifacts.flat()
     split = SimpleNamespace(x=artifacts.images()[0][:1])
-    bench: Any = SimpleNamespace(pool=None, dataset=SimpleNamespace(calibration=split, task=flat.task))
+    dataset = SimpleNamespace(calibration=split, task=flat.task)
+    bench: Any = SimpleNamespace(pool=None, dataset=dataset, recipe=SimpleNamespace(device=None))
     figures = weigh("quantize", flat, bench).figures
     assert figures["arena"] is None
     assert figures["file"] == len(flat.content)

@@ -19,6 +19,7 @@ LIBRARIES = (
     "tensorflow", "tf_keras", "tensorflow-model-optimization", "keras", "numpy", "protobuf", "flatbuffers", "h5py",
     "tflite-runtime", "ai-edge-litert", "tflite-micro", "click", "pydantic", "rich", "jinja2", "intelhex", "pillow",
     "tomli-w", "safetensors", "tokenizers", "scipy", "scikit-learn", "PyWavelets", "flwr", "tenseal", "dp-accounting",
+    "ethos-u-vela",
 )  # fmt: skip
 """All that tinyc depends on, extras included: their versions are read where they are installed, without an import."""
 MOST_CHARACTERS = 200_000
