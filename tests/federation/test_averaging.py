@@ -9,7 +9,7 @@ import pytest
 from support import clients, faking
 
 from tinyc.federation.rounds import membership
-from tinyc.federation.server.averaging import Average
+from tinyc.federation.server.averaging import average
 from tinyc.federation.updates import Answer, Updates
 from tinyc.spec.answers import drawn_clients, needed
 
@@ -28,9 +28,9 @@ def test_fedavg_weighs_by_examples():
 def test_client_level_privacy_weighs_all_the_same():
     private = {"level": "client", "clip": 1.0, "noise": 1.0, "delta": 1e-3}
     answers = tuple(Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.float32([count])}) for count in (1, 2, 6))
-    updates = Updates(1, answers[0].weights, answers[0].arrays, answers)
-    assert Average(clients.options(privacy=private)).incoming(updates).mean["w"] == pytest.approx(3)
-    assert Average(clients.options()).incoming(updates).mean["w"] == pytest.approx(41 / 9)
+    updates = Updates(1, answers[0].weights, answers[0].weights, answers)
+    assert average(updates, clients.options(privacy=private)).together["w"] == pytest.approx(3)
+    assert average(updates, clients.options()).together["w"] == pytest.approx(41 / 9)
 
 
 def test_fedprox_tells_nothing_else_to_the_server():

@@ -193,6 +193,6 @@ def test_flowers_warnings_are_shown_once():
 
 def test_encrypted_weights_need_a_client_with_the_key():
     with pytest.raises(UserError, match="has no key"):
-        exchange.opened((), {"a": b"sealed"}, 0, "client-1")
+        exchange.opened((), {"a": np.zeros(6, np.uint8)}, 0, "client-1")
     with pytest.raises(UserError, match="asks for encrypted updates, and this client has no key"):
         exchange.at_client(clients.job(aggregation="homomorphic"))

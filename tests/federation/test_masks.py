@@ -145,14 +145,13 @@ def test_too_few_clients_stop_the_training():
 def test_an_update_beyond_the_range_is_refused_and_not_clipped(monkeypatch):
     plain = exchange.at_client
 
-    class Scaled:
-        def outgoing(self, update: Any) -> Any:
-            before = update.before
-            return replace(
-                update, weights={name: before[name] + 1000 * (a - before[name]) for name, a in update.arrays.items()}
-            )
+    def scaled(update: Any) -> Any:
+        before = update.before
+        return replace(
+            update, weights={name: before[name] + 1000 * (a - before[name]) for name, a in update.weights.items()}
+        )
 
-    monkeypatch.setattr(exchange, "at_client", lambda job, key: (Scaled(), *plain(job, key)))
+    monkeypatch.setattr(exchange, "at_client", lambda job, key: (scaled, *plain(job, key)))
     with pytest.raises(MachineError, match=r"an update of .* and masks hold 4"):
         federated("secagg", max_update=1e6)
 

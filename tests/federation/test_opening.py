@@ -17,9 +17,11 @@ from tinyc.federation.flower.messages import Content, Failure, config_of, conten
 from tinyc.federation.rounds.server import Finished
 from tinyc.federation.terminals import opening
 
+SEALED = np.frombuffer(b"sealed", np.uint8)
+
 
 def sealed_result(rounds: int = 3) -> Finished:
-    return Finished({"chunk": b"sealed"}, {"rounds": [{}] * rounds})
+    return Finished({"chunk": SEALED}, {"rounds": [{}] * rounds})
 
 
 def server(arrays: dict[str, Any]) -> Any:
@@ -32,7 +34,7 @@ def says(weights: Any) -> Reply:
     def answer(received: Received) -> Content | Failure:
         if weights is None:
             return Failure("no key")
-        assert tensors.weights(weights_of(received.content) or b"") == {"chunk": b"sealed"}
+        assert tensors.weights(weights_of(received.content) or b"")["chunk"].tobytes() == b"sealed"
         assert config_of(received.content)["rounds"] == 3
         return content(tensors.packed({"w": np.float32(weights)}))
 

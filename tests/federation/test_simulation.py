@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tinyc.federation.flower import grid, ray_cluster
 from tinyc.federation.flower.messages import TRAIN, content
 from tinyc.federation.flower.worker import client_app
 from tinyc.federation.rounds import loop
-from tinyc.federation.server.checks import Enough
+from tinyc.federation.server.checks import enough
 from tinyc.federation.updates import Updates
 
 
@@ -57,18 +58,18 @@ LEFT = """
 import os, sys
 sys.path[:0] = sys.argv[1:3]
 from dataclasses import replace
+from functools import partial
 from support import clients
 from support.federations import parts, server
 from tinyc.core.errors import MachineError
 from tinyc.federation import compiled_job, training
-from tinyc.federation.server.checks import Enough
-class Disliking:
-    def incoming(self, updates):
-        return updates.without({each.client: "it is not liked" for each in updates.usable})
+from tinyc.federation.server.checks import enough
+def disliking(updates):
+    return updates.without({each.client: "it is not liked" for each in updates.usable})
 data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)
 training.run(replace(chosen, clients=2), data)
 try:
-    training.run(replace(chosen, clients=2, steps=(Disliking(), Enough(2, lambda text: None))), data)
+    training.run(replace(chosen, clients=2, steps=(disliking, partial(enough, least=2, say=lambda text: None))), data)
 except MachineError:
     print("failed as it should")
 compiled_job.first_weights(clients.job(clients.network(0.5)))
@@ -120,11 +121,9 @@ def test_ray_gives_what_one_process_gives_and_ends():
     assert not [each for each in threading.enumerate() if each.name.startswith("Thread-") and each.is_alive()]
 
 
-class Disliking:
-    """A step that takes no answer."""
-
-    def incoming(self, updates: Updates) -> Updates:
-        return updates.without({each.client: "it is not liked" for each in updates.usable})
+def disliking(updates: Updates) -> Updates:
+    """Take no answer."""
+    return updates.without({each.client: "it is not liked" for each in updates.usable})
 
 
 @pytest.mark.long
@@ -132,7 +131,7 @@ def test_ray_ends_when_the_rounds_fail():
     before = children()
     broken = server(rounds=2, engine="simulation", min_clients=3)
     with pytest.raises(MachineError, match="usable answers") as raised:
-        training.run(replace(broken, steps=(Disliking(), Enough(3, lambda text: None))), parts())
+        training.run(replace(broken, steps=(disliking, partial(enough, least=3, say=lambda text: None))), parts())
     assert "client-2: it is not liked" in raised.value.problem
     assert not children() - before
 

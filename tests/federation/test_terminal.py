@@ -21,6 +21,7 @@ from tinyc.federation.client import request
 from tinyc.federation.flower.fleet import Received
 from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
 from tinyc.federation.job import Job, Network
+from tinyc.federation.privacy.encryption import Encryption
 from tinyc.federation.terminals import account, job_rules, terminal
 from tinyc.federation.terminals import keys as key_files
 from tinyc.federation.terminals.terminal import Participation, Terminal, Training
@@ -254,6 +255,7 @@ def strange(weights: bytes | None, **config: Any) -> Content:
 
 
 NONE = tensors.packed({})
+HALF = tensors.packed({"a": np.zeros(1, np.uint8), "b": np.ones(2, np.float32)})
 
 
 def test_of_a_failure_the_server_learns_nothing_but_that(tmp_path: Path) -> None:
@@ -272,7 +274,9 @@ STRANGE = {
     "no weights": (lambda: strange(None, **{"server-round": 1}), "has no weights"),
     "garbage": (lambda: strange(b"garbage", **{"server-round": 1}), "has weights that cannot be read"),
     "half encrypted": (
-        lambda: strange(tensors.packed({"a": b"x", "b": np.ones(2, np.float32)}), **{"server-round": 1}),
+        lambda: strange(
+            tensors.packed({"a": np.zeros(1, np.uint8), "b": np.ones(2, np.float32)}), **{"server-round": 1}
+        ),
         "cannot be read: b is not encrypted",
     ),
     "another job": (lambda: strange(NONE, **{"job-sha256": "0" * 64}), "announces the job"),
@@ -334,21 +338,21 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:
     """Who asks twice, or for an earlier round, may be after another's update."""
 
-    class Key:
+    class Key(Encryption):
         def decrypt(self, sealed: Any, rounds: int, where: str) -> Any:
             return {"w": np.float32([rounds + 1 + 1e-6, 2**-16])}
 
-        def outgoing(self, update: Any) -> Any:
-            return update
-
     def asked(rounds: int, sealed: bytes = b"sealed") -> Received:
-        return received(content(tensors.packed({"w": sealed}), {"job-sha256": "", "rounds": rounds}), OPEN)
+        return received(
+            content(tensors.packed({"w": np.frombuffer(sealed, np.uint8)}), {"job-sha256": "", "rounds": rounds}), OPEN
+        )
 
+    cipher: Any = None
     said: list[str] = []
     here, wire = participation(tmp_path, say=said.append), Overheard()
     connection: Any = wire
     here.reply(connection, asked(3))
-    here.training, here.round = Training(job(), clients.data(4), (Key(),)), 3
+    here.training, here.round = Training(job(), clients.data(4), (Key(cipher, {}, clients.options()),)), 3
     here.reply(connection, asked(3))
     here.reply(connection, asked(3, b"another's update"))
     here.reply(connection, asked(3))

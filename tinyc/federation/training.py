@@ -22,12 +22,12 @@ from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
 from tinyc.federation.job_network import network_of
 from tinyc.federation.privacy.ciphertexts import Keys, make_keys
-from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
+from tinyc.federation.privacy.encryption import Encryption, Sealing
 from tinyc.federation.rounds import checkpoints, loop
 from tinyc.federation.rounds.server import Budget, Finished, Server
 from tinyc.federation.server.averaging import weight
 from tinyc.federation.terminals import serving
-from tinyc.federation.updates import Arrays, clear
+from tinyc.federation.updates import Arrays
 from tinyc.network import backend
 from tinyc.network.contract import Context, Skipped
 from tinyc.network.state import Net
@@ -92,7 +92,7 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
             finished = run(server, clients.parts, keys.clients if keys else None)
         rounds, examples = len(finished.facts["rounds"]), finished.facts["client_examples"]
         facts = {**finished.facts, **privacy_facts(options, clients, rounds, examples)}
-        network = compiled_job.with_structure(job, clear(finished.weights))
+        network = compiled_job.with_structure(job, finished.weights)
         checkpoints.forget(server)
         return Finished(network, facts)
     finally:
@@ -117,7 +117,7 @@ def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -
     if options.aggregation == "homomorphic":
         public = exchange.read_cipher(keys.server if keys else serving.encryption_key())
         opening = Encryption(exchange.read_cipher(keys.clients), start, options) if keys else None
-        server = replace(server, sealing=AddCiphertexts(public, start, options), opening=opening)
+        server = replace(server, sealing=Sealing(public, start, options), opening=opening)
     return replace(server, steps=exchange.at_server(server))
 
 

@@ -78,7 +78,7 @@ def train_round(place: Place, job: Job, asked: Content) -> Content:
     memory.keep(place.memory, place.state, place.client, round, trained.kept)
     update = Update(place.client, round, before, trained.arrays, trained.examples)
     for step in place.steps:
-        update = step.outgoing(update)
+        update = step(update)
     figures: dict[str, Any] = {"num-examples": trained.examples, **trained.metrics}
     return content(tensors.packed(update.weights), metrics=figures)
 

@@ -5,7 +5,7 @@ SecAgg+ (Bell, Bonawitz, Gascon, Lepoint, Raykova, "Secure single-server aggrega
 
     server                                                                        client
     Unmask.ask --setup, share keys, masked vectors, unmask (each a message)-->    stage: the third trains
-               <---------------------- sums of integers ----------------------    Mask.outgoing: update as one vector
+               <---------------------- sums of integers ----------------------    as_vector: the update as one vector
     Unmask.incoming: the average update becomes weights again
 
 What travels is the update, quantized: clipped to +-RANGE, of as many levels as the modulus holds for all clients.
@@ -75,20 +75,18 @@ def settings(clients: int) -> Settings:
     return Settings(shares, min(max(round(THRESHOLD * shares), FEWEST_MASKED), shares), levels)
 
 
-@dataclass(frozen=True)
-class Mask:
-    """A client's step, the last of its chain: the update as one vector, which the protocol quantizes and masks."""
+def as_vector(update: Update) -> Update:
+    """Give the difference to the weights that came as one vector, float64, which the protocol quantizes and masks.
 
-    def outgoing(self, update: Update) -> Update:
-        """Give the difference to the weights that came, float64.
+    It is a client's last step.
 
-        Raises:
-            UserError: it is not finite.
-        """
-        moved = vector(update.arrays) - vector(update.before)
-        if not np.all(np.isfinite(moved)):
-            raise UserError("secagg", "the update has values that are not finite", "lower the learning rate")
-        return replace(update, weights={UPDATE: moved})
+    Raises:
+        UserError: it is not finite.
+    """
+    moved = vector(update.weights) - vector(update.before)
+    if not np.all(np.isfinite(moved)):
+        raise UserError("secagg", "the update has values that are not finite", "lower the learning rate")
+    return replace(update, weights={UPDATE: moved})
 
 
 @dataclass(frozen=True)
@@ -217,7 +215,7 @@ def is_stage(asked: Content) -> bool:
 
 
 def stage(asked: Content, node: int, state: Content, train: Callable[[Content], Content]) -> Content:
-    """Take part in one stage; the third calls `train`, which must end in `Mask`.
+    """Take part in one stage; the third calls `train`, which must end in `as_vector`.
 
     The stages of a round find the client's keys in `state`. Values are rounded at random by NumPy's global generator,
     which is seeded by the update and put back, so that the same updates give the same average.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinyc.federation.rounds.checkpoints import Progressed
 from tinyc.federation.rounds.requests import Meter
 from tinyc.federation.rounds.server import Finished, Server
 from tinyc.federation.server.checks import KEPT, unlike, wrong_names
-from tinyc.federation.updates import Updates, Weights, clear, is_sealed
+from tinyc.federation.updates import Arrays, Updates, is_sealed
 from tinyc.spec.answers import drawn_clients, needed
 
 REMEDY = "deal the data to more clients, lower min_clients or malicious, or raise trim"
@@ -69,12 +70,14 @@ def one_round(server: Server, meter: Meter, have_job: set[int], done: Progressed
     there = membership.present(meter, least, options.timeout)
     names = membership.drawn(there, drawn_clients(options, len(there)), server.seed, round)
     chosen = {name: there[name] for name in names}
-    updates = put_together(server, requests.train(server, meter, chosen, round, done.weights, have_job))
+    asked = requests.train(server, meter, chosen, round, done.weights, have_job)
+    updates = put_together(server, replace(asked, memory=done.memory))
     have_job.update(chosen[each.client] for each in updates.usable)
     weights = refuse_unlike(updates)
     in_the_clear = server.clear(weights, round)
     accuracy = server.validate(in_the_clear) if server.validate and in_the_clear is not None else None
-    return Progressed(round, weights, (*done.facts, round_facts(server, updates, meter, accuracy)))
+    facts = (*done.facts, round_facts(server, updates, meter, accuracy))
+    return Progressed(round, weights, facts, updates.memory)
 
 
 def put_together(server: Server, updates: Updates) -> Updates:
@@ -85,31 +88,30 @@ def put_together(server: Server, updates: Updates) -> Updates:
     """
     try:
         for step in server.steps:
-            updates = step.incoming(updates)
+            updates = step(updates)
     except (ValueError, TypeError, KeyError) as error:
         where = f"federate, round {updates.round}"
         raise MachineError(where, f"the answers could not be put together: {error}", KEPT) from error
     return updates
 
 
-def refuse_unlike(updates: Updates) -> Weights:
+def refuse_unlike(updates: Updates) -> Arrays:
     """Give the new weights, float32, or refuse those that are not like the ones that were sent.
 
     Raises:
         MachineError: they are not, or there are none.
     """
     where, together = f"federate, round {updates.round}", updates.together
-    if together is None:
+    if not together:
         raise MachineError(where, "no answers were put together", KEPT)
     if is_sealed(together):
-        weights: Weights = together
-        problem = wrong_names(weights, updates.sent)
+        problem = wrong_names(together, updates.sent)
     else:
-        weights = {name: each.astype(np.float32) for name, each in clear(together).items()}
-        problem = unlike(weights, updates.before)
+        together = {name: each.astype(np.float32) for name, each in together.items()}
+        problem = unlike(together, updates.before)
     if problem:
         raise MachineError(where, f"the answers put together make no network: {problem}", KEPT)
-    return weights
+    return together
 
 
 def round_facts(server: Server, updates: Updates, meter: Meter, accuracy: float | None) -> dict[str, Any]:

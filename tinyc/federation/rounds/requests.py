@@ -12,7 +12,7 @@ from tinyc.federation.flower import messages
 from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
 from tinyc.federation.rounds.server import Server
 from tinyc.federation.server.checks import wrong_figures
-from tinyc.federation.updates import Answer, Rejected, Updates, Weights
+from tinyc.federation.updates import Answer, Arrays, Rejected, Updates
 
 READ = ("num-examples", "loss")
 """Metrics with a meaning of their own; others are kept as the client's."""
@@ -39,7 +39,7 @@ class Meter:
 
 
 def train(
-    server: Server, transport: Transport, chosen: Mapping[str, int], round: int, weights: Weights, have_job: set[int]
+    server: Server, transport: Transport, chosen: Mapping[str, int], round: int, weights: Arrays, have_job: set[int]
 ) -> Updates:
     """Send the weights to the chosen clients, wait `options.timeout` seconds, and give what came back.
 

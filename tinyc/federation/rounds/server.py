@@ -10,8 +10,8 @@ from typing import Any, Protocol
 from tinyc.core.progress import Progress, Silent
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
-from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
-from tinyc.federation.updates import Arrays, Incoming, Weights, clear, is_sealed
+from tinyc.federation.privacy.encryption import Encryption, Sealing
+from tinyc.federation.updates import Arrays, Incoming, is_sealed
 from tinyc.spec.federation import FederationOptions
 
 
@@ -53,7 +53,7 @@ class Server:
     arrays: Arrays
     clients: int
     steps: tuple[Incoming, ...] = ()
-    sealing: AddCiphertexts | None = None
+    sealing: Sealing | None = None
     opening: Encryption | None = None
     unmask: Unmask | None = None
     budget: Budget | None = None
@@ -61,20 +61,20 @@ class Server:
     folder: Path | None = None
     progress: Progress = field(default_factory=Silent)
 
-    def sent(self, arrays: Arrays, rounds: int) -> Weights:
+    def sent(self, arrays: Arrays, rounds: int) -> Arrays:
         """Give the weights after so many rounds as they are sent."""
-        return self.sealing.seal(arrays, rounds) if self.sealing else dict(arrays)
+        return self.sealing.seal(arrays, rounds) if self.sealing else arrays
 
-    def clear(self, weights: Weights, rounds: int) -> Arrays | None:
+    def clear(self, weights: Arrays, rounds: int) -> Arrays | None:
         """Give the weights after so many rounds in the clear; None where they are encrypted and there is no key."""
         if not is_sealed(weights):
-            return clear(weights)
+            return weights
         return self.opening.decrypt(weights, rounds, "federate") if self.opening else None
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The weights after the last round, by name (bytes where they stay encrypted), and the facts of all rounds."""
+    """The weights after the last round, ciphertexts where they stay encrypted, and the facts of all rounds."""
 
-    weights: Weights
+    weights: Arrays
     facts: dict[str, Any]
