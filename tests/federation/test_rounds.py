@@ -248,10 +248,10 @@ def test_the_job_goes_once_to_each_drawn_client():
 class Forgetful(faking.Faking):
     """A client that is started anew before every round, and does not have the job."""
 
-    def answer(self, kind: str, asked: Any, node: int, state: Any) -> Any:
+    def answer(self, asked: Any, node: int, state: Any) -> Any:
         if "job" not in config_of(asked):
             return content(config={NEEDS_JOB: 1})
-        return super().answer(kind, asked, node, state)
+        return super().answer(asked, node, state)
 
 
 def test_who_lacks_the_job_is_asked_once_more_and_the_others_count():
@@ -293,7 +293,7 @@ class Echo:
 
     name: str
 
-    def answer(self, kind: str, asked: Any, node: int, state: Any) -> Any:
+    def answer(self, asked: Any, node: int, state: Any) -> Any:
         return content(weights_of(asked), metrics={"num-examples": 1, "loss": 0.1})
 
 

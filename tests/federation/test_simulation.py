@@ -1,4 +1,4 @@
-"""Flower's simulation on Ray ends where the process engine ends, and leaves nothing behind."""
+"""The simulation on Ray ends where the process engine ends, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,10 +21,10 @@ from support import clients, faking
 from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
-from tinyc.federation import training
-from tinyc.federation.flower import grid, ray_cluster
+from tinyc.federation import tensors, training
+from tinyc.federation.flower import ray_cluster
 from tinyc.federation.flower.messages import TRAIN, content
-from tinyc.federation.flower.worker import client_app
+from tinyc.federation.flower.simulation import simulated
 from tinyc.federation.rounds import loop
 from tinyc.federation.server.checks import enough
 from tinyc.federation.updates import Updates
@@ -38,12 +39,8 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     """Without TensorFlow in the workers, so that it takes seconds."""
     before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
     chosen = clients.options(engine="simulation", rounds=2)
-    from tinyc.federation.flower import simulation  # imports TensorFlow, by way of Flower
-
-    made, people = faking.server(chosen, 4), faking.faking(known, bad)
-    with ray_cluster.cluster(None):
-        app = client_app(people.__getitem__)
-        found = simulation.outcome(lambda transport: loop.run(made, transport), app, len(known), made.progress)
+    with simulated(faking.faking(known, bad), None) as transport:
+        found = loop.run(faking.server(chosen, 4), transport)
     inside = faking.run(chosen, 4, bad)
     assert all(found.weights[name].tobytes() == inside.weights[name].tobytes() for name in inside.weights)
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
@@ -157,28 +154,17 @@ def test_what_is_no_address(address):
         ray_cluster.reach(address)
 
 
-def test_waits_end_with_the_simulation(monkeypatch):
-    from flwr.supercore.task_identity import TaskIdentity
-
-    for name in ("_run_id", "_node_id", "_task_id"):
-        monkeypatch.setattr(TaskIdentity, name, 1)
-    stop = threading.Event()
-    never: Any = Never()
-    nodes = grid.Simulated(never, stop, lambda text: None)
-    assert nodes.ask(TRAIN, {}, 0.1) == {}
-    assert nodes.ask(TRAIN, {1: content()}, 0.3) == {}
-    stop.set()
-    with pytest.raises(grid.Stopped):
-        nodes.ask(TRAIN, {1: content()}, 60)
-    with pytest.raises(grid.Stopped):
-        nodes.present()
+def hanging(received: Any) -> Any:
+    time.sleep(600)
 
 
-class Never:
-    """A grid that nobody answers."""
-
-    def push_messages(self, messages: list[Any]) -> list[str]:
-        return [str(each.metadata.dst_node_id) for each in messages]
-
-    def pull_messages(self, numbers: Any) -> list[Any]:
-        return []
+@pytest.mark.long
+def test_who_is_late_on_ray_gives_its_worker_to_the_next_round():
+    before = children()
+    asked = content(tensors.packed(faking.START), {"server-round": 1})
+    with simulated(faking.faking(faking.names(2), {"client-2": hanging}), None) as transport:
+        assert transport.present() == {1: "client-1", 2: "client-2"}
+        assert set(transport.ask(TRAIN, {1: asked}, 120)) == {1}
+        for _ in range(3):  # one more than there are workers
+            assert set(transport.ask(TRAIN, {1: asked, 2: asked}, 5)) == {1}
+    assert not children() - before

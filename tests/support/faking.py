@@ -16,7 +16,7 @@ from tinyc.core.progress import Silent
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client.in_process import InProcess
-from tinyc.federation.flower.messages import NAME, ArrayRecord, ConfigRecord, Content, config_of, content, weights_of
+from tinyc.federation.flower.messages import ArrayRecord, ConfigRecord, Content, config_of, content, weights_of
 from tinyc.federation.job import Job, Network
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
@@ -40,9 +40,7 @@ class Faking:
     deed: Deed | None = None
     calls: list[Any] = field(default_factory=list)
 
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
-        if kind == NAME:
-            return content(config={"client": self.name})
+    def answer(self, asked: Content, node: int, state: Content) -> Content:
         config = config_of(asked)
         self.calls.append((config["server-round"], self.name, "job" in config))
         received = tensors.unpacked(weights_of(asked) or b"")

@@ -28,7 +28,6 @@ from tinyc.federation.rounds.server import Budget, Finished, Server
 from tinyc.federation.server.averaging import weight
 from tinyc.federation.terminals import serving
 from tinyc.federation.updates import Arrays
-from tinyc.network import backend
 from tinyc.network.contract import Context, Skipped
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges
@@ -143,7 +142,7 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     What clients keep to themselves lies beside the checkpoints, where all clients share the disk.
 
     Raises:
-        MachineError: as `loop.run` and `simulation.simulate` say.
+        MachineError: as `loop.run` and `simulation.simulated` say.
     """
     options = server.options
     memory = server.folder / "clients" if server.folder is not None and options.address is None else None
@@ -151,10 +150,10 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
     environment.require_ray()
-    backend.tensorflow()  # before Flower's simulation imports it: quietly, and with tinyc's settings
     from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
 
-    return simulation.simulate(lambda transport: loop.run(server, transport), clients, options.address, server.progress)
+    with simulation.simulated(clients, options.address) as transport:
+        return loop.run(server, transport)
 
 
 def validation(job: Job, context: Context) -> Callable[[Arrays], float | None] | None:

@@ -16,7 +16,7 @@ class Answering(Protocol):
     def name(self) -> str:
         """Name the client."""
 
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
+    def answer(self, asked: Content, node: int, state: Content) -> Content:
         """Answer a message; `state` is what the node keeps in memory for as long as the run lasts."""
 
 
@@ -40,14 +40,14 @@ class InProcess:
         found: Answers = {}
         for node in sorted(contents):
             begin = time.monotonic()
-            answer = self.answer(kind, contents[node], node)
+            answer = self.answer(contents[node], node)
             if time.monotonic() - begin <= seconds:
                 found[node] = answer
         return found
 
-    def answer(self, kind: str, asked: Content, node: int) -> Content | Failure:
+    def answer(self, asked: Content, node: int) -> Content | Failure:
         """Run one client; what it raises is its answer."""
         try:
-            return self.clients[node].answer(kind, asked, node, self.states[node])
+            return self.clients[node].answer(asked, node, self.states[node])
         except Exception as error:
             return Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))

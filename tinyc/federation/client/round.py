@@ -16,7 +16,7 @@ from tinyc.federation import exchange, tensors
 from tinyc.federation.client import local_training, memory, request
 from tinyc.federation.client.local_training import Trained
 from tinyc.federation.flower import masks
-from tinyc.federation.flower.messages import NAME, NEEDS_JOB, Content, config_of, content
+from tinyc.federation.flower.messages import NEEDS_JOB, Content, config_of, content
 from tinyc.federation.job import Job
 from tinyc.federation.updates import Outgoing, Update
 
@@ -40,10 +40,8 @@ class Client:
     key: bytes | None = field(default=None, repr=False)
     memory: Path | None = None
 
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
+    def answer(self, asked: Content, node: int, state: Content) -> Content:
         """Answer a message; `state` is what this node keeps in memory for as long as the run lasts."""
-        if kind == NAME:
-            return content(config={"client": self.name})
         if masks.is_stage(asked):  # under masks a round has four stages, of which the third trains
             return masks.stage(asked, node, state, lambda inner: self.train(inner, state))
         return self.train(asked, state)

@@ -178,7 +178,8 @@ def run_workflow(
     def configure_fit(*_: Any, **__: Any) -> list[tuple[Any, FitIns]]:
         return [(SimpleNamespace(node_id=node), each) for node, each in calls.items()]
 
-    identify()
+    # Flower writes this identity into every message that its workflow makes.
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, SUPERLINK_NODE_ID
     strategy: Any = SimpleNamespace(configure_fit=configure_fit, aggregate_fit=aggregate_fit)
     state = RecordDict({MAIN_CONFIGS_RECORD: ConfigRecord({"current_round": 1}), MAIN_PARAMS_RECORD: ArrayRecord({})})
     workflow: Any = SecAggPlusWorkflow(
@@ -192,14 +193,6 @@ def run_workflow(
     )
     workflow(grid, LegacyContext(Context(0, 0, {}, state, {}), strategy=strategy))
     return dict(found)
-
-
-def identify() -> None:
-    """Say whose messages the workflow makes; a simulation of Flower's has said so already."""
-    try:
-        _ = TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id
-    except RuntimeError:
-        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, SUPERLINK_NODE_ID
 
 
 def halted(errors: Mapping[int, str], clients: int) -> str:

@@ -1,74 +1,81 @@
-"""Flower's simulation: clients in Ray's worker processes, on this machine or a cluster.
+"""A transport to clients in Ray's worker processes, on this machine or a cluster.
 
-This module imports Ray and, by way of Flower, TensorFlow; so it is imported by the engine "simulation" alone.
+This module imports Ray; so it is imported by the engine "simulation" alone.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import ray
-from flwr.app import Context
-from flwr.clientapp import ClientApp
-from flwr.serverapp import Grid, ServerApp
-from flwr.simulation import run_simulation
+from ray.exceptions import RayError
 
-from tinyc.core.errors import MachineError, TinycError
-from tinyc.core.progress import Progress
+from tinyc.core.errors import MachineError
 from tinyc.federation.client.in_process import Answering
-from tinyc.federation.flower.grid import Simulated
-from tinyc.federation.flower.log import warnings_shown
-from tinyc.federation.flower.messages import Transport
+from tinyc.federation.client.request import first_line
+from tinyc.federation.flower.messages import Answers, Content, Failure, content
 from tinyc.federation.flower.ray_cluster import REMEDY, cluster
-from tinyc.federation.flower.worker import client_app
-
-T = TypeVar("T")
 
 
-def simulate(run: Callable[[Transport], T], clients: Sequence[Answering], address: str | None, progress: Progress) -> T:
-    """Do something with a transport to clients in Ray's workers, and give what came of it.
+@contextmanager
+def simulated(clients: Sequence[Answering], address: str | None) -> Iterator[Simulated]:
+    """Lend a transport to clients in Ray's workers.
 
     Ray runs on this machine's cores and is gone afterwards; with `address` its cluster is used, whose machines need
-    tinyc and its extras. Clients go into Ray's object store, so each lies in memory once a machine.
+    tinyc and its extras.
 
     Raises:
-        MachineError: Ray does not start, or the cluster does not answer within a minute; and what `run` raises.
+        MachineError: Ray does not start or goes away, or the cluster does not answer within a minute.
     """
     with cluster(address, len(clients)):
-        held = [ray.put(client) for client in clients]
-        return outcome(run, client_app(lambda number: ray.get(held[number])), len(held), progress)
-
-
-def outcome(run: Callable[[Transport], T], clients: ClientApp, count: int, progress: Progress) -> T:
-    """Run in the thread that Flower gives its server apps; its end or error is handed over here."""
-    ended: list[T] = []
-    failed: list[BaseException] = []
-    stop = threading.Event()
-    app = ServerApp()
-
-    @app.main()
-    def main(grid: Grid, context: Context) -> None:
         try:
-            ended.append(run(Simulated(grid, stop, progress.say)))
-        except BaseException as error:
-            failed.append(error)
+            yield Simulated(clients)
+        except RayError as error:
+            raise MachineError("federate", f"the simulation stopped: {first_line(error)}", REMEDY) from error
 
-    config: Any = {"client_resources": {"num_cpus": 1, "num_gpus": 0.0}}
-    try:
-        with warnings_shown(progress):
-            run_simulation(app, clients, count, backend_config=config)
-    except TinycError:
-        raise
-    except (RuntimeError, ValueError, OSError) as error:
-        if not failed:
-            reason = error.__cause__ or error
-            raise MachineError("federate", f"the simulation stopped: {reason}", REMEDY) from error
-    finally:
-        stop.set()
-    if failed:
-        raise failed[0]
-    if not ended:
-        raise MachineError("federate", "the simulation ended without a result", REMEDY)
-    return ended[0]
+
+class Simulated:
+    """Clients as the nodes 1, 2, ...; a message to one is a task of Ray's.
+
+    Clients and messages go into Ray's object store, so each lies in memory once a machine. What a node keeps goes with
+    its tasks.
+    """
+
+    def __init__(self, clients: Sequence[Answering]) -> None:
+        self.names = {node: client.name for node, client in enumerate(clients, start=1)}
+        self.clients = {node: ray.put(client) for node, client in enumerate(clients, start=1)}
+        self.states = {node: content() for node in self.names}
+
+    def present(self) -> Mapping[int, str]:
+        """Name all clients, by node."""
+        return self.names
+
+    def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
+        """Run the clients, as many at once as there are workers; what is late is ended."""
+        distinct = {id(each): each for each in contents.values()}
+        sent = {number: ray.put(each) for number, each in distinct.items()}
+        tasks = {
+            answer.remote(self.clients[node], sent[id(asked)], node, self.states[node]): node
+            for node, asked in contents.items()
+        }
+        done, late = ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
+        for task in late:
+            ray.cancel(task)
+        return {tasks[task]: self.taken(tasks[task], task) for task in done}
+
+    def taken(self, node: int, task: Any) -> Content | Failure:
+        """Take a client's answer, and what it keeps; what it raises is its answer."""
+        found: Content | Failure
+        try:
+            found, self.states[node] = ray.get(task)
+        except RayError as error:
+            found = Failure(first_line(getattr(error, "cause", None) or error))
+        return found
+
+
+@ray.remote(num_cpus=1, max_retries=0)
+def answer(client: Answering, asked: Content, node: int, state: Content) -> tuple[Content, Content]:
+    """Answer in a worker; gives what the node keeps, too."""
+    return client.answer(asked, node, state), state
