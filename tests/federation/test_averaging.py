@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import clients, faking
 
-from tinyc.federation.rounds import membership
+from tinyc.federation.rounds import requests
 from tinyc.federation.server.averaging import average
 from tinyc.federation.updates import Answer, Updates
 from tinyc.spec.answers import drawn_clients, needed
@@ -76,20 +76,20 @@ def test_robust_aggregations_say_how_many_they_need():
 
 def test_the_draw_is_by_seed_and_round_alone():
     names = [f"client-{index}" for index in range(20)]
-    one = membership.drawn(names, 6, seed=4, round=2)
-    assert one == membership.drawn(reversed(names), 6, seed=4, round=2)
+    one = requests.drawn(names, 6, seed=4, round=2)
+    assert one == requests.drawn(reversed(names), 6, seed=4, round=2)
     assert len(set(one)) == 6
-    assert one != membership.drawn(names, 6, seed=4, round=3)
-    assert one != membership.drawn(names, 6, seed=5, round=2)
+    assert one != requests.drawn(names, 6, seed=4, round=3)
+    assert one != requests.drawn(names, 6, seed=5, round=2)
     without = [name for name in names if name != one[0]]
-    assert one[1:] == membership.drawn(without, 6, seed=4, round=2)[:5]
+    assert one[1:] == requests.drawn(without, 6, seed=4, round=2)[:5]
 
 
 def test_every_client_is_drawn_as_often():
     names = [f"client-{index}" for index in range(10)]
     counts = dict.fromkeys(names, 0)
     for round in range(1, 2001):
-        for name in membership.drawn(names, 3, 7, round):
+        for name in requests.drawn(names, 3, 7, round):
             counts[name] += 1
     assert all(abs(count - 600) < 5 * np.sqrt(2000 * 0.3 * 0.7) for count in counts.values()), counts
 

@@ -18,13 +18,14 @@ from tinyc.data import own_examples
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client import request
+from tinyc.federation.client.round import Place
 from tinyc.federation.flower.fleet import Received
 from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
 from tinyc.federation.job import Job, Network
 from tinyc.federation.privacy.encryption import Encryption
 from tinyc.federation.terminals import account, job_rules, terminal
 from tinyc.federation.terminals import keys as key_files
-from tinyc.federation.terminals.terminal import Participation, Terminal, Training
+from tinyc.federation.terminals.terminal import Participation, Terminal
 from tinyc.spec.federation import FederationOptions
 
 PICTURES = Task(("cat", "dog", "owl"), (4, 4, 1), scale=1 / 255)
@@ -303,10 +304,10 @@ def test_a_question_of_no_kind_ends_in_one_message(tmp_path: Path) -> None:
 
 
 def test_what_fails_without_a_message_of_its_own_is_the_servers_asking(tmp_path: Path, monkeypatch: Any) -> None:
-    def broken(self: Any, asked: Content) -> Content:
+    def broken(self: Any, job: Job) -> Place:
         raise ZeroDivisionError("by zero\nand more")
 
-    monkeypatch.setattr(Participation, "train", broken)
+    monkeypatch.setattr(Participation, "take", broken)
     wire: Any = Overheard()
     with pytest.raises(UserError, match=r"what the server asks: cannot be done here: ZeroDivisionError: by zero\n"):
         participation(tmp_path).reply(wire, received(strange(NONE)))
@@ -352,7 +353,8 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
     here, wire = participation(tmp_path, say=said.append), Overheard()
     connection: Any = wire
     here.reply(connection, asked(3))
-    here.training, here.round = Training(job(), clients.data(4), (Key(cipher, {}, clients.options()),)), 3
+    steps = (Key(cipher, {}, clients.options()),)
+    here.place, here.round = Place(job(), here.name, clients.data(4), steps, here.state), 3
     here.reply(connection, asked(3))
     here.reply(connection, asked(3, b"another's update"))
     here.reply(connection, asked(3))

@@ -13,7 +13,6 @@ FedAdam's. What the sum of ciphertexts lacks of the network's structure is put b
 
 from __future__ import annotations
 
-import functools
 from functools import partial
 
 from tinyc.core.errors import UserError
@@ -21,7 +20,7 @@ from tinyc.federation import compiled_job
 from tinyc.federation.flower.averaging import fedadam
 from tinyc.federation.flower.masks import as_vector
 from tinyc.federation.job import WHERE, Job
-from tinyc.federation.privacy.ciphertexts import Cipher, read_key
+from tinyc.federation.privacy.ciphertexts import read_key
 from tinyc.federation.privacy.clipping import clipping, noisy_mean
 from tinyc.federation.privacy.encryption import Encryption
 from tinyc.federation.rounds.server import Server
@@ -46,7 +45,7 @@ def at_client(job: Job, key: bytes | None = None) -> tuple[Outgoing, ...]:
     if aggregation == "homomorphic":
         if key is None:
             raise UserError(WHERE, "asks for encrypted updates, and this client has no key", "give it the key")
-        return (*steps, Encryption(read_cipher(key), compiled_job.first_weights(job), job.options))
+        return (*steps, Encryption(read_key(key), compiled_job.first_weights(job), job.options))
     return (*steps, as_vector) if aggregation == "secagg" else steps
 
 
@@ -77,9 +76,3 @@ def at_server(server: Server) -> tuple[Incoming, ...]:
     steps += [noisy_mean(options, server.clients, server.seed) if private else partial(average, options=options)]
     steps += [partial(fedadam, rate=options.server_learning_rate)] if options.strategy == "fedadam" else []
     return (*steps, partial(restore_structure, job=server.job))
-
-
-@functools.lru_cache(2)
-def read_cipher(key: bytes) -> Cipher:
-    """Read a key for encryption, once."""
-    return read_key(key, "the key for averaging under encryption")

@@ -59,16 +59,12 @@ class Job:
 
     def to_bytes(self) -> bytes:
         """Write the job down; equal jobs give equal bytes."""
-        table = {
+        table = {name: getattr(self, name) for name in ("seed", "data", "noise", "per_channel")} | {
             "version": VERSION,
             "options": self.options.model_dump(mode="json"),
-            "seed": self.seed,
             "architecture": self.network.architecture,
             "task": task_table(self.task),
-            "data": self.data,
-            "ranges": {name: list(pair) for name, pair in self.ranges.items()},
-            "noise": self.noise,
-            "per_channel": self.per_channel,
+            "ranges": dict(self.ranges),
         }
         header = json.dumps(table, sort_keys=True).encode()
         return len(header).to_bytes(HEADER, "big") + header + self.network.weights
@@ -88,10 +84,10 @@ class Job:
         except ValueError as error:
             remedy = "run the same version of tinyc on the server and on every client"
             raise UserError(WHERE, f"cannot be read: {error}", remedy) from error
-        return cls(
-            header.options, header.seed, Network(header.architecture, content[end:]), task_of(header.task), header.data,
-            header.ranges, header.noise, header.per_channel,
-        )  # fmt: skip
+        given = dict(header)
+        del given["version"]
+        network = Network(given.pop("architecture"), content[end:])
+        return cls(**given | {"network": network, "task": task_of(header.task)})
 
     @cached_property
     def sha256(self) -> str:
@@ -102,13 +98,8 @@ class Job:
 def task_table(task: Task) -> dict[str, Any]:
     """Write a task as JSON values."""
     words = task.tokenizer
-    return {
-        "classes": list(task.classes),
-        "input_shape": list(task.input_shape),
-        "metric": task.metric,
-        "scale": task.scale,
-        "offset": task.offset,
-        "tokenizer": words and [words.definition, words.length, words.origin and list(words.origin)],
+    return {name: getattr(task, name) for name in TaskTable.model_fields} | {
+        "tokenizer": words and [words.definition, words.length, words.origin],
         "front": task.front and task.front.to_json(),
         "stream": task.stream and asdict(task.stream),
     }
@@ -116,9 +107,9 @@ def task_table(task: Task) -> dict[str, Any]:
 
 def task_of(table: TaskTable) -> Task:
     """Read what `task_table` wrote."""
-    words, stream = table.tokenizer, table.stream
-    return Task(
-        table.classes, table.input_shape, table.metric, table.scale, table.offset, words and Tokenizer(*words),
-        None if table.front is None else Front.from_json(table.front, WHERE),
-        Stream(stream.sensor_bytes, stream.decisions, stream.rate) if stream else None,
-    )  # fmt: skip
+    given = dict(table) | {
+        "tokenizer": table.tokenizer and Tokenizer(*table.tokenizer),
+        "front": table.front and Front.from_json(table.front, WHERE),
+        "stream": table.stream and Stream(**dict(table.stream)),
+    }
+    return Task(**given)

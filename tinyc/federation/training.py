@@ -21,7 +21,7 @@ from tinyc.federation.flower import environment
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
 from tinyc.federation.job_network import network_of
-from tinyc.federation.privacy.ciphertexts import Keys, make_keys
+from tinyc.federation.privacy.ciphertexts import Keys, make_keys, read_key
 from tinyc.federation.privacy.encryption import Encryption, Sealing
 from tinyc.federation.rounds import checkpoints, loop
 from tinyc.federation.rounds.server import Budget, Finished, Server
@@ -114,8 +114,8 @@ def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -
         progress=context.progress,
     )
     if options.aggregation == "homomorphic":
-        public = exchange.read_cipher(keys.server if keys else serving.encryption_key())
-        opening = Encryption(exchange.read_cipher(keys.clients), start, options) if keys else None
+        public = read_key(keys.server if keys else serving.encryption_key())
+        opening = Encryption(read_key(keys.clients), start, options) if keys else None
         server = replace(server, sealing=Sealing(public, start, options), opening=opening)
     return replace(server, steps=exchange.at_server(server))
 

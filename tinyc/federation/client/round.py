@@ -47,18 +47,17 @@ class Client:
         return self.train(asked, state)
 
     def train(self, asked: Content, state: Content) -> Content:
-        """Train a round; without its job, ask for that."""
-        job = known_job(asked)
-        if job is None:
-            return content(config={NEEDS_JOB: 1})
-        place = Place(self.name, self.data, exchange.at_client(job, self.key), state, self.memory)
-        return train_round(place, job, asked)
+        """Train a round on its own examples."""
+        return train(
+            asked, lambda job: Place(job, self.name, self.data, exchange.at_client(job, self.key), state, self.memory)
+        )
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a round is trained: whose examples, what is done to the update, and where what stays is kept."""
+    """Where a job is trained: whose examples, what is done to an update, and where what stays is kept."""
 
+    job: Job
     client: str
     data: TrainingData = field(repr=False)
     steps: tuple[Outgoing, ...]
@@ -67,9 +66,15 @@ class Place:
     train: Callable[..., Trained] = local_training.train
 
 
-def train_round(place: Place, job: Job, asked: Content) -> Content:
-    """Train one round, and give the answer: the update behind all steps, and its figures in the clear."""
-    round = request.setting(asked, "server-round", int)
+def train(asked: Content, place_of: Callable[[Job], Place]) -> Content:
+    """Train one round, and give the answer: the update behind all steps, and its figures in the clear.
+
+    Without its job, ask for that.
+    """
+    job = known_job(asked)
+    if job is None:
+        return content(config={NEEDS_JOB: 1})
+    place, round = place_of(job), request.setting(asked, "server-round", int)
     before = exchange.opened(place.steps, request.weights(asked), round - 1, place.client)
     kept = memory.recall(place.memory, place.state, place.client, round)
     trained = place.train(job, before, round, place.client, place.data, kept)

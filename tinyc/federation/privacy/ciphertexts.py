@@ -11,6 +11,7 @@ What was opened with another key, or altered on the way, does not end so.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,8 +59,9 @@ def make_keys() -> Keys:
     return Keys(clients=MAGIC + name + b"\n" + secret, server=MAGIC + name + b"\n" + public)
 
 
-def read_key(content: bytes, where: str) -> Cipher:
-    """Read a key file's bytes; `where` names it in errors.
+@functools.lru_cache(4)
+def read_key(content: bytes, where: str = "the key for averaging under encryption") -> Cipher:
+    """Read a key file's bytes, once; `where` names it in errors.
 
     Raises:
         UserError: these are no key, or they are damaged.

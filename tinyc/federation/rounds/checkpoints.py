@@ -21,6 +21,7 @@ from tinyc.core import files, limits
 from tinyc.core.errors import clipped
 from tinyc.federation.job import Job
 from tinyc.federation.rounds.server import Server
+from tinyc.federation.server.checks import unlike
 from tinyc.federation.updates import Array, Arrays
 from tinyc.spec.training import TRAINING
 from tinyc.training import checkpoints
@@ -106,20 +107,15 @@ def read_weights(server: Server, stored: Arrays, round: int) -> Arrays:
     """Give the weights of a checkpoint as they are sent."""
     if sealed := under(stored, "sealed-"):
         return sealed
-    arrays = {name: fitting(stored[f"array-{name}"], like) for name, like in server.arrays.items()}
-    return server.sent(arrays, round)
+    arrays = under(stored, "array-")
+    if problem := unlike(arrays, server.arrays):
+        raise ValueError(problem)
+    return server.sent({name: arrays[name] for name in server.arrays}, round)
 
 
 def under(stored: Arrays, prefix: str) -> dict[str, Array]:
     """Give the arrays whose names begin so, without that."""
     return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
-
-
-def fitting(array: Array, like: Array) -> Array:
-    """Refuse an array of another shape or type."""
-    if array.shape != like.shape or array.dtype != like.dtype:
-        raise ValueError(f"an array of {array.dtype} {array.shape} for one of {like.dtype} {like.shape}")
-    return array
 
 
 def forget(server: Server) -> None:

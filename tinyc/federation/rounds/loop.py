@@ -9,9 +9,10 @@ import numpy as np
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.core.progress import task
+from tinyc.federation import tensors
 from tinyc.federation.flower.log import warnings_shown
 from tinyc.federation.flower.messages import Transport
-from tinyc.federation.rounds import checkpoints, membership, requests
+from tinyc.federation.rounds import checkpoints, requests
 from tinyc.federation.rounds.checkpoints import Progressed
 from tinyc.federation.rounds.requests import Meter
 from tinyc.federation.rounds.server import Finished, Server
@@ -67,8 +68,8 @@ def one_round(server: Server, meter: Meter, have_job: set[int], done: Progressed
     """Do one round and give where the training is after it."""
     round, options = done.round + 1, server.options
     least = needed(options) if have_job else max(needed(options), server.clients)
-    there = membership.present(meter, least, options.timeout)
-    names = membership.drawn(there, drawn_clients(options, len(there)), server.seed, round)
+    there = requests.present(meter, least, options.timeout)
+    names = requests.drawn(there, drawn_clients(options, len(there)), server.seed, round)
     chosen = {name: there[name] for name in names}
     asked = requests.train(server, meter, chosen, round, done.weights, have_job)
     updates = put_together(server, replace(asked, memory=done.memory))
@@ -152,7 +153,7 @@ def facts(server: Server, done: Progressed, stopped: str | None) -> dict[str, An
         "client_examples": dict(sorted(examples.items())),
         "rounds": [{name: value for name, value in each.items() if name != "examples"} for each in done.facts],
         "stopped": stopped,
-        "travels": {"variables": len(server.arrays), "params": sum(int(each.size) for each in server.arrays.values())},
+        "travels": {"variables": len(server.arrays), "params": tensors.length(server.arrays)},
         "aggregation": options.aggregation,
         "privacy": options.privacy.model_dump(mode="json") if options.privacy else None,
     }
