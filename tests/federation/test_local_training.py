@@ -15,7 +15,7 @@ from tinyc.core.progress import Silent
 from tinyc.data.dataset import TrainingData
 from tinyc.federation import compiled_job, travelling_weights
 from tinyc.federation.client import local_training
-from tinyc.federation.job_network import read_network
+from tinyc.federation.job import read_network
 from tinyc.network import backend
 from tinyc.spec.federation import learning_rate
 from tinyc.spec.training import FitOptions

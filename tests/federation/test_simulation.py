@@ -166,5 +166,5 @@ def test_who_is_late_on_ray_gives_its_worker_to_the_next_round():
         assert transport.present() == {1: "client-1", 2: "client-2"}
         assert set(transport.ask(TRAIN, {1: asked}, 120)) == {1}
         for _ in range(3):  # one more than there are workers
-            assert set(transport.ask(TRAIN, {1: asked, 2: asked}, 5)) == {1}
+            assert set(transport.ask(TRAIN, {1: asked, 2: asked}, 30)) == {1}
     assert not children() - before

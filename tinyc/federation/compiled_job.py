@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.data.dataset import Split
 from tinyc.federation import travelling_weights
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import read_network
+from tinyc.federation.job import Job, read_network
 from tinyc.federation.updates import Arrays
 from tinyc.network import backend
 from tinyc.quantization import fixed_ranges, qat
@@ -28,7 +27,7 @@ from tinyc.training.randomness import reseedable
 from tinyc.training.schedule import build_optimizer
 from tinyc.training.step import Step, compile_step
 
-LOCK = threading.Lock()
+LOCK = threading.RLock()
 KEPT: dict[str, CompiledJob] = {}
 """The last job's network by its SHA-256; one network in memory is enough for a client."""
 
@@ -63,18 +62,14 @@ class CompiledJob:
         for variable, value in self.starts:
             variable.assign(value)
 
-    def restore(self) -> None:
-        """Put zeros and tables of the job's network back, outside a training."""
-        for callback in self.callbacks:
-            callback.on_train_batch_end(0)
-
     def receive(self, arrays: Arrays, kept: Arrays) -> None:
         """Begin a round: all as the job has it, but for what came and what the client kept."""
         self.reset()
         travelling_weights.assign(self.travels, arrays)
         if kept:
             travelling_weights.assign(self.stays, kept)
-        self.restore()
+        for callback in self.callbacks:
+            callback.on_train_batch_end(0)  # puts the zeros and tables of the job's network back
         qat.settle(self.model)  # ranges of weights that TFMOT's wrappers hold follow the weights
         for anchor, variable in zip(self.anchors, self.travels.values(), strict=False):
             anchor.assign(variable)
@@ -82,10 +77,6 @@ class CompiledJob:
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """Read the weights that travel."""
         return travelling_weights.values(self.travels)
-
-    def remembered(self) -> dict[str, NDArray[np.float32]]:
-        """Read the weights that stay with the client."""
-        return travelling_weights.values(self.stays)
 
 
 @contextmanager
@@ -97,7 +88,7 @@ def compiled(job: Job) -> Iterator[CompiledJob]:
     """
     with LOCK:
         if job.sha256 not in KEPT:
-            empty()
+            forget()
             KEPT[job.sha256] = compile_job(job)
         yield KEPT[job.sha256]
 
@@ -108,7 +99,8 @@ def compile_job(job: Job) -> CompiledJob:
     model = trainable_network(job)
     travels = travelling_weights.travelling(model, options.trainable, options.batchnorm)
     stays = travelling_weights.batchnorm_variables(model) if options.batchnorm == "local" else {}
-    anchors = anchored(options, travels)
+    pulled = options.strategy == "fedprox" and options.proximal != 0
+    anchors = [backend.tensorflow().Variable(each, trainable=False) for each in travels.values()] if pulled else []
     held = ExitStack()
     generators = held.enter_context(reseedable(model))
     optimizer = build_optimizer(fit_options(options), model)
@@ -136,14 +128,6 @@ def fit_options(options: FederationOptions) -> FitOptions:
     return FitOptions(
         epochs=options.local_epochs, schedule="constant", **{key: getattr(options, key) for key in shared}
     )
-
-
-def anchored(options: FederationOptions, travels: Mapping[str, Any]) -> list[Any]:
-    """Make room for the server's weights, where FedProx pulls towards them."""
-    tf = backend.tensorflow()
-    if options.strategy != "fedprox" or options.proximal == 0:
-        return []
-    return [tf.Variable(variable, trainable=False) for variable in travels.values()]
 
 
 def proximal(objective: Objective, options: FederationOptions, travels: Mapping[str, Any], anchors: list[Any]) -> Any:
@@ -191,13 +175,8 @@ def accuracy_of(job: Job, arrays: Arrays, split: Split) -> float:
 def forget() -> None:
     """Drop the network of the last job."""
     with LOCK:
-        empty()
-
-
-def empty() -> None:
-    """Drop the network; the caller holds the lock."""
-    while KEPT:
-        KEPT.popitem()[1].held.close()
+        while KEPT:
+            KEPT.popitem()[1].held.close()
 
 
 atexit.register(forget)

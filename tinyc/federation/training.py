@@ -19,8 +19,7 @@ from tinyc.federation.client.in_process import InProcess
 from tinyc.federation.client.round import Client
 from tinyc.federation.flower import environment
 from tinyc.federation.flower.masks import Unmask
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import network_of
+from tinyc.federation.job import Job, network_of
 from tinyc.federation.privacy.ciphertexts import Keys, make_keys, read_key
 from tinyc.federation.privacy.encryption import Encryption, Sealing
 from tinyc.federation.rounds import checkpoints, loop

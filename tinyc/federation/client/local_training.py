@@ -16,6 +16,7 @@ from tinyc.core.progress import Silent
 from tinyc.data.cutting import take
 from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
+from tinyc.federation import travelling_weights
 from tinyc.federation.compiled_job import CompiledJob, compiled
 from tinyc.federation.job import Job
 from tinyc.federation.updates import Arrays
@@ -90,7 +91,7 @@ def train(
         if tested is not None:
             reached = accuracy(network.predict, tested.validation, job.task)
             metrics |= {"accuracy": reached, "evaluated": float(len(tested.validation))}
-        return Trained(network.weights(), len(own.train), metrics, network.remembered())
+        return Trained(network.weights(), len(own.train), metrics, travelling_weights.values(network.stays))
 
 
 def fit(

@@ -53,6 +53,6 @@ def failed(error: Exception) -> Exception:
     return UserError(WHERE, problem, REMEDY)
 
 
-def first_line(error: BaseException) -> str:
-    """Give an error's first line, cut to what is worth reading."""
+def first_line(error: BaseException | str) -> str:
+    """Give the first line of an error or its text, cut to what is worth reading."""
     return next(iter(str(error).strip().splitlines()), "")[:300]

@@ -100,11 +100,10 @@ class Fleet:
 
     def reply(self, received: Received, answer: Content | Failure, seconds: float) -> None:
         """Send a reply; `seconds` is how long it took to make."""
+        given: Any = answer
         if isinstance(answer, Failure):
-            error = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=answer.why)
-            message = Message(error, reply_to=received.message)
-        else:
-            message = Message(answer, reply_to=received.message)
+            given = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=answer.why)
+        message = Message(given, reply_to=received.message)
         give_number(message, message.object_id)
         run = message.metadata.run_id
         with no_object_id_recompute():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -71,39 +72,21 @@ def delete(folder: str) -> None:
 
 
 def connect(address: str | None, folder: str, cores: int) -> None:
-    """Start Ray in a folder, or join the cluster at an address."""
-    switches = {"env_vars": {**SWITCHES, **backend.QUIET}}
-    where: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    where |= {"address": address, "runtime_env": switches} if address else {"_temp_dir": folder}
-    if not address:
-        where |= {"num_cpus": cores, "include_dashboard": False}
+    """Start Ray in a folder, or join the cluster at an address.
+
+    Workers started here import what this process can, and put their temporary files into the folder, which is deleted
+    with them, since they are killed and cannot do so themselves.
+    """
+    around = {**SWITCHES, **backend.QUIET}
+    where: dict[str, Any] = {"address": address}
+    if address is None:
+        around |= {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path), "TMPDIR": folder}
+        where = {"_temp_dir": folder, "num_cpus": cores, "include_dashboard": False}
     try:
-        with inherited(None if address else folder):
-            ray.init(**where)
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": around})
     except (RuntimeError, ConnectionError, ValueError, OSError, TimeoutError) as error:
         problem = f"Ray at {address} cannot be joined: {error}" if address else f"Ray does not start: {error}"
         raise MachineError("federate", problem, REMEDY) from error
-
-
-@contextmanager
-def inherited(folder: str | None) -> Iterator[None]:
-    """Set what Ray's processes take over when they are started.
-
-    They import what this process can, and put their temporary files into a folder that is deleted with them, since they
-    are killed and cannot do so themselves.
-    """
-    switches = {"PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
-    switches |= {"TMPDIR": folder} if folder else {}
-    before = {name: os.environ.get(name) for name in switches}
-    os.environ.update(switches)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def reach(address: str) -> None:

@@ -29,6 +29,7 @@ from flwr.supercore.object_store import NoObjectInStoreError
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.main import create_app
 
+from tinyc.federation.client.request import first_line
 from tinyc.federation.flower.messages import LIFETIME_SECONDS, Answers, Content, Failure, give_number
 
 TASK_HEARTBEAT_SECONDS = 15.0
@@ -100,35 +101,30 @@ class SuperLink:
         if reply.has_error() or reply.metadata.src_node_id not in online:
             return True
         try:
-            return all(self.state.get_object(self.run.run_id, each) != b"" for each in self.pieces(reply))
+            return all(piece != b"" for piece in self.pieces(reply).values())
         except NoObjectInStoreError:
             return True
 
-    def pieces(self, reply: Message) -> list[str]:
-        """Give the numbers of a reply's pieces."""
+    def pieces(self, reply: Message) -> dict[str, Any]:
+        """Give the bytes of a reply's pieces by their numbers; those that are not there yet have none."""
         tree = self.state.object_store.get_object_tree(reply.metadata.message_id)
-        return [piece.object_id for piece in iterate_object_tree(tree)]
+        numbers = [piece.object_id for piece in iterate_object_tree(tree)]
+        return {number: self.state.get_object(self.run.run_id, number) for number in numbers}
 
     def whole(self, reply: Message) -> Content | Failure:
         """Put a reply together from its pieces; one that never came whole, or is none, becomes a failure."""
         if reply.has_error():
-            gone = reply.error.code == ErrorCode.NODE_UNAVAILABLE
-            return Failure(GONE if gone else first_line(reply))
-        number = reply.metadata.message_id
+            return Failure(GONE) if reply.error.code == ErrorCode.NODE_UNAVAILABLE else failure(reply)
         try:
-            found: Any = inflate_object_from_contents(number, {each: self.piece(each) for each in self.pieces(reply)})
-            answer = Failure(first_line(found)) if found.has_error() else found.content
+            pieces = self.pieces(reply)
+            if missing := [number for number, piece in pieces.items() if not piece]:
+                raise ValueError(f"{missing[0]} is not there")
+            found: Any = inflate_object_from_contents(reply.metadata.message_id, pieces)
+            answer = failure(found) if found.has_error() else found.content
         except Exception as error:  # the pieces are a stranger's bytes, and Flower raises of all kinds on them
             return Failure(f"the reply never came whole: {error}")
-        self.state.object_store.delete(number)
+        self.state.object_store.delete(reply.metadata.message_id)
         return answer if isinstance(answer, Failure | Content) else Failure("the reply holds no records")
-
-    def piece(self, number: str) -> bytes:
-        """Give a piece's bytes."""
-        content = self.state.get_object(self.run.run_id, number)
-        if not content:
-            raise ValueError(f"{number} is not there")
-        return bytes(content)
 
     def tell(self, kind: str) -> None:
         """Send every connected terminal a message without content, and wait for nothing."""
@@ -136,10 +132,9 @@ class SuperLink:
             self.push(Message(Content(), node, kind))
 
 
-def first_line(reply: Message) -> str:
+def failure(reply: Message) -> Failure:
     """Give the first line of an error's reason."""
-    text = (reply.error.reason or "").strip()
-    return text.splitlines()[0] if text else f"error {reply.error.code}"
+    return Failure(first_line(reply.error.reason or "") or f"error {reply.error.code}")
 
 
 @contextmanager

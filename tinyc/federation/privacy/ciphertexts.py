@@ -161,12 +161,9 @@ def decrypt(cipher: Cipher, sealed: Arrays, length: int, rounds: int, where: str
 
 
 def _chunks(vector: Array, mark: float) -> Array:
-    chunks = np.zeros((-(-vector.size // VALUES), SLOTS))
-    padded = np.zeros(chunks.shape[0] * VALUES)
-    padded[: vector.size] = vector
-    chunks[:, :VALUES] = padded.reshape(-1, VALUES)
-    chunks[:, -1] = mark
-    return chunks
+    count = -(-vector.size // VALUES)
+    values = np.pad(vector, (0, count * VALUES - vector.size)).reshape(count, VALUES)
+    return np.column_stack([values, np.full(count, mark)])
 
 
 def _refuse(vector: Array, weight: float) -> None:
