@@ -256,7 +256,7 @@ class Forgetful(faking.Faking):
 
 def test_who_lacks_the_job_is_asked_once_more_and_the_others_count():
     calls: list[Any] = []
-    people = [faking.Faking("client-1", calls=calls), Forgetful("client-2", calls=calls)]
+    people: list[Any] = [faking.Faking("client-1", calls=calls), Forgetful("client-2", calls=calls)]
     found = loop.run(faking.server(options(rounds=2), 2), InProcess(people))
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-2"]] * 2
     assert [(round, name) for round, name, job in calls if job] == [(1, "client-1"), (1, "client-2"), (2, "client-2")]
@@ -304,7 +304,8 @@ def test_sealed_weights_are_kept_in_the_clear_by_who_has_the_key(tmp_path):
         xor: Any = Xor(key)
         opening = xor if opens else None
         server = faking.server(options(rounds=3), 2, steps=(xor,), sealing=xor, opening=opening, **fields)
-        return loop.run(server, InProcess([Echo(name) for name in faking.names(2)]))
+        people: list[Any] = [Echo(name) for name in faking.names(2)]
+        return loop.run(server, InProcess(people))
 
     def stop(round):
         if round == 3:

@@ -100,29 +100,28 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
 def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -> Server:
     """Make the server's end: what it does to updates, what it may spend, where it keeps its rounds."""
     options, start = job.options, compiled_job.first_weights(job)
+    sealing, opening, unmask = None, None, None
+    if options.aggregation == "homomorphic":
+        sealing = Sealing(read_key(keys.server if keys else serving.encryption_key()), start, options)
+        opening = Encryption(read_key(keys.clients), start, options) if keys else None
+    if options.aggregation == "secagg":
+        largest = max(weight(options, len(part.train)) for part in clients.parts.values())
+        unmask = Unmask(job.to_bytes(), largest, client_budget.applies(options))
     server = Server(
         options=options.model_copy(update={"min_clients": client_budget.answers_needed(options, clients.count)}),
         seed=context.seed,
         job=job,
         arrays=start,
         clients=clients.count,
-        unmask=unmask(job, clients) if options.aggregation == "secagg" else None,
+        sealing=sealing,
+        opening=opening,
+        unmask=unmask,
         budget=budget(options, clients),
         validate=validation(job, context),
         folder=context.cache / "trainings" / training_key(job, start, context),
         progress=context.progress,
     )
-    if options.aggregation == "homomorphic":
-        public = read_key(keys.server if keys else serving.encryption_key())
-        opening = Encryption(read_key(keys.clients), start, options) if keys else None
-        server = replace(server, sealing=Sealing(public, start, options), opening=opening)
     return replace(server, steps=exchange.at_server(server))
-
-
-def unmask(job: Job, clients: Clients) -> Unmask:
-    """Make the server's end of masks."""
-    weights = [weight(job.options, len(part.train)) for part in clients.parts.values()]
-    return Unmask(job.to_bytes(), max(weights), client_budget.applies(job.options))
 
 
 def budget(options: FederationOptions, clients: Clients) -> Budget | None:

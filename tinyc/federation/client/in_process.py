@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from tinyc.federation.client.round import Client
 from tinyc.federation.flower.messages import Answers, Content, Failure, content
-
-
-class Answering(Protocol):
-    """What a client is to a transport."""
-
-    @property
-    def name(self) -> str:
-        """Name the client."""
-
-    def answer(self, asked: Content, node: int, state: Content) -> Content:
-        """Answer a message; `state` is what the node keeps in memory for as long as the run lasts."""
 
 
 class InProcess:
@@ -27,7 +16,7 @@ class InProcess:
     too late elsewhere.
     """
 
-    def __init__(self, clients: Sequence[Answering]) -> None:
+    def __init__(self, clients: Sequence[Client]) -> None:
         self.clients = dict(enumerate(clients, start=1))
         self.states = {node: content() for node in self.clients}
 

@@ -44,7 +44,9 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[None]:
         raise MachineError("federate", "this process is connected to Ray already", "end that connection first")
     if address is not None:
         reach(address)
-    folder = tempfile.mkdtemp(prefix="tinyc-ray-", dir=near())
+    # Ray's sockets lie in it, of whose paths Linux allows 107 characters.
+    short = "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER and os.path.isdir("/tmp") else None
+    folder = tempfile.mkdtemp(prefix="tinyc-ray-", dir=short)
     handler = signal.getsignal(signal.SIGTERM)
     try:
         connect(address, folder, min(workers, os.cpu_count() or 1))
@@ -55,11 +57,6 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[None]:
     finally:
         ray.shutdown()
         delete(folder)
-
-
-def near() -> str | None:
-    """Give a place whose path is short enough for Ray's sockets, of which Linux allows 107 characters."""
-    return "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER and os.path.isdir("/tmp") else None
 
 
 def delete(folder: str) -> None:

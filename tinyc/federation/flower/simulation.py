@@ -13,14 +13,14 @@ import ray
 from ray.exceptions import RayError
 
 from tinyc.core.errors import MachineError
-from tinyc.federation.client.in_process import Answering
 from tinyc.federation.client.request import first_line
+from tinyc.federation.client.round import Client
 from tinyc.federation.flower.messages import Answers, Content, Failure, content
 from tinyc.federation.flower.ray_cluster import REMEDY, cluster
 
 
 @contextmanager
-def simulated(clients: Sequence[Answering], address: str | None) -> Iterator[Simulated]:
+def simulated(clients: Sequence[Client], address: str | None) -> Iterator[Simulated]:
     """Lend a transport to clients in Ray's workers.
 
     Ray runs on this machine's cores and is gone afterwards; with `address` its cluster is used, whose machines need
@@ -43,7 +43,7 @@ class Simulated:
     its tasks.
     """
 
-    def __init__(self, clients: Sequence[Answering]) -> None:
+    def __init__(self, clients: Sequence[Client]) -> None:
         self.names = {node: client.name for node, client in enumerate(clients, start=1)}
         self.clients = {node: ray.put(client) for node, client in enumerate(clients, start=1)}
         self.states = {node: content() for node in self.names}
@@ -76,6 +76,6 @@ class Simulated:
 
 
 @ray.remote(num_cpus=1, max_retries=0)
-def answer(client: Answering, asked: Content, node: int, state: Content) -> tuple[Content, Content]:
+def answer(client: Client, asked: Content, node: int, state: Content) -> tuple[Content, Content]:
     """Answer in a worker; gives what the node keeps, too."""
     return client.answer(asked, node, state), state

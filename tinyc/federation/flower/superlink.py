@@ -44,20 +44,20 @@ class SuperLink:
     Attributes:
         app: what speaks HTTP with them.
         state: messages, nodes and pieces of messages.
-        run: the one run in it, which belongs to this process.
+        run: the number of the one run in it, which belongs to this process.
         names: the registered terminals by node; nobody else can claim one.
         begun: replies that are announced, and whose pieces are still on their way, by the message that they answer.
     """
 
     app: Any
     state: Any
-    run: Any
+    run: int
     names: Mapping[int, str]
     begun: dict[str, Message] = field(default_factory=dict)
 
     def present(self) -> dict[int, str]:
         """Name the terminals that are connected now, by node, in the order of their names."""
-        online = set(self.state.get_nodes(self.run.run_id))
+        online = set(self.state.get_nodes(self.run))
         return {node: name for node, name in self.names.items() if node in online}
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
@@ -79,16 +79,16 @@ class SuperLink:
         with no_object_id_recompute():
             give_number(message, message.object_id)
             pieces, tree = get_all_nested_objects(message), get_object_tree(message)
-            session = self.state.start_session(self.run.run_id)
+            session = self.state.start_session(self.run)
             bare = remove_content_from_message(message)
             stored, missing = self.state.store_message_and_object_tree(bare, tree, session)
             for piece in missing if stored else ():
-                self.state.store_object(self.run.run_id, session, piece, pieces[piece].deflate())
+                self.state.store_object(self.run, session, piece, pieces[piece].deflate())
         return str(message.metadata.message_id) if stored else ""
 
     def pull(self, numbers: set[str]) -> dict[str, Content | Failure]:
         """Take the replies that are there whole, by the message that they answer."""
-        new = self.state.get_message_res(message_ids=numbers - set(self.begun), run_id=self.run.run_id)
+        new = self.state.get_message_res(message_ids=numbers - set(self.begun), run_id=self.run)
         self.begun.update({reply.metadata.reply_to_message_id: reply for reply in new})
         online = self.present()
         ready = [number for number in numbers & set(self.begun) if self.is_whole(self.begun[number], online)]
@@ -109,7 +109,7 @@ class SuperLink:
         """Give the bytes of a reply's pieces by their numbers; those that are not there yet have none."""
         tree = self.state.object_store.get_object_tree(reply.metadata.message_id)
         numbers = [piece.object_id for piece in iterate_object_tree(tree)]
-        return {number: self.state.get_object(self.run.run_id, number) for number in numbers}
+        return {number: self.state.get_object(self.run, number) for number in numbers}
 
     def whole(self, reply: Message) -> Content | Failure:
         """Put a reply together from its pieces; one that never came whole, or is none, becomes a failure."""
@@ -139,7 +139,10 @@ def failure(reply: Message) -> Failure:
 
 @contextmanager
 def superlink(clients: Mapping[str, bytes]) -> Iterator[SuperLink]:
-    """Run a SuperLink that listens to the given public keys (PEM, by name), until the block ends."""
+    """Run a SuperLink that listens to the given public keys (PEM, by name), until the block ends.
+
+    The one run in it belongs to this process: no app is in it, since the rounds run here.
+    """
     app = create_app()
     app.state.enable_supernode_auth = True
     state = app.state.linkstate_factory.state()
@@ -147,25 +150,16 @@ def superlink(clients: Mapping[str, bytes]) -> Iterator[SuperLink]:
         state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, public, 0, name=name): name
         for name, public in clients.items()
     }
-    with running(state) as run:
-        # Flower writes this identity into every message that is made here.
-        TaskIdentity.run_id, TaskIdentity.task_id = run.run_id, run.primary_task_id
-        TaskIdentity.node_id = SUPERLINK_NODE_ID
-        yield SuperLink(app, state, run, names)
-
-
-@contextmanager
-def running(state: Any) -> Iterator[Any]:
-    """Begin a run that belongs to this process: no app is in it, since the rounds run here."""
     number = state.create_run(None, None, None, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP)
     task = state.get_run_info(run_ids=[number])[0].primary_task_id
     state.claim_task(task)
     state.activate_task(task)
+    # Flower writes this identity into every message that is made here.
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = number, task, SUPERLINK_NODE_ID
     ended = threading.Event()
-    beating = threading.Thread(target=beat, args=(state, task, ended), name="superlink-run", daemon=True)
-    beating.start()
+    threading.Thread(target=beat, args=(state, task, ended), name="superlink-run", daemon=True).start()
     try:
-        yield state.get_run_info(run_ids=[number])[0]
+        yield SuperLink(app, state, number, names)
     finally:
         ended.set()
         state.finish_task(task, SubStatus.COMPLETED, "")

@@ -17,7 +17,7 @@ from tinyc.federation.rounds.checkpoints import Progressed
 from tinyc.federation.rounds.requests import Meter
 from tinyc.federation.rounds.server import Finished, Server
 from tinyc.federation.server.checks import KEPT, unlike, wrong_names
-from tinyc.federation.updates import Arrays, Updates, is_sealed
+from tinyc.federation.updates import Updates, is_sealed
 from tinyc.spec.answers import drawn_clients, needed
 
 REMEDY = "deal the data to more clients, lower min_clients or malicious, or raise trim"
@@ -74,35 +74,25 @@ def one_round(server: Server, meter: Meter, have_job: set[int], done: Progressed
     asked = requests.train(server, meter, chosen, round, done.weights, have_job)
     updates = put_together(server, replace(asked, memory=done.memory))
     have_job.update(chosen[each.client] for each in updates.usable)
-    weights = refuse_unlike(updates)
-    in_the_clear = server.clear(weights, round)
+    in_the_clear = server.clear(updates.together, round)
     accuracy = server.validate(in_the_clear) if server.validate and in_the_clear is not None else None
     facts = (*done.facts, round_facts(server, updates, meter, accuracy))
-    return Progressed(round, weights, facts, updates.memory)
+    return Progressed(round, updates.together, facts, updates.memory)
 
 
 def put_together(server: Server, updates: Updates) -> Updates:
-    """Take the updates of a round through the server's steps.
+    """Take the updates of a round through the server's steps; what they come to is float32 where it is not encrypted.
 
     Raises:
-        MachineError: there are too few, or they could not be put together.
+        MachineError: there are too few, they could not be put together, or this is not like what was sent.
     """
+    where = f"federate, round {updates.round}"
     try:
         for step in server.steps:
             updates = step(updates)
     except (ValueError, TypeError, KeyError) as error:
-        where = f"federate, round {updates.round}"
         raise MachineError(where, f"the answers could not be put together: {error}", KEPT) from error
-    return updates
-
-
-def refuse_unlike(updates: Updates) -> Arrays:
-    """Give the new weights, float32, or refuse those that are not like the ones that were sent.
-
-    Raises:
-        MachineError: they are not, or there are none.
-    """
-    where, together = f"federate, round {updates.round}", updates.together
+    together = updates.together
     if not together:
         raise MachineError(where, "no answers were put together", KEPT)
     if is_sealed(together):
@@ -112,7 +102,7 @@ def refuse_unlike(updates: Updates) -> Arrays:
         problem = unlike(together, updates.before)
     if problem:
         raise MachineError(where, f"the answers put together make no network: {problem}", KEPT)
-    return together
+    return replace(updates, together=together)
 
 
 def round_facts(server: Server, updates: Updates, meter: Meter, accuracy: float | None) -> dict[str, Any]:
