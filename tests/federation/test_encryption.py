@@ -212,7 +212,7 @@ def federated(
     start = clients.start(model)
     key = pair.clients if encrypted else None
     people = [Absent(f"c{node}", clients.part(whole, slice(node * 20, 30 + node * 30)), key) for node in range(3)]
-    budget = faking.Spending(lambda round: "as far as asked" if round > upto else None)
+    budget = faking.spending(lambda round: "as far as asked" if round > upto else None)
     server = Server(job.options, 1, job, start, 3, budget=budget, folder=folder)
     if encrypted:
         opening = Encryption(own_key, start, job.options) if opens else None

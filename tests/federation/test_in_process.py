@@ -61,7 +61,7 @@ def test_a_node_started_anew_is_sent_the_job_again():
         client_round.JOBS.clear()
         return None
 
-    again = training.run(replace(made, budget=faking.Spending(forgetful)), data)
+    again = training.run(replace(made, budget=faking.spending(forgetful)), data)
     assert all(plain.weights[name].tobytes() == again.weights[name].tobytes() for name in plain.weights)
     second = [each.facts["rounds"][1] for each in (plain, again)]
     assert second[1]["rejected"] == []

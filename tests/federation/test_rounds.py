@@ -113,7 +113,7 @@ def test_a_killed_server_ends_with_the_same_bytes(tmp_path, strategy, moment):
         assert same(again.weights, whole.weights)
     else:
         with pytest.raises(Killed):
-            loop.run(faking.server(chosen, 6, folder=folder, budget=faking.Spending(die)), grid)
+            loop.run(faking.server(chosen, 6, folder=folder, budget=faking.spending(die)), grid)
         lines = Lines()
         again = faking.run(chosen, 6, folder=folder, progress=lines)
         assert same(again.weights, undisturbed.weights)
@@ -135,7 +135,7 @@ def test_a_damaged_or_foreign_checkpoint_is_passed_over(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        faking.run(chosen, 3, folder=folder, budget=faking.Spending(stop))
+        faking.run(chosen, 3, folder=folder, budget=faking.spending(stop))
     latest = max(folder.glob("epoch-*.npz"))
     content = bytearray(latest.read_bytes())
     content[len(content) // 2] ^= 255
@@ -147,7 +147,7 @@ def test_a_damaged_or_foreign_checkpoint_is_passed_over(tmp_path):
     shutil.rmtree(folder)
 
     with pytest.raises(Killed):
-        faking.run(chosen, 3, folder=folder, budget=faking.Spending(stop))
+        faking.run(chosen, 3, folder=folder, budget=faking.spending(stop))
     lines = Lines()
     found = faking.run(options(rounds=4, learning_rate=0.1), 3, folder=folder, progress=lines)
     assert sum("another training" in line for line in lines.said) == 2
@@ -212,7 +212,7 @@ def test_whatever_is_in_a_checkpoint_the_one_before_takes_its_place(how, tmp_pat
 def test_a_budget_stops_the_training():
     lines = Lines()
     stop = {3: "epsilon 8 is spent"}
-    budget = faking.Spending(stop.get, lambda rounds: 4.0 * rounds)
+    budget = faking.spending(stop.get, lambda rounds: 4.0 * rounds)
     found = faking.run(options(rounds=5), 3, budget=budget, progress=lines)
     assert [each["epsilon"] for each in found.facts["rounds"]] == [4.0, 8.0]
     assert found.facts["stopped"] == "epsilon 8 is spent"
@@ -312,13 +312,13 @@ def test_sealed_weights_are_kept_in_the_clear_by_who_has_the_key(tmp_path):
             raise Killed
 
     with pytest.raises(Killed):
-        train(85, folder=tmp_path / "kept", budget=faking.Spending(stop))
+        train(85, folder=tmp_path / "kept", budget=faking.spending(stop))
     found = train(51, folder=tmp_path / "kept", validate=lambda arrays: float(arrays["b/bias"][0]))
     assert found.weights["a/kernel"].tolist() == [[4.0, 4.0]] * 3
     assert [each["validation_accuracy"] for each in found.facts["rounds"]] == [None, None, 5.0]
 
     with pytest.raises(Killed):
-        train(85, False, folder=tmp_path / "blind", budget=faking.Spending(stop))
+        train(85, False, folder=tmp_path / "blind", budget=faking.spending(stop))
     blind = train(85, False, folder=tmp_path / "blind", validate=lambda arrays: 1.0)
     assert is_sealed(blind.weights)
     assert Xor(85).decrypt(blind.weights, 3, "")["b/bias"].tolist() == [5.0] * 4

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -65,18 +66,9 @@ def answer(arrays: Mapping[str, Any], examples: Any, **metrics: Any) -> Content:
     return content(packed, metrics={"num-examples": examples, "loss": 0.5, **metrics})
 
 
-@dataclass(frozen=True)
-class Spending:
-    """A budget of a test's own."""
-
-    stop: Callable[[int], str | None] = lambda round: None
-    spent: Callable[[int], float | None] = lambda rounds: None
-
-    def before_round(self, round: int) -> str | None:
-        return self.stop(round)
-
-    def epsilon_after(self, rounds: int) -> float | None:
-        return self.spent(rounds)
+def spending(stop: Callable[[int], str | None], spent: Callable[[int], float | None] = lambda rounds: None) -> Any:
+    """Make a budget of a test's own."""
+    return SimpleNamespace(before_round=stop, epsilon_after=spent)
 
 
 def server(options: FederationOptions, clients: int, **fields: Any) -> Server:

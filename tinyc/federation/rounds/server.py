@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tinyc.core.progress import Progress, Silent
 from tinyc.federation.flower.masks import Unmask
@@ -13,16 +13,10 @@ from tinyc.federation.job import Job
 from tinyc.federation.privacy.encryption import Encryption, Sealing
 from tinyc.federation.updates import Arrays, Incoming, is_sealed
 from tinyc.spec.federation import FederationOptions
+from tinyc.training.private import client_budget, example_budget
 
-
-class Budget(Protocol):
-    """What a training may spend of privacy."""
-
-    def before_round(self, round: int) -> str | None:
-        """Give the reason not to begin a round, counted from 1, or None."""
-
-    def epsilon_after(self, rounds: int) -> float | None:
-        """Give epsilon after so many rounds; None where the clients tell it."""
+Budget = client_budget.Budget | example_budget.Budget
+"""What a training may spend of privacy."""
 
 
 @dataclass(frozen=True)
