@@ -7,14 +7,14 @@ import sys
 import click
 
 from tinyc import __version__
-from tinyc.cli import artifacts, attack, diagnosis, federation, recipes, runs, sensitivity
+from tinyc.cli import analyses, artifacts, federation, recipes, runs
 from tinyc.cli.ending import explain
 from tinyc.core import descriptors, interrupts, streams
 
 COMMANDS = (
-    recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,
-    artifacts.inspect, artifacts.verify, artifacts.predict, diagnosis.diagnose,
-    attack.attack,
+    recipes.compress, recipes.check, recipes.plan, recipes.passes, analyses.sensitivity,
+    artifacts.inspect, artifacts.verify, artifacts.predict, analyses.diagnose,
+    analyses.attack,
     federation.federate,
     runs.report, runs.compare, runs.cache, runs.init,
 )  # fmt: skip

@@ -87,7 +87,6 @@ class Job:
             remedy = "run the same version of tinyc on the server and on every client"
             raise UserError(WHERE, f"cannot be read: {error}", remedy) from error
         given = dict(header)
-        del given["version"]
         network = Network(given.pop("architecture"), content[end:])
         return cls(**given | {"network": network, "task": task_of(header.task)})
 
