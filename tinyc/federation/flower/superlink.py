@@ -7,7 +7,6 @@ beside the rounds, so that its port has the fleet's interface alone (`terminals.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from flwr.app import Message
 from flwr.app.message import remove_content_from_message
 from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, ErrorCode, SubStatus
 from flwr.supercore.constant import NOOP_FEDERATION_ID, TaskType
+from flwr.supercore.heartbeat import HeartbeatSender
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
@@ -32,7 +32,6 @@ from flwr.superlink.main import create_app
 from tinyc.federation.client.request import first_line
 from tinyc.federation.flower.messages import LIFETIME_SECONDS, Answers, Content, Failure, give_number
 
-TASK_HEARTBEAT_SECONDS = 15.0
 PULL_SECONDS = 0.2
 GONE = "it is not connected any more"
 
@@ -156,16 +155,10 @@ def superlink(clients: Mapping[str, bytes]) -> Iterator[SuperLink]:
     state.activate_task(task)
     # Flower writes this identity into every message that is made here.
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = number, task, SUPERLINK_NODE_ID
-    ended = threading.Event()
-    threading.Thread(target=beat, args=(state, task, ended), name="superlink-run", daemon=True).start()
+    alive = HeartbeatSender(lambda: bool(state.acknowledge_task_heartbeat(task)))  # else this process is taken for dead
+    alive.start()
     try:
         yield SuperLink(app, state, number, names)
     finally:
-        ended.set()
+        alive.stop()
         state.finish_task(task, SubStatus.COMPLETED, "")
-
-
-def beat(state: Any, task: int, ended: threading.Event) -> None:
-    """Keep the SuperLink from taking this process for dead."""
-    while not ended.wait(TASK_HEARTBEAT_SECONDS):
-        state.acknowledge_task_heartbeat(task)
