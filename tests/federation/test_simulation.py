@@ -24,7 +24,7 @@ from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import tensors, training
 from tinyc.federation.flower import ray_cluster
 from tinyc.federation.flower.messages import TRAIN, content
-from tinyc.federation.flower.simulation import simulated
+from tinyc.federation.flower.simulation import Simulated
 from tinyc.federation.rounds import loop
 from tinyc.federation.server.checks import enough
 from tinyc.federation.updates import Updates
@@ -39,8 +39,8 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     """Without TensorFlow in the workers, so that it takes seconds."""
     before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
     chosen = clients.options(engine="simulation", rounds=2)
-    with simulated(faking.faking(known, bad), None) as transport:
-        found = loop.run(faking.server(chosen, 4), transport)
+    with ray_cluster.cluster(None, 4):
+        found = loop.run(faking.server(chosen, 4), Simulated(faking.faking(known, bad)))
     inside = faking.run(chosen, 4, bad)
     assert all(found.weights[name].tobytes() == inside.weights[name].tobytes() for name in inside.weights)
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
@@ -162,7 +162,8 @@ def hanging(received: Any) -> Any:
 def test_who_is_late_on_ray_gives_its_worker_to_the_next_round():
     before = children()
     asked = content(tensors.packed(faking.START), {"server-round": 1})
-    with simulated(faking.faking(faking.names(2), {"client-2": hanging}), None) as transport:
+    with ray_cluster.cluster(None, 2):
+        transport = Simulated(faking.faking(faking.names(2), {"client-2": hanging}))
         assert transport.present() == {1: "client-1", 2: "client-2"}
         assert set(transport.ask(TRAIN, {1: asked}, 120)) == {1}
         for _ in range(3):  # one more than there are workers

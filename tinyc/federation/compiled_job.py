@@ -20,7 +20,7 @@ from tinyc.federation.updates import Arrays
 from tinyc.network import backend
 from tinyc.quantization import fixed_ranges, qat
 from tinyc.spec.federation import FederationOptions
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import fit_options
 from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training.predict import Predict, accuracy, predictor
 from tinyc.training.randomness import reseedable
@@ -120,14 +120,6 @@ def trainable_network(job: Job) -> Any:
     if not job.options.fake_quantize:
         return net.model
     return fixed_ranges.wrapped(net.model, job.ranges, job.per_channel)
-
-
-def fit_options(options: FederationOptions) -> FitOptions:
-    """Give the options of the fit loop that a client's training has too."""
-    shared = ("batch", "optimizer", "learning_rate", "weight_decay", "augment", "label_smoothing")
-    return FitOptions(
-        epochs=options.local_epochs, schedule="constant", **{key: getattr(options, key) for key in shared}
-    )
 
 
 def proximal(objective: Objective, options: FederationOptions, travels: Mapping[str, Any], anchors: list[Any]) -> Any:

@@ -140,7 +140,7 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     What clients keep to themselves lies beside the checkpoints, where all clients share the disk.
 
     Raises:
-        MachineError: as `loop.run` and `simulation.simulated` say.
+        MachineError: as `loop.run` and `ray_cluster.cluster` say.
     """
     options = server.options
     memory = server.folder / "clients" if server.folder is not None and options.address is None else None
@@ -148,10 +148,13 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
     environment.require_ray()
-    from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
+    from tinyc.federation.flower import (  # Ray, which engine = "process" and terminals do without
+        ray_cluster,
+        simulation,
+    )
 
-    with simulation.simulated(clients, options.address) as transport:
-        return loop.run(server, transport)
+    with ray_cluster.cluster(options.address, len(clients)):
+        return loop.run(server, simulation.Simulated(clients))
 
 
 def validation(job: Job, context: Context) -> Callable[[Arrays], float | None] | None:

@@ -25,18 +25,15 @@ class InProcess:
         return {node: client.name for node, client in self.clients.items()}
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
-        """Run the clients in the order of their nodes."""
+        """Run the clients in the order of their nodes; what one raises is its answer."""
         found: Answers = {}
         for node in sorted(contents):
             begin = time.monotonic()
-            answer = self.answer(contents[node], node)
+            answer: Content | Failure
+            try:
+                answer = self.clients[node].answer(contents[node], node, self.states[node])
+            except Exception as error:
+                answer = Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))
             if time.monotonic() - begin <= seconds:
                 found[node] = answer
         return found
-
-    def answer(self, asked: Content, node: int) -> Content | Failure:
-        """Run one client; what it raises is its answer."""
-        try:
-            return self.clients[node].answer(asked, node, self.states[node])
-        except Exception as error:
-            return Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation.flower.environment import SWITCHES
@@ -34,11 +35,13 @@ PROBE = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, log
 
 @contextmanager
 def cluster(address: str | None, workers: int = 2) -> Iterator[None]:
-    """Connect to Ray, or start one of at most so many workers here.
+    """Connect to Ray, or start one of at most so many workers here, which is gone afterwards.
+
+    The machines of a cluster need tinyc and its extras.
 
     Raises:
         UserError: `address` is no HOST:PORT.
-        MachineError: Ray does not start, or does not answer.
+        MachineError: Ray does not start, does not answer within a minute, or goes away.
     """
     if ray.is_initialized():
         raise MachineError("federate", "this process is connected to Ray already", "end that connection first")
@@ -54,6 +57,8 @@ def cluster(address: str | None, workers: int = 2) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread() and handler is not None:
             signal.signal(signal.SIGTERM, handler)
         yield
+    except RayError as error:
+        raise MachineError("federate", f"the simulation stopped: {error}", REMEDY) from error
     finally:
         ray.shutdown()
         delete(folder)

@@ -5,35 +5,14 @@ This module imports Ray; so it is imported by the engine "simulation" alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import ray
 from ray.exceptions import RayError
 
-from tinyc.core.errors import MachineError
 from tinyc.federation.client.request import first_line
 from tinyc.federation.client.round import Client
 from tinyc.federation.flower.messages import Answers, Content, Failure, content
-from tinyc.federation.flower.ray_cluster import REMEDY, cluster
-
-
-@contextmanager
-def simulated(clients: Sequence[Client], address: str | None) -> Iterator[Simulated]:
-    """Lend a transport to clients in Ray's workers.
-
-    Ray runs on this machine's cores and is gone afterwards; with `address` its cluster is used, whose machines need
-    tinyc and its extras.
-
-    Raises:
-        MachineError: Ray does not start or goes away, or the cluster does not answer within a minute.
-    """
-    with cluster(address, len(clients)):
-        try:
-            yield Simulated(clients)
-        except RayError as error:
-            raise MachineError("federate", f"the simulation stopped: {first_line(error)}", REMEDY) from error
 
 
 class Simulated:
@@ -53,7 +32,7 @@ class Simulated:
         return self.names
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
-        """Run the clients, as many at once as there are workers; what is late is ended."""
+        """Run as many clients at once as there are workers; what one raises is its answer, and who is late is ended."""
         distinct = {id(each): each for each in contents.values()}
         sent = {number: ray.put(each) for number, each in distinct.items()}
         tasks = {
@@ -63,15 +42,13 @@ class Simulated:
         done, late = ray.wait(list(tasks), num_returns=len(tasks), timeout=seconds)
         for task in late:
             ray.cancel(task)
-        return {tasks[task]: self.taken(tasks[task], task) for task in done}
-
-    def taken(self, node: int, task: Any) -> Content | Failure:
-        """Take a client's answer, and what it keeps; what it raises is its answer."""
-        found: Content | Failure
-        try:
-            found, self.states[node] = ray.get(task)
-        except RayError as error:
-            found = Failure(first_line(getattr(error, "cause", None) or error))
+        found: Answers = {}
+        for task in done:
+            node = tasks[task]
+            try:
+                found[node], self.states[node] = ray.get(task)
+            except RayError as error:
+                found[node] = Failure(first_line(getattr(error, "cause", None) or error))
         return found
 
 
