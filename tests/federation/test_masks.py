@@ -69,7 +69,7 @@ def federated(aggregation: str, away: dict[str, int] | None = None, **keys: Any)
         for node, name in enumerate(NAMES)
     ]
     private = bool(job.options.privacy)
-    unmask = Unmask(job.to_bytes(), 1.0 if private else 55.0, private) if aggregation == "secagg" else None
+    unmask = Unmask(1.0 if private else 55.0, private) if aggregation == "secagg" else None
     server = Server(job.options, 1, job, clients.start(model), 4, unmask=unmask)
     wire = Wire(InProcess(people))
     return loop.run(replace(server, steps=exchange.at_server(server)), wire), wire
@@ -175,7 +175,7 @@ def test_masks_on_ray_give_the_average_of_this_process():
     found = []
     for engine in ("process", "simulation"):
         job = clients.job(model, rounds=2, aggregation="secagg", clients=4, engine=engine)
-        server = Server(job.options, 1, job, clients.start(model), 4, unmask=Unmask(job.to_bytes(), 25.0, False))
+        server = Server(job.options, 1, job, clients.start(model), 4, unmask=Unmask(25.0, False))
         found.append(training.run(replace(server, steps=exchange.at_server(server)), parts))
     assert apart(*found) == 0
     assert found[1].facts["rounds"][1]["answered"] == NAMES

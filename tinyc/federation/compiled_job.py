@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +26,6 @@ from tinyc.training.randomness import reseedable
 from tinyc.training.schedule import build_optimizer
 from tinyc.training.step import Step, compile_step
 
-LOCK = threading.RLock()
 KEPT: dict[str, CompiledJob] = {}
 """The last job's network by its SHA-256; one network in memory is enough for a client."""
 
@@ -79,18 +77,16 @@ class CompiledJob:
         return travelling_weights.values(self.travels)
 
 
-@contextmanager
-def compiled(job: Job) -> Iterator[CompiledJob]:
-    """Lend the compiled network of a job; one client at a time trains in a process.
+def compiled(job: Job) -> CompiledJob:
+    """Give the compiled network of a job, for one training at a time.
 
     Raises:
         UserError: the job's network cannot be read or trained.
     """
-    with LOCK:
-        if job.sha256 not in KEPT:
-            forget()
-            KEPT[job.sha256] = compile_job(job)
-        yield KEPT[job.sha256]
+    if job.sha256 not in KEPT:
+        forget()
+        KEPT[job.sha256] = compile_job(job)
+    return KEPT[job.sha256]
 
 
 def compile_job(job: Job) -> CompiledJob:
@@ -138,9 +134,9 @@ def proximal(objective: Objective, options: FederationOptions, travels: Mapping[
 
 def first_weights(job: Job) -> dict[str, NDArray[np.float32]]:
     """Give what the first round begins with, by name."""
-    with compiled(job) as network:
-        network.reset()
-        return network.weights()
+    network = compiled(job)
+    network.reset()
+    return network.weights()
 
 
 def with_structure(job: Job, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
@@ -152,23 +148,22 @@ def with_structure(job: Job, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
     Raises:
         UserError: the arrays do not fit the network.
     """
-    with compiled(job) as network:
-        network.receive(arrays, {})
-        return network.weights()
+    network = compiled(job)
+    network.receive(arrays, {})
+    return network.weights()
 
 
 def accuracy_of(job: Job, arrays: Arrays, split: Split) -> float:
     """Give the fraction of a split that the network with these weights names right; under int8 rounding, if asked."""
-    with compiled(job) as network:
-        network.receive(arrays, {})
-        return accuracy(network.predict, split, job.task)
+    network = compiled(job)
+    network.receive(arrays, {})
+    return accuracy(network.predict, split, job.task)
 
 
 def forget() -> None:
     """Drop the network of the last job."""
-    with LOCK:
-        while KEPT:
-            KEPT.popitem()[1].held.close()
+    while KEPT:
+        KEPT.popitem()[1].held.close()
 
 
 atexit.register(forget)

@@ -106,7 +106,7 @@ def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -
         opening = Encryption(read_key(keys.clients), start, options) if keys else None
     if options.aggregation == "secagg":
         largest = max(weight(options, len(part.train)) for part in clients.parts.values())
-        unmask = Unmask(job.to_bytes(), largest, client_budget.applies(options))
+        unmask = Unmask(largest, client_budget.applies(options))
     server = Server(
         options=options.model_copy(update={"min_clients": client_budget.answers_needed(options, clients.count)}),
         seed=context.seed,

@@ -94,12 +94,10 @@ class Unmask:
     """The server's end.
 
     Attributes:
-        job: goes with every round, since a node that asked for it would be out of the protocol.
         largest: the largest weight that any client has in an average.
         equal: whether all clients weigh the same.
     """
 
-    job: bytes = field(repr=False)
     largest: float
     equal: bool
 
@@ -160,7 +158,7 @@ class MaskedRound:
 
     def configure_fit(self, *_: Any, **__: Any) -> list[tuple[Any, FitIns]]:
         """Put the requests to train into the form of Flower's older interface."""
-        own = {"job": self.unmask.job, LARGEST_WEIGHT: float(self.unmask.largest), EQUAL_WEIGHTS: self.unmask.equal}
+        own = {LARGEST_WEIGHT: float(self.unmask.largest), EQUAL_WEIGHTS: self.unmask.equal}
         return [
             (
                 SimpleNamespace(node_id=node),

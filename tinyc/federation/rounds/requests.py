@@ -80,7 +80,8 @@ def train(
     """
     block, settings = tensors.packed(weights), {"server-round": round, "job-sha256": server.job.sha256}
     plain, whole = content(block, settings), content(block, {**settings, "job": server.job.to_bytes()})
-    asked = {node: plain if node in have_job else whole for node in chosen.values()}
+    # Under masks the job goes with every round, since a node that asked for it would be out of the protocol.
+    asked = {node: plain if node in have_job and not server.unmask else whole for node in chosen.values()}
     if server.unmask:
         answers = server.unmask.ask(transport, asked, server.options.timeout)
     else:
