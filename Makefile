@@ -5,6 +5,8 @@ READY := $(VENV)/.ready
 RECIPE ?= resnet50-tiny
 # A file of tests stays in one process, for what its tests share; tests/conftest.py puts the longest first.
 WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+# The tests start hundreds of processes, of which each would compile all of tinyc anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: compress test test-long coverage orders lint clean
 .DEFAULT_GOAL := test

@@ -146,7 +146,7 @@ def write_recipe(options: argparse.Namespace) -> Path:
         root=ROOT, data=data_section(folder, options.train), start=options.start, fraction=options.fraction,
         clusters=options.clusters, cut=cut, tables=tables, aware=aware, seed=options.seed,
     )  # fmt: skip
-    path = folder / "against-tfmot.toml"
+    path: Path = folder / "against-tfmot.toml"
     path.write_text(text)
     return path
 

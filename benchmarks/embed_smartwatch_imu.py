@@ -72,7 +72,7 @@ def counts(samples: NDArray[np.float64]) -> NDArray[np.int16]:
     rounded = np.rint(samples * COUNTS)
     if not (np.abs(rounded) < 2**15).all():
         raise ValueError("a value does not fit into 16 bits")
-    return rounded.astype(np.int16)
+    return np.asarray(rounded, np.int16)
 
 
 def arrays_of(found: dict[str, Any]) -> dict[str, NDArray[Any]]:

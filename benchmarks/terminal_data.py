@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinyc.core import cache
 from tinyc.data import known_datasets
@@ -31,7 +33,7 @@ def main() -> None:
         print(path)
 
 
-def of_subject(columns: dict[str, np.ndarray], subject: int) -> dict[str, np.ndarray]:
+def of_subject(columns: dict[str, NDArray[Any]], subject: int) -> dict[str, NDArray[Any]]:
     """Take one subject's samples, with labels as names."""
     own = columns["subject"] == subject
     labels = columns["class_names"][columns["y"][own]]

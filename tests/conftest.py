@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import itertools
@@ -10,13 +11,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+# Most of what tests make lives as long as they do: looking through it often would take a quarter of the time.
+gc.set_threshold(50_000, 20, 20)
 
 # The same examples in every run, within a minute; `make test-long` draws many, and others each time.
 settings.register_profile("fixed", max_examples=25, derandomize=True, deadline=None, database=None)
@@ -30,25 +33,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
-LARGE = ("tensorflow", "tf_keras", "tensorflow_model_optimization", "flwr")
-"""Libraries that leave so many objects when they are imported that a garbage collection takes a third of a second."""
+@pytest.fixture(autouse=True, scope="module")
+def what_stays_is_not_collected() -> Iterator[None]:
+    """Keep the garbage collector from what a file of tests leaves alive: libraries, and what its tests share.
 
-
-@pytest.fixture(autouse=True)
-def imports_are_not_collected() -> Iterator[None]:
-    """Keep the garbage collector from looking through what large libraries made when they were imported."""
-    before = [name in sys.modules for name in LARGE]
+    Each conversion and each step of a run ends in a collection, which would look through all of it.
+    """
     yield
-    if before != [name in sys.modules for name in LARGE]:
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def workers_serve_all_tests() -> Iterator[None]:
+    """Hold a pool open, so that those that tests and commands close leave their workers to the next."""
+    from tinyc.tflite.run.pool import Pool
+
+    with Pool():
+        yield
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One finished run of the small recipe in `runs/small`, with its recipe and its cache beside it.
 
-    It is made once for all workers of pytest; each has a copy of its own.
+    `said.json` is what `compress --json` wrote on standard output. All is made once for all workers of pytest; each has
+    a copy of its own.
     """
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
@@ -65,9 +75,11 @@ def finish(folder: Path) -> Path:
 
     from tinyc import cli
 
-    with pytest.MonkeyPatch.context() as patch:
+    arguments = ["compress", str(small.write(folder)), "--out", str(folder / "runs"), "--json"]
+    with pytest.MonkeyPatch.context() as patch, (folder / "said.json").open("w") as said:
         patch.setenv("TINYC_CACHE", str(folder / "cache"))
-        assert cli.invoke(["compress", str(small.write(folder)), "--out", str(folder / "runs")]) == 0
+        with contextlib.redirect_stdout(said):
+            assert cli.invoke(arguments) == 0
     return folder
 
 
@@ -94,11 +106,11 @@ def leave_by_themselves() -> None:
 
     def closed(link: Link) -> None:
         link.connection.close()
-        with suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(subprocess.TimeoutExpired):
             link.process.wait(timeout=2)
         end(link)
 
-    Link.end = closed  # type: ignore[method-assign, assignment]
+    pytest.MonkeyPatch().setattr(Link, "end", closed)
 
 
 if "COVERAGE_PROCESS_CONFIG" in os.environ:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from support import example
 
 from benchmarks import (
     against_tfmot,
@@ -22,7 +24,7 @@ from benchmarks import (
 )
 from tinyc.data import loading
 from tinyc.federation.privacy.clipping import NoisyMean
-from tinyc.measure import Ledger, Measurement
+from tinyc.measure import Measurement
 from tinyc.spec.load import load
 from tinyc.tflite.read.description import Tensor
 
@@ -115,8 +117,9 @@ def tuned(name: str, right: int, weight: float) -> federated_table.Row:
     """A run whose artifact is right on the first of ten examples, in two recordings."""
     scores = np.zeros((10, 2), np.float32)
     scores[:right, 0] = scores[right:, 1] = 1.0
-    nothing: list[Any] = [None] * 9
-    figures = Ledger(*nothing, right / 10, 0.1, 0.9, {}, "accuracy", 10, "tflm")  # type: ignore[call-arg]
+    figures = replace(
+        example.EXPORTED, accuracy=right / 10, accuracy_low=0.1, accuracy_high=0.9, per_class={}, examples=10
+    )
     measured = Measurement(figures, scores, np.zeros(10, np.int64), np.repeat(["a", "b"], 5))
     rounds = [{"answered": ["1", "2"], "bytes_up": 4096, "bytes_down": 8192}]
     return federated_table.Row(name, measured, [np.array([weight]), np.zeros(0)], {"rounds": rounds}, 3.0)

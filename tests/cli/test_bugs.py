@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from support.optional import not_none
 
 import tinyc
 from tinyc import cli
@@ -58,7 +59,7 @@ def test_it_tells_the_command_the_versions_and_where_the_code_lies(
 def test_every_library_that_tinyc_depends_on_is_told() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     extras = [name for extra, names in project["optional-dependencies"].items() if extra != "dev" for name in names]
-    needed = {re.match(r"[\w-]+", each)[0].lower() for each in (*project["dependencies"], *extras)}  # type: ignore[index]
+    needed = {not_none(re.match(r"[\w-]+", each))[0].lower() for each in (*project["dependencies"], *extras)}
     assert needed <= {name.lower() for name in bugs.LIBRARIES}
 
 

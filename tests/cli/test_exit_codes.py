@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import small
 
 from tinyc import cli
@@ -41,12 +43,12 @@ def wrong_classes(input_shape, classes):
 )
 
 
-def arrays(folder: Path) -> dict[str, np.ndarray]:
+def arrays(folder: Path) -> dict[str, NDArray[Any]]:
     with np.load(folder / "images.npz") as content:
         return dict(content)
 
 
-def change_data(**changes: Callable[[dict[str, np.ndarray]], np.ndarray]) -> Callable[[Path], None]:
+def change_data(**changes: Callable[[dict[str, NDArray[Any]]], NDArray[Any]]) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         content = arrays(folder)
         np.savez(folder / "images.npz", **{**content, **{name: make(content) for name, make in changes.items()}})

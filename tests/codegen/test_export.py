@@ -7,23 +7,20 @@ import io
 import re
 import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from intelhex import IntelHex
 from pydantic import ValidationError
-from support import artifacts
+from support import artifacts, datasets, shipped
 
 from tinyc.codegen.c_source import labels_bytes
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
 from tinyc.network import backend
 from tinyc.network.state import Flat
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.export import Export
 from tinyc.tflite.read.flatbuffer import describe
@@ -168,7 +165,6 @@ SENTENCES = np.array(
     object,
 )  # fmt: skip
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 PROGRAM = """
 #include <cstdio>
 #include <cstring>
@@ -192,10 +188,9 @@ def text():
     task = Task(("bad", "good"), (10,), tokenizer=tokenizer)
     backend.seed_everything(5)
     size = len(tokenizer.vocabulary)
-    model = load_module(BERT).tiny_bert((10,), 2, vocabulary=size, width=8, depth=1, heads=2, inner=16)
+    model = shipped.bert().tiny_bert((10,), 2, vocabulary=size, width=8, depth=1, heads=2, inner=16)
     content = to_int8_tflite(model, tokenizer.encode(SENTENCES), per_channel_dense=False)
-    split = Split(SENTENCES, np.arange(8) % 2, np.arange(8))
-    return Flat(content, task), TrainingData(task, split, split, split, "digest")
+    return Flat(content, task), datasets.undivided(task, SENTENCES, np.arange(8) % 2).for_training()
 
 
 def export_text(text, folder, **keys):

@@ -108,7 +108,8 @@ def close(program, task, x):
 
 
 def test_windows(compiled):
-    found, wanted = close(*compiled, examples(300))  # type: ignore[call-arg]
+    program, task = compiled
+    found, wanted = close(program, task, examples(300))
     assert len(np.unique(wanted)) > 100
     assert (found != wanted).mean() < 0.01
 
@@ -116,8 +117,9 @@ def test_windows(compiled):
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10**6), size=st.sampled_from([0.0, 1e-3, 1.0, 100.0]), steps=st.booleans())
 def test_any_windows(compiled, seed, size, steps):
+    program, task = compiled
     x = size * np.random.default_rng(seed).normal(size=(20, TIME, 1, CHANNELS))
-    close(*compiled, np.round(x) if steps else x)  # type: ignore[call-arg]
+    close(program, task, np.round(x) if steps else x)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS.values(), ids=COMPILERS)

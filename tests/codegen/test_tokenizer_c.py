@@ -10,11 +10,13 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import tinyc
 from tinyc.codegen.tokenizer_c import tokenizer_source
@@ -97,7 +99,7 @@ class Compiled:
     program: Path
     tokenizer: Tokenizer
 
-    def ids(self, texts: list[bytes]) -> np.ndarray:
+    def ids(self, texts: list[bytes]) -> NDArray[Any]:
         given = b"".join(struct.pack("<I", len(text)) + text for text in texts)
         done = subprocess.run([self.program], input=given, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")[:3000]

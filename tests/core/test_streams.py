@@ -76,7 +76,7 @@ def test_json_is_json_in_every_encoding() -> None:
         patch.setattr(sys, "stdout", told)
         streams.result(json.dumps("é€🐍", ensure_ascii=False))
         told.flush()
-    assert json.loads(told.buffer.getvalue()) == "é€🐍"  # type: ignore[attr-defined]
+    assert json.loads(told.buffer.getvalue()) == "é€🐍"
 
 
 CONTROL = "a\n\r\x1b[31m\u202e\u200b\x07\x9b\udcff"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.data.augment import CHUNK, IDENTITY, view
@@ -13,11 +14,11 @@ from tinyc.data.recordings import counter
 from tinyc.spec.augmentations import AUGMENTATIONS, NEEDS_TEXT, NEEDS_WINDOWS, check_augmentations
 
 
-def images(count: int = 40, channels: int = 1, height: int = 28, width: int = 28) -> np.ndarray:
+def images(count: int = 40, channels: int = 1, height: int = 28, width: int = 28) -> NDArray[Any]:
     return np.random.default_rng(1).integers(1, 256, (count, height, width, channels), np.uint8)
 
 
-def inputs(kind: str) -> np.ndarray:
+def inputs(kind: str) -> NDArray[Any]:
     made = {
         "grey": images(),
         "colour": images(channels=3, height=20, width=32),

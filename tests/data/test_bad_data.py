@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from support.refusals import refused
 
 from tinyc.core import limits
-from tinyc.core.errors import UserError
 from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
@@ -38,14 +38,6 @@ def but(name: str, index: Any, value: Any) -> dict[str, Any]:
     arrays = good()
     arrays[name][index] = value
     return arrays
-
-
-def refused(folder: Path, **keys: object) -> str:
-    with pytest.raises(UserError) as caught:
-        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
-    assert caught.value.exit_code == 2
-    assert caught.value.remedy
-    return str(caught.value)
 
 
 FEW = np.arange(6) % 3

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tinyc.data.dataset import Dataset
@@ -80,7 +82,7 @@ def test_validation_is_cut_from_train_and_the_rest_stays(tmp_path: Path) -> None
     )
 
 
-def blobs(count: int, classes: int = 3, features: int = 4) -> tuple[np.ndarray, np.ndarray]:
+def blobs(count: int, classes: int = 3, features: int = 4) -> tuple[NDArray[Any], NDArray[Any]]:
     y = np.arange(count) % classes
     return (RNG.normal(size=(count, features)) + y[:, None]).astype(np.float32), y
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import ValidationError
 from support import recordings
+from support.refusals import refused
 
-from tinyc.core.errors import UserError
 from tinyc.data.dataset import Dataset
 from tinyc.data.loading import content_digest, load_dataset, seal
 from tinyc.spec.data import DataSpec
@@ -20,20 +21,12 @@ from tinyc.spec.preparation import Window
 
 WINDOW = {"op": "window", "length": 16, "stride": 8}
 BY = {**WINDOW, "by": "subject", "validation": ["2"], "test": ["5", "6"]}
-SESSIONS = {"path": "x.csv", "label": "kind", "recording": "session"}
+SESSIONS: dict[str, Any] = {"path": "x.csv", "label": "kind", "recording": "session"}
 
 
 def load_in(folder: Path, seed: int = 7, **keys: Any) -> Dataset:
     spec = DataSpec.model_validate({"calibration": 20, **keys})
     return load_dataset(spec, folder.joinpath, folder / "cache", seed)
-
-
-def refused(folder: Path, **keys: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7)
-    assert caught.value.exit_code == 2
-    assert caught.value.remedy
-    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -87,14 +80,14 @@ def test_refuses_tables(table: dict[str, Any], message: str) -> None:
     assert len(caught.value.errors()) == 1
 
 
-def jumping() -> np.ndarray:
+def jumping() -> NDArray[Any]:
     """Recording 0 goes on after recording 1."""
     recording = recordings.arrays()["recording"].copy()
     recording[80] = 0
     return recording
 
 
-def restless() -> np.ndarray:
+def restless() -> NDArray[Any]:
     """The subject changes within recording 1."""
     subject = recordings.arrays()["subject"].copy()
     subject[50:81] = 9

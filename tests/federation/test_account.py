@@ -37,7 +37,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     def train(*given: Any, **named: Any) -> Trained:
         calls.append(named)
-        return Trained({"w": np.float32([len(calls)])}, 40, {"loss": 0.5})
+        return Trained({"w": np.array([len(calls)], np.float32)}, 40, {"loss": 0.5})
 
     monkeypatch.setattr(local_training, "train", train)
     return calls

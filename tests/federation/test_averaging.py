@@ -27,7 +27,9 @@ def test_fedavg_weighs_by_examples():
 
 def test_client_level_privacy_weighs_all_the_same():
     private = {"level": "client", "clip": 1.0, "noise": 1.0, "delta": 1e-3}
-    answers = tuple(Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.float32([count])}) for count in (1, 2, 6))
+    answers = tuple(
+        Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.array([count], np.float32)}) for count in (1, 2, 6)
+    )
     updates = Updates(1, answers[0].weights, answers[0].weights, answers)
     assert average(updates, clients.options(privacy=private)).together["w"] == pytest.approx(3)
     assert average(updates, clients.options()).together["w"] == pytest.approx(41 / 9)
@@ -41,7 +43,7 @@ def test_fedadam_is_the_papers():
     """Reddi et al. 2021, algorithm 2, with the bias correction that Flower adds."""
     weight, first, second = 1.0, 0.0, 0.0
     for round in (1, 2, 3):
-        change = 0.1 * np.average([1, 2, 3, 4, 5], weights=[1, 2, 3, 4, 5])
+        change = 0.1 * float(np.average([1, 2, 3, 4, 5], weights=[1, 2, 3, 4, 5]))
         first, second = 0.9 * first + 0.1 * change, 0.99 * second + 0.01 * change**2
         rate = 0.05 * np.sqrt(1 - 0.99 ** (round + 1)) / (1 - 0.9 ** (round + 1))
         weight += rate * first / (np.sqrt(second) + 1e-3)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tenseal
+from numpy.typing import NDArray
 from support import clients, faking
 
 from tinyc.core.errors import UserError
@@ -30,7 +31,7 @@ SERVER = ciphertexts.read_key(KEYS.server, "server.key")
 LENGTH = 5000  # two ciphertexts
 
 
-def vectors(count: int, scale: float = 0.1) -> list[np.ndarray]:
+def vectors(count: int, scale: float = 0.1) -> list[NDArray[Any]]:
     draw = np.random.default_rng(4)
     return [draw.normal(0, scale, LENGTH) for _ in range(count)]
 
@@ -237,9 +238,10 @@ def test_encrypted_rounds_are_plain_rounds(keys, monkeypatch):
         == [["c0", "c1", "c2"], ["c0", "c1"], answered[0]]
     )
     start = clients.start(clients.network())
+    opened = encrypted.weights
     for name, array in plain.weights.items():
-        assert encrypted.weights[name].dtype == np.float32
-        np.testing.assert_allclose(encrypted.weights[name], array, atol=1e-6, rtol=0)
+        assert opened[name].dtype == np.float32
+        np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
         assert np.max(np.abs(array - start[name])) > 1e-3
     up, down = (encrypted.facts["rounds"][0][each] for each in ("bytes_up", "bytes_down"))
     assert 3 * 230_000 < up < 3 * 240_000
@@ -249,7 +251,8 @@ def test_encrypted_rounds_are_plain_rounds(keys, monkeypatch):
 def test_a_server_without_the_key_ends_with_what_a_key_holder_opens():
     closed, plain = federated(True, opens=False), federated(False)
     assert all(each.dtype == np.uint8 for each in closed.weights.values())
-    opened = Encryption(CLIENTS, clients.start(clients.network()), clients.options()).decrypt(closed.weights, 3, "here")
+    key = Encryption(CLIENTS, clients.start(clients.network()), clients.options())
+    opened = key.decrypt(closed.weights, 3, "here")
     for name, array in plain.weights.items():
         np.testing.assert_allclose(opened[name], array, atol=1e-6, rtol=0)
 

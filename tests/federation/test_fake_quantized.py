@@ -47,7 +47,7 @@ def test_training_moves_weights_and_no_range():
     inside = compiled_job.compiled(job)
     after = fixed_ranges.read_ranges(inside.model)
     norm = travelling_weights.values(travelling_weights.batchnorm_variables(inside.model))
-    assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
+    assert {name: np.array(pair, np.float32).tolist() for name, pair in job.ranges.items()} == {
         name: list(pair) for name, pair in after.items()
     }
     assert np.allclose(sorted(norm["norm/moving_mean"]), sorted(model.get_layer("norm").get_weights()[2]))
@@ -101,6 +101,6 @@ def test_transformers_train_within_fixed_ranges_too():
     assert (trained.arrays["wide/kernel"] != start["wide/kernel"]).any()
     inside = compiled_job.compiled(job)
     after = fixed_ranges.read_ranges(inside.model)
-    assert {name: np.float32(pair).tolist() for name, pair in job.ranges.items()} == {
+    assert {name: np.array(pair, np.float32).tolist() for name, pair in job.ranges.items()} == {
         n: list(p) for n, p in after.items()
     }

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import clients
+from support import clients, contexts
 
 from tinyc.compression.clustering.keep import tables
 from tinyc.core.errors import UserError
-from tinyc.core.progress import Silent
 from tinyc.data.inputs import inputs
 from tinyc.federation import travelling_weights
 from tinyc.network.contract import Context
@@ -72,11 +71,7 @@ def federate(**keys: Any) -> Federate:
 
 
 def context(folder: Path, rehearse: Any = None) -> Context:
-    return Context(
-        seed=3, data=clients.data(150, validation=50), source=Net(None, clients.TASK), source_key="source", earlier=(),
-        cache=folder / "cache", find=Path, progress=Silent(), rehearse=rehearse,
-        compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, clients.data(150, validation=50), Net(None, clients.TASK), rehearse)
 
 
 def net(model: Any = None) -> Net:

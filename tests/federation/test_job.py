@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_a_network_for_another_task_is_refused():
 
 
 def test_code_does_not_travel():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
     class Own(keras.layers.Layer):
         pass

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
@@ -42,7 +43,9 @@ def test_only_the_owner_reads_private_keys(made: Path) -> None:
 def test_the_authority_that_signed_cannot_sign_again(made: Path) -> None:
     """Every private key in the folder belongs to a party; none to the authority."""
     authority = x509.load_pem_x509_certificate((made / "server" / "ca.pem").read_bytes())
-    signer = pem.public_pem(authority.public_key())
+    public = authority.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    signer = pem.public_pem(public)
     held = {pem.public_pem(pem.load_private(path.read_bytes()).public_key()) for path in made.rglob("*.key")}
     assert len(held) == 4
     assert signer not in held

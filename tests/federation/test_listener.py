@@ -101,11 +101,11 @@ def test_terminals_get_in_among_strangers_that_hold_their_connections(link: Link
         answers = link.ask(TRAIN, weights(list(link.present()), 200_000), SLACK)
         assert [isinstance(each, Failure) for each in answers.values()] == [False] * 3
         open_yet = 0
-        for each in held:
-            each.settimeout(0)
+        for connection in held:
+            connection.settimeout(0)
             with suppress(ConnectionError):
                 try:
-                    open_yet += each.recv(1) != b""
+                    open_yet += connection.recv(1) != b""
                 except (BlockingIOError, ssl.SSLWantReadError):
                     open_yet += 1
         assert open_yet <= limits.STRANGERS_OF_AN_ADDRESS
@@ -249,7 +249,7 @@ def test_the_server_imports_nothing_while_it_serves(keys: Path) -> None:
 
 def test_a_server_that_cannot_accept_for_a_moment_goes_on(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with no file descriptor left: the oldest stranger goes, and the next one comes in."""
-    real, failures = socket.socket.accept, []
+    real, failures = socket.socket.accept, list[float]()
 
     def accept(self: socket.socket) -> object:
         if not failures:

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support import clients
+from support import clients, contexts
 
 from tinyc.compression.clustering.tables import distinct
 from tinyc.core.errors import UserError
-from tinyc.core.progress import Silent
 from tinyc.data.dataset import TrainingData
 from tinyc.federation import compiled_job, travelling_weights
 from tinyc.federation.client import local_training
 from tinyc.federation.job import read_network
 from tinyc.network import backend
+from tinyc.network.state import Net
 from tinyc.spec.federation import learning_rate
 from tinyc.spec.training import FitOptions
 from tinyc.tasks.classification.objectives import labels
 from tinyc.training.fit import fit
-
-
-@dataclass(frozen=True)
-class Lent:
-    """What the fit loop needs of a context."""
-
-    seed: int
-    data: TrainingData
-    progress: Any = field(default_factory=Silent)
-    rehearse: Any = None
+from tinyc.training.step import compile_step
 
 
 def distance(one: Any, other: Any) -> float:
@@ -60,7 +52,8 @@ def test_one_client_with_all_examples_is_central_training():
     travelling_weights.limit(central, (), "frozen")
     seed = local_training.client_seed(job.seed, 1, "one")
     options = FitOptions(epochs=2, batch=16, schedule="constant", **{k: v for k, v in keys.items() if k in FitOptions.model_fields})  # noqa: E501  # fmt: skip
-    facts = fit(central, options, labels(seed), Lent(seed, replace(data, task=job.task)), "central")
+    context = contexts.context(Path(), replace(data, task=job.task), Net(None, job.task), seed=seed)
+    facts = fit(central, options, labels(seed), context, "central")
     assert equal(trained.arrays, travelling_weights.values(travelling_weights.travelling(central, (), "frozen")))
     assert trained.examples == 100
     assert trained.metrics["loss"] == pytest.approx(facts["loss"][-1], abs=1e-6)
@@ -78,9 +71,8 @@ def test_the_same_round_has_the_same_bytes_whoever_trained_between():
 
 
 def test_a_step_is_compiled_once_for_all_clients_and_rounds(monkeypatch):
-    made = []
-    real = compiled_job.compile_step
-    monkeypatch.setattr(compiled_job, "compile_step", lambda *given: made.append(real(*given)) or made[-1])
+    made: list[Any] = []
+    monkeypatch.setattr(compiled_job, "compile_step", lambda *given: made.append(compile_step(*given)) or made[-1])
     job, data = clients.job(), clients.data(96)
     compiled_job.forget()
     rounds(

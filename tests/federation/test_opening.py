@@ -36,7 +36,7 @@ def says(weights: Any) -> Reply:
             return Failure("no key")
         assert tensors.weights(weights_of(received.content) or b"")["chunk"].tobytes() == b"sealed"
         assert config_of(received.content)["rounds"] == 3
-        return content(tensors.packed({"w": np.float32(weights)}))
+        return content(tensors.packed({"w": np.array(weights, np.float32)}))
 
     return answer
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support import faking
 from support.faking import Lines, options, same
+from support.optional import not_none
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
@@ -43,7 +44,7 @@ def test_too_few_answers_fail_and_keep_what_is_done(tmp_path):
     assert "client-1: a/kernel has values that are NaN" in raised.value.problem
     assert "client-3: OSError: the sensor is gone" in raised.value.problem
     assert "kept" in raised.value.remedy
-    assert [path.name for path in server.folder.glob("epoch-*.npz")] == ["epoch-000001.npz"]
+    assert [path.name for path in not_none(server.folder).glob("epoch-*.npz")] == ["epoch-000001.npz"]
 
 
 @pytest.mark.parametrize("record", [None, "nan", "shape", "names"])
@@ -91,7 +92,7 @@ class Killed(BaseException):
 def test_a_killed_server_ends_with_the_same_bytes(tmp_path, strategy, moment):
     chosen = options(rounds=5, fraction=0.5, strategy=strategy)
     undisturbed = faking.run(chosen, 6, folder=tmp_path / "undisturbed")
-    folder, calls = tmp_path / "killed", []
+    folder, calls = tmp_path / "killed", list[Any]()
 
     def die(round: int) -> str | None:
         if round == 4:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support.joined import NOWHERE, Link, Terminal, doubled, signed, superlink, wait
+from support.lessons import Notes
 
 from tinyc.core import limits
 from tinyc.core.errors import MachineError, UserError
@@ -280,19 +281,14 @@ def test_terminals_are_let_go_when_all_is_done(keys: Path) -> None:
 
 
 def test_too_few_terminals_are_counted(keys: Path) -> None:
-    said: list[str] = []
-
-    class Heard(Silent):
-        def say(self, text: str) -> None:
-            said.append(text)
-
+    heard = Notes()
     with serving.listening(NOWHERE, key_files.read_server(keys)) as site:
         there = Terminal(Link(site.link, site.address), keys / "client-1", doubled)
         there.start()
         wait(lambda: len(site.link.present()) == 1)
         with pytest.raises(MachineError, match=r"1 of 2 terminals joined in 0\.1 s"):
-            serving.gather(site, 2, 0.1, Heard())
-    assert said == [
+            serving.gather(site, 2, 0.1, heard)
+    assert heard.said == [
         f"federate: listening on {site.address}, waiting for 2 terminals (tinyc federate join)",
         "federate: client-1 has joined (1 of 2)",
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flwr.app.message import remove_content_from_message
 from support.joined import Link, Terminal, doubled, wait, weights
 
 from tinyc.federation import tensors
@@ -32,8 +33,8 @@ def test_rounds_go_to_the_terminals_and_back(link: Link, keys: Path) -> None:
     for _ in range(2):
         answers = link.ask(TRAIN, weights(list(link.present()), 100_000), 60)
         assert set(answers) == set(link.present())
-        for each in answers.values():
-            assert (vector(each) == np.arange(100_000) * 2).all()
+        for answer in answers.values():
+            assert (vector(answer) == np.arange(100_000) * 2).all()
     for each in there:
         each.gone.set()
         each.join(20)
@@ -81,7 +82,7 @@ def test_a_reply_is_of_who_was_asked_whoever_it_says_that_it_is_from(
     link: Link, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The SuperLink checks what is announced; the pieces could name another terminal, whose answer this would be."""
-    announced = fleet.remove_content_from_message
+    announced = remove_content_from_message
 
     def bare(message: Any) -> Any:
         made = announced(message)

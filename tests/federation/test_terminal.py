@@ -19,14 +19,16 @@ from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client import request
 from tinyc.federation.client.round import Place
-from tinyc.federation.flower.fleet import Received
+from tinyc.federation.flower.fleet import Lost, Received
 from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
 from tinyc.federation.job import Job, Network
 from tinyc.federation.privacy.encryption import Encryption
 from tinyc.federation.terminals import account, job_rules, terminal
 from tinyc.federation.terminals import keys as key_files
 from tinyc.federation.terminals.terminal import Participation, Terminal
+from tinyc.federation.updates import Arrays
 from tinyc.spec.federation import FederationOptions
+from tinyc.spec.sentences import Prepare
 
 PICTURES = Task(("cat", "dog", "owl"), (4, 4, 1), scale=1 / 255)
 WINDOW = {"op": "window", "length": 8, "stride": 4, "by": "subject", "validation": ["1"], "test": ["2"]}
@@ -162,7 +164,9 @@ def test_a_job_cannot_name_other_files_or_code(tmp_path: Path) -> None:
         assert len(read(job(data=data), own, silent).train) == 6
     text = {"path": "a.csv", "text": "said", "label": "mood", "prepare": {"tokens": 4, "tokenizer": str(other)}}
     (tmp_path / "own.csv").write_text("said,mood\nhello,cat\n")
-    assert own_examples.spec_of(json.dumps(text), tmp_path / "own.csv").prepare.tokenizer is None  # type: ignore
+    prepare = own_examples.spec_of(json.dumps(text), tmp_path / "own.csv").prepare
+    assert isinstance(prepare, Prepare)
+    assert prepare.tokenizer is None
 
 
 BAD = [
@@ -256,7 +260,7 @@ def strange(weights: bytes | None, **config: Any) -> Content:
 
 
 NONE = tensors.packed({})
-HALF = tensors.packed({"a": np.zeros(1, np.uint8), "b": np.ones(2, np.float32)})
+HALF: Arrays = {"a": np.zeros(1, np.uint8), "b": np.ones(2, np.float32)}
 
 
 def test_of_a_failure_the_server_learns_nothing_but_that(tmp_path: Path) -> None:
@@ -275,9 +279,7 @@ STRANGE = {
     "no weights": (lambda: strange(None, **{"server-round": 1}), "has no weights"),
     "garbage": (lambda: strange(b"garbage", **{"server-round": 1}), "has weights that cannot be read"),
     "half encrypted": (
-        lambda: strange(
-            tensors.packed({"a": np.zeros(1, np.uint8), "b": np.ones(2, np.float32)}), **{"server-round": 1}
-        ),
+        lambda: strange(tensors.packed(HALF), **{"server-round": 1}),
         "cannot be read: b is not encrypted",
     ),
     "another job": (lambda: strange(NONE, **{"job-sha256": "0" * 64}), "announces the job"),
@@ -341,7 +343,7 @@ def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp
 
     class Key(Encryption):
         def decrypt(self, sealed: Any, rounds: int, where: str) -> Any:
-            return {"w": np.float32([rounds + 1 + 1e-6, 2**-16])}
+            return {"w": np.array([rounds + 1 + 1e-6, 2**-16], np.float32)}
 
     def asked(rounds: int, sealed: bytes = b"sealed") -> Received:
         return received(
@@ -375,7 +377,7 @@ def test_a_server_that_ends_every_connection_is_left(tmp_path: Path, monkeypatch
 
     class Ending:
         def receive(self) -> Any:
-            raise terminal.Lost("HTTP 500")
+            raise Lost("HTTP 500")
 
     monkeypatch.setattr(terminal, "connected", lambda *arguments: nullcontext(Ending()))
     monkeypatch.setattr(terminal, "POLL_SECONDS", 0.0)

@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import clients
+from support import clients, contexts
+from support.lessons import Notes
 
 from tinyc.core import cache
-from tinyc.core.progress import Silent
 from tinyc.federation import compiled_job, training
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
 
 
 def context(folder: Path) -> Context:
-    return Context(
-        seed=3, data=clients.data(60), source=Net(None, clients.TASK), source_key="source", earlier=(),
-        cache=folder / "cache", find=Path, progress=Silent(), rehearse=None, compare=lambda flat: {},
-    )  # fmt: skip
+    return contexts.context(folder, clients.data(60), Net(None, clients.TASK))
 
 
 def test_an_interrupted_training_is_listed_and_goes_on_elsewhere(tmp_path: Path) -> None:
@@ -28,14 +25,8 @@ def test_an_interrupted_training_is_listed_and_goes_on_elsewhere(tmp_path: Path)
     job, whole = clients.job(engine="process", rounds=2), context(tmp_path)
     people = training.clients_of(job.options, whole)
 
-    def stopped(amount: int, note: str = "") -> None:
-        raise KeyboardInterrupt
-
-    class Impatient(Silent):
-        advance = staticmethod(stopped)
-
     with pytest.raises(KeyboardInterrupt):
-        training.train(job, people, replace(whole, progress=Impatient()))
+        training.train(job, people, replace(whole, progress=Notes(fail_at=0)))
     (entry,) = cache.entries(whole.cache)
     assert entry.kind == "trainings"
 

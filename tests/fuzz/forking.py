@@ -136,12 +136,12 @@ def be_child(job: dict[str, Any], kind: str, template: Path, folder: Path) -> No
 
 def told(read: Any) -> int:
     """Read it, and end as the command would."""
-    from tinyc import cli
+    from tinyc.cli.ending import explain
 
     try:
         found = read()
     except Exception as error:
-        return cli.explain(error)  # type: ignore[attr-defined]
+        return explain(error)
     return found if isinstance(found, int) else 0
 
 

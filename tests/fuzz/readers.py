@@ -35,7 +35,7 @@ class Reader:
     workers: bool = False
 
 
-def command(*words: str) -> Read:
+def command(*words: str) -> Callable[[], int]:
     """A whole command, as a user gives it."""
 
     def run() -> int:
@@ -48,7 +48,7 @@ def command(*words: str) -> Read:
 
 def setting() -> int:
     text = Path("set.txt").read_bytes().replace(b"\0", b"").decode("utf-8", "surrogateescape")
-    return int(command("check", "fuzz.toml", "--set", text)())  # type: ignore[call-overload]
+    return command("check", "fuzz.toml", "--set", text)()
 
 
 def source() -> object:

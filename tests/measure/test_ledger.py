@@ -10,22 +10,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.small import EMBEDDED
+from support import datasets
+from support.optional import none_missing, not_none
 
 from tinyc import measure
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Dataset, Split
-from tinyc.data.task import Task
+from tinyc.data.dataset import Dataset
 from tinyc.network import backend
 from tinyc.network.float_tflite import to_float_tflite
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
+from tinyc.spec.data_keys import MetricName
 from tinyc.spec.metrics import bounded
 from tinyc.tasks.classification.metrics import probabilities, recalls, scorer
 from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 
-TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
+TASK = datasets.CLOTHES
 EXAMPLES = 200
 
 
@@ -37,10 +38,7 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    with np.load(EMBEDDED) as arrays:
-        x, y = arrays["x_test"][:EXAMPLES], arrays["y_test"][:EXAMPLES].astype(np.int64)
-    split = Split(x.reshape(-1, 28, 28, 1), y, np.arange(EXAMPLES))
-    return Dataset("images", TASK, split, split, split, split, "digest")
+    return datasets.undivided(TASK, *datasets.clothes(EXAMPLES, "test"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +68,7 @@ def test_a_network_is_weighed_as_its_float_file(net: Net, dataset: Dataset) -> N
     assert found.params == CONV + BN + DENSE == net.model.count_params()
     assert found.nonzero_params == found.params
     assert found.macs == 8 * 8 * 6 * 25 + 3840
-    assert found.file_bytes == len(content) == found.weight_bytes + found.metadata_bytes
+    assert found.file_bytes == len(content) == sum(none_missing(found.weight_bytes, found.metadata_bytes))
     assert found.gzip_bytes == len(gzip.compress(content, 6))
     assert found.flash_bytes is None
     assert found.arena_bytes is None
@@ -117,7 +115,8 @@ def test_an_artifact_is_measured_on_itself(flat: Flat, net: Net, dataset: Datase
     assert found.file_bytes == len(flat.content)
     assert found.flash_bytes == -(-len(flat.content) // 16) * 16 + 90
     assert found.accuracy == pytest.approx(measure.measure_net(net, dataset).ledger.accuracy, abs=0.03)
-    assert found.accuracy_low < found.accuracy < found.accuracy_high
+    low, accuracy, high = none_missing(found.accuracy_low, found.accuracy, found.accuracy_high)
+    assert low < accuracy < high
     assert (found.arena_bytes is not None) == (runtime == "tflm")
     assert found.runtime == ("tflm" if runtime == "tflm" else "tflite-runtime")
     assert measure.Ledger.from_json(json.loads(json.dumps(found.to_json()))) == found
@@ -133,7 +132,7 @@ def test_without_tflm_the_fast_kernels_measure_and_say_so(
     assert found.accuracy is not None
     facts = measure.compare_runtimes(flat, dataset, pool)
     assert facts["agreed"] is False
-    assert "unmeasured" in facts["why"]
+    assert "unmeasured" in not_none(facts["why"])
     assert facts["runtimes"]["tflm"] is None
 
 
@@ -163,9 +162,10 @@ def test_runtimes_are_compared(flat: Flat, dataset: Dataset, pool: Pool) -> None
     assert facts["examples"] == EXAMPLES
     exact, close = facts["differences"]
     assert (exact["left"], exact["right"], exact["examples"], exact["max_steps"]) == ("tflm", "reference", 0, 0)
-    assert close["max_steps"] <= 1
+    assert not_none(close["max_steps"]) <= 1
     assert facts["ops"] == {"CONV_2D": 1, "RESHAPE": 1, "FULLY_CONNECTED": 1}
-    assert facts["runtimes"]["tflm"]["accuracy"] == facts["runtimes"]["reference"]["accuracy"]
+    tflm, reference = (not_none(facts["runtimes"][runtime]) for runtime in ("tflm", "reference"))
+    assert tflm["accuracy"] == reference["accuracy"]
     assert facts["arena_bytes"] == measure.measure_flat(flat, dataset, pool, "tflm").ledger.arena_bytes
 
 
@@ -180,8 +180,8 @@ def test_a_disagreement_names_the_operator(flat: Flat, dataset: Dataset, pool: P
     wrong: Any = Wrong()
     facts = measure.compare_runtimes(flat, dataset, wrong)
     assert facts["agreed"] is False
-    assert "200 examples differ, by up to 1 steps, first after op 0 CONV_2D (layer first)" in facts["why"]
-    assert facts["differences"][0]["first_op"]["layer"] == "first"
+    assert "200 examples differ, by up to 1 steps, first after op 0 CONV_2D (layer first)" in not_none(facts["why"])
+    assert not_none(facts["differences"][0]["first_op"])["layer"] == "first"
 
 
 @pytest.mark.parametrize(("flipped", "steps", "agreed"), [(2, 1, True), (3, 1, False), (1, 2, False)])
@@ -239,12 +239,14 @@ def test_probabilities_of_many_classes_stay_in_steps_of_1_256() -> None:
     assert not np.array_equal(probabilities(np.abs(draw)), np.abs(draw))
 
 
-def measurement(scores: Any, labels: Any = LABELS, metric: str = "accuracy", **figures: Any) -> measure.Measurement:
-    sizes = dict.fromkeys(
+def measurement(
+    scores: Any, labels: Any = LABELS, metric: MetricName = "accuracy", **figures: Any
+) -> measure.Measurement:
+    sizes: dict[str, Any] = dict.fromkeys(
         ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes",
-         "flash_bytes", "arena_bytes"), None,
+         "flash_bytes", "arena_bytes"),
     )  # fmt: skip
-    rate = scorer(metric, labels, scores)(np.ones(len(labels)))  # type: ignore[arg-type]
+    rate = scorer(metric, labels, scores)(np.ones(len(labels)))
     bare = measure.Ledger(**(sizes | figures), accuracy=rate, accuracy_low=0.1, accuracy_high=0.9, per_class={},
                          metric=metric, examples=len(labels), runtime="keras")  # fmt: skip
     return measure.Measurement(bare, np.asarray(scores, np.float32), np.asarray(labels))
@@ -279,19 +281,23 @@ def test_a_drop_is_paired_and_positive_when_worse() -> None:
     worse = good.copy()
     lost = np.flatnonzero((labels == 1) & (good.argmax(axis=1) == 1))[:60]
     worse[lost] = [9, 0, 0]
-    for metric in ("accuracy", "f1", "auc"):
+    metrics: tuple[MetricName, ...] = ("accuracy", "f1", "auc")
+    for metric in metrics:
         before, after = measurement(good, labels, metric), measurement(worse, labels, metric)
         drop = measure.measured("accuracy_drop", after, before)
-        assert drop.value == pytest.approx(before.ledger.accuracy - after.ledger.accuracy)
-        assert 0 < drop.low < drop.value < drop.high
+        then, now = none_missing(before.ledger.accuracy, after.ledger.accuracy)
+        assert drop.value == pytest.approx(then - now)
+        low, value, high = none_missing(drop.low, drop.value, drop.high)
+        assert 0 < low < value < high
         # Pairing pays: the two intervals alone are much wider.
-        assert drop.high - drop.low < 0.06
+        assert high - low < 0.06
         gain = measure.measured("accuracy_drop", before, after)
-        assert gain.value == -drop.value
-        assert (gain.low, gain.high) == pytest.approx((-drop.high, -drop.low), abs=0.01)
+        assert gain.value == -value
+        assert (gain.low, gain.high) == pytest.approx((-high, -low), abs=0.01)
     worst = measure.measured("worst_class_drop", measurement(worse, labels), measurement(good, labels))
     assert worst.value == pytest.approx(60 / (labels == 1).sum())
-    assert worst.low < worst.value < worst.high
+    low, value, high = none_missing(worst.low, worst.value, worst.high)
+    assert low < value < high
 
 
 def test_other_examples_are_not_compared() -> None:

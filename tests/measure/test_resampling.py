@@ -7,16 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import datasets
+from support.optional import none_missing, not_none
 
 from tinyc import measure
-from tinyc.data.dataset import Dataset, Split
+from tinyc.data.dataset import Dataset
 from tinyc.data.task import Stream, Task
 from tinyc.measure import intervals, resampling
 from tinyc.measure.measuring import measurement, rate
 from tinyc.run import step_records
 from tinyc.run.stored import Done
+from tinyc.spec.bounds import Measured
 
-SIZES = dict.fromkeys(
+SIZES: dict[str, Any] = dict.fromkeys(
     ("params", "nonzero_params", "macs", "weight_bytes", "metadata_bytes", "file_bytes", "gzip_bytes", "flash_bytes",
      "arena_bytes"),
 )  # fmt: skip
@@ -32,9 +35,9 @@ def test_over_recordings_the_interval_covers_and_over_examples_it_does_not() -> 
     random, hits, naive = np.random.default_rng(0), 0, 0
     for _ in range(200):
         right, recordings = alike(random, 40, 30, 0.7, 0.25)
-        low, high = resampling.of_share(right.ravel(), recordings)
+        low, high = none_missing(*resampling.of_share(right.ravel(), recordings))
         hits += low <= 0.7 <= high
-        first, last = resampling.of_share(right.ravel(), None)
+        first, last = none_missing(*resampling.of_share(right.ravel(), None))
         naive += first <= 0.7 <= last
     assert 0.9 <= hits / 200 <= 0.99
     assert naive / 200 < 0.7
@@ -52,8 +55,9 @@ def test_names_and_order_of_recordings_do_not_matter_but_their_members_do() -> N
     assert resampling.of_share(right.ravel(), recordings) == found
     order = np.random.default_rng(2).permutation(200)
     assert resampling.of_share(right.ravel()[order], recordings[order]) == pytest.approx(found)
-    low, high = resampling.of_share(right.ravel(), recordings[order])
-    assert high - low < found[1] - found[0]
+    low, high = none_missing(*resampling.of_share(right.ravel(), recordings[order]))
+    first, last = none_missing(*found)
+    assert high - low < last - first
 
 
 def test_many_recordings_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,11 +91,11 @@ def test_a_paired_difference_resamples_recordings() -> None:
     second = first.copy()
     second[:10] &= random.random((10, 20)) < 0.6
     first, second = first.ravel(), second.ravel()
-    low, high = resampling.of_difference(first, second, recordings)
+    low, high = none_missing(*resampling.of_difference(first, second, recordings))
     drop = first.mean() - second.mean()
     assert 0 < low < drop < high
     # All of the loss is in a third of the recordings: over examples the interval is too narrow.
-    near, far = resampling.of_difference(first, second, None)
+    near, far = none_missing(*resampling.of_difference(first, second, None))
     assert high - low > 1.4 * (far - near)
     assert resampling.of_difference(second, first, recordings) == pytest.approx((-high, -low), abs=1e-12)
     by_weights = resampling.of_metric(
@@ -104,9 +108,8 @@ def dataset(recordings: Any, stream: Stream | None = None, metric: Any = "accura
     random = np.random.default_rng(4)
     y = random.integers(0, 3, 240)
     groups = {} if recordings is None else {"recording": recordings}
-    test = Split(np.zeros((240, 4, 1, 2), np.float32), y, np.arange(240), groups)
     task = Task(("a", "b", "c"), (4, 1, 2), metric=metric, stream=stream)
-    return Dataset("windows", task, test, test, test, test, "digest")
+    return datasets.undivided(task, np.zeros((240, 4, 1, 2), np.float32), y, groups)
 
 
 def measured(data: Dataset, noise: float) -> measure.Measurement:
@@ -123,14 +126,16 @@ def test_the_ledger_resamples_the_recordings_of_the_test_split(metric: Any) -> N
     data = dataset(RECORDINGS, metric=metric)
     before, after = measured(data, 0.4), measured(data, 0.6)
     assert after.ledger.recordings == 12
-    assert after.ledger.accuracy_low < after.ledger.accuracy < after.ledger.accuracy_high
+    accuracy, low, high = none_missing(after.ledger.accuracy, after.ledger.accuracy_low, after.ledger.accuracy_high)
+    assert low < accuracy < high
     expected = rate(metric, data.test.y, after.scores, RECORDINGS)
-    assert (after.ledger.accuracy, after.ledger.accuracy_low, after.ledger.accuracy_high) == expected
+    assert (accuracy, low, high) == expected
     assert expected[1:] != rate(metric, data.test.y, after.scores)[1:]
     for asked in ("accuracy_drop", "worst_class_drop"):
         paired = measure.measured(asked, after, before)
         alone = measure.measured(asked, replace(after, recordings=None), before)
-        assert paired.low < paired.value < paired.high
+        low, value, high = none_missing(paired.low, paired.value, paired.high)
+        assert low < value < high
         assert paired.value == alone.value
         assert (paired.low, paired.high) != (alone.low, alone.high)
 
@@ -140,7 +145,7 @@ def test_one_recording_is_measured_without_an_interval_and_bounds_are_still_judg
     before, after = measured(data, 0.4), measured(data, 0.6)
     assert (after.ledger.recordings, after.ledger.accuracy_low, after.ledger.accuracy_high) == (1, None, None)
     drop = measure.measured("accuracy_drop", after, before)
-    assert drop.value > 0
+    assert not_none(drop.value) > 0
     assert (drop.low, drop.high) == (None, None)
 
 
@@ -153,7 +158,7 @@ def test_a_class_that_one_recording_alone_has_gets_no_interval() -> None:
     worse[labels == 2] = [1, 0, 0]
     data = replace(data, test=test)
     before, after = (measurement(SIZES, each.astype(np.float32), data, "keras") for each in (scores, worse))
-    assert measure.measured("worst_class_drop", after, before) == measure.judging.Measured(1.0)  # type: ignore[attr-defined]
+    assert measure.measured("worst_class_drop", after, before) == Measured(1.0)
 
 
 def test_a_stored_step_is_judged_over_recordings(tmp_path: Any) -> None:

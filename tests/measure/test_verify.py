@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import contexts, tiny
+from support import contexts, datasets, tiny
 
 from tinyc import measure
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat
@@ -31,8 +30,7 @@ def pool() -> Iterator[Pool]:
 
 
 def context(pool: Pool, rehearse: Any = None) -> Context:
-    split = Split(tiny.examples(40), np.arange(40) % 5, np.arange(40))
-    dataset = Dataset("noise", TASK, split, split, split, split, "digest")
+    dataset = datasets.undivided(TASK, tiny.examples(40), np.arange(40) % 5)
 
     def compare(flat: Flat) -> Mapping[str, Any]:
         return measure.compare_runtimes(flat, dataset, pool)

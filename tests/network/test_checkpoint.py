@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from support import checkpoints
+from support.optional import not_none
 
 from tinyc.core.errors import UserError
 from tinyc.data import tokens
@@ -49,7 +50,7 @@ def test_hidden_states_are_those_of_the_reference(tmp_path: Path, kind: str) -> 
         ids, wanted = golden[f"{kind}_ids"], golden[f"{kind}_hidden"]
     layers = ["embedding_norm", "layer0_outer_norm", "layer1_outer_norm"]
     given = backend.keras().Model(model.input, [model.get_layer(name).output for name in layers])(ids)
-    np.testing.assert_array_equal(task(folder).tokenizer.encode(checkpoints.SENTENCES), ids)  # type: ignore[union-attr]
+    np.testing.assert_array_equal(not_none(task(folder).tokenizer).encode(checkpoints.SENTENCES), ids)
     real = (ids != 0)[..., None]
     for mine, theirs in zip(given, wanted, strict=True):
         assert np.abs((mine.numpy() - theirs) * real).max() <= 1e-4
@@ -58,10 +59,10 @@ def test_hidden_states_are_those_of_the_reference(tmp_path: Path, kind: str) -> 
 def test_padding_changes_nothing(tmp_path: Path) -> None:
     folder = checkpoints.write(tmp_path)
     for pool in ("mean", "first"):
-        short = checkpoint.network(folder, task(folder, 12), pool, find)  # type: ignore[arg-type]
-        long = checkpoint.network(folder, task(folder, 20), pool, find)  # type: ignore[arg-type]
+        short = checkpoint.network(folder, task(folder, 12), pool, find)
+        long = checkpoint.network(folder, task(folder, 20), pool, find)
         long.get_layer("logits").set_weights(short.get_layer("logits").get_weights())
-        padded = [task(folder, length).tokenizer.encode(["a funny film"]) for length in (12, 20)]  # type: ignore[union-attr]
+        padded = [not_none(task(folder, length).tokenizer).encode(["a funny film"]) for length in (12, 20)]
         # Padding weighs e^-16 of a token.
         np.testing.assert_allclose(short(padded[0]), long(padded[1]), atol=1e-5)
 
@@ -73,7 +74,7 @@ def test_old_names_and_prefixes_are_known(tmp_path: Path) -> None:
         for name, array in checkpoints.arrays(checkpoints.BERT).items()
     }
     (folder / "model.safetensors").unlink()
-    np.savez(folder / "model.npz", **renamed)  # type: ignore[arg-type]
+    np.savez(folder / "model.npz", **renamed)
     again = load(folder)
     (table,) = again.get_layer("tokens").get_weights()
     np.testing.assert_array_equal(table, checkpoints.arrays(checkpoints.BERT)["embeddings.word_embeddings.weight"])

@@ -86,7 +86,7 @@ def test_a_frozen_layer_stays_frozen(keras: Any) -> None:
 
 
 def test_a_layer_that_cannot_be_copied_is_named(keras: Any) -> None:
-    class Own(keras.layers.Layer):  # type: ignore[misc]
+    class Own(keras.layers.Layer):
         def __init__(self, needed: int) -> None:
             super().__init__(name="own")
             self.needed = needed

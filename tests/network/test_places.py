@@ -37,7 +37,7 @@ def pip(monkeypatch: pytest.MonkeyPatch, wheel: Path | None) -> list[list[str]]:
         target.write_bytes(wheel.read_bytes())
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(places.subprocess, "run", run)  # type: ignore[attr-defined]
+    monkeypatch.setattr(subprocess, "run", run)
     return asked
 
 

@@ -44,12 +44,16 @@ def pictures(count=100):
     return x
 
 
+def extremes(values):
+    return float(np.float32(values.min())), float(np.float32(values.max()))
+
+
 def test_a_percentile_leaves_its_share_outside_up_to_a_bin():
     values = np.random.default_rng(1).standard_normal(20000)
     low, high = choose(seen(values), Clip("percentile", 99.0))
     exact = np.percentile(np.abs(values), 99.0)
     assert -low == high == pytest.approx(exact, rel=1 / 60)
-    assert choose(seen(values), Clip("percentile", 100.0)) == (np.float32(values.min()), np.float32(values.max()))
+    assert choose(seen(values), Clip("percentile", 100.0)) == extremes(values)
 
 
 def test_the_sign_without_outliers_keeps_its_extreme():
@@ -74,7 +78,7 @@ def test_the_least_error_is_least_among_real_roundings():
 
 def test_uniform_values_are_not_clipped_at_the_least_error():
     values = np.random.default_rng(3).uniform(-1, 2, 5000)
-    assert choose(seen(values), Clip("mse")) == (np.float32(values.min()), np.float32(values.max()))
+    assert choose(seen(values), Clip("mse")) == extremes(values)
 
 
 @pytest.mark.parametrize("per_channel", [True, False])

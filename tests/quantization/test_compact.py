@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import artifacts, few_values
+from support import artifacts, datasets, few_values
+from support.optional import not_none
 
 from tinyc import cli, measure
 from tinyc.core.errors import UserError
-from tinyc.data.dataset import Dataset, Split
+from tinyc.data.dataset import Dataset
 from tinyc.network.state import Flat
 from tinyc.quantization.convert import calibrated
 from tinyc.quantization.int4 import to_int4
@@ -150,8 +151,7 @@ def test_export_proves_it_under_tflm_and_says_what_a_firmware_needs(compacted: A
 
 def dataset() -> Dataset:
     x, y = artifacts.images()
-    split = Split(x[:30], y[:30], np.arange(30))
-    return Dataset("images", artifacts.TASK, split, split, split, split, "digest")
+    return datasets.undivided(artifacts.TASK, x[:30], y[:30])
 
 
 def test_verify_holds_it_against_its_decoded_weights(compacted: Any, pool: Pool) -> None:
@@ -170,7 +170,7 @@ def test_verify_sees_tables_that_tflm_reads_otherwise(pool: Pool) -> None:
         Flat(write_tables(stripped, {dense.index: Table(4, 0)}), artifacts.TASK), dataset(), pool
     )
     assert found["agreed"] is False
-    assert "tflm against reference" in found["why"]
+    assert "tflm against reference" in not_none(found["why"])
 
 
 def test_a_state_in_the_middle_is_measured_under_tflm(compacted: Any, pool: Pool) -> None:

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from support import artifacts
+from support import artifacts, chains
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
@@ -27,10 +28,7 @@ def chain(*names, shape=(8, 8, 2)):
     """A network of one layer after another, ending flat in three logits."""
     layers = backend.keras().layers
     backend.seed_everything(1)
-    x = images = backend.keras().Input(shape)
-    for layer in (*names, layers.Flatten(), layers.Dense(3, name="logits")):
-        x = layer(x)
-    return backend.keras().Model(images, x, name="net")
+    return chains.chain(shape, *names, layers.Flatten(), layers.Dense(3, name="logits"), name="net")
 
 
 def test_int8_throughout_with_a_static_batch():
@@ -120,9 +118,9 @@ def test_what_has_no_int8_form_is_named(kind, where, problem):
 
 
 def subclassed():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         def __init__(self):
             super().__init__(name="own")
             self.first, self.head = keras.layers.Conv2D(3, 3), keras.layers.Dense(4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support import sentences
+from support.optional import not_none
 
 from tinyc.network import backend
 from tinyc.network.state import Net
@@ -94,7 +95,7 @@ def test_training_wins_back_what_coarse_weights_lose(tmp_path, pool):
     fine_tune(source.model, FitOptions(epochs=3, batch=32, learning_rate=5e-3), context, "source")
     make_coarse(source.model, 40.0)
     (x, labels), losses = sentences.sentences(400, seed=9), {}
-    ids = sentences.TASK.tokenizer.encode(x)
+    ids = not_none(sentences.TASK.tokenizer).encode(x)
     for how, keys in {"ptq": {}, "qat": {"epochs": 2, "batch": 32, "learning_rate": 5e-3}}.items():
         outcome = apply(Quantize(use="quantize", how=how, per_channel_dense=False, **keys), source, context)
         tflm, reference = (pool.run(outcome.state.content, ids, runtime) for runtime in ("tflm", "reference"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import chains
 
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
@@ -60,11 +61,8 @@ LEFT: dict[str, Layers] = {
 
 
 def network(layers: list[Any], keras: Any) -> Net:
-    given = x = keras.Input((3,))
-    for layer in layers:
-        x = layer(x)
-    x = keras.layers.Dense(8, "relu")(x)
-    return Net(keras.Model(given, keras.layers.Dense(2)(x)), Task(("a", "b"), (3,)))
+    model = chains.chain((3,), *layers, keras.layers.Dense(8, "relu"), keras.layers.Dense(2))
+    return Net(model, Task(("a", "b"), (3,)))
 
 
 def outputs(net: Net, raw: Any) -> Any:

@@ -65,23 +65,24 @@ def keras_layer(kind: str, *given: Any, **options: Any) -> Callable[[], Any]:
 
 def own_classes() -> dict[str, Any]:
     """Layers as users write them: state in weights, in weights without names, in layers within, made of weights."""
-    keras, tf = backend.keras(), backend.tensorflow()
+    keras: Any = backend.keras()
+    tf = backend.tensorflow()
 
-    class Shifted(keras.layers.Layer):  # type: ignore[name-defined]
+    class Shifted(keras.layers.Layer):
         def build(self, shape: Any) -> None:
             self.shift = self.add_weight("shift", (shape[-1],), trainable=False)
 
         def call(self, x: Any) -> Any:
             return x + self.shift
 
-    class Unnamed(keras.layers.Layer):  # type: ignore[name-defined]
+    class Unnamed(keras.layers.Layer):
         def build(self, shape: Any) -> None:
             self.first, self.second = tf.Variable(np.ones(shape[-1], "f")), tf.Variable(np.ones(shape[-1], "f"))
 
         def call(self, x: Any) -> Any:
             return x * self.first + self.second
 
-    class Nested(keras.layers.Layer):  # type: ignore[name-defined]
+    class Nested(keras.layers.Layer):
         def build(self, shape: Any) -> None:
             self.parts = [keras.layers.Dense(shape[-1]) for _ in range(2)]
             for part in self.parts:
@@ -90,7 +91,7 @@ def own_classes() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return self.parts[1](self.parts[0](x))
 
-    class Derived(keras.layers.Layer):  # type: ignore[name-defined]
+    class Derived(keras.layers.Layer):
         def build(self, shape: Any) -> None:
             self.held = self.add_weight("held", (shape[-1],), initializer="ones", trainable=False)
             self.finalize_state()
@@ -101,17 +102,17 @@ def own_classes() -> dict[str, Any]:
         def call(self, x: Any) -> Any:
             return x * self.factor
 
-    class Attribute(keras.layers.Layer):  # type: ignore[name-defined]
+    class Attribute(keras.layers.Layer):
         factor = 1.0
 
         def call(self, x: Any) -> Any:
             return x * self.factor
 
-    class Noisy(keras.layers.Layer):  # type: ignore[name-defined]
+    class Noisy(keras.layers.Layer):
         def call(self, x: Any) -> Any:
             return x + tf.random.normal(tf.shape(x))
 
-    class Bare(keras.layers.Layer):  # type: ignore[name-defined]
+    class Bare(keras.layers.Layer):
         def __init__(self, factor: float, **options: Any) -> None:
             super().__init__(**options)
             self.factor = factor

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from support import artifacts
+from support import artifacts, chains
 
 from tinyc.core.errors import UserError
 from tinyc.network import backend
@@ -15,12 +17,12 @@ from tinyc.tflite.write.integer import float_tensors, zero_weights
 
 
 def ending(*layers):
-    keras = backend.keras()
+    made = backend.keras().layers
     backend.seed_everything(2)
-    x = images = keras.Input((14, 14, 1))
-    for layer in (keras.layers.Conv2D(4, 3, 2, name="first"), *layers, keras.layers.GlobalAveragePooling2D()):
-        x = layer(x)
-    return keras.Model(images, keras.layers.Dense(10, name="logits")(x), name="net")
+    first = made.Conv2D(4, 3, 2, name="first")
+    return chains.chain(
+        (14, 14, 1), first, *layers, made.GlobalAveragePooling2D(), made.Dense(10, name="logits"), name="net"
+    )
 
 
 def test_ranges_start_at_the_data():
@@ -70,9 +72,9 @@ def test_an_activation_without_a_training_form_is_refused_by_name():
 
 
 def test_a_subclassed_network_is_refused():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         def call(self, x):
             return x
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +17,11 @@ from tinyc.network import backend
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.int8_facts import calibration_notes
 from tinyc.spec.passes import apply
+from tinyc.spec.passes.cluster import Cluster
 from tinyc.spec.passes.quantize import Quantize
 from tinyc.tflite.read.counterparts import BIAS, WEIGHTS, heavy, held, unpack
 from tinyc.tflite.read.flatbuffer import describe
+from tinyc.tflite.run import runtimes
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.write.integer import zero_weights
 from tinyc.tflite.write.pack import pack
@@ -114,9 +116,9 @@ def test_a_rehearsal_has_the_shape_of_the_run(tmp_path):
 def test_a_subclassed_network_is_told_to_take_ptq(tmp_path):
     from tinyc.network import backend
 
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         def call(self, x):
             return x
 
@@ -273,7 +275,7 @@ def test_what_tflm_cannot_run_is_named(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="would not run: TensorFlow Lite Micro has no POW") as raised:
         run({"exclude": ["logits"]}, tmp_path, rehearse="lower")
     assert raised.value.where == "quantize: exclude"
-    monkeypatch.setattr(effect.runtimes, "version", lambda runtime: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(runtimes, "version", lambda runtime: None)
     assert "could not be tried" in run({"exclude": ["logits"]}, tmp_path, rehearse="lower").facts["notes"][0]
 
 
@@ -294,7 +296,7 @@ def test_corrected_equalized_and_reestimated_networks_are_measured(tmp_path):
 
 def test_equalizing_a_clustered_network_is_refused(tmp_path):
     source = artifacts.net()
-    context = replace(artifacts.context(tmp_path, source), earlier=(SimpleNamespace(use="cluster"),))  # type: ignore[arg-type]
+    context = replace(artifacts.context(tmp_path, source), earlier=(Cluster(clusters=16),))
     with pytest.raises(UserError, match="undo the tables of `cluster`"):
         apply(Quantize(use="quantize", equalize=True), source, context)
 

@@ -75,12 +75,16 @@ Told = TypedDict("Told", {
 })  # fmt: skip
 
 
+def single(found: facts.Facts) -> dict[str, str]:
+    return {row[0]: row[1] for row in found.single.rows}
+
+
 def test_facts_are_spelled_by_their_declared_units() -> None:
     found = facts.spelled({
         "held": 2048, "took": 75, "right": 0.5, "noise": 12.34, "flow": 32000, "lost": [0.01, -0.02],
         "deep": {"held": 3072, "shares": {"stem": 0.25}}, "made": {"held": 1, "shares": {}},
     }, Told)  # fmt: skip
-    assert dict[Any, Any](found.single.rows) == {  # type: ignore[arg-type]
+    assert single(found) == {
         "held": "2.0 KiB", "took": "1 min 15 s", "right": "50.00 %", "noise": "12.3 dB", "flow": "31.2 KiB/s",
         "lost": "1.00 pp, -2.00 pp", "deep.held": "3.0 KiB", "deep.shares.stem": "25.00 %", "made.held": "1 B",
         "made.shares": "none",
@@ -100,7 +104,7 @@ def test_facts_of_any_shape_are_spelled() -> None:
         "deep": {"er": {"n": 1234567}}, "list": list(range(20)), "rows": [{"a": 1}, {"a": 2.5, "b": "x"}], "empty": {},
         "classes": dict.fromkeys("abcdefg", 4),
     })  # fmt: skip
-    assert dict[Any, Any](found.single.rows) == {  # type: ignore[arg-type]
+    assert single(found) == {
         "deep.er.n": "1,234,567", "empty": "none",
         "list": "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ... (20 values, all in report.json)",
     }  # fmt: skip
@@ -119,11 +123,11 @@ def test_facts_of_the_same_kind_by_name_are_a_table() -> None:
         "unlike": {"a": {"bits": 4}, "b": {"loss": 0.5}}, "shares": dict.fromkeys("abcdefg", 0.5),
     }, Told)  # fmt: skip
     assert found.tables == (
-        ("layers", facts.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),  # type: ignore[attr-defined]
+        ("layers", tables.Cells(("of", "bits", "bytes"), (("stem", "4", "2.0 KiB"), ("logits", "7", "1 B")),
                                frozenset({1, 2}))),
-        ("shares", facts.Cells(("of", "shares"), tuple((each, "50.00 %") for each in "abcdefg"), frozenset({1}))),  # type: ignore[attr-defined]
+        ("shares", tables.Cells(("of", "shares"), tuple((each, "50.00 %") for each in "abcdefg"), frozenset({1}))),
     )  # fmt: skip
-    assert dict[Any, Any](found.single.rows) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}  # type: ignore[arg-type]
+    assert single(found) == {"one.a.bits": "4", "unlike.a.bits": "4", "unlike.b.loss": "0.5"}
 
 
 def test_the_axes_hold_every_figure() -> None:

@@ -7,6 +7,7 @@ import io
 import pytest
 from rich.console import Console
 from rich.text import Text
+from support.optional import not_none
 
 from tinyc.core import progress
 from tinyc.report.terminal import Live, Plain, Quiet, Screen, countdown, open_screen, pace
@@ -65,10 +66,10 @@ def live(patience: float) -> tuple[Live, io.StringIO]:
 def test_the_bar_waits_and_shows_rate_and_note_on_one_line() -> None:
     screen, stream = live(0.0)
     with progress.task(screen, "a title far too long for the width of this terminal, certainly", 100):
-        screen._timer.join()  # type: ignore[union-attr]
+        not_none(screen._timer).join()
         screen.advance(20, "loss 0.412")
         screen.advance(20, "loss 0.312")
-        screen._bar.refresh()  # type: ignore[union-attr]
+        not_none(screen._bar).refresh()
         screen.say("kept [line]")
     text = stream.getvalue()
     assert "…" in text

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -187,11 +187,11 @@ def test_a_lock_whose_folder_moved_is_taken_anew(tmp_path: Path, monkeypatch: py
     run(tmp_path, A)
     real, moved = run_folder.take, list[Any]()
 
-    def take(lock: object, path: Path) -> None:
+    def take(lock: IO[str], path: Path) -> None:
         if not moved:
             moved.append(path)
             os.rename(tmp_path / "r", tmp_path / "r-aaaaaaaa")
-        real(lock, path)  # type: ignore[arg-type]
+        real(lock, path)
 
     monkeypatch.setattr(run_folder, "take", take)
     with run_folder.locked(RunFolder(tmp_path / "r")):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support import stripes
 from support.pruning_networks import choose, randomized, relative_error, zeroed
 
 from tinyc import cli
@@ -54,16 +55,6 @@ use = "verify"
 """
 
 
-def stripes(count=360, size=16):
-    """Grey stripes of two directions and two widths: (count, size, size, 3) of 0 to 255, and labels."""
-    draw = np.random.default_rng(0)
-    labels, x, grid = draw.integers(0, 4, count), draw.normal(0, 0.35, (count, size, size, 3)), np.arange(size)
-    for place, label in enumerate(labels):
-        wave = np.sin(2 * np.pi * (1 + label % 2 * 1.5) / 8 * (grid + draw.integers(0, size)))
-        x[place] += 0.5 * (wave[:, None, None] if label < 2 else wave[None, :, None])
-    return np.clip((x + 1.5) * 85, 0, 255).astype(np.float32), labels
-
-
 def block():
     """Convolution, hard swish, squeeze and excite, shortcut; all in operators."""
     backend.seed_everything(1)
@@ -82,7 +73,7 @@ def block():
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("operators")
-    x, y = stripes()
+    x, y = stripes.images()
     keras = backend.keras()
     model = block()
     model.compile(keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True))

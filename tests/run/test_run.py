@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,9 @@ def run(recipe: Path, out: Path, *more: str) -> int:
     return cli.invoke(["compress", str(recipe), "--out", str(out), *more])
 
 
-def report(out: Path, name: str = "small") -> dict:
-    return json.loads((out / name / "report.json").read_text())
+def report(out: Path, name: str = "small") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((out / name / "report.json").read_text())
+    return found
 
 
 def hashes(out: Path, name: str = "small") -> dict[str, str]:
@@ -99,22 +101,26 @@ def test_nothing_is_done_twice(undisturbed: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kill_after", ["distill", "quantize"])
-def test_a_killed_run_goes_on_to_the_same_bytes(
-    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_after: str
+def test_a_run_that_is_killed_twice_goes_on_to_the_same_bytes(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINYC_CACHE", str(tmp_path / "cache"))
     recipe, out = small.write(tmp_path), tmp_path / "runs"
     command = [sys.executable, "-c", "from tinyc.cli import main; main()", "compress", str(recipe), "--out", str(out)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while not list(out.glob(f"small/*-{kill_after}-*")) and process.poll() is None:
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-    assert not (out / "small" / "report.json").exists()
+    finished = []
+    for kill_after in ("distill", "quantize"):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while not list(out.glob(f"small/*-{kill_after}-*")) and process.poll() is None:
+                time.sleep(0.02)
+            os.kill(process.pid, signal.SIGKILL)
+        assert not (out / "small" / "report.json").exists()
+        finished += [(step, step.stat().st_mtime_ns) for step in out.glob(f"small/*-{kill_after}-*")]
     assert run(recipe, out) == 0
     steps = report(out)["steps"]
-    assert steps[0]["cached"]
+    assert [step["cached"] for step in steps[:3]] == [True, True, True]
     assert not steps[-1]["cached"]
+    assert len(finished) == 2
+    assert [step.stat().st_mtime_ns for step, _ in finished] == [when for _, when in finished]
     assert hashes(out) == hashes(undisturbed / "runs")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import example, movies
+from numpy.typing import NDArray
+from support import example, movies, shipped
 
 from tinyc import cli
 from tinyc.data import tokens
@@ -19,10 +20,8 @@ from tinyc.quantization.convert import to_int8_tflite
 from tinyc.report.views import Views
 from tinyc.report.write import to_json
 from tinyc.run.commands.verify import random_inputs
-from tinyc.spec.builders import load_module
 from tinyc.tflite.read.flatbuffer import describe
 
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 TOKENS = 24
 Shown = pytest.CaptureFixture[str]
 
@@ -35,7 +34,7 @@ def tokenizer() -> Tokenizer:
 def artifact() -> tuple[bytes, Any]:
     """A small transformer with large random logits as int8, and its Keras network."""
     backend.seed_everything(3)
-    model = load_module(BERT).tiny_bert((TOKENS,), 2, len(movies.pieces()), 16, depth=1, inner=32)
+    model = shipped.bert().tiny_bert((TOKENS,), 2, len(movies.pieces()), 16, depth=1, inner=32)
     model.get_layer("tokens").set_weights([np.random.default_rng(1).normal(size=(len(movies.pieces()), 16))])
     model.get_layer("logits").set_weights([np.random.default_rng(2).normal(size=(16, 2)), np.zeros(2)])
     return to_int8_tflite(model, tokenizer().encode(movies.sentences(64)), per_channel_dense=False), model
@@ -61,10 +60,10 @@ def refused(capsys: Shown, *arguments: str) -> str:
     return shown.err
 
 
-def shares(texts: list[str]) -> np.ndarray:
+def shares(texts: list[str]) -> NDArray[Any]:
     logits = artifact()[1].predict_on_batch(tokenizer().encode(texts))
     powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
+    return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
 def test_a_sentence_is_predicted_as_the_network_does(run: Path, capsys: Shown) -> None:

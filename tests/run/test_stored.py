@@ -44,7 +44,7 @@ class Times(tf_keras.layers.Layer):
 
 
 @pytest.mark.parametrize("manifest", [{}, {"key": "k"}, {"key": "k", "ledger": {"params": 1}}])
-def test_a_manifest_of_another_make_is_no_finished_step(tmp_path: Path, manifest: dict) -> None:
+def test_a_manifest_of_another_make_is_no_finished_step(tmp_path: Path, manifest: dict[str, Any]) -> None:
     run_folder.store(tmp_path / "01-prune-abc", manifest, {})
     assert stored.load_step(tmp_path / "01-prune-abc") is None
 

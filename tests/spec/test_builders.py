@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -81,8 +82,9 @@ def test_another_thread_may_import_meanwhile(tmp_path: Path, monkeypatch: pytest
     class Importing(ModuleType):
         imported = 0
 
-        @property
-        def __file__(self) -> str:  # type: ignore[override]
+        def __getattribute__(self, name: str) -> Any:
+            if name != "__file__":
+                return super().__getattribute__(name)
             Importing.imported += 1
             monkeypatch.setitem(sys.modules, f"meanwhile{Importing.imported}", ModuleType("meanwhile"))
             return "elsewhere/f.py"

@@ -8,37 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts
-from support.small import EMBEDDED
-from tinyc.data.dataset import Split, TrainingData
+from support import contexts, datasets, shipped
+from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
 from tinyc.data.task import Task
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.pack import pack
 
-RESNET = Path(__file__).parents[2] / "models" / "resnet.py"
 TASK = Task(("T-shirt/top", "trouser", "pullover", *"defghij"), (14, 14, 1), scale=1 / 255)
 
 
-@functools.cache
 def images(count: int = 300) -> tuple[Any, Any]:
-    with np.load(EMBEDDED) as arrays:
-        x, y = arrays["x_train"][:count], arrays["y_train"][:count].astype(np.int64)
-    return x.reshape(-1, 28, 28, 1)[:, ::2, ::2], y
+    x, y = datasets.clothes(count)
+    return x[:, ::2, ::2], y
 
 
 def data() -> TrainingData:
-    x, y = images()
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(TASK, split(0, 200), split(200, 260), split(0, 40), "digest")
+    return datasets.training(TASK, images(), slice(200), slice(200, 260), slice(40))
 
 
 def samples(count: int = 40) -> Any:
@@ -48,7 +38,7 @@ def samples(count: int = 40) -> Any:
 def network(width: int = 4, side: int = 14, sparse: bool = False) -> Any:
     """ResNet-8 with drawn biases and normalization; `sparse` sets the smaller half of each kernel to zero."""
     backend.seed_everything(7)
-    model = load_module(RESNET).resnet8((side, side, 1), 10, width=width)
+    model = shipped.resnet().resnet8((side, side, 1), 10, width=width)
     draw = np.random.default_rng(7)
     weights = [w + (0.2 * draw.random(w.shape) if w.ndim == 1 else 0) for w in model.get_weights()]
     if sparse:

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from support import shipped
 from support.pruning_networks import randomized
-from support.texts import BERT
 from tinyc.network import backend
-from tinyc.spec.builders import load_module
 
 TOKENS, PIECES = 7, 30
 
@@ -26,7 +25,7 @@ def encoder(
     """A BERT of models/bert.py; `head_width` may differ from width / heads."""
     options = {"epsilon": 1e-5, **options}
     return randomized(
-        load_module(BERT).bert((TOKENS,), 3, PIECES, width, depth, heads, inner, activation=activation, **options), seed
+        shipped.bert().bert((TOKENS,), 3, PIECES, width, depth, heads, inner, activation=activation, **options), seed
     )
 
 

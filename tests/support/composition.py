@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from support import artifacts, small, texts, waves
+from support import artifacts, shipped, small, texts, waves
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network import backend
@@ -116,7 +116,7 @@ def transform(names: Sequence[str], kind: Kind = "images") -> Any:
 
 
 STUDENTS: Mapping[Kind, dict[str, Any]] = {
-    "text": {"build": f"{texts.BERT}:tiny_bert", "width": 32, "depth": 1, "inner": 128},
+    "text": {"build": f"{shipped.BERT}:tiny_bert", "width": 32, "depth": 1, "inner": 128},
     "images": {"build": "net.py:net", "width": 16},
     "windows": {"build": "student.py:net", "width": 24},
 }

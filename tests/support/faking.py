@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from flwr.app import ArrayRecord, ConfigRecord
 
 from support import clients
 from tinyc.core.progress import Silent
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client.in_process import InProcess
-from tinyc.federation.flower.messages import ArrayRecord, ConfigRecord, Content, config_of, content, weights_of
+from tinyc.federation.flower.messages import Content, config_of, content, weights_of
 from tinyc.federation.job import Job, Network
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server

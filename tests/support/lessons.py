@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from support.small import EMBEDDED
-from tinyc.data.dataset import Split, TrainingData
-from tinyc.data.task import Task
+from support import contexts, datasets
+from tinyc.data.dataset import TrainingData
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.network.state import Net
 
-TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
-
-
-@functools.cache
-def images() -> tuple[Any, Any]:
-    with np.load(EMBEDDED) as arrays:
-        return arrays["x_train"][:700].reshape(-1, 28, 28, 1), arrays["y_train"][:700].astype(np.int64)
+TASK = datasets.CLOTHES
 
 
 def lesson(train: int = 200, validation: int = 60) -> TrainingData:
-    x, y = images()
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(TASK, split(0, train), split(600, 600 + validation), split(0, 20), f"digest-{train}")
+    held = slice(600, 600 + validation)
+    return datasets.training(TASK, datasets.clothes(700), slice(train), held, slice(20), f"digest-{train}")
 
 
 def network(width: int = 8, seed: int = 1, dropout: float = 0.0) -> Any:
@@ -75,20 +62,13 @@ class Notes:
         self.said.append(text)
 
 
-@dataclass
-class Lent:
-    """What a pass is lent, with a trained-looking source."""
+def context(folder: Path, data: TrainingData | None = None) -> Context:
+    """Lend examples and an untrained source; paths are found in the folder, and what is said is kept."""
+    made = contexts.context(folder, data or lesson(), Net(network(), TASK))
+    return replace(made, find=folder.joinpath, progress=Notes())
 
-    cache: Path
-    folder: Path
-    seed: int = 3
-    data: TrainingData = field(default_factory=lesson)
-    progress: Any = field(default_factory=Notes)
-    source: Net = field(default_factory=lambda: Net(network(), TASK))
-    source_key: str = "source-key"
-    earlier: tuple[Any, ...] = ()
-    rehearse: Any = None
-    compare: Any = None
 
-    def find(self, name: str) -> Path:
-        return self.folder / name
+def notes(lent: Context) -> Notes:
+    """What was said to the progress of a context."""
+    assert isinstance(lent.progress, Notes)
+    return lent.progress

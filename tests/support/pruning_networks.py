@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from support.shipped import resnet
 from tinyc.compression.pruning.amounts import removed
 from tinyc.compression.pruning.choice import keep_highest
 from tinyc.compression.pruning.structured import survey
 from tinyc.network import backend
-from tinyc.spec.builders import load_module
 
-RESNET = Path(__file__).parents[2] / "models" / "resnet.py"
 SHAPE = (8, 8, 3)
 CLASSES = 5
 
 
 def shipped(name: str, shape: tuple[int, ...] = SHAPE, classes: int = CLASSES) -> Any:
     """Build a network of models/resnet.py."""
-    return getattr(load_module(RESNET), name)(shape, classes)
+    return getattr(resnet(), name)(shape, classes)
 
 
 def randomized(model: Any, seed: int = 1) -> Any:

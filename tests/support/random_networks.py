@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from support import shipped
 from tinyc.core.quiet import hushed
 from tinyc.network import backend
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
-
-MODELS = Path(__file__).parents[2] / "models"
 
 
 def width(draw: Any, low: int = 2, high: int = 40) -> int:
@@ -50,8 +47,7 @@ def convolutional(draw: Any) -> bytes:
 def transformer(draw: Any) -> bytes:
     heads, tokens, vocabulary = width(draw, 1, 3), width(draw, 4, 24), width(draw, 10, 60)
     sizes = {"width": 8 * heads, "depth": width(draw, 1, 3), "heads": heads, "inner": width(draw, 8, 33)}
-    build = load_module(MODELS / "bert.py").tiny_bert
-    model = build((tokens,), 2, vocabulary=vocabulary, dropout=0.0, **sizes)
+    model = shipped.bert().tiny_bert((tokens,), 2, vocabulary=vocabulary, dropout=0.0, **sizes)
     ids = draw.integers(4, vocabulary, (20, tokens)).astype(np.int32)
     ids[0, 3:] = 0
     return to_int8_tflite(model, ids, False)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import functools
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from support.lessons import Lent
+from support import contexts, datasets, shipped
+from support.lessons import Notes
 from support.small import EMBEDDED
 from tinyc.data import tokens
-from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.spec.builders import load_module
 
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 LENGTH = 12
 MOVIES = EMBEDDED.with_name("movie-sentiment.tsv")
 
@@ -58,11 +59,7 @@ def readings(reader: tokens.Tokenizer | None = None) -> TrainingData:
     x = np.array([text for _, _, text in rows()], object)
     y = np.array([label == "positive" for _, label, _ in rows()], np.int64)
     cut = len(x) - 20
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(task(reader), split(0, cut), split(cut, len(x)), split(0, 10), "readings")
+    return datasets.training(task(reader), (x, y), slice(cut), slice(cut, None), slice(10), "readings")
 
 
 def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, **options: Any) -> Any:
@@ -77,13 +74,12 @@ def encoder(seed: int = 1, vocabulary: int | None = None, spread: float = 1.0, *
         "activation": "relu",
         "epsilon": 1e-5,
     } | options
-    model = load_module(BERT).bert((LENGTH,), 2, vocabulary or len(pieces()), **keys)
+    model = shipped.bert().bert((LENGTH,), 2, vocabulary or len(pieces()), **keys)
     draw = np.random.default_rng(seed)
     model.set_weights([w + spread * draw.normal(0, 0.2, w.shape).astype("float32") for w in model.get_weights()])
     return model
 
 
-def lent(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Any:
-    return Lent(
-        folder / "cache", folder, data=readings(reader), source=Net(source or encoder(), task()), source_key="reader"
-    )
+def context(folder: Path, source: Any = None, reader: tokens.Tokenizer | None = None) -> Context:
+    made = contexts.context(folder, readings(reader), Net(source or encoder(), task()))
+    return replace(made, progress=Notes())

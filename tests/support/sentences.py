@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts
-from tinyc.data.dataset import Split, TrainingData
+from support import contexts, datasets, shipped
 from tinyc.data.task import Task
 from tinyc.data.tokens import FIRST, LAST, PAD, UNKNOWN, Tokenizer, from_vocabulary
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
 
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 TOKENS = 12
 OTHERS = ("the", "a", "it", "was", "film", "plot", "and", "very", "some", "story", "end", "with", "of")
 WORDS = ("good", "fine", "bad", "dull", *OTHERS)
@@ -50,7 +47,7 @@ def network(seed: int = 1, spread: float = 0.2) -> Any:
     """One layer of two heads, width 16; every weight drawn, so that none folds away."""
     backend.seed_everything(seed)
     shape = {"vocabulary": len(PIECES), "width": 16, "depth": 1, "heads": 2, "inner": 32, "dropout": 0.0}
-    model = load_module(BERT).tiny_bert((TOKENS,), 2, **shape)
+    model = shipped.bert().tiny_bert((TOKENS,), 2, **shape)
     draw = np.random.default_rng(seed)
     model.set_weights([w + spread * draw.standard_normal(w.shape) for w in model.get_weights()])
     return model
@@ -62,10 +59,5 @@ def content(per_channel_dense: bool = False) -> bytes:
 
 
 def context(folder: Path, source: Net, rehearse: Any = None) -> Context:
-    x, y = sentences(640)
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    data = TrainingData(TASK, split(0, 512), split(512, 640), split(0, 64), "digest")
+    data = datasets.training(TASK, sentences(640), slice(512), slice(512, 640), slice(64))
     return contexts.context(folder, data, source, rehearse)

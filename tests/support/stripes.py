@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +58,27 @@ def trained(
     **options: Any,
 ) -> str:  # fmt: skip
     """Train the network of NET and save it as net.keras; label i is trained as order[i]. Give the [source] line."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "net.keras").write_bytes(trained_file(epochs, order, count, batch, tuple(options.items())))
+    return 'file = "net.keras"'
+
+
+@functools.cache
+def trained_file(
+    epochs: int, order: tuple[int, ...], count: int, batch: int, options: tuple[tuple[str, Any], ...]
+) -> bytes:
     import tf_keras
 
-    folder.mkdir(parents=True, exist_ok=True)
     names: dict[str, Any] = {}
     exec(NET, names)
     tf_keras.utils.set_random_seed(1)
     x, y = images() if count == 216 else images(count, seed=5)
-    model = names["net"]((16, 16, 3), 4, **options)
+    model = names["net"]((16, 16, 3), 4, **dict(options))
     model.compile(tf_keras.optimizers.Adam(0.01), tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.fit(x[:count], np.array(order)[y[:count]], epochs=epochs, batch_size=batch, verbose=0)
-    model.save(folder / "net.keras")
-    return 'file = "net.keras"'
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "net.keras")
+        return (Path(folder) / "net.keras").read_bytes()
 
 
 def run(recipe: Path, out: Path, *sets: str) -> dict[str, Any]:

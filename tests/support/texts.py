@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts
+from support import contexts, shipped
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import SPECIAL, Tokenizer, from_vocabulary
 from tinyc.network import backend
 from tinyc.network.contract import Context
 from tinyc.network.state import Net
-from tinyc.spec.builders import load_module
 
-BERT = Path(__file__).parents[2] / "models" / "bert.py"
 WORDS = (
     "film", "the", "is", "this", "plot", "actors", "moving", "subway", "play", "##ing", "playing", "plays", "##way",
     "sub", "great", "dull", "unseen", "!",
@@ -49,7 +47,7 @@ def network(**options: Any) -> Any:
     """A one-layer BERT with every weight drawn."""
     backend.seed_everything(5)
     small = {"vocabulary": len(PIECES), "width": 16, "depth": 1, "heads": 2, "inner": 32, **options}
-    model = load_module(BERT).tiny_bert((8,), 2, **small)
+    model = shipped.bert().tiny_bert((8,), 2, **small)
     draw = np.random.default_rng(5)
     model.set_weights([weight + 0.1 * draw.normal(size=weight.shape) for weight in model.get_weights()])
     return model

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from support import contexts
-from tinyc.data.dataset import Split, TrainingData
+from support import contexts, datasets
+from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Stream, Task
 from tinyc.network import backend
 from tinyc.network.contract import Context
@@ -36,12 +36,7 @@ def windows(count: int = 400, seed: int = 0) -> tuple[Any, Any]:
 
 
 def data(task: Task = TASK) -> TrainingData:
-    x, y = windows()
-
-    def split(start: int, stop: int) -> Split:
-        return Split(x[start:stop], y[start:stop], np.arange(start, stop))
-
-    return TrainingData(task, split(0, 240), split(240, 320), split(0, 60), "waves")
+    return datasets.training(task, windows(), slice(240), slice(240, 320), slice(60), "waves")
 
 
 def network(width: int = 8, shape: tuple[int, ...] = TASK.input_shape) -> Any:

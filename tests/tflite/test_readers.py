@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import artifacts, few_values, stateful
+from support import artifacts, few_values, shipped, stateful
 
 from tinyc.core.quiet import hushed
 from tinyc.network import backend
 from tinyc.quantization.convert import to_int8_tflite
-from tinyc.spec.builders import load_module
 from tinyc.tflite.read.operators import TABLE_DECODER
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.write.pack import pack
@@ -26,13 +25,12 @@ from tinyc.tflite.write.strip import align, strip
 from tinyc.tflite.write.tables import compact, gains
 
 TESTS = Path(__file__).parents[1]
-BERT = TESTS.parent / "models" / "bert.py"
 TOKENS, PIECES = 12, 24
 
 
 def transformer() -> bytes:
     backend.seed_everything(3)
-    model = load_module(BERT).tiny_bert((TOKENS,), 2, PIECES, 16, depth=1, inner=32)
+    model = shipped.bert().tiny_bert((TOKENS,), 2, PIECES, 16, depth=1, inner=32)
     ids = np.random.default_rng(1).integers(0, PIECES, (16, TOKENS)).astype(np.int32)
     return to_int8_tflite(model, ids, per_channel_dense=False)
 

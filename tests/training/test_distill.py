@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import readings
-from support.lessons import TASK, Lent, Notes, digest, lesson, network
+from support import readings, shipped
+from support.lessons import TASK, Notes, context, digest, lesson, network, notes
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.network.state import Net
 from tinyc.spec.passes import PASSES, apply
 from tinyc.spec.passes.distill import Distill
@@ -33,9 +35,9 @@ def net(input_shape, classes, width=6):
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Any:
+def lent(tmp_path: Path) -> Context:
     (tmp_path / "net.py").write_text(NET)
-    return Lent(tmp_path / "cache", tmp_path)
+    return context(tmp_path)
 
 
 def distill(**fields: Any) -> Distill:
@@ -47,7 +49,7 @@ def test_it_is_registered() -> None:
     assert PASSES["distill"] is Distill
 
 
-def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Any) -> None:
+def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Context) -> None:
     before = digest(lent.source.model)
     first = apply(distill(), lent.source, lent)
     again = apply(distill(), lent.source, lent)
@@ -59,9 +61,9 @@ def test_the_same_seed_gives_the_same_student_and_the_source_stays(lent: Any) ->
     assert first.facts["loss"] == again.facts["loss"]
 
 
-def test_a_student_comes_near_its_teacher(lent: Any) -> None:
+def test_a_student_comes_near_its_teacher(lent: Context) -> None:
     """After training it agrees with a wrong teacher more than with the labels."""
-    lent.data = lesson(600, 0)
+    lent = replace(lent, data=lesson(600, 0))
     x = inputs(lent.data.train.x, TASK)
     taught = apply(distill(epochs=12, alpha=1.0, learning_rate=1e-2, augment=()), lent.source, lent).state.model
     said, got = (model(x, training=False).numpy().argmax(-1) for model in (lent.source.model, taught))
@@ -69,33 +71,33 @@ def test_a_student_comes_near_its_teacher(lent: Any) -> None:
     assert (got == lent.data.train.y).mean() < 0.5
 
 
-def test_alpha_zero_is_labels_alone_and_stores_nothing(lent: Any) -> None:
+def test_alpha_zero_is_labels_alone_and_stores_nothing(lent: Context) -> None:
     facts = apply(distill(alpha=0), lent.source, lent).facts
     assert facts["objective"] == "labels"
     assert not (lent.cache / "soft-labels").exists()
 
 
-def test_fresh_views_run_the_teacher_in_the_loop(lent: Any) -> None:
+def test_fresh_views_run_the_teacher_in_the_loop(lent: Context) -> None:
     facts = apply(distill(views="fresh"), lent.source, lent).facts
     assert facts["objective"] == "distillation"
     assert "store" not in facts
     assert not (lent.cache / "soft-labels").exists()
 
 
-def test_a_saved_network_teaches_beside_the_source(lent: Any) -> None:
-    network(seed=5).save(lent.folder / "other.h5")
+def test_a_saved_network_teaches_beside_the_source(lent: Context) -> None:
+    network(seed=5).save(lent.find("other.h5"))
     facts = apply(distill(teachers=("source", "other.h5")), lent.source, lent).facts
     assert facts["teachers"] == ["source", "other.h5"]
 
 
-def test_a_teacher_of_another_task_is_refused(lent: Any) -> None:
+def test_a_teacher_of_another_task_is_refused(lent: Context) -> None:
     keras = backend.keras()
-    keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]).save(lent.folder / "other.h5")
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]).save(lent.find("other.h5"))
     with pytest.raises(UserError, match=r"other.h5.*maps \(5,\) to \(3,\)"):
         apply(distill(teachers=("other.h5",)), lent.source, lent)
 
 
-def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Any) -> None:
+def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Context) -> None:
     outcome = apply(distill(hints=[{"student": "low", "teacher": "first_relu"}], hint_epochs=6), lent.source, lent)
     hints = outcome.facts["hints"]
     assert hints["layers"] == [{"student": "low", "teacher": "first_relu"}]
@@ -105,7 +107,7 @@ def test_hints_bring_the_features_nearer_and_leave_no_projection(lent: Any) -> N
     assert outcome.state.model.count_params() == plain.state.model.count_params()
 
 
-def test_hints_of_other_sizes_are_resized(lent: Any) -> None:
+def test_hints_of_other_sizes_are_resized(lent: Context) -> None:
     outcome = apply(distill(hints=[{"student": "low", "teacher": "second"}]), lent.source, lent)
     assert np.isfinite(outcome.facts["hints"]["loss"]).all()
 
@@ -118,22 +120,22 @@ def test_hints_of_other_sizes_are_resized(lent: Any) -> None:
         ({"student": "low", "teacher": "flat"}, r"low gives .* and flat gives"),
     ],
 )
-def test_bad_hints_are_refused_also_in_a_rehearsal(lent: Any, hint: dict[str, str], message: str) -> None:
-    lent.rehearse = "lower"
+def test_bad_hints_are_refused_also_in_a_rehearsal(lent: Context, hint: dict[str, str], message: str) -> None:
+    lent = replace(lent, rehearse="lower")
     with pytest.raises(UserError, match=message):
         apply(distill(hints=[hint]), lent.source, lent)
 
 
-def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Any) -> None:
-    lent.rehearse = "upper"
+def test_a_rehearsal_gives_the_shape_and_trains_nothing(lent: Context) -> None:
+    lent = replace(lent, rehearse="upper")
     outcome = apply(distill(student={"build": "net.py:net", "width": 4}), lent.source, lent)
     assert outcome.state.model.get_layer("low").filters == 4
-    assert lent.progress.titles == []
+    assert notes(lent).titles == []
     assert not lent.cache.exists()
 
 
-def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Any, tmp_path: Path) -> None:
-    expected = apply(distill(epochs=3), lent.source, Lent(tmp_path / "other", tmp_path)).state.model
+def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Context, tmp_path: Path) -> None:
+    expected = apply(distill(epochs=3), lent.source, replace(lent, cache=tmp_path / "other")).state.model
 
     class Killed(Notes):
         def advance(self, amount: int, note: str = "") -> None:
@@ -141,25 +143,24 @@ def test_a_killed_distillation_goes_on_to_the_same_bytes(lent: Any, tmp_path: Pa
             if self.titles[-1] == "distill" and self.done > 450:
                 raise KeyboardInterrupt
 
-    lent.progress = Killed()
+    lent = replace(lent, progress=Killed())
     with pytest.raises(KeyboardInterrupt):
         apply(distill(epochs=3), lent.source, lent)
-    lent.progress = Notes()
+    lent = replace(lent, progress=Notes())
     resumed = apply(distill(epochs=3), lent.source, lent).state.model
-    assert lent.progress.titles == ["distill"]
+    assert notes(lent).titles == ["distill"]
     assert digest(resumed) == digest(expected)
 
 
 def read(**fields: Any) -> Distill:
     shape = {"vocabulary": len(readings.trimmed().vocabulary), "width": 8, "depth": 1, "inner": 16, "heads": 2}
-    keys = {"student": {"build": f"{readings.BERT}:tiny_bert", **shape}, "epochs": 1, "batch": 25, "views": 1}
+    keys = {"student": {"build": f"{shipped.BERT}:tiny_bert", **shape}, "epochs": 1, "batch": 25, "views": 1}
     return Distill.model_validate(keys | {"start": "source", "imitate": ["hidden"], "imitate_epochs": 1} | fields)
 
 
 def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_path: Path) -> None:
     reader, source = readings.trimmed(), readings.encoder()
-    given = readings.lent(tmp_path, source, reader)
-    given.find = Path
+    given = readings.context(tmp_path, source, reader)
     before = digest(source)
     outcome = apply(read(), Net(given.source.model, readings.task(reader)), given)
     assert digest(source) == before
@@ -167,23 +168,22 @@ def test_a_transformer_takes_after_its_source_through_a_trimmed_vocabulary(tmp_p
     assert outcome.facts["imitate"]["layers"] == [2]
     assert outcome.state.task.tokenizer == reader
     assert [layer.name for layer in outcome.state.model.layers if "projection" in layer.name] == []
-    assert given.progress.titles == ["features", "imitate", "soft labels", "distill"]
+    assert notes(given).titles == ["features", "imitate", "soft labels", "distill"]
     seen = inputs(given.data.validation.x, readings.task(reader))
     right = source(reader.to_source(seen)).numpy().argmax(-1) == given.data.validation.y
     assert outcome.facts["teacher_validation_accuracy"] == right.mean()
 
 
 def test_a_rehearsed_transformer_is_neither_trained_nor_stored(tmp_path: Path) -> None:
-    given = readings.lent(tmp_path, reader=readings.trimmed())
-    given.find, given.rehearse = Path, "lower"
+    given = replace(readings.context(tmp_path, reader=readings.trimmed()), rehearse="lower")
     outcome = apply(read(), Net(given.source.model, readings.task(readings.trimmed())), given)
     assert outcome.state.model.get_layer("tokens").width == 8
-    assert given.progress.titles == []
+    assert notes(given).titles == []
     assert not given.cache.exists()
 
 
 @pytest.mark.parametrize("keys", [{"imitate": ["hidden"]}, {"start": "source"}], ids=str)
-def test_only_transformers_take_after_their_source(lent: Any, keys: dict[str, Any]) -> None:
+def test_only_transformers_take_after_their_source(lent: Context, keys: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"no Attention block|not text"):
         apply(distill(**keys), lent.source, lent)
 
@@ -211,12 +211,11 @@ def test_every_key_says_what_it_is_and_the_training_keys_are_all_there() -> None
     assert set(FitOptions.model_fields) - set(keys) == {"loss", "teach"}
 
 
-def test_a_trained_teacher_helps_its_student(lent: Any) -> None:
+def test_a_trained_teacher_helps_its_student(lent: Context) -> None:
     """The source learns, and its soft labels alone, without a single label, teach the student the task."""
     from tinyc.spec.source import TrainSpec
 
-    lent.data = lesson(600, 100)
-    lent.source = Net(network(), TASK)
+    lent = replace(lent, data=lesson(600, 100), source=Net(network(), TASK))
     train_source(lent.source, TrainSpec(epochs=8, batch=32, learning_rate=5e-3), lent, lent.cache, "key")
     facts = apply(distill(epochs=10, alpha=1.0, learning_rate=1e-2, augment=()), lent.source, lent).facts
     assert facts["teacher_validation_accuracy"] > 0.6

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support import readings
-from support.lessons import Notes, digest, network
-from support.readings import encoder, lent
+from support import lessons, readings
+from support.lessons import Notes, digest, network, notes
+from support.readings import context, encoder
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.data.inputs import inputs
@@ -95,12 +96,12 @@ def wanted(source: Any) -> list[imitation.Feature]:
 
 def test_stored_features_are_the_teachers_and_are_read_again(tmp_path: Path) -> None:
     reader, said = readings.trimmed(), teacher()
-    given = lent(tmp_path, said.model, reader)
+    given = context(tmp_path, said.model, reader)
     rows = np.array([7, 3, 90])
     seen = ids(reader)[rows]
     direct, facts = feature_source(said, wanted(said.model), 0, given)
     assert facts["from"] == "loop"
-    assert any("store_limit of 0 B; the teacher runs in the loop" in text for text in given.progress.said)
+    assert any("store_limit of 0 B; the teacher runs in the loop" in text for text in notes(given).said)
     assert not given.cache.exists()
     stored, first = feature_source(said, wanted(said.model), facts["bytes"], given)
     assert (first["from"], first["arrays"], first["arrays_reused"]) == ("store", 2, 0)
@@ -115,16 +116,15 @@ def test_stored_features_are_the_teachers_and_are_read_again(tmp_path: Path) -> 
     (folder / "hidden-1.npy").write_bytes(content[:500])
     again, second = feature_source(said, wanted(said.model), facts["bytes"], given)
     assert second["arrays_reused"] == 1
-    assert any("hidden-1.npy: computed again" in text for text in given.progress.said)
+    assert any("hidden-1.npy: computed again" in text for text in notes(given).said)
     assert all((a == b).all() for a, b in zip(again(seen, rows), stored(seen, rows), strict=True))
-    feature_source(said, wanted(said.model), ROOM, lent(tmp_path, said.model))
+    feature_source(said, wanted(said.model), ROOM, context(tmp_path, said.model))
     assert len(list((given.cache / "soft-labels").iterdir())) == 2, "another tokenizer met these features"
 
 
 def test_a_killed_store_leaves_nothing_and_the_disk_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = teacher()
-    given = lent(tmp_path, said.model)
-    given.progress = Notes(fail_at=50)
+    given = replace(context(tmp_path, said.model), progress=Notes(fail_at=50))
     with pytest.raises(KeyboardInterrupt):
         feature_source(said, wanted(said.model), ROOM, given)
     assert list(given.cache.rglob("*.npy*")) == []
@@ -135,7 +135,7 @@ def test_a_killed_store_leaves_nothing_and_the_disk_is_checked(tmp_path: Path, m
 
 @pytest.mark.parametrize(("attending", "limit"), [("scores", 0), ("relations", ROOM)])
 def test_imitation_brings_a_student_nearer_in_everything(tmp_path: Path, attending: Any, limit: int) -> None:
-    said, given = teacher(), lent(tmp_path)
+    said, given = teacher(), context(tmp_path)
     student = encoder(2, depth=1, width=8, inner=16)
     wanted = ImitationOptions(("embedding", "hidden", "attention"), attending, "uniform", limit)
     options = FitOptions(epochs=8, batch=20, learning_rate=1e-2)
@@ -151,7 +151,7 @@ def test_the_same_seed_gives_the_same_bytes_also_from_the_store(tmp_path: Path) 
     for _ in range(2):
         student = encoder(2, depth=1, width=8, inner=16, dropout=0.1)
         wanted = ImitationOptions(("hidden",), "scores", (1,), ROOM)
-        train_imitation(wanted, student, teacher(), None, FitOptions(epochs=1, batch=20), lent(tmp_path), [])
+        train_imitation(wanted, student, teacher(), None, FitOptions(epochs=1, batch=20), context(tmp_path), [])
         made.append(digest(student))
     assert made[0] == made[1]
 
@@ -159,9 +159,7 @@ def test_the_same_seed_gives_the_same_bytes_also_from_the_store(tmp_path: Path) 
 def test_networks_without_attention_and_data_without_words_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"student.*no Attention block"):
         anatomy(network(), "student")
-    from support.lessons import Lent
-
-    lent: Any = Lent(tmp_path, tmp_path)
+    lent = lessons.context(tmp_path)
     wanted = ImitationOptions(("hidden",), "scores", "uniform", 0)
     with pytest.raises(UserError, match="imitate: the data is not text"):
         train_imitation(wanted, network(), teacher(), None, FitOptions(), lent, [])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tinyc.tasks.classification.objectives import cross_entropy, distillation, divergence, imitation
 
@@ -12,8 +15,8 @@ STUDENT, TEACHER = (RANDOM.standard_normal((6, 4)).astype(np.float32) * 3 for _ 
 TRUTH = np.array([0, 1, 2, 3, 0, 1], np.int32)
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+def log_softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(logits - np.log(np.exp(logits).sum(-1, keepdims=True)))
 
 
 def kullback_leibler(temperature: float) -> float:

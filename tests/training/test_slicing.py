@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import readings
-from support.readings import encoder, lent
+from support.readings import context, encoder
 
 from tinyc.core.errors import UserError
 from tinyc.data.inputs import inputs
@@ -38,7 +38,7 @@ def left(model: Any, source: Any) -> float:
 
 def test_a_student_of_the_same_shape_is_the_source(tmp_path: Path) -> None:
     source, student = encoder(1), encoder(2)
-    basis, facts = start_weights(student, "uniform", lent(tmp_path, source))
+    basis, facts = start_weights(student, "uniform", context(tmp_path, source))
     assert np.allclose(source(ids()), student(ids()), atol=1e-4)
     assert (basis == np.eye(16)).all()
     assert (facts["layers"], facts["embedding_energy"], facts["head_layers"]) == ([1, 2], 1.0, ["logits"])
@@ -50,14 +50,14 @@ def test_a_narrow_table_of_full_rank_is_the_source_too(tmp_path: Path) -> None:
     table = source.get_layer("tokens").embeddings
     u, s, v = np.linalg.svd(table.numpy(), full_matrices=False)
     table.assign((u[:, :15] * s[:15]) @ v[:15])
-    assert start_weights(student, "uniform", lent(tmp_path, source))[1]["embedding_energy"] == pytest.approx(1)
+    assert start_weights(student, "uniform", context(tmp_path, source))[1]["embedding_energy"] == pytest.approx(1)
     assert np.allclose(source(ids()), student(ids()), atol=1e-3)
 
 
 def test_a_trimmed_vocabulary_takes_its_own_rows(tmp_path: Path) -> None:
     reader = readings.trimmed()
     source, student = encoder(1), encoder(2, vocabulary=len(reader.vocabulary))
-    start_weights(student, "uniform", lent(tmp_path, source, reader))
+    start_weights(student, "uniform", context(tmp_path, source, reader))
     seen = ids(reader)
     assert not (seen == reader.to_source(seen)).all()
     assert np.allclose(source(reader.to_source(seen)), student(seen), atol=1e-4)
@@ -67,7 +67,7 @@ def test_a_trimmed_vocabulary_takes_its_own_rows(tmp_path: Path) -> None:
 def test_a_smaller_student_begins_nearer_than_a_random_one(tmp_path: Path, shape: dict[str, int]) -> None:
     source = encoder(1, spread=0.5)
     random, student = encoder(2, spread=0.0, **shape), encoder(2, spread=0.0, **shape)
-    _, facts = start_weights(student, "uniform", lent(tmp_path, source))
+    _, facts = start_weights(student, "uniform", context(tmp_path, source))
     assert left(student, source) < 0.9 * left(random, source)
     assert 0.3 < facts["embedding_energy"] <= 1
     assert all(np.isfinite(weight).all() for weight in student.get_weights())
@@ -80,7 +80,7 @@ def test_heads_are_kept_by_what_they_write(tmp_path: Path) -> None:
     kernel = output.numpy()
     kernel[np.r_[0:8, 12:16]] = 0
     output.assign(kernel)
-    _, facts = start_weights(student, "uniform", lent(tmp_path, source))
+    _, facts = start_weights(student, "uniform", context(tmp_path, source))
     assert facts["heads"] == [[3]]
     assert np.allclose(source(ids()), student(ids()), atol=1e-4)
 
@@ -94,12 +94,12 @@ def test_heads_are_kept_by_what_they_write(tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, student: dict[str, int], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        start_weights(encoder(2, **student), "uniform", lent(tmp_path))
+        start_weights(encoder(2, **student), "uniform", context(tmp_path))
 
 
 def test_layer_maps(tmp_path: Path) -> None:
     source = encoder(1, depth=3)
-    assert start_weights(encoder(depth=2), "uniform", lent(tmp_path, source))[1]["layers"] == [2, 3]
-    assert start_weights(encoder(depth=2), (1, 2), lent(tmp_path, source))[1]["layers"] == [1, 2]
+    assert start_weights(encoder(depth=2), "uniform", context(tmp_path, source))[1]["layers"] == [2, 3]
+    assert start_weights(encoder(depth=2), (1, 2), context(tmp_path, source))[1]["layers"] == [1, 2]
     with pytest.raises(UserError, match=r"layer_map.*\[1, 4\]"):
-        start_weights(encoder(depth=2), (1, 4), lent(tmp_path, source))
+        start_weights(encoder(depth=2), (1, 4), context(tmp_path, source))

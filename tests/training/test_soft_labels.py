@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.lessons import TASK, Lent, Notes, lesson, network
+from support.lessons import TASK, Notes, context, lesson, network, notes
 
 from tinyc.core.errors import MachineError
 from tinyc.data.augment import view
 from tinyc.data.inputs import inputs
+from tinyc.network.contract import Context
 from tinyc.spec.training import FitOptions
 from tinyc.training.batches import Feed, batches
 from tinyc.training.distillation import objective, panel_of
@@ -22,22 +24,22 @@ AUGMENT = ("crop", "flip")
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Any:
-    return Lent(tmp_path / "cache", tmp_path)
+def lent(tmp_path: Path) -> Context:
+    return context(tmp_path)
 
 
 def teachers(*seeds: int) -> Panel:
     return Panel(tuple(Teacher(str(seed), f"key-{seed}", network(seed=seed)) for seed in seeds), TASK)
 
 
-def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Any) -> None:
+def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Context) -> None:
     """The teacher, run on the images that the student gets, says what the batch carries."""
     (teacher,) = teachers(1).teachers
 
     class Teaching:
         temperature, alpha, views, clean, teachers = 4.0, 0.9, 2, False, ("source",)
 
-    lent.source = lent.source.with_model(teacher.model)
+    lent = replace(lent, source=lent.source.with_model(teacher.model))
     options = FitOptions(epochs=3, batch=32, augment=AUGMENT)
     goal, facts = objective(Teaching(), panel_of(Teaching(), lent), options, lent)
     assert facts["store"]["views"] == 2
@@ -51,7 +53,7 @@ def test_a_stored_label_belongs_to_the_very_image_of_the_batch(lent: Any) -> Non
     assert not np.allclose(np.sort(seen[0], axis=None), np.sort(seen[1], axis=None))
 
 
-def test_a_second_run_reads_what_the_first_stored(lent: Any) -> None:
+def test_a_second_run_reads_what_the_first_stored(lent: Context) -> None:
     first = soft_labels(teachers(1), AUGMENT, 2, lent)
     again = soft_labels(teachers(1), AUGMENT, 3, lent)
     assert (first.built, again.built) == (2, 1)
@@ -60,7 +62,7 @@ def test_a_second_run_reads_what_the_first_stored(lent: Any) -> None:
     assert again.facts(lent.data)["views_reused"] == 2
 
 
-def test_the_first_view_may_be_the_examples_as_they_are(lent: Any) -> None:
+def test_the_first_view_may_be_the_examples_as_they_are(lent: Context) -> None:
     (teacher,) = teachers(1).teachers
     augmented = soft_labels(teachers(1), AUGMENT, 2, lent)
     mixed = soft_labels(teachers(1), AUGMENT, 2, lent, clean=True)
@@ -72,7 +74,7 @@ def test_the_first_view_may_be_the_examples_as_they_are(lent: Any) -> None:
 
 
 @pytest.mark.parametrize("clean", [False, True])
-def test_without_augmentation_the_teachers_see_each_example_once(lent: Any, clean: bool) -> None:
+def test_without_augmentation_the_teachers_see_each_example_once(lent: Context, clean: bool) -> None:
     """All views are the same images: one evaluation serves every epoch, with and without a clean view."""
     asked = Panel(teachers(1).teachers, TASK)
     evaluated: list[int] = []
@@ -94,7 +96,7 @@ def test_without_augmentation_the_teachers_see_each_example_once(lent: Any, clea
         assert np.allclose(soft, said - said.max(-1, keepdims=True), atol=2e-2)
 
 
-def test_another_tokenizer_is_another_store(lent: Any) -> None:
+def test_another_tokenizer_is_another_store(lent: Context) -> None:
     from dataclasses import replace
 
     from support import readings
@@ -109,27 +111,28 @@ def test_another_tokenizer_is_another_store(lent: Any) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda lent: (teachers(2), AUGMENT),
-        lambda lent: (teachers(1, 2), AUGMENT),
-        lambda lent: (teachers(1), ("flip",)),
-        lambda lent: (setattr(lent, "data", lesson(190)), (teachers(1), AUGMENT))[1],
-        lambda lent: (setattr(lent, "source_key", "other"), (teachers(1), AUGMENT))[1],
+        lambda lent: (teachers(2), AUGMENT, lent),
+        lambda lent: (teachers(1, 2), AUGMENT, lent),
+        lambda lent: (teachers(1), ("flip",), lent),
+        lambda lent: (teachers(1), AUGMENT, replace(lent, data=lesson(190))),
+        lambda lent: (teachers(1), AUGMENT, replace(lent, source_key="other")),
     ],
     ids=["teacher", "teachers", "augment", "data", "source"],
 )
-def test_what_a_label_depends_on_is_in_the_key(lent: Any, change: Any) -> None:
+def test_what_a_label_depends_on_is_in_the_key(lent: Context, change: Any) -> None:
     key = soft_labels(teachers(1), AUGMENT, 1, lent).key
-    assert soft_labels(*change(lent), 1, lent).key != key  # type: ignore[call-arg]
+    several, augment, changed = change(lent)
+    assert soft_labels(several, augment, 1, changed).key != key
 
 
-def test_the_step_seed_is_not_in_the_key_so_that_steps_share_the_store(lent: Any) -> None:
+def test_the_step_seed_is_not_in_the_key_so_that_steps_share_the_store(lent: Context) -> None:
     key = soft_labels(teachers(1), AUGMENT, 1, lent).key
-    lent.seed = 77
+    lent = replace(lent, seed=77)
     assert soft_labels(teachers(1), AUGMENT, 1, lent).key == key
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
-def test_a_damaged_view_is_made_again_and_said(lent: Any, damage: str) -> None:
+def test_a_damaged_view_is_made_again_and_said(lent: Context, damage: str) -> None:
     whole = soft_labels(teachers(1), AUGMENT, 2, lent)
     path = lent.cache / "soft-labels" / whole.key / "view-01.npz"
     content = bytearray(path.read_bytes())
@@ -139,32 +142,32 @@ def test_a_damaged_view_is_made_again_and_said(lent: Any, damage: str) -> None:
     again = soft_labels(teachers(1), AUGMENT, 2, lent)
     assert again.built == 1
     assert (again.logits[1] == whole.logits[1]).all()
-    assert any("view-01.npz" in text and "computed again" in text for text in lent.progress.said)
+    assert any("view-01.npz" in text and "computed again" in text for text in notes(lent).said)
 
 
-def test_a_killed_build_goes_on_at_the_next_view(lent: Any) -> None:
-    lent.progress = Notes(fail_at=2 * 200)
+def test_a_killed_build_goes_on_at_the_next_view(lent: Context) -> None:
+    lent = replace(lent, progress=Notes(fail_at=2 * 200))
     with pytest.raises(KeyboardInterrupt):
         soft_labels(teachers(1), AUGMENT, 3, lent)
-    lent.progress = Notes()
+    lent = replace(lent, progress=Notes())
     assert soft_labels(teachers(1), AUGMENT, 3, lent).built == 2
 
 
-def test_several_teachers_are_averaged_in_their_logits(lent: Any) -> None:
+def test_several_teachers_are_averaged_in_their_logits(lent: Context) -> None:
     images = inputs(view(lent.data.train.x, lent.data.train.ids, 0, 0, ()), lent.data.task)
     mean = np.mean([teacher.model(images, training=False).numpy() for teacher in teachers(1, 2).teachers], axis=0)
     stored = soft_labels(teachers(1, 2), (), 1, lent).logits[0]
     assert np.allclose(stored, mean - mean.max(-1, keepdims=True), atol=2e-2)
 
 
-def test_the_disk_is_said_and_checked_before(lent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_said_and_checked_before(lent: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 100})())
     with pytest.raises(MachineError, match=r"needs .* of disk, and 100 B are free"):
         soft_labels(teachers(1), AUGMENT, 2, lent)
-    assert any("soft labels of 2 views" in text for text in lent.progress.said)
+    assert any("soft labels of 2 views" in text for text in notes(lent).said)
 
 
-def test_alpha_zero_stores_nothing(lent: Any) -> None:
+def test_alpha_zero_stores_nothing(lent: Context) -> None:
     class Teaching:
         temperature, alpha, views, clean, teachers = 4.0, 0.0, 2, False, ("source",)
 

@@ -49,6 +49,10 @@ class Rule:
     numbers: tuple[int, ...] = ()
 
 
+SIMPLE = {"": Rule(Action.DROP), CUT: Rule(Action.SPACE)}
+ISOLATED = Rule(Action.ISOLATE)
+
+
 @dataclass(frozen=True)
 class Run:
     """Consecutive code points with one rule."""
@@ -103,7 +107,7 @@ def runs(definition: str, alphabet: Set[str], where: str) -> list[Run]:
     strange = next(p for p in range(CODE_POINTS - 1, 0, -1) if p not in changed and chr(p) not in alphabet)
     for point, text in changed.items():
         if point not in rules:
-            rule = rule_of(point, reduced(text, alphabet), changed, alphabet, strange)
+            rule = simple_rule(point, text) or rule_of(point, reduced(text, alphabet), changed, alphabet, strange)
             if rule:
                 rules[point] = rule
     return list(joined(rules))
@@ -128,13 +132,19 @@ def reduced(text: str, alphabet: Set[str]) -> str:
     return CUT.join(part if set(part) <= alphabet else STRANGE for part in text.split(CUT))
 
 
+def simple_rule(point: int, text: str) -> Rule | None:
+    """Find the rule for a code point that goes, ends a word or stands alone, whatever pieces hold; None for others."""
+    if text in SIMPLE:
+        return SIMPLE[text]
+    return ISOLATED if text == f"{CUT}{chr(point)}{CUT}" else None
+
+
 def rule_of(point: int, text: str, changed: Becomes, alphabet: Set[str], strange: int) -> Rule | None:
     """Find the rule for one code point; None where it may stay, being as strange as what it becomes."""
-    simple = {"": Action.DROP, CUT: Action.SPACE, f"{CUT}{chr(point)}{CUT}": Action.ISOLATE}
-    if text in simple:
-        return Rule(simple[text])
+    if simple := simple_rule(point, text):
+        return simple
     if chr(point) not in alphabet and text in (STRANGE, CUT + STRANGE + CUT):
-        return Rule(Action.ISOLATE) if CUT in text else None
+        return ISOLATED if CUT in text else None
     targets = tuple(spelled(text, changed, strange))
     return Rule(Action.TO if len(targets) == 1 else Action.SEVERAL, targets)
 
@@ -178,8 +188,10 @@ def same(ordered: list[int], at: int, rules: Mapping[int, Rule], step: int) -> i
     first, rule = ordered[at], rules[ordered[at]]
     count = 1
     while at + count < len(ordered) and ordered[at + count] == first + count:
-        expected = Rule(rule.action, tuple(number + step * count for number in rule.numbers))
-        if rules[first + count] != expected:
+        found = rules[first + count]
+        if found.action is not rule.action or len(found.numbers) != len(rule.numbers):
+            break
+        if any(number != given + step * count for number, given in zip(found.numbers, rule.numbers, strict=True)):
             break
         count += 1
     return count

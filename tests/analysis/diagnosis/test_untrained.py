@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import artifacts, broken
+from support import artifacts, broken, chains
 
 from tinyc.analysis.diagnosis.diagnose import diagnose
 from tinyc.analysis.diagnosis.record import Diagnosis
@@ -25,10 +25,7 @@ MEAN, VARIANCE = 0.3, 0.04
 
 
 def chain(*made: Any) -> Any:
-    x = image = keras.Input((14, 14, 1))
-    for layer in made:
-        x = layer(x)
-    return keras.Model(image, x)
+    return chains.chain((14, 14, 1), *made)
 
 
 def normalized(mean: float = MEAN, variance: float = VARIANCE) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.operators import WIDTH, WRITTEN, X, layers, network
+from support.optional import not_none
 from support.pruning_networks import choose, relative_error, zeroed
 
 from tinyc.compression.pruning.graph import channel_graph
@@ -83,4 +84,4 @@ def test_products_of_matrices_are_counted():
 
     model = in_layers(network(product))
     node = next(layer for layer in model.layers if type(layer).__name__ == "MatMul").inbound_nodes[0]
-    assert of_node(node).free == 64 * 64 * WIDTH
+    assert not_none(of_node(node)).free == 64 * 64 * WIDTH

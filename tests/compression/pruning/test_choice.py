@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support import chains
 from support.pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized
 
 from tinyc.compression.pruning.bounds import extreme, sizes
@@ -21,12 +22,9 @@ EXAMPLES = Examples(images(64, seed=9), np.arange(64) % CLASSES)
 
 def chain(*widths):
     """Convolutions one after the other, named c0, c1, ..."""
-    keras = backend.keras()
-    x = image = keras.Input(SHAPE)
-    for place, width in enumerate(widths):
-        x = keras.layers.Conv2D(width, 1, activation="relu", name=f"c{place}")(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return randomized(keras.Model(image, keras.layers.Dense(CLASSES, name="logits")(x)))
+    layers = backend.keras().layers
+    made = [layers.Conv2D(width, 1, activation="relu", name=f"c{place}") for place, width in enumerate(widths)]
+    return randomized(chains.chain(SHAPE, *made, layers.GlobalAveragePooling2D(), layers.Dense(CLASSES, name="logits")))
 
 
 def prune(model, ranking, only=(), skip=()):

@@ -1,5 +1,7 @@
 """Which channels go together, and what stays whole, with the reason."""
 
+from typing import Any
+
 import pytest
 from support.pruning_networks import CLASSES, FAMILIES, SHAPE, choose, images, randomized, relative_error, zeroed
 
@@ -35,8 +37,8 @@ def head(layers, x):
     return layers.Dense(CLASSES, name="logits")(layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3, name="after")(x)))
 
 
-def strange_layer(keras):
-    class Mix(keras.layers.Layer):  # type: ignore[name-defined]
+def strange_layer(keras: Any) -> Any:
+    class Mix(keras.layers.Layer):
         """Mixes channels, with weights of its own."""
 
         def build(self, shape):
@@ -131,9 +133,9 @@ def test_nothing_to_cut_is_an_error():
 
 
 def test_subclassed_network_is_refused():
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         """Computes in call()."""
 
         def call(self, inputs):

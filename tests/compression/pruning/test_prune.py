@@ -2,16 +2,15 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import attention_networks, contexts
+from support import attention_networks, contexts, datasets
 
 from tinyc.core.errors import UserError
 from tinyc.core.progress import Silent
-from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.data.tokens import Tokenizer, from_vocabulary
 from tinyc.network import backend
@@ -19,8 +18,7 @@ from tinyc.network.state import Net
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.prune import Prune
 
-EMBEDDED = Path(__file__).parents[3] / "tinyc" / "data" / "embedded" / "fashion-mnist.npz"
-TASK = Task(tuple("abcdefghij"), (28, 28, 1), scale=1 / 255)
+TASK = datasets.CLOTHES
 
 
 def network(width=8):
@@ -38,13 +36,8 @@ def network(width=8):
 
 
 def data(count=256):
-    with np.load(EMBEDDED) as arrays:
-        x, y = arrays["x_train"][: count + 32], arrays["y_train"][: count + 32].astype(np.int64)
-    x = x.reshape(-1, 28, 28, 1)
-    ids = np.arange(len(y))
-    train = Split(x[:count], y[:count], ids[:count])
-    validation = Split(x[count:], y[count:], ids[count:])
-    return TrainingData(TASK, train, validation, validation, "digest")
+    held = slice(count, count + 32)
+    return datasets.training(TASK, datasets.clothes(count + 32), slice(count), held, held)
 
 
 def context(folder, source, rehearse=None):
@@ -252,9 +245,9 @@ def test_two_of_four(tmp_path):
 
 
 def test_subclassed_network_is_refused(tmp_path):
-    keras = backend.keras()
+    keras: Any = backend.keras()
 
-    class Own(keras.Model):  # type: ignore[name-defined]
+    class Own(keras.Model):
         """Computes in call()."""
 
         def call(self, inputs):
@@ -299,8 +292,7 @@ def reviews(count=48):
     tokenizer = Tokenizer(from_vocabulary(pieces, True, "test"), attention_networks.TOKENS)
     task = Task(("no", "yes", "unsure"), (attention_networks.TOKENS,), tokenizer=tokenizer)
     x = np.array([SENTENCES[index % len(SENTENCES)] for index in range(count)], dtype=object)
-    split = Split(x, np.arange(count) % 3, np.arange(count))
-    return TrainingData(task, split, split, split, "digest")
+    return datasets.undivided(task, x, np.arange(count) % 3).for_training()
 
 
 @pytest.mark.parametrize(("network", "importance"), [("encoder", "gate"), ("own", "taylor")])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support import attention_networks
+from support.optional import not_none
 from support.pruning_networks import (
     APPLICATIONS,
     CLASSES,
@@ -142,7 +143,7 @@ def test_convolutional_networks(plan, head, seed, share):
     is_exact(grown(plan, head), seed, share, images())
 
 
-@settings(max_examples=max(3, settings.default.max_examples // 8))
+@settings(max_examples=max(3, not_none(settings.default).max_examples // 8))
 @given(
     st.integers(1, 4), st.integers(1, 3), st.sampled_from(["relu", "gelu"]), st.booleans(), st.integers(0, 99),
     st.floats(0.2, 0.8),

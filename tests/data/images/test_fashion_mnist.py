@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tinyc.core.errors import MachineError
 from tinyc.data.images import fashion_mnist
@@ -19,7 +20,7 @@ from tinyc.spec.data import DataSpec
 FULL = DataSpec(name="fashion-mnist-full")
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
+def write_idx(path: Path, array: NDArray[Any]) -> None:
     header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
     path.write_bytes(gzip.compress(header + array.tobytes(), mtime=0))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tinyc.core.errors import UserError
 from tinyc.data.augment import view
@@ -11,10 +14,10 @@ from tinyc.data.recordings import sensor_transforms
 from tinyc.spec.augmentations import check_augmentations
 
 
-def windows(count: int = 60) -> np.ndarray:
+def windows(count: int = 60) -> NDArray[Any]:
     time = np.arange(64) / 50
     draw = np.random.default_rng(4).normal(size=(count, 1, 1, 6))
-    return (np.sin(2 * np.pi * 1.5 * time)[None, :, None, None] * draw + draw).astype(np.float32)
+    return np.asarray(np.sin(2 * np.pi * 1.5 * time)[None, :, None, None] * draw + draw, np.float32)
 
 
 def test_rotation_turns_each_three_channels_alike_and_keeps_their_length() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tinyc.data.inputs import inputs
 from tinyc.data.known_datasets import EMBEDDED
@@ -58,7 +59,7 @@ def test_the_split_by_subject(tmp_path: Path) -> None:
 def test_recordings_tell_exercises_apart(tmp_path: Path) -> None:
     dataset = load_dataset(DataSpec(name="smartwatch-imu"), tmp_path.joinpath, tmp_path, 1)
 
-    def features(x: np.ndarray) -> np.ndarray:
+    def features(x: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([x.mean(axis=(1, 2)), x.std(axis=(1, 2))], axis=1)
 
     known, asked = features(dataset.train.x), features(dataset.test.x)

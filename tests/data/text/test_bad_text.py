@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support import movies
+from support import movies, refusals
 
-from tinyc.core.errors import UserError
 from tinyc.data.loading import load_dataset
 from tinyc.spec.data import DataSpec
 
@@ -21,12 +19,7 @@ GOOD = "A good film.,pos\nNever dull!,pos\nMoving.,pos\nThe worst.,neg\nBoring,n
 
 
 def refused(folder: Path, language: object = True, **keys: object) -> str:
-    given: Any = movies.language() if language else None
-    with pytest.raises(UserError) as caught:
-        load_dataset(DataSpec.model_validate(keys), folder.joinpath, folder / "cache", 7, given)
-    assert caught.value.exit_code == 2
-    assert caught.value.remedy
-    return str(caught.value)
+    return refusals.refused(folder, movies.language() if language else None, **keys)
 
 
 def lines(*rows: object) -> bytes:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support import movies
+from support import datasets, movies
 
 from tinyc.core.errors import UserError
+from tinyc.data import tokens
 from tinyc.data.augment import IDENTITY, suits, view
-from tinyc.data.dataset import Split, TrainingData
+from tinyc.data.dataset import TrainingData
 from tinyc.data.task import Task
-from tinyc.data.text.lexicon import NEAREST, Lexicon, nearest
-from tinyc.data.text.wording import WORD  # type: ignore[attr-defined]
+from tinyc.data.text.lexicon import NEAREST, WORD, Lexicon, nearest
 from tinyc.data.tokens import Language, Tokenizer
 from tinyc.spec.augmentations import check_augmentations
 
@@ -123,15 +123,14 @@ def test_few_words_have_few_neighbours(count: int) -> None:
 
 
 def test_a_source_of_one_word_changes_nothing() -> None:
-    definition = movies.tokens.from_vocabulary((*movies.tokens.SPECIAL, "film"), True, "vocab.txt")  # type: ignore[attr-defined]
+    definition = tokens.from_vocabulary((*tokens.SPECIAL, "film"), True, "vocab.txt")
     lexicon = Lexicon(Language(definition, lambda: np.ones((6, 4), np.float32)), TEXTS)
     assert np.array_equal(view(TEXTS, IDS, 7, 0, ("words",), lexicon), TEXTS)
 
 
 def data(lexicon: Lexicon | None) -> TrainingData:
-    split = Split(TEXTS, np.arange(len(TEXTS)) % 2, IDS)
     task = Task(("a", "b"), (16,), tokenizer=Tokenizer(movies.definition(), 16))
-    return TrainingData(task, split, split, split, "digest", lexicon)
+    return replace(datasets.undivided(task, TEXTS, IDS % 2), lexicon=lexicon).for_training()
 
 
 @pytest.mark.parametrize(

@@ -137,10 +137,10 @@ def test_whole_families_of_keras_are_read(name: str, tmp_path: Path) -> None:
 
 def test_the_graph_of_a_saved_model_is_not_run(tmp_path: Path) -> None:
     """A resource whose initializer writes a file: TensorFlow runs it as it loads, and nobody else does."""
-    tf = backend.tensorflow()
+    tf: Any = backend.tensorflow()
     marker = tmp_path / "written"
 
-    class Writing(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc, name-defined]
+    class Writing(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self) -> Any:
             return tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64, shared_name="x")
 

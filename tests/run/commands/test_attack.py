@@ -139,7 +139,7 @@ def opened(*steps: Any) -> Any:
     return SimpleNamespace(run=SimpleNamespace(recipe=recipe), steps=[None, *(done for _, done in steps)])
 
 
-PROMISED = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "budget": None, "conditions": []}
+PROMISED: dict[str, Any] = {"clip": 1.0, "noise": 1.0, "delta": 1e-5, "budget": None, "conditions": []}
 
 
 def test_a_promise_is_added_up_and_what_is_beside_it_is_named() -> None:

@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 import tinyc
 from tinyc import cli
@@ -223,9 +225,9 @@ def test_three_rounds_with_one_killed_and_one_forged(terminals: Field) -> None:
     assert terminals.left_over() == []
 
 
-def facts(terminals: Field) -> dict[str, object]:
+def facts(terminals: Field) -> dict[str, Any]:
     report = json.loads(next((terminals.folder / "runs").glob("*/report.json")).read_text())
-    found: dict[str, object] = next(step for step in report["steps"] if step["pass"] == "federate")["facts"]
+    found: dict[str, Any] = next(step for step in report["steps"] if step["pass"] == "federate")["facts"]
     return found
 
 
@@ -240,7 +242,7 @@ def test_a_killed_server_goes_on_and_its_terminals_find_it_again(terminals: Fiel
     assert terminals.ended("again") == 0, terminals.said("again")
     assert re.search(r"goes on after round [12]", terminals.said("again"))
     assert [terminals.ended(f"client-{number}") for number in (1, 2)] == [0, 0], terminals.said("client-1")
-    assert len(facts(terminals)["rounds"]) == 3  # type: ignore[arg-type]
+    assert len(facts(terminals)["rounds"]) == 3
     assert terminals.left_over() == []
 
 
@@ -272,10 +274,10 @@ def test_encrypted_updates_end_as_plain_ones(terminals: Field) -> None:
     assert terminals.left_over() == []
 
 
-def weights(path: Path) -> list[np.ndarray]:
+def weights(path: Path) -> list[NDArray[Any]]:
     import h5py
 
-    found: list[np.ndarray] = []
+    found: list[NDArray[Any]] = []
     with h5py.File(path) as file:
         file["model_weights"].visititems(lambda name, item: found.append(item[:]) if hasattr(item, "shape") else None)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from tinyc.core.errors import UserError
@@ -38,7 +39,7 @@ def test_arrays_of_the_shape_and_flat_rows_are_taken(tmp_path: Path, shape: tupl
         (np.full(24, 1j), "finite"),
     ],
 )
-def test_other_arrays_are_refused(tmp_path: Path, array: np.ndarray, message: str) -> None:
+def test_other_arrays_are_refused(tmp_path: Path, array: NDArray[Any], message: str) -> None:
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(UserError, match=message):
         load_example(tmp_path / "x.npy", SHAPE)

@@ -10,8 +10,8 @@ import pytest
 from support import small
 
 from tinyc import cli
-from tinyc.analysis.sensitivity import measuring
-from tinyc.spec.sensitivity_file import load_sensitivity
+from tinyc.analysis.sensitivity.store import Kept
+from tinyc.spec.sensitivity_file import Score, load_sensitivity
 
 Shown = pytest.CaptureFixture[str]
 
@@ -54,15 +54,15 @@ def test_it_measures_on_validation_and_never_on_test(recipe: Path, capsys: Shown
 def test_ctrl_c_ends_with_130_and_the_next_call_goes_on(
     recipe: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
-    real, done = measuring.Kept.add, []  # type: ignore[attr-defined]
+    real, done = Kept.add, list[str]()
 
-    def stopping(kept: measuring.Kept, name: str, score: measuring.Score) -> None:  # type: ignore[name-defined]
+    def stopping(kept: Kept, name: str, score: Score) -> None:
         real(kept, name, score)
         done.append(name)
         if len(done) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(measuring.Kept, "add", stopping)  # type: ignore[attr-defined]
+    monkeypatch.setattr(Kept, "add", stopping)
     assert call(recipe) == 130
     assert not (folder(recipe) / "sensitivity.json").exists()
     assert call(recipe) == 0

@@ -29,8 +29,8 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
     exec("from __future__ import annotations\n" + schema + work, module.__dict__)
     table: dict[str, Row] = eval(f"{{{row}}}", {"Row": Row, "RoundWeights": module.RoundWeights})
     for use, each in table.items():
-        monkeypatch.setitem(passes.ROWS, use, each)  # type: ignore[arg-type]
-        monkeypatch.setitem(passes.PASSES, use, each.schema)  # type: ignore[arg-type]
+        monkeypatch.setitem(passes.ROWS, use, each)
+        monkeypatch.setitem(passes.PASSES, use, each.schema)
 
 
 @pytest.mark.slow

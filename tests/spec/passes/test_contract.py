@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import artifacts, lessons, texts, waves
+from support import artifacts, lessons, shipped, texts, waves
 
 from tinyc.network.contract import Context
 from tinyc.network.state import Flat, Net
@@ -22,7 +22,7 @@ KEYS: dict[str, list[dict[str, Any]]] = {
     "preprocess": [
         {"steps": [{"op": "denoise", "how": "median"}, {"op": "normalize"}, {"op": "pca", "components": 2}]}
     ],
-    "distill": [{"student": {"build": str(artifacts.RESNET) + ":resnet8", "width": 2}, "views": 1, **TRAINING}],
+    "distill": [{"student": {"build": str(shipped.RESNET) + ":resnet8", "width": 2}, "views": 1, **TRAINING}],
     "trim_vocabulary": [{"count": 2}],
     "factorize": [{"rank": 2, **TRAINING}],
     "prune": [

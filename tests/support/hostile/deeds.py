@@ -112,12 +112,12 @@ def task() -> Any:
 
 def told(deed: Callable[[], Any]) -> int:
     """Do it, and end as the command would."""
-    from tinyc import cli
+    from tinyc.cli.ending import explain
 
     try:
         deed()
     except Exception as error:
-        return cli.explain(error)  # type: ignore[attr-defined]
+        return explain(error)
     return 0
 
 

@@ -43,7 +43,7 @@ def plain() -> Any:
 def deed(tf: Any, _: Any, ground: Ground) -> Any:
     """A resource whose initializer writes a file."""
 
-    class Writing(tf.saved_model.experimental.TrackableResource):  # type: ignore[misc]
+    class Writing(tf.saved_model.experimental.TrackableResource):
         def _create_resource(self) -> Any:
             return tf.raw_ops.HashTableV2(key_dtype=tf.string, value_dtype=tf.int64, shared_name="x")
 

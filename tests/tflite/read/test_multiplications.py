@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,9 @@ BOTH_WAYS = (
         ("CONV_2D", ((1, 8, 6, 7), (4, 3, 2), (4,)), (1, 6, 5, 4), None),
     ],
 )  # fmt: skip
-def test_macs_are_those_counted_by_hand(op: str, inputs: tuple, output: tuple, macs: int | None) -> None:  # type: ignore[type-arg]
+def test_macs_are_those_counted_by_hand(
+    op: str, inputs: tuple[Any, ...], output: tuple[Any, ...], macs: int | None
+) -> None:
     assert multiplications(op, Shapes(inputs, output)) == macs
 
 

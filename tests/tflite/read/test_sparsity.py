@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.optional import not_none
 from support.tiny import Plan, by_hand, options, pack
 
 from tinyc.core.errors import UserError
@@ -99,7 +100,7 @@ def blocked(segments: list[int], indices: list[int], width: str = "Uint8Vector")
 def test_blocks_lie_where_they_belong(width: str) -> None:
     content = blocked([0, 1, 1, 2], [0, 1], width)
     reader, described = open_tflite(content, "mine")
-    assert np.array_equal(reader.values(described.tensors[1]), BLOCKED)
+    assert np.array_equal(not_none(reader.values(described.tensors[1])), BLOCKED)
     assert (described.params, described.nonzero_params, described.weight_bytes, described.macs) == (24, 7, 8, 24)
     assert "unknown" not in anatomy(content, described)
 

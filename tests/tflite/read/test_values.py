@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from support.tiny import Plan, by_hand
 
@@ -12,8 +14,8 @@ from tinyc.tflite.read.values import looked_up, stored_values, variety
 from tinyc.tflite.write.tables import compact, gains
 
 
-def tensor(shape: tuple[int, ...], dtype: str = "int8", **more: object) -> Tensor:
-    return Tensor(0, "", shape, dtype, 1, 1, **more)  # type: ignore[arg-type]
+def tensor(shape: tuple[int, ...], dtype: str = "int8", **more: Any) -> Tensor:
+    return Tensor(0, "", shape, dtype, 1, 1, **more)
 
 
 def test_int4_is_unpacked_low_nibble_first() -> None:

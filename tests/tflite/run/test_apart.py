@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import stateful
+from support.optional import not_none
 
 from tinyc import cli, measure
 from tinyc.tflite.run.output_difference import differing, identical, steps_apart, unlike
@@ -70,9 +71,11 @@ def test_a_nan_under_one_runtime_is_a_difference(
     found = measure.compare(stateful.unary("TANH"), np.ones((20, stateful.WIDTH), np.float32), broken)
     assert found["agreed"] is False
     count = {"tflm": 0, "reference": 0, wrong: len(places)}
-    assert f"{kind} in {count['tflm']} examples under tflm, in {count['reference']} under reference" in found["why"]
+    assert f"{kind} in {count['tflm']} examples under tflm, in {count['reference']} under reference" in not_none(
+        found["why"]
+    )
     pair = found["differences"][0]
-    assert pair["no_numbers"]["examples"] == pair["examples"] == len(places)
+    assert not_none(pair["no_numbers"])["examples"] == pair["examples"] == len(places)
     assert pair["first_example"] == places[0]
 
 
@@ -88,7 +91,7 @@ def test_nan_in_other_places_is_a_difference(pool: Pool) -> None:
     moved: Any = Moved()
     found = measure.compare(stateful.unary("LOG"), x, moved)
     assert found["agreed"] is False
-    assert "NaN in 20 examples under tflm, in 20 under reference, in other places" in found["why"]
+    assert "NaN in 20 examples under tflm, in 20 under reference, in other places" in not_none(found["why"])
 
 
 @pytest.mark.parametrize(("shape", "moved"), [((4,), 20), ((1, 4), 20), ((1,), None), ((2, 2), None)])
@@ -113,7 +116,7 @@ def test_only_a_row_with_a_score_for_each_label_has_an_accuracy(
     labels = np.arange(20) % classes
     found = measure.compare(stateful.unary("TANH", shape), x, pool, labels=labels)
     wanted = float((x.argmax(axis=1) == labels).mean()) if right else None
-    assert found["runtimes"]["tflm"]["accuracy"] == wanted
+    assert not_none(found["runtimes"]["tflm"])["accuracy"] == wanted
     assert any("accuracy unmeasured" in note for note in found["notes"]) is not right
 
 

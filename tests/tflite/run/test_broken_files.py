@@ -116,8 +116,9 @@ class Shapes:
 
 
 def test_runtimes_that_give_other_shapes_are_named() -> None:
+    shapes: Any = Shapes()
     with pytest.raises(UserError, match=r"outputs of different shapes: tflm \(5,\), reference \(3,\), fast \(3,\)"):
-        measure.compare(tiny.plain(), tiny.examples(3), Shapes())  # type: ignore[arg-type]
-    parted = first_parting(tiny.plain(), tiny.examples(3), Shapes(), "tflm", "fast", steps=1, where="x")  # type: ignore[arg-type]
+        measure.compare(tiny.plain(), tiny.examples(3), shapes)
+    parted = first_parting(tiny.plain(), tiny.examples(3), shapes, "tflm", "fast", steps=1, where="x")
     assert parted is not None
     assert parted.index == 0

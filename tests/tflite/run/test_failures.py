@@ -68,8 +68,9 @@ def test_both_interpreters_name_an_operator_of_somebodys_own() -> None:
 
 @pytest.mark.parametrize("sign", [signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_is_the_files_affair(sign: signal.Signals) -> None:
-    for runtime, other in (("tflm", "a device"), ("reference", "tinyc inspect tries that")):
-        error = failures.lost(runtime, "net.tflite", LostError(f"was ended by {sign.name}", int(sign)))  # type: ignore[arg-type]
+    others: dict[Runtime, str] = {"tflm": "a device", "reference": "tinyc inspect tries that"}
+    for runtime, other in others.items():
+        error = failures.lost(runtime, "net.tflite", LostError(f"was ended by {sign.name}", int(sign)))
         assert isinstance(error, UserError)
         assert f"crashes on it: the worker process was ended by {sign.name}" in error.problem
         assert other in error.remedy

@@ -8,17 +8,22 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support import tiny
+from support.optional import not_none
 
 from tinyc.core.errors import MachineError, TinycError, UserError
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.schema import schema
 from tinyc.tflite.run import arena, runtimes, spread
+from tinyc.tflite.run import pool as pools
 from tinyc.tflite.run.output_difference import steps_apart
 from tinyc.tflite.run.pool import Pool
 from tinyc.tflite.run.runtimes import Runtime
@@ -97,7 +102,8 @@ def test_the_arena_grows_until_it_fits(pool: Pool, monkeypatch: pytest.MonkeyPat
     generous = pool.run(tiny.mixed(), x, "tflm")
     monkeypatch.setattr(spread.Job, "arena_bytes", 4096)
     grown = pool.run(tiny.mixed(), x, "tflm")
-    assert grown.arena_bytes == generous.arena_bytes > 4096
+    assert grown.arena_bytes == generous.arena_bytes
+    assert not_none(grown.arena_bytes) > 4096
     assert np.array_equal(grown.raw, generous.raw)
     monkeypatch.setattr(spread.Job, "arena_bytes", arena.LIMIT + 1)
     with pytest.raises(UserError, match="arena of 1073741824 bytes is too small"):
@@ -136,7 +142,7 @@ def test_files_of_old_converters_run_as_new_ones_do(pool: Pool) -> None:
         (tiny.examples(0), "was given no examples"),
     ],
 )
-def test_examples_that_do_not_fit_are_refused(pool: Pool, x: np.ndarray, message: str) -> None:
+def test_examples_that_do_not_fit_are_refused(pool: Pool, x: NDArray[Any], message: str) -> None:
     with pytest.raises(UserError, match=message):
         pool.run(tiny.plain(), x, "fast")
 
@@ -232,7 +238,34 @@ def test_ctrl_c_ends_the_workers() -> None:
         assert all(gone(pid) for pid in pids)
 
 
-def test_nothing_is_left_when_the_pool_closes_or_its_process_dies(tmp_path: Path) -> None:
+@pytest.fixture
+def no_other_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools of this test alone: the tests hold one open all the time."""
+    monkeypatch.setattr(pools, "OPEN", weakref.WeakSet())
+    monkeypatch.setattr(pools, "IDLE", [])
+
+
+def test_workers_of_a_pool_that_closes_serve_the_next_until_the_last_is_closed(no_other_is_open: None) -> None:
+    with Pool(1):
+        with Pool(2) as first:
+            first.start()
+            left = [link.process.pid for link in first.links]
+        with Pool(1, patience=30.0) as other:
+            other.start()
+            assert other.links[0].process.pid not in left
+        os.kill(left[0], signal.SIGKILL)
+        pools.IDLE[0].process.wait()
+        with Pool(2) as second:
+            assert second.run(tiny.plain(), tiny.examples(200), "fast").raw.shape == (200, 5)
+            assert second.links[0].process.pid == left[1]
+            assert len(second.links) == 2
+        left = [link.process.pid for link in pools.IDLE]
+        assert len(left) == 3
+    assert pools.IDLE == []
+    assert all(gone(pid) for pid in left)
+
+
+def test_nothing_is_left_when_the_pool_closes_or_its_process_dies(no_other_is_open: None) -> None:
     with Pool(2) as pool:
         pool.start()
         pids = [link.process.pid for link in pool.links]

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import stateful
+from support import datasets, stateful
+from support.optional import not_none
 
 from tinyc import measure
-from tinyc.data.dataset import Dataset, Split
 from tinyc.data.task import Task
 from tinyc.network.state import Flat
 from tinyc.tflite.read.flatbuffer import describe
@@ -66,9 +66,8 @@ def test_the_accuracy_of_a_file_with_state_is_that_of_single_examples(pool: Pool
     content = stateful.svdf_int8()
     x = inputs(content)
     labels = stateful.direct(content, quantize(x, describe(content).inputs[0]))["tflm alone"].argmax(axis=1)
-    split = Split(x, labels, np.arange(EXAMPLES))
     task = Task(tuple("abcd"), (stateful.WIDTH,))
-    dataset = Dataset("noise", task, split, split, split, split, "digest")
+    dataset = datasets.undivided(task, x, labels)
     assert measure.measure_flat(Flat(content, task), dataset, pool, "tflm").ledger.accuracy == 1
 
 
@@ -101,7 +100,7 @@ def test_a_sequence_says_in_which_example_the_runtimes_part(pool: Pool) -> None:
     assert found["agreed"] is False
     pair = found["differences"][0]
     assert (pair["first_example"], pair["examples"]) == (11, EXAMPLES - 11)
-    assert pair["first_op"]["op"] == "READ_VARIABLE"
+    assert not_none(pair["first_op"])["op"] == "READ_VARIABLE"
 
 
 def test_a_sequence_of_a_file_without_state_says_so(pool: Pool) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from support.lessons import TASK, Lent, Notes, digest, lesson
+from support.lessons import TASK, Notes, context, digest, lesson, notes
 
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.core.errors import UserError
 from tinyc.network import backend
+from tinyc.network.contract import Context
 from tinyc.spec.passes import apply
 from tinyc.spec.passes.distill import Distill
 from tinyc.spec.training import FitOptions
@@ -131,8 +132,8 @@ def test_the_noise_is_what_is_accounted_for() -> None:
 def test_the_noise_has_the_right_deviation_and_is_new_in_each_step() -> None:
     wide = backend.keras().Sequential([backend.keras().layers.Dense(300, input_shape=(100,))])
     ready = PrivateTraining(
-        wide, wide.trainable_variables, None, Mechanism(0.5, 3.0, 0.1), Examples(10, lambda *_: (0, 0, ())), None, None,
-        1, 7,
+        wide, wide.trainable_variables, None, Mechanism(0.5, 3.0, 0.1), Examples(10, lambda *_: (0, 0, ())),
+        print, print, 1, 7,
     )  # fmt: skip
     first, second = (steps.noises(ready, step)[0].ravel() for step in (0, 1))
     assert first.std() == pytest.approx(1.5, rel=0.02)
@@ -267,9 +268,9 @@ def net(input_shape, classes, norm=False):
 
 
 @pytest.fixture
-def lent(tmp_path: Path) -> Any:
+def lent(tmp_path: Path) -> Context:
     (tmp_path / "net.py").write_text(NET)
-    return Lent(tmp_path / "cache", tmp_path, data=lesson(120, 30))
+    return context(tmp_path, lesson(120, 30))
 
 
 def distill(**fields: Any) -> Distill:
@@ -278,7 +279,7 @@ def distill(**fields: Any) -> Distill:
     return Distill.model_validate(defaults | {"privacy": privacy} | fields)
 
 
-def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(lent: Any) -> None:
+def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(lent: Context) -> None:
     facts = apply(distill(), lent.source, lent).facts
     told = facts["privacy"]
     assert facts["objective"] == "distillation"
@@ -291,7 +292,7 @@ def test_a_student_is_trained_with_noise_and_the_facts_say_what_that_promises(le
     assert any("not the teacher" in each for each in told["conditions"])
 
 
-def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Any) -> None:
+def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Context) -> None:
     chosen = apply(distill(privacy={"noise": None, "epsilon": 8.0}, alpha=0), lent.source, lent).facts["privacy"]
     assert 7.9 < chosen["epsilon"] <= 8.0
     assert chosen["stopped"] is None
@@ -299,28 +300,28 @@ def test_noise_is_chosen_for_epsilon_and_a_budget_stops(lent: Any) -> None:
     assert given["privacy"]["epsilon"] <= 3.0
     assert given["privacy"]["steps"] < 24
     assert f"after {given['privacy']['steps']} of 24 steps" in given["privacy"]["stopped"]
-    assert any("distill: stops after" in each for each in lent.progress.said)
+    assert any("distill: stops after" in each for each in notes(lent).said)
 
 
-def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Any) -> None:
+def test_a_private_training_that_was_killed_ends_with_the_same_bytes(lent: Context) -> None:
     whole = apply(distill(epochs=3), lent.source, lent)
-    lent.progress = Notes(fail_at=240)
+    lent = replace(lent, progress=Notes(fail_at=240))
     with pytest.raises(KeyboardInterrupt):
         apply(distill(epochs=3), lent.source, lent)
-    lent.progress = Notes()
+    lent = replace(lent, progress=Notes())
     resumed = apply(distill(epochs=3), lent.source, lent)
     assert digest(resumed.state.model) == digest(whole.state.model)
     assert resumed.facts["loss"] == whole.facts["loss"]
     assert resumed.facts["examples"] == whole.facts["examples"]
 
 
-def test_a_student_with_batch_normalization_needs_it_frozen(lent: Any) -> None:
+def test_a_student_with_batch_normalization_needs_it_frozen(lent: Context) -> None:
     student = {"build": "net.py:net", "norm": True}
     for rehearse in (None, "lower"):
-        lent.rehearse = rehearse
+        lent = replace(lent, rehearse=rehearse)
         with pytest.raises(UserError, match="normalizes by its batch"):
             apply(distill(student=student, alpha=0), lent.source, lent)
-    lent.rehearse = None
+    lent = replace(lent, rehearse=None)
     model = apply(distill(student=student, alpha=0, batchnorm="frozen"), lent.source, lent).state.model
     _, _, mean, variance = model.get_layer("norm").get_weights()
     assert (mean == 0).all()
@@ -346,8 +347,8 @@ def test_frozen_batch_normalization_goes_with_privacy_alone() -> None:
         Distill.model_validate({"student": "net.py:net", "batchnorm": "frozen"})
 
 
-def test_a_rehearsal_trains_nothing(lent: Any) -> None:
-    lent.rehearse = "lower"
+def test_a_rehearsal_trains_nothing(lent: Context) -> None:
+    lent = replace(lent, rehearse="lower")
     outcome = apply(distill(), lent.source, lent)
     assert outcome.state.task == TASK
     assert outcome.facts["epochs"] == 0

@@ -45,6 +45,7 @@ class Link:
     """
 
     def __init__(self, patience: float) -> None:
+        self.patience = patience
         ours, theirs = socket.socketpair()
         for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
             ours.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(patience), int(patience % 1 * 1e6)))

@@ -26,6 +26,10 @@ from tinyc.tflite.run.spread import Job, Spread, least_arena, read_tensors
 
 PATIENCE = 60.0
 NUMBERS = INTEGERS | {"float32", "float16", "float64", "bool", "uint64"}
+OPEN: weakref.WeakSet[Pool] = weakref.WeakSet()
+"""Pools in use as context managers; the last of them that closes ends the workers in `IDLE`."""
+IDLE: list[Link] = []
+"""Workers that closed pools have left for others of this process."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Run:
 class Pool:
     """Worker processes, one for each core, started when first needed and used again until the pool is closed.
 
-    Use it as a context manager. A run that fails ends all workers; the next run starts new ones.
+    Use it as a context manager. While another pool of this process is open, the next one gets the workers of one that
+    closes, since a start takes longer than most runs. A run that fails ends all workers; the next run starts new ones.
 
     Args:
         processes: how many workers; the cores this process may use where None.
@@ -66,10 +71,17 @@ class Pool:
         self.finalizer = weakref.finalize(self, end_all, self.links)
 
     def __enter__(self) -> Pool:
+        OPEN.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        OPEN.discard(self)
+        if OPEN:
+            IDLE.extend(self.links)
+            self.links.clear()
+        else:
+            self.close()
+            end_all(IDLE)
 
     def close(self) -> None:
         """End all workers at once."""
@@ -83,6 +95,7 @@ class Pool:
         """
         wanted = min(self.processes, count or self.processes)
         self.bury()
+        self.links.extend(left_for(self.patience, wanted - len(self.links)))
         try:
             fresh = [Link(self.patience) for _ in range(wanted - len(self.links))]
             self.links.extend(fresh)
@@ -238,6 +251,19 @@ def check_examples(description: Description, inputs: NDArray[Any], where: str) -
     if tuple(inputs.shape[1:]) != wanted[1:]:
         problem = f"takes examples of shape {wanted[1:]} and was given {tuple(inputs.shape[1:])}"
         raise UserError(where, problem, "give the data that the network was made for")
+
+
+def left_for(patience: float, count: int) -> list[Link]:
+    """Take over up to `count` workers that closed pools have left, of those that are as patient and alive."""
+    found: list[Link] = []
+    for link in [link for link in IDLE if link.patience == patience]:
+        if len(found) < count:
+            IDLE.remove(link)
+            if link.process.poll() is None:
+                found.append(link)
+            else:
+                link.end()
+    return found
 
 
 def end_all(links: list[Link]) -> None:
