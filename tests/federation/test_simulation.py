@@ -22,9 +22,8 @@ from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import tensors, training
-from tinyc.federation.flower import ray_cluster
+from tinyc.federation.flower import simulation
 from tinyc.federation.flower.messages import TRAIN, content
-from tinyc.federation.flower.simulation import Simulated
 from tinyc.federation.rounds import loop
 from tinyc.federation.server.checks import enough
 from tinyc.federation.updates import Updates
@@ -39,8 +38,8 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     """Without TensorFlow in the workers, so that it takes seconds."""
     before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
     chosen = clients.options(engine="simulation", rounds=2)
-    with ray_cluster.cluster(None, 4):
-        found = loop.run(faking.server(chosen, 4), Simulated(faking.faking(known, bad)))
+    with simulation.cluster(None, 4):
+        found = loop.run(faking.server(chosen, 4), simulation.Simulated(faking.faking(known, bad)))
     inside = faking.run(chosen, 4, bad)
     assert faking.same(found.weights, inside.weights)
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
@@ -137,21 +136,21 @@ def test_a_dead_head_is_said():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(MachineError, match="cannot be reached"):
-        ray_cluster.reach(f"127.0.0.1:{port}")
+        simulation.reach(f"127.0.0.1:{port}")
 
 
 def test_a_head_that_is_no_ray_is_said(monkeypatch):
-    monkeypatch.setattr(ray_cluster, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(simulation, "ANSWER_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(MachineError, match="answers as Ray does within 2 s"):
-            ray_cluster.reach(f"127.0.0.1:{port}")
+            simulation.reach(f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("address", ["6379", "host", "host:ray"])
 def test_what_is_no_address(address):
     with pytest.raises(UserError, match="is no HOST:PORT"):
-        ray_cluster.reach(address)
+        simulation.reach(address)
 
 
 def hanging(received: Any) -> Any:
@@ -162,8 +161,8 @@ def hanging(received: Any) -> Any:
 def test_who_is_late_on_ray_gives_its_worker_to_the_next_round():
     before = children()
     asked = content(tensors.packed(faking.START), {"server-round": 1})
-    with ray_cluster.cluster(None, 2):
-        transport = Simulated(faking.faking(faking.names(2), {"client-2": hanging}))
+    with simulation.cluster(None, 2):
+        transport = simulation.Simulated(faking.faking(faking.names(2), {"client-2": hanging}))
         assert transport.present() == {1: "client-1", 2: "client-2"}
         assert set(transport.ask(TRAIN, {1: asked}, 120)) == {1}
         for _ in range(3):  # one more than there are workers

@@ -140,7 +140,7 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     What clients keep to themselves lies beside the checkpoints, where all clients share the disk.
 
     Raises:
-        MachineError: as `loop.run` and `ray_cluster.cluster` say.
+        MachineError: as `loop.run` and `simulation.cluster` say.
     """
     options = server.options
     memory = server.folder / "clients" if server.folder is not None and options.address is None else None
@@ -148,12 +148,9 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
     environment.require_ray()
-    from tinyc.federation.flower import (  # Ray, which engine = "process" and terminals do without
-        ray_cluster,
-        simulation,
-    )
+    from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
 
-    with ray_cluster.cluster(options.address, len(clients)):
+    with simulation.cluster(options.address, len(clients)):
         return loop.run(server, simulation.Simulated(clients))
 
 
