@@ -21,8 +21,7 @@ from tinyc.data.dataset import Dataset
 from tinyc.data.loading import load_dataset
 from tinyc.federation import compiled_job
 from tinyc.federation.client import local_training
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import network_of
+from tinyc.federation.job import Job, network_of
 from tinyc.federation.privacy.clipping import NoisyMean
 from tinyc.network import backend
 from tinyc.spec.data import DataSpec

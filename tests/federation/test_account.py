@@ -127,8 +127,8 @@ def test_a_share_of_noise_is_not_drawn_twice_for_different_weights() -> None:
 
     def noise(clipping: Any, start: float) -> list[float]:
         received = {"w": np.full(3, start, np.float32)}
-        left = clipping.outgoing(Update("client-1", 1, received, received, 1))
-        return [round(float(value), 4) for value in left.arrays["w"] - received["w"]]
+        left = clipping(Update("client-1", 1, received, received, 1))
+        return [round(float(value), 4) for value in left.weights["w"] - received["w"]]
 
     assert noise(one, 0) == noise(one, 0)
     assert noise(one, 0) != noise(one, 1)

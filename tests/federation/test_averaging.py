@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from support import clients, faking
 
-from tinyc.federation.rounds import membership
-from tinyc.federation.server.averaging import Average
-from tinyc.federation.updates import Answer, Updates, clear
+from tinyc.federation.rounds import requests
+from tinyc.federation.server.averaging import average
+from tinyc.federation.updates import Answer, Updates
 from tinyc.spec.answers import drawn_clients, needed
 
 
 def shifts(**keys: Any) -> dict[str, float]:
     """Three rounds of clients that add 1, 2, ... to the weights, with as many examples; gives the first weight."""
     finished = faking.run(clients.options(engine="process", **keys), 5)
-    return {name: float(array.flat[0]) for name, array in clear(finished.weights).items()}
+    return {name: float(array.flat[0]) for name, array in finished.weights.items()}
 
 
 def test_fedavg_weighs_by_examples():
@@ -30,9 +30,9 @@ def test_client_level_privacy_weighs_all_the_same():
     answers = tuple(
         Answer(f"c{count}", b"", count, 0.5, {}, {"w": np.array([count], np.float32)}) for count in (1, 2, 6)
     )
-    updates = Updates(1, answers[0].weights, answers[0].arrays, answers)
-    assert Average(clients.options(privacy=private)).incoming(updates).mean["w"] == pytest.approx(3)
-    assert Average(clients.options()).incoming(updates).mean["w"] == pytest.approx(41 / 9)
+    updates = Updates(1, answers[0].weights, answers[0].weights, answers)
+    assert average(updates, clients.options(privacy=private)).together["w"] == pytest.approx(3)
+    assert average(updates, clients.options()).together["w"] == pytest.approx(41 / 9)
 
 
 def test_fedprox_tells_nothing_else_to_the_server():
@@ -78,20 +78,20 @@ def test_robust_aggregations_say_how_many_they_need():
 
 def test_the_draw_is_by_seed_and_round_alone():
     names = [f"client-{index}" for index in range(20)]
-    one = membership.drawn(names, 6, seed=4, round=2)
-    assert one == membership.drawn(reversed(names), 6, seed=4, round=2)
+    one = requests.drawn(names, 6, seed=4, round=2)
+    assert one == requests.drawn(reversed(names), 6, seed=4, round=2)
     assert len(set(one)) == 6
-    assert one != membership.drawn(names, 6, seed=4, round=3)
-    assert one != membership.drawn(names, 6, seed=5, round=2)
+    assert one != requests.drawn(names, 6, seed=4, round=3)
+    assert one != requests.drawn(names, 6, seed=5, round=2)
     without = [name for name in names if name != one[0]]
-    assert one[1:] == membership.drawn(without, 6, seed=4, round=2)[:5]
+    assert one[1:] == requests.drawn(without, 6, seed=4, round=2)[:5]
 
 
 def test_every_client_is_drawn_as_often():
     names = [f"client-{index}" for index in range(10)]
     counts = dict.fromkeys(names, 0)
     for round in range(1, 2001):
-        for name in membership.drawn(names, 3, 7, round):
+        for name in requests.drawn(names, 3, 7, round):
             counts[name] += 1
     assert all(abs(count - 600) < 5 * np.sqrt(2000 * 0.3 * 0.7) for count in counts.values()), counts
 

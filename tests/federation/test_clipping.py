@@ -10,7 +10,7 @@ from support import clients
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.federation import exchange
-from tinyc.federation.flower.averaging import Adam
+from tinyc.federation.flower.averaging import fedadam
 from tinyc.federation.privacy.clipping import Clipping, clipping, noisy_mean
 from tinyc.federation.rounds.server import Server
 from tinyc.federation.updates import Answer, Rejected, Update, Updates
@@ -42,9 +42,14 @@ def reply(arrays: Any, examples: int = 10) -> Answer:
     return Answer(f"client-{examples}", b"", examples, 1.0, {}, arrays)
 
 
+def named(step: Any) -> str:
+    """Name a step: a function with its options, or an object that is called."""
+    return str(step.func.__name__ if hasattr(step, "func") else type(step).__name__)
+
+
 def one_round(step: Any, replies: list[Answer], round: int = 1, drawn: int = 8) -> dict[str, Any]:
     silent = tuple(Rejected("silent", "") for _ in range(drawn - len(replies)))
-    return dict(step.incoming(Updates(round, START, START, tuple(replies), silent)).mean)
+    return dict(step(Updates(round, START, START, tuple(replies), silent)).together)
 
 
 def mean(seed: int = 5, **keys: Any) -> Any:
@@ -85,17 +90,17 @@ def test_the_noise_is_what_is_accounted_for_and_comes_from_the_seed() -> None:
 def test_the_servers_step_and_the_structure_come_behind_the_noise() -> None:
     chosen = options(strategy="fedadam")
     steps = exchange.at_server(Server(chosen, 5, clients.job(), START, 8))
-    assert [type(each).__name__ for each in steps] == ["CheckArrays", "Enough", "NoisyMean", "Adam", "RestoreStructure"]
+    assert [named(each) for each in steps] == ["check_arrays", "enough", "NoisyMean", "fedadam", "restore_structure"]
 
 
 def test_fedadam_takes_its_step_on_the_noisy_mean_and_remembers_it() -> None:
-    adam = Adam(0.1)
-    noisy = mean().incoming(Updates(1, START, START, (reply(moved(0.01)),), ()))
-    found = apart(adam.incoming(noisy).mean, START)
+    noisy = mean()(Updates(1, START, START, (reply(moved(0.01)),), ()))
+    stepped = fedadam(noisy, 0.1)
+    found = apart(stepped.together, START)
     assert 0 < np.abs(found["kernel"]).max() < 0.2
-    change = apart(noisy.mean, START)["kernel"]
-    np.testing.assert_allclose(adam.memory["m_t"]["kernel"], 0.1 * change, atol=1e-6)
-    np.testing.assert_allclose(adam.memory["v_t"]["kernel"], 0.01 * change**2, atol=1e-6)
+    change = apart(noisy.together, START)["kernel"]
+    np.testing.assert_allclose(stepped.memory["m_t"]["kernel"], 0.1 * change, atol=1e-6)
+    np.testing.assert_allclose(stepped.memory["v_t"]["kernel"], 0.01 * change**2, atol=1e-6)
 
 
 def test_another_number_than_was_planned_voids_what_is_counted() -> None:
@@ -128,7 +133,7 @@ def test_a_client_clips_before_anything_leaves() -> None:
     job = clients.job(privacy={"clip": 2.0, "noise": 1.0, "delta": 1e-3, "where": "client"})
     (step,) = exchange.at_client(job)
     assert step == clipping(job)
-    sent = step.outgoing(Update("one", 1, START, moved(3.0), 5)).arrays
+    sent = step(Update("one", 1, START, moved(3.0), 5)).weights
     assert size(apart(sent, START)) == pytest.approx(2.0, rel=1e-4)
     assert exchange.at_client(clients.job(privacy={"clip": 2.0, "noise": 1.0, "delta": 1e-3})) == ()
     assert exchange.at_client(clients.job()) == ()
@@ -140,7 +145,7 @@ def test_shares_of_the_noise_add_up_to_the_whole() -> None:
     share = client_budget.noise_for_job(chosen, 8)
     assert share == pytest.approx(1.0 / np.sqrt(8))
     step = Clipping(2.0, share * 2.0, 5)
-    sent = [step.outgoing(Update(f"c{index}", 1, START, START, 5)).arrays["kernel"] - 0.5 for index in range(8)]
+    sent = [step(Update(f"c{index}", 1, START, START, 5)).weights["kernel"] - 0.5 for index in range(8)]
     assert np.sum(sent, axis=0).std() == pytest.approx(2.0, rel=0.05)
     assert abs(np.corrcoef(sent[0].ravel(), sent[1].ravel())[0, 1]) < 0.1
     assert client_budget.answers_needed(chosen, 8) == 8

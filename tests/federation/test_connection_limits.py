@@ -42,7 +42,7 @@ def test_a_newcomer_takes_the_place_of_the_oldest_of_its_address() -> None:
         port.enter(name, "10.0.0.1")
     port.enter("other")
     assert port.gone == ["a", "b"]
-    assert len(port.connections.strangers) == 4
+    assert len(port.connections.of(None)) == 4
 
 
 def test_where_all_is_full_the_address_that_holds_most_gives_way() -> None:
@@ -62,7 +62,7 @@ def test_terminals_are_not_counted_among_strangers() -> None:
     for number in range(20):
         port.enter(f"stranger {number}", "10.0.0.1")
     assert not {"first", "second"} & set(port.gone)
-    assert len(port.connections.all()) == 3 + 2
+    assert len(port.connections.all) == 3 + 2
     port.connections.signed(port.enter("third"), "client-1", 0)
     assert port.gone[-1] == "first"
 
@@ -84,7 +84,7 @@ def test_each_stage_ends(stage: str, seconds: float) -> None:
     assert not port.gone
     port.wait(0.2)
     assert port.gone == ["guest"]
-    assert not port.connections.all()
+    assert not port.connections.all
 
 
 def test_bytes_do_not_prolong_a_head_nor_a_refusal() -> None:
@@ -104,7 +104,7 @@ def test_a_body_must_not_stall_and_must_keep_the_least_rate() -> None:
     for name in ("steady", "slow", "stalls"):
         connection = port.enter(name)
         port.connections.signed(connection, name, 1000)
-    steady, slow, stalls = port.connections.all()
+    steady, slow, stalls = port.connections.all
     port.connections.received(stalls, 10**6)
     for _ in range(100):
         port.connections.received(steady, 101)

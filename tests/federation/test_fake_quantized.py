@@ -44,9 +44,9 @@ def test_training_moves_weights_and_no_range():
     trained = local_training.train(job, start, 1, "a", clients.data(64))
     assert set(trained.arrays) == set(start)
     assert any((trained.arrays[name] != start[name]).any() for name in start)
-    with compiled_job.compiled(job) as inside:
-        after = fixed_ranges.read_ranges(inside.model)
-        norm = travelling_weights.values(travelling_weights.batchnorm_variables(inside.model))
+    inside = compiled_job.compiled(job)
+    after = fixed_ranges.read_ranges(inside.model)
+    norm = travelling_weights.values(travelling_weights.batchnorm_variables(inside.model))
     assert {name: np.array(pair, np.float32).tolist() for name, pair in job.ranges.items()} == {
         name: list(pair) for name, pair in after.items()
     }
@@ -74,9 +74,9 @@ def test_frozen_layers_stay_frozen_in_wrappers():
     model = clients.network()
     job = aware(model, trainable=("logits",))
     local_training.train(job, clients.start(model, trainable=("logits",)), 1, "a", clients.data(64))
-    with compiled_job.compiled(job) as inside:
-        held = inside.model.get_layer("quant_second")._weight_vars[0]
-        assert (held[0].numpy() == model.get_layer("second").get_weights()[0]).all()
+    inside = compiled_job.compiled(job)
+    held = inside.model.get_layer("quant_second")._weight_vars[0]
+    assert (held[0].numpy() == model.get_layer("second").get_weights()[0]).all()
 
 
 def test_ranges_of_another_network():
@@ -99,8 +99,8 @@ def test_transformers_train_within_fixed_ranges_too():
     assert "norm/gamma" in start
     trained = local_training.train(job, start, 1, "a", clients.data(64))
     assert (trained.arrays["wide/kernel"] != start["wide/kernel"]).any()
-    with compiled_job.compiled(job) as inside:
-        after = fixed_ranges.read_ranges(inside.model)
+    inside = compiled_job.compiled(job)
+    after = fixed_ranges.read_ranges(inside.model)
     assert {name: np.array(pair, np.float32).tolist() for name, pair in job.ranges.items()} == {
         n: list(p) for n, p in after.items()
     }

@@ -14,8 +14,7 @@ from support import clients
 from tinyc.core.errors import UserError
 from tinyc.data.task import Stream, Task
 from tinyc.data.tokens import Tokenizer
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import network_of, read_network
+from tinyc.federation.job import Job, network_of, read_network
 from tinyc.network import backend
 
 

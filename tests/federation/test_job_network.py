@@ -14,8 +14,7 @@ from support import clients
 
 from tinyc.core import limits
 from tinyc.core.errors import UserError
-from tinyc.federation.job import Job, Network
-from tinyc.federation.job_network import network_of, read_network
+from tinyc.federation.job import Job, Network, network_of, read_network
 from tinyc.network import backend
 
 Table = dict[str, Any]

@@ -15,7 +15,7 @@ from tinyc.core.errors import UserError
 from tinyc.data.dataset import TrainingData
 from tinyc.federation import compiled_job, travelling_weights
 from tinyc.federation.client import local_training
-from tinyc.federation.job_network import read_network
+from tinyc.federation.job import read_network
 from tinyc.network import backend
 from tinyc.network.state import Net
 from tinyc.spec.federation import learning_rate
@@ -96,8 +96,8 @@ def test_batchnorm_stays_as_it_came():
     model = clients.network()
     job = clients.job(model)
     local_training.train(job, clients.start(model), 1, "a", clients.data(64))
-    with compiled_job.compiled(job) as inside:
-        norm = inside.model.get_layer("norm").get_weights()
+    inside = compiled_job.compiled(job)
+    norm = inside.model.get_layer("norm").get_weights()
     assert all((a == b).all() for a, b in zip(norm, model.get_layer("norm").get_weights(), strict=True))
 
 

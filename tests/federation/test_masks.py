@@ -19,7 +19,6 @@ from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.flower.messages import Content, Failure, content
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
-from tinyc.federation.updates import clear
 from tinyc.spec.passes.federate import Federate
 from tinyc.training.private import client_budget
 
@@ -71,14 +70,14 @@ def federated(aggregation: str, away: dict[str, int] | None = None, **keys: Any)
         for node, name in enumerate(NAMES)
     ]
     private = bool(job.options.privacy)
-    unmask = Unmask(job.to_bytes(), 1.0 if private else 55.0, private) if aggregation == "secagg" else None
+    unmask = Unmask(1.0 if private else 55.0, private) if aggregation == "secagg" else None
     server = Server(job.options, 1, job, clients.start(model), 4, unmask=unmask)
     wire = Wire(InProcess(people))
     return loop.run(replace(server, steps=exchange.at_server(server)), wire), wire
 
 
 def apart(one: Finished, two: Finished) -> float:
-    first, second = clear(one.weights), clear(two.weights)
+    first, second = one.weights, two.weights
     return max(float(np.max(np.abs(first[name] - second[name]))) for name in first)
 
 
@@ -148,14 +147,13 @@ def test_too_few_clients_stop_the_training():
 def test_an_update_beyond_the_range_is_refused_and_not_clipped(monkeypatch):
     plain = exchange.at_client
 
-    class Scaled:
-        def outgoing(self, update: Any) -> Any:
-            before = update.before
-            return replace(
-                update, weights={name: before[name] + 1000 * (a - before[name]) for name, a in update.arrays.items()}
-            )
+    def scaled(update: Any) -> Any:
+        before = update.before
+        return replace(
+            update, weights={name: before[name] + 1000 * (a - before[name]) for name, a in update.weights.items()}
+        )
 
-    monkeypatch.setattr(exchange, "at_client", lambda job, key: (Scaled(), *plain(job, key)))
+    monkeypatch.setattr(exchange, "at_client", lambda job, key: (scaled, *plain(job, key)))
     with pytest.raises(MachineError, match=r"an update of .* and masks hold 4"):
         federated("secagg", max_update=1e6)
 
@@ -179,7 +177,7 @@ def test_masks_on_ray_give_the_average_of_this_process():
     found = []
     for engine in ("process", "simulation"):
         job = clients.job(model, rounds=2, aggregation="secagg", clients=4, engine=engine)
-        server = Server(job.options, 1, job, clients.start(model), 4, unmask=Unmask(job.to_bytes(), 25.0, False))
+        server = Server(job.options, 1, job, clients.start(model), 4, unmask=Unmask(25.0, False))
         found.append(training.run(replace(server, steps=exchange.at_server(server)), parts))
     assert apart(*found) == 0
     assert found[1].facts["rounds"][1]["answered"] == NAMES

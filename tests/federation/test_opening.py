@@ -16,11 +16,12 @@ from tinyc.federation.flower.fleet import Received
 from tinyc.federation.flower.messages import Content, Failure, config_of, content, weights_of
 from tinyc.federation.rounds.server import Finished
 from tinyc.federation.terminals import opening
-from tinyc.federation.updates import clear
+
+SEALED = np.frombuffer(b"sealed", np.uint8)
 
 
 def sealed_result(rounds: int = 3) -> Finished:
-    return Finished({"chunk": b"sealed"}, {"rounds": [{}] * rounds})
+    return Finished({"chunk": SEALED}, {"rounds": [{}] * rounds})
 
 
 def server(arrays: dict[str, Any]) -> Any:
@@ -33,7 +34,7 @@ def says(weights: Any) -> Reply:
     def answer(received: Received) -> Content | Failure:
         if weights is None:
             return Failure("no key")
-        assert tensors.weights(weights_of(received.content) or b"") == {"chunk": b"sealed"}
+        assert tensors.weights(weights_of(received.content) or b"")["chunk"].tobytes() == b"sealed"
         assert config_of(received.content)["rounds"] == 3
         return content(tensors.packed({"w": np.array(weights, np.float32)}))
 
@@ -63,7 +64,7 @@ def test_terminals_open_the_result_that_the_server_cannot(
             opening.opened(own, link.transport, sealed_result())
     else:
         found = opening.opened(own, link.transport, sealed_result())
-        assert clear(found.weights)["w"].tolist() == expected
+        assert found.weights["w"].tolist() == expected
         assert set(found.facts["opened_by"]) <= {name for name, weights in answers.items() if weights is not None}
     for each in there:
         each.gone.set()

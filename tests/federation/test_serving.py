@@ -167,7 +167,8 @@ def test_a_request_that_finds_no_connection_is_made_again() -> None:
             raise failures.pop(0)
         return "answer"
 
-    retry = fleet.Retry((0.0, 0.0))
+    retry = fleet.retrying()
+    retry.max_tries = 3
     assert retry.invoke(send) == "answer"
     failures += [httpx.ConnectError("reset")] * 3
     with pytest.raises(httpx.ConnectError):

@@ -1,4 +1,4 @@
-"""Flower's simulation on Ray ends where the process engine ends, and leaves nothing behind."""
+"""The simulation on Ray ends where the process engine ends, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,12 @@ from support import clients, faking
 from support.federations import parts, server
 
 from tinyc.core.errors import MachineError, UserError
-from tinyc.federation import training
-from tinyc.federation.flower import grid, ray_cluster
+from tinyc.federation import tensors, training
+from tinyc.federation.flower import simulation
 from tinyc.federation.flower.messages import TRAIN, content
-from tinyc.federation.flower.worker import client_app
 from tinyc.federation.rounds import loop
-from tinyc.federation.server.checks import Enough
-from tinyc.federation.updates import Updates, clear
+from tinyc.federation.server.checks import enough
+from tinyc.federation.updates import Updates
 
 
 def children() -> set[int]:
@@ -37,12 +38,8 @@ def test_clients_on_ray_are_named_and_rejected_as_in_one_process():
     """Without TensorFlow in the workers, so that it takes seconds."""
     before, known, bad = children(), faking.names(4), {"client-2": faking.nan, "client-4": faking.raising}
     chosen = clients.options(engine="simulation", rounds=2)
-    from tinyc.federation.flower import simulation  # imports TensorFlow, by way of Flower
-
-    made, people = faking.server(chosen, 4), faking.faking(known, bad)
-    with ray_cluster.cluster(None):
-        app = client_app(people.__getitem__)
-        found = simulation.outcome(lambda transport: loop.run(made, transport), app, len(known), made.progress)
+    with simulation.cluster(None, 4):
+        found = loop.run(faking.server(chosen, 4), simulation.Simulated(faking.faking(known, bad)))
     inside = faking.run(chosen, 4, bad)
     assert faking.same(found.weights, inside.weights)
     assert [each["answered"] for each in found.facts["rounds"]] == [["client-1", "client-3"]] * 2
@@ -57,18 +54,18 @@ LEFT = """
 import os, sys
 sys.path[:0] = sys.argv[1:3]
 from dataclasses import replace
+from functools import partial
 from support import clients
 from support.federations import parts, server
 from tinyc.core.errors import MachineError
 from tinyc.federation import compiled_job, training
-from tinyc.federation.server.checks import Enough
-class Disliking:
-    def incoming(self, updates):
-        return updates.without({each.client: "it is not liked" for each in updates.usable})
+from tinyc.federation.server.checks import enough
+def disliking(updates):
+    return updates.without({each.client: "it is not liked" for each in updates.usable})
 data, chosen = parts(2), server(rounds=1, engine="simulation", clients=2)
 training.run(replace(chosen, clients=2), data)
 try:
-    training.run(replace(chosen, clients=2, steps=(Disliking(), Enough(2, lambda text: None))), data)
+    training.run(replace(chosen, clients=2, steps=(disliking, partial(enough, least=2, say=lambda text: None))), data)
 except MachineError:
     print("failed as it should")
 compiled_job.first_weights(clients.job(clients.network(0.5)))
@@ -113,18 +110,16 @@ def test_ray_gives_what_one_process_gives_and_ends():
     data = parts()
     inside = training.run(server(rounds=2), data)
     found = training.run(server(rounds=2, engine="simulation"), data)
-    for name, array in clear(inside.weights).items():
-        np.testing.assert_allclose(clear(found.weights)[name], array, rtol=0, atol=1e-6)
+    for name, array in inside.weights.items():
+        np.testing.assert_allclose(found.weights[name], array, rtol=0, atol=1e-6)
     assert [each["answered"] for each in found.facts["rounds"]] == [list(data)] * 2
     assert not children() - before
     assert not [each for each in threading.enumerate() if each.name.startswith("Thread-") and each.is_alive()]
 
 
-class Disliking:
-    """A step that takes no answer."""
-
-    def incoming(self, updates: Updates) -> Updates:
-        return updates.without({each.client: "it is not liked" for each in updates.usable})
+def disliking(updates: Updates) -> Updates:
+    """Take no answer."""
+    return updates.without({each.client: "it is not liked" for each in updates.usable})
 
 
 @pytest.mark.long
@@ -132,7 +127,7 @@ def test_ray_ends_when_the_rounds_fail():
     before = children()
     broken = server(rounds=2, engine="simulation", min_clients=3)
     with pytest.raises(MachineError, match="usable answers") as raised:
-        training.run(replace(broken, steps=(Disliking(), Enough(3, lambda text: None))), parts())
+        training.run(replace(broken, steps=(disliking, partial(enough, least=3, say=lambda text: None))), parts())
     assert "client-2: it is not liked" in raised.value.problem
     assert not children() - before
 
@@ -141,45 +136,35 @@ def test_a_dead_head_is_said():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(MachineError, match="cannot be reached"):
-        ray_cluster.reach(f"127.0.0.1:{port}")
+        simulation.reach(f"127.0.0.1:{port}")
 
 
 def test_a_head_that_is_no_ray_is_said(monkeypatch):
-    monkeypatch.setattr(ray_cluster, "ANSWER_SECONDS", 2.0)
+    monkeypatch.setattr(simulation, "ANSWER_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with pytest.raises(MachineError, match="answers as Ray does within 2 s"):
-            ray_cluster.reach(f"127.0.0.1:{port}")
+            simulation.reach(f"127.0.0.1:{port}")
 
 
 @pytest.mark.parametrize("address", ["6379", "host", "host:ray"])
 def test_what_is_no_address(address):
     with pytest.raises(UserError, match="is no HOST:PORT"):
-        ray_cluster.reach(address)
+        simulation.reach(address)
 
 
-def test_waits_end_with_the_simulation(monkeypatch):
-    from flwr.supercore.task_identity import TaskIdentity
-
-    for name in ("_run_id", "_node_id", "_task_id"):
-        monkeypatch.setattr(TaskIdentity, name, 1)
-    stop = threading.Event()
-    never: Any = Never()
-    nodes = grid.Simulated(never, stop, lambda text: None)
-    assert nodes.ask(TRAIN, {}, 0.1) == {}
-    assert nodes.ask(TRAIN, {1: content()}, 0.3) == {}
-    stop.set()
-    with pytest.raises(grid.Stopped):
-        nodes.ask(TRAIN, {1: content()}, 60)
-    with pytest.raises(grid.Stopped):
-        nodes.present()
+def hanging(received: Any) -> Any:
+    time.sleep(600)
 
 
-class Never:
-    """A grid that nobody answers."""
-
-    def push_messages(self, messages: list[Any]) -> list[str]:
-        return [str(each.metadata.dst_node_id) for each in messages]
-
-    def pull_messages(self, numbers: Any) -> list[Any]:
-        return []
+@pytest.mark.long
+def test_who_is_late_on_ray_gives_its_worker_to_the_next_round():
+    before = children()
+    asked = content(tensors.packed(faking.START), {"server-round": 1})
+    with simulation.cluster(None, 2):
+        transport = simulation.Simulated(faking.faking(faking.names(2), {"client-2": hanging}))
+        assert transport.present() == {1: "client-1", 2: "client-2"}
+        assert set(transport.ask(TRAIN, {1: asked}, 120)) == {1}
+        for _ in range(3):  # one more than there are workers
+            assert set(transport.ask(TRAIN, {1: asked, 2: asked}, 30)) == {1}
+    assert not children() - before

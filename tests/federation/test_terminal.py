@@ -18,12 +18,14 @@ from tinyc.data import own_examples
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client import request
+from tinyc.federation.client.round import Place
 from tinyc.federation.flower.fleet import Lost, Received
 from tinyc.federation.flower.messages import OPEN, TRAIN, Content, Failure, content, weights_of
 from tinyc.federation.job import Job, Network
+from tinyc.federation.privacy.encryption import Encryption
 from tinyc.federation.terminals import account, job_rules, terminal
 from tinyc.federation.terminals import keys as key_files
-from tinyc.federation.terminals.terminal import Participation, Terminal, Training
+from tinyc.federation.terminals.terminal import Participation, Terminal
 from tinyc.federation.updates import Arrays
 from tinyc.spec.federation import FederationOptions
 from tinyc.spec.sentences import Prepare
@@ -304,10 +306,10 @@ def test_a_question_of_no_kind_ends_in_one_message(tmp_path: Path) -> None:
 
 
 def test_what_fails_without_a_message_of_its_own_is_the_servers_asking(tmp_path: Path, monkeypatch: Any) -> None:
-    def broken(self: Any, asked: Content) -> Content:
+    def broken(self: Any, job: Job) -> Place:
         raise ZeroDivisionError("by zero\nand more")
 
-    monkeypatch.setattr(Participation, "train", broken)
+    monkeypatch.setattr(Participation, "take", broken)
     wire: Any = Overheard()
     with pytest.raises(UserError, match=r"what the server asks: cannot be done here: ZeroDivisionError: by zero\n"):
         participation(tmp_path).reply(wire, received(strange(NONE)))
@@ -339,21 +341,22 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_terminal_opens_the_network_once_and_nothing_before_its_last_round(tmp_path: Path) -> None:
     """Who asks twice, or for an earlier round, may be after another's update."""
 
-    class Key:
+    class Key(Encryption):
         def decrypt(self, sealed: Any, rounds: int, where: str) -> Any:
             return {"w": np.array([rounds + 1 + 1e-6, 2**-16], np.float32)}
 
-        def outgoing(self, update: Any) -> Any:
-            return update
-
     def asked(rounds: int, sealed: bytes = b"sealed") -> Received:
-        return received(content(tensors.packed({"w": sealed}), {"job-sha256": "", "rounds": rounds}), OPEN)
+        return received(
+            content(tensors.packed({"w": np.frombuffer(sealed, np.uint8)}), {"job-sha256": "", "rounds": rounds}), OPEN
+        )
 
+    cipher: Any = None
     said: list[str] = []
     here, wire = participation(tmp_path, say=said.append), Overheard()
     connection: Any = wire
     here.reply(connection, asked(3))
-    here.training, here.round = Training(job(), clients.data(4), (Key(),)), 3
+    steps = (Key(cipher, {}, clients.options()),)
+    here.place, here.round = Place(job(), here.name, clients.data(4), steps, here.state), 3
     here.reply(connection, asked(3))
     here.reply(connection, asked(3, b"another's update"))
     here.reply(connection, asked(3))

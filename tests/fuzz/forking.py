@@ -43,11 +43,14 @@ def warm_up(kind: str) -> None:
     from support.hostile.children import Refusing
 
     import tinyc.analysis.inspection
+    import tinyc.cli
     import tinyc.data.cutting
+    import tinyc.data.loading
     import tinyc.federation.job
     import tinyc.federation.terminals.job_rules
     import tinyc.federation.terminals.keys
     import tinyc.report.write
+    import tinyc.run.commands.check
     import tinyc.run.commands.predict
     import tinyc.run.stored
     import tinyc.spec.load  # noqa: F401

@@ -179,8 +179,7 @@ def job() -> object:
 
 def job_network() -> object:
     from tinyc.core import files, limits
-    from tinyc.federation.job import Job
-    from tinyc.federation.job_network import read_network
+    from tinyc.federation.job import Job, read_network
 
     return read_network(Job.from_bytes(files.read(Path("job.bin"), limits.JOB_BYTES)))
 

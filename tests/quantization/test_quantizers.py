@@ -9,9 +9,9 @@ from support.operators import WRITTEN, X, keras, layers, network, tf
 
 from tinyc.core.errors import UserError
 from tinyc.network.rewriting.functions import in_layers
+from tinyc.quantization.aware_training import require_int8
 from tinyc.quantization.convert import to_int8_tflite
 from tinyc.quantization.qat import quantization_aware
-from tinyc.quantization.untrained import require_int8
 from tinyc.spec.passes import apply
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.run.pool import Pool

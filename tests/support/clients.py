@@ -11,8 +11,7 @@ import numpy as np
 from tinyc.data.dataset import Split, TrainingData
 from tinyc.data.task import Task
 from tinyc.federation import travelling_weights
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import network_of
+from tinyc.federation.job import Job, network_of
 from tinyc.network import backend
 from tinyc.spec.federation import FederationOptions
 

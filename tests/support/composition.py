@@ -83,10 +83,9 @@ class House:
         return Net(load_module(self.folder / "net.py").net((14, 14, 1), 10, 16), artifacts.TASK)
 
     def context(self, task: Any) -> Context:
-        lent: Context = {"text": texts, "windows": waves, "images": artifacts}[self.kind].context(self.folder)
-        return replace(
-            lent, source=self.made[()], data=replace(lent.data, task=task), find=lambda name: self.folder / name
-        )
+        rooms = {"text": texts, "windows": waves, "images": artifacts}
+        lent: Context = rooms[self.kind].context(self.folder, self.made[()])
+        return replace(lent, data=replace(lent.data, task=task), find=lambda name: self.folder / name)
 
     def after(self, names: tuple[str, ...]) -> Any:
         """The state after these passes, each applied once however many orders begin with it."""

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from tinyc.core.progress import Silent
 from tinyc.data.task import Task
 from tinyc.federation import exchange, tensors
 from tinyc.federation.client.in_process import InProcess
-from tinyc.federation.flower.messages import NAME, Content, config_of, content, weights_of
+from tinyc.federation.flower.messages import Content, config_of, content, weights_of
 from tinyc.federation.job import Job, Network
 from tinyc.federation.rounds import loop
 from tinyc.federation.rounds.server import Finished, Server
@@ -41,9 +42,7 @@ class Faking:
     deed: Deed | None = None
     calls: list[Any] = field(default_factory=list)
 
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
-        if kind == NAME:
-            return content(config={"client": self.name})
+    def answer(self, asked: Content, node: int, state: Content) -> Content:
         config = config_of(asked)
         self.calls.append((config["server-round"], self.name, "job" in config))
         received = tensors.unpacked(weights_of(asked) or b"")
@@ -68,18 +67,9 @@ def answer(arrays: Mapping[str, Any], examples: Any, **metrics: Any) -> Content:
     return content(packed, metrics={"num-examples": examples, "loss": 0.5, **metrics})
 
 
-@dataclass(frozen=True)
-class Spending:
-    """A budget of a test's own."""
-
-    stop: Callable[[int], str | None] = lambda round: None
-    spent: Callable[[int], float | None] = lambda rounds: None
-
-    def before_round(self, round: int) -> str | None:
-        return self.stop(round)
-
-    def epsilon_after(self, rounds: int) -> float | None:
-        return self.spent(rounds)
+def spending(stop: Callable[[int], str | None], spent: Callable[[int], float | None] = lambda rounds: None) -> Any:
+    """Make a budget of a test's own."""
+    return SimpleNamespace(before_round=stop, epsilon_after=spent)
 
 
 def server(options: FederationOptions, clients: int, **fields: Any) -> Server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -183,6 +184,12 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "gated": gated,
     "decoder": decoder,
 }
+
+
+@functools.cache
+def family(name: str) -> Any:
+    """Give a randomized network of FAMILIES, one for all tests that change nothing of it."""
+    return randomized(FAMILIES[name]())
 
 
 def zeroed(model: Any, graph: Any, keep: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -57,5 +58,11 @@ def net(**options: Any) -> Net:
     return Net(network(**options), task())
 
 
+@functools.cache
+def teacher() -> Net:
+    """The source of tests that have none of their own; no pass changes it."""
+    return net()
+
+
 def context(folder: Path, source: Net | None = None, rehearse: Any = None) -> Context:
-    return contexts.context(folder, data(), source or net(), rehearse)
+    return contexts.context(folder, data(), source or teacher(), rehearse)

@@ -79,5 +79,11 @@ def net() -> Net:
     return Net(network(), TASK)
 
 
+@functools.cache
+def teacher() -> Net:
+    """The source of tests that have none of their own; no pass changes it."""
+    return net()
+
+
 def context(folder: Path, source: Net | None = None, task: Task = TASK, rehearse: Any = None) -> Context:
-    return contexts.context(folder, data(task), source or net(), rehearse)
+    return contexts.context(folder, data(task), source or teacher(), rehearse)

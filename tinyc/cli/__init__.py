@@ -7,14 +7,14 @@ import sys
 import click
 
 from tinyc import __version__
-from tinyc.cli import artifacts, attack, bench, devices, diagnosis, federation, recipes, runs, sensitivity
+from tinyc.cli import analyses, artifacts, bench, devices, federation, recipes, runs
 from tinyc.cli.ending import explain
 from tinyc.core import descriptors, interrupts, streams
 
 COMMANDS = (
-    recipes.compress, recipes.check, recipes.plan, recipes.passes, sensitivity.sensitivity,
-    artifacts.inspect, artifacts.verify, artifacts.predict, bench.bench, diagnosis.diagnose,
-    attack.attack, devices.boards, devices.runtimes, devices.fit,
+    recipes.compress, recipes.check, recipes.plan, recipes.passes, analyses.sensitivity,
+    artifacts.inspect, artifacts.verify, artifacts.predict, bench.bench, analyses.diagnose,
+    analyses.attack, devices.boards, devices.runtimes, devices.fit,
     federation.federate,
     runs.report, runs.compare, runs.cache, runs.init,
 )  # fmt: skip

@@ -8,7 +8,6 @@ from typing import Any
 from tinyc.federation import training, travelling_weights
 from tinyc.federation.flower import masks
 from tinyc.federation.privacy import encryption
-from tinyc.federation.updates import clear
 from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
 from tinyc.network.state import Net
@@ -35,7 +34,7 @@ def federate(options: Federate, state: Net, context: Context) -> Outcome:
         return Outcome(made, dict(clients.facts) if clients else {}, skipped=skipped)
     clients = training.clients_of(shared, context)
     finished = training.train(job, clients, context)
-    travelling_weights.assign(variables, clear(finished.weights))
+    travelling_weights.assign(variables, finished.weights)
     return Outcome(made, {**clients.facts, **finished.facts, **facts(options, finished.facts)}, skipped=skipped)
 
 

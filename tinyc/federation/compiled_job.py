@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,20 +14,18 @@ from numpy.typing import NDArray
 from tinyc.compression.clustering.keep import keep_structure
 from tinyc.data.dataset import Split
 from tinyc.federation import travelling_weights
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import read_network
+from tinyc.federation.job import Job, read_network
 from tinyc.federation.updates import Arrays
 from tinyc.network import backend
 from tinyc.quantization import fixed_ranges, qat
 from tinyc.spec.federation import FederationOptions
-from tinyc.spec.training import FitOptions
+from tinyc.spec.training import fit_options
 from tinyc.tasks.classification.objectives import Objective, labels
 from tinyc.training.predict import Predict, accuracy, predictor
 from tinyc.training.randomness import reseedable
 from tinyc.training.schedule import build_optimizer
 from tinyc.training.step import Step, compile_step
 
-LOCK = threading.Lock()
 KEPT: dict[str, CompiledJob] = {}
 """The last job's network by its SHA-256; one network in memory is enough for a client."""
 
@@ -63,18 +60,14 @@ class CompiledJob:
         for variable, value in self.starts:
             variable.assign(value)
 
-    def restore(self) -> None:
-        """Put zeros and tables of the job's network back, outside a training."""
-        for callback in self.callbacks:
-            callback.on_train_batch_end(0)
-
     def receive(self, arrays: Arrays, kept: Arrays) -> None:
         """Begin a round: all as the job has it, but for what came and what the client kept."""
         self.reset()
         travelling_weights.assign(self.travels, arrays)
         if kept:
             travelling_weights.assign(self.stays, kept)
-        self.restore()
+        for callback in self.callbacks:
+            callback.on_train_batch_end(0)  # puts the zeros and tables of the job's network back
         qat.settle(self.model)  # ranges of weights that TFMOT's wrappers hold follow the weights
         for anchor, variable in zip(self.anchors, self.travels.values(), strict=False):
             anchor.assign(variable)
@@ -83,23 +76,17 @@ class CompiledJob:
         """Read the weights that travel."""
         return travelling_weights.values(self.travels)
 
-    def remembered(self) -> dict[str, NDArray[np.float32]]:
-        """Read the weights that stay with the client."""
-        return travelling_weights.values(self.stays)
 
-
-@contextmanager
-def compiled(job: Job) -> Iterator[CompiledJob]:
-    """Lend the compiled network of a job; one client at a time trains in a process.
+def compiled(job: Job) -> CompiledJob:
+    """Give the compiled network of a job, for one training at a time.
 
     Raises:
         UserError: the job's network cannot be read or trained.
     """
-    with LOCK:
-        if job.sha256 not in KEPT:
-            empty()
-            KEPT[job.sha256] = compile_job(job)
-        yield KEPT[job.sha256]
+    if job.sha256 not in KEPT:
+        forget()
+        KEPT[job.sha256] = compile_job(job)
+    return KEPT[job.sha256]
 
 
 def compile_job(job: Job) -> CompiledJob:
@@ -108,7 +95,8 @@ def compile_job(job: Job) -> CompiledJob:
     model = trainable_network(job)
     travels = travelling_weights.travelling(model, options.trainable, options.batchnorm)
     stays = travelling_weights.batchnorm_variables(model) if options.batchnorm == "local" else {}
-    anchors = anchored(options, travels)
+    pulled = options.strategy == "fedprox" and options.proximal != 0
+    anchors = [backend.tensorflow().Variable(each, trainable=False) for each in travels.values()] if pulled else []
     held = ExitStack()
     generators = held.enter_context(reseedable(model))
     optimizer = build_optimizer(fit_options(options), model)
@@ -130,22 +118,6 @@ def trainable_network(job: Job) -> Any:
     return fixed_ranges.wrapped(net.model, job.ranges, job.per_channel)
 
 
-def fit_options(options: FederationOptions) -> FitOptions:
-    """Give the options of the fit loop that a client's training has too."""
-    shared = ("batch", "optimizer", "learning_rate", "weight_decay", "augment", "label_smoothing")
-    return FitOptions(
-        epochs=options.local_epochs, schedule="constant", **{key: getattr(options, key) for key in shared}
-    )
-
-
-def anchored(options: FederationOptions, travels: Mapping[str, Any]) -> list[Any]:
-    """Make room for the server's weights, where FedProx pulls towards them."""
-    tf = backend.tensorflow()
-    if options.strategy != "fedprox" or options.proximal == 0:
-        return []
-    return [tf.Variable(variable, trainable=False) for variable in travels.values()]
-
-
 def proximal(objective: Objective, options: FederationOptions, travels: Mapping[str, Any], anchors: list[Any]) -> Any:
     """Add mu / 2 times the squared distance to the server's weights to a loss (Li et al. 2020, equation 2)."""
     if not anchors:
@@ -162,9 +134,9 @@ def proximal(objective: Objective, options: FederationOptions, travels: Mapping[
 
 def first_weights(job: Job) -> dict[str, NDArray[np.float32]]:
     """Give what the first round begins with, by name."""
-    with compiled(job) as network:
-        network.reset()
-        return network.weights()
+    network = compiled(job)
+    network.reset()
+    return network.weights()
 
 
 def with_structure(job: Job, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
@@ -176,26 +148,20 @@ def with_structure(job: Job, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
     Raises:
         UserError: the arrays do not fit the network.
     """
-    with compiled(job) as network:
-        network.receive(arrays, {})
-        return network.weights()
+    network = compiled(job)
+    network.receive(arrays, {})
+    return network.weights()
 
 
 def accuracy_of(job: Job, arrays: Arrays, split: Split) -> float:
     """Give the fraction of a split that the network with these weights names right; under int8 rounding, if asked."""
-    with compiled(job) as network:
-        network.receive(arrays, {})
-        return accuracy(network.predict, split, job.task)
+    network = compiled(job)
+    network.receive(arrays, {})
+    return accuracy(network.predict, split, job.task)
 
 
 def forget() -> None:
     """Drop the network of the last job."""
-    with LOCK:
-        empty()
-
-
-def empty() -> None:
-    """Drop the network; the caller holds the lock."""
     while KEPT:
         KEPT.popitem()[1].held.close()
 

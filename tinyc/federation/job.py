@@ -19,6 +19,8 @@ from tinyc.data.task import Stream, Task
 from tinyc.data.tokens import Tokenizer
 from tinyc.federation import job_header
 from tinyc.federation.job_header import TaskTable
+from tinyc.network import architecture, checks
+from tinyc.network.state import Net
 from tinyc.spec.federation import FederationOptions
 
 HEADER = 8
@@ -59,16 +61,12 @@ class Job:
 
     def to_bytes(self) -> bytes:
         """Write the job down; equal jobs give equal bytes."""
-        table = {
+        table = {name: getattr(self, name) for name in ("seed", "data", "noise", "per_channel")} | {
             "version": VERSION,
             "options": self.options.model_dump(mode="json"),
-            "seed": self.seed,
             "architecture": self.network.architecture,
             "task": task_table(self.task),
-            "data": self.data,
-            "ranges": {name: list(pair) for name, pair in self.ranges.items()},
-            "noise": self.noise,
-            "per_channel": self.per_channel,
+            "ranges": dict(self.ranges),
         }
         header = json.dumps(table, sort_keys=True).encode()
         return len(header).to_bytes(HEADER, "big") + header + self.network.weights
@@ -88,10 +86,9 @@ class Job:
         except ValueError as error:
             remedy = "run the same version of tinyc on the server and on every client"
             raise UserError(WHERE, f"cannot be read: {error}", remedy) from error
-        return cls(
-            header.options, header.seed, Network(header.architecture, content[end:]), task_of(header.task), header.data,
-            header.ranges, header.noise, header.per_channel,
-        )  # fmt: skip
+        given = dict(header)
+        network = Network(given.pop("architecture"), content[end:])
+        return cls(**given | {"network": network, "task": task_of(header.task)})
 
     @cached_property
     def sha256(self) -> str:
@@ -102,13 +99,8 @@ class Job:
 def task_table(task: Task) -> dict[str, Any]:
     """Write a task as JSON values."""
     words = task.tokenizer
-    return {
-        "classes": list(task.classes),
-        "input_shape": list(task.input_shape),
-        "metric": task.metric,
-        "scale": task.scale,
-        "offset": task.offset,
-        "tokenizer": words and [words.definition, words.length, words.origin and list(words.origin)],
+    return {name: getattr(task, name) for name in TaskTable.model_fields} | {
+        "tokenizer": words and [words.definition, words.length, words.origin],
         "front": task.front and task.front.to_json(),
         "stream": task.stream and asdict(task.stream),
     }
@@ -116,9 +108,36 @@ def task_table(task: Task) -> dict[str, Any]:
 
 def task_of(table: TaskTable) -> Task:
     """Read what `task_table` wrote."""
-    words, stream = table.tokenizer, table.stream
-    return Task(
-        table.classes, table.input_shape, table.metric, table.scale, table.offset, words and Tokenizer(*words),
-        None if table.front is None else Front.from_json(table.front, WHERE),
-        Stream(stream.sensor_bytes, stream.decisions, stream.rate) if stream else None,
-    )  # fmt: skip
+    given = dict(table) | {
+        "tokenizer": table.tokenizer and Tokenizer(*table.tokenizer),
+        "front": table.front and Front.from_json(table.front, WHERE),
+        "stream": table.stream and Stream(**dict(table.stream)),
+    }
+    return Task(**given)
+
+
+def network_of(model: Any) -> Network:
+    """Write a network down for a job.
+
+    Raises:
+        UserError: a layer of the recipe's own files is in it, which clients could only read by running code, or it
+            cannot be described.
+    """
+    own = next((layer for layer in model.layers if not checks.of_a_library(type(layer).__module__)), None)
+    if own is not None:
+        problem = f"layer {own.name!r} is a {type(own).__name__} of your own code, which clients do not get"
+        raise UserError("federate", problem, "build the network from Keras' layers and from tinyc.network.blocks")
+    try:
+        return Network(*architecture.described(model))
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise UserError("federate", f"the network cannot be sent: {error}", "use layers that Keras stores") from error
+
+
+def read_network(job: Job) -> Net:
+    """Build the network of a job.
+
+    Raises:
+        UserError: it is none, it carries code, or it is one for another task.
+    """
+    model = architecture.built(job.network.architecture, job.network.weights, WHERE)
+    return Net(checks.fit_to_task(model, job.task, WHERE), job.task, ranges=dict(job.ranges))

@@ -53,9 +53,8 @@ class TaskTable(Table, frozen=True):
 
 
 class Header(Table, frozen=True):
-    """A job without the weights of its network."""
+    """A job without the weights of its network and its version."""
 
-    version: int
     options: FederationOptions
     seed: int
     architecture: JsonTable
@@ -67,7 +66,7 @@ class Header(Table, frozen=True):
 
 
 def read(content: bytes, version: int) -> Header:
-    """Read a header of a version.
+    """Read a header that is of a version.
 
     Raises:
         ValueError: it is of another one, too large, or has a value that no job has; says which.
@@ -75,7 +74,7 @@ def read(content: bytes, version: int) -> Header:
     if len(content) > limits.JSON_BYTES:
         raise ValueError(f"a header of {len(content)} bytes, and at most {limits.JSON_BYTES} are read")
     table = json_text.parse(content)
-    given = table.get("version") if isinstance(table, dict) else None
+    given = table.pop("version", None) if isinstance(table, dict) else None
     if given != version:
         raise ValueError(f"it is of version {given!r}, and this tinyc reads {version}")
     try:

@@ -1,26 +1,20 @@
-"""Weights as one block of safetensors (arrays as they are, ciphertexts as uint8), and as one vector."""
+"""Weights as one block of safetensors, and as one vector."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from tinyc.federation.updates import Array, Arrays, Sealed, Weights
+from tinyc.federation.updates import Array, Arrays, is_sealed
 
 DAMAGE = (SafetensorError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
 """What the reader of safetensors, and NumPy after it, raise of bytes that are none."""
-CIPHERTEXT = np.dtype(np.uint8)
 
 
-def packed(weights: Weights) -> bytes:
+def packed(weights: Arrays) -> bytes:
     """Write weights down."""
-    arrays = {
-        name: np.frombuffer(each, np.uint8) if isinstance(each, bytes) else each for name, each in weights.items()
-    }
-    return bytes(save({name: np.asarray(each, order="C") for name, each in arrays.items()}))
+    return bytes(save({name: np.asarray(each, order="C") for name, each in weights.items()}))
 
 
 def unpacked(content: bytes) -> dict[str, Array]:
@@ -35,31 +29,26 @@ def unpacked(content: bytes) -> dict[str, Array]:
         raise ValueError(f"{str(error) or type(error).__name__}") from error
 
 
-def is_ciphertext(array: Array) -> bool:
-    """Say whether an array of a block stands for a ciphertext."""
-    return array.dtype == CIPHERTEXT
-
-
-def sealed(arrays: Mapping[str, Array]) -> Sealed:
-    """Give arrays of a block as ciphertexts.
+def sealed(arrays: Arrays) -> Arrays:
+    """Give arrays that are ciphertexts.
 
     Raises:
         ValueError: one is none.
     """
-    bare = next((name for name, each in arrays.items() if not is_ciphertext(each)), None)
+    bare = next((name for name, each in arrays.items() if each.dtype != np.uint8), None)
     if bare is not None:
         raise ValueError(f"{bare} is not encrypted")
-    return {name: each.tobytes() for name, each in arrays.items()}
+    return arrays
 
 
-def weights(content: bytes) -> Weights:
+def weights(content: bytes) -> Arrays:
     """Read what `packed` wrote.
 
     Raises:
         ValueError: the block is no safetensors, or one part of it is encrypted and another is not.
     """
     arrays = unpacked(content)
-    return sealed(arrays) if any(map(is_ciphertext, arrays.values())) else arrays
+    return sealed(arrays) if is_sealed(arrays) else arrays
 
 
 def length(shapes: Arrays) -> int:
@@ -74,9 +63,6 @@ def vector(arrays: Arrays) -> Array:
 
 def apart(values: Array, shapes: Arrays) -> dict[str, Array]:
     """Take a vector apart into arrays of the given names and shapes."""
-    found, begin = {}, 0
-    for name in sorted(shapes):
-        end = begin + int(shapes[name].size)
-        found[name] = values[begin:end].reshape(shapes[name].shape)
-        begin = end
-    return found
+    names = sorted(shapes)
+    parts = np.split(values, np.cumsum([shapes[name].size for name in names])[:-1])
+    return {name: part.reshape(shapes[name].shape) for name, part in zip(names, parts, strict=True)}

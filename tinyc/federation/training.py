@@ -19,16 +19,14 @@ from tinyc.federation.client.in_process import InProcess
 from tinyc.federation.client.round import Client
 from tinyc.federation.flower import environment
 from tinyc.federation.flower.masks import Unmask
-from tinyc.federation.job import Job
-from tinyc.federation.job_network import network_of
-from tinyc.federation.privacy.ciphertexts import Keys, make_keys
-from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
+from tinyc.federation.job import Job, network_of
+from tinyc.federation.privacy.ciphertexts import Keys, make_keys, read_key
+from tinyc.federation.privacy.encryption import Encryption, Sealing
 from tinyc.federation.rounds import checkpoints, loop
 from tinyc.federation.rounds.server import Budget, Finished, Server
 from tinyc.federation.server.averaging import weight
 from tinyc.federation.terminals import serving
-from tinyc.federation.updates import Arrays, clear
-from tinyc.network import backend
+from tinyc.federation.updates import Arrays
 from tinyc.network.contract import Context, Skipped
 from tinyc.network.state import Net
 from tinyc.quantization import fixed_ranges
@@ -92,7 +90,7 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
             finished = run(server, clients.parts, keys.clients if keys else None)
         rounds, examples = len(finished.facts["rounds"]), finished.facts["client_examples"]
         facts = {**finished.facts, **privacy_facts(options, clients, rounds, examples)}
-        network = compiled_job.with_structure(job, clear(finished.weights))
+        network = compiled_job.with_structure(job, finished.weights)
         checkpoints.forget(server)
         return Finished(network, facts)
     finally:
@@ -102,29 +100,28 @@ def train(job: Job, clients: Clients, context: Context) -> Finished:
 def server_of(job: Job, clients: Clients, context: Context, keys: Keys | None) -> Server:
     """Make the server's end: what it does to updates, what it may spend, where it keeps its rounds."""
     options, start = job.options, compiled_job.first_weights(job)
+    sealing, opening, unmask = None, None, None
+    if options.aggregation == "homomorphic":
+        sealing = Sealing(read_key(keys.server if keys else serving.encryption_key()), start, options)
+        opening = Encryption(read_key(keys.clients), start, options) if keys else None
+    if options.aggregation == "secagg":
+        largest = max(weight(options, len(part.train)) for part in clients.parts.values())
+        unmask = Unmask(largest, client_budget.applies(options))
     server = Server(
         options=options.model_copy(update={"min_clients": client_budget.answers_needed(options, clients.count)}),
         seed=context.seed,
         job=job,
         arrays=start,
         clients=clients.count,
-        unmask=unmask(job, clients) if options.aggregation == "secagg" else None,
+        sealing=sealing,
+        opening=opening,
+        unmask=unmask,
         budget=budget(options, clients),
         validate=validation(job, context),
         folder=context.cache / "trainings" / training_key(job, start, context),
         progress=context.progress,
     )
-    if options.aggregation == "homomorphic":
-        public = exchange.read_cipher(keys.server if keys else serving.encryption_key())
-        opening = Encryption(exchange.read_cipher(keys.clients), start, options) if keys else None
-        server = replace(server, sealing=AddCiphertexts(public, start, options), opening=opening)
     return replace(server, steps=exchange.at_server(server))
-
-
-def unmask(job: Job, clients: Clients) -> Unmask:
-    """Make the server's end of masks."""
-    weights = [weight(job.options, len(part.train)) for part in clients.parts.values()]
-    return Unmask(job.to_bytes(), max(weights), client_budget.applies(job.options))
 
 
 def budget(options: FederationOptions, clients: Clients) -> Budget | None:
@@ -143,7 +140,7 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     What clients keep to themselves lies beside the checkpoints, where all clients share the disk.
 
     Raises:
-        MachineError: as `loop.run` and `simulation.simulate` say.
+        MachineError: as `loop.run` and `simulation.cluster` say.
     """
     options = server.options
     memory = server.folder / "clients" if server.folder is not None and options.address is None else None
@@ -151,10 +148,10 @@ def run(server: Server, parts: Mapping[str, TrainingData], key: bytes | None = N
     if options.engine == "process":
         return loop.run(server, InProcess(clients))
     environment.require_ray()
-    backend.tensorflow()  # before Flower's simulation imports it: quietly, and with tinyc's settings
     from tinyc.federation.flower import simulation  # Ray, which engine = "process" and terminals do without
 
-    return simulation.simulate(lambda transport: loop.run(server, transport), clients, options.address, server.progress)
+    with simulation.cluster(options.address, len(clients)):
+        return loop.run(server, simulation.Simulated(clients))
 
 
 def validation(job: Job, context: Context) -> Callable[[Arrays], float | None] | None:

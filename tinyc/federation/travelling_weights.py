@@ -9,6 +9,7 @@ belong to the data that they were taken on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -96,15 +97,8 @@ def trained_layers(model: Any, trainable: Sequence[str]) -> set[str]:
     """Name the layers that a training may change, by the names that they have without wrappers."""
     plain = [inside(layer) for layer in model.layers]
     if trainable:
-        plain = selectors.select(Plain(plain), trainable, "federate.trainable")
+        plain = selectors.select(SimpleNamespace(layers=plain), trainable, "federate.trainable")
     return {layer.name for layer in plain if layer.trainable and not is_fixed(layer.name)}
-
-
-class Plain:
-    """The layers inside a network's wrappers, for selectors."""
-
-    def __init__(self, layers: list[Any]) -> None:
-        self.layers = layers
 
 
 def is_batchnorm(layer: Any) -> bool:

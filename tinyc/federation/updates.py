@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeGuard, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
-Sealed = Mapping[str, bytes]
-Weights = Arrays | Sealed
-"""What goes between server and clients by name: arrays in the clear (float32), or all of it ciphertexts."""
+"""Weights by name as they go between server and clients: in the clear (float32), or all of them ciphertexts (uint8)."""
 WHY_LENGTH = 300
 
 
-def is_sealed(weights: Weights) -> TypeGuard[Sealed]:
+def is_sealed(weights: Arrays) -> bool:
     """Say whether weights are ciphertexts."""
-    return any(isinstance(each, bytes) for each in weights.values())
+    return any(each.dtype == np.uint8 for each in weights.values())
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,8 @@ class Update:
     client: str
     round: int
     before: Arrays = field(repr=False)
-    weights: Weights = field(repr=False)
+    weights: Arrays = field(repr=False)
     examples: int
-
-    @property
-    def arrays(self) -> Arrays:
-        """The weights in the clear."""
-        return clear(self.weights)
 
 
 @dataclass(frozen=True)
@@ -56,12 +49,7 @@ class Answer:
     examples: int
     loss: float
     metrics: Mapping[str, float] = field(default_factory=dict)
-    weights: Weights = field(default_factory=dict, repr=False)
-
-    @property
-    def arrays(self) -> Arrays:
-        """The weights in the clear."""
-        return clear(self.weights)
+    weights: Arrays = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,22 +72,19 @@ class Updates:
         sent: the weights that the round began with, as they were sent.
         before: the same in the clear; those of the first round where the server has no key.
         usable: answers that have passed all checks so far, in the order of the clients' names.
-        together: what they were put together to; None before that.
+        together: what they were put together to; nothing before that.
         loss: the mean loss that clients report, once they are put together.
+        memory: what steps remember from round to round, by a name of theirs and the variable's.
     """
 
     round: int
-    sent: Weights = field(repr=False)
+    sent: Arrays = field(repr=False)
     before: Arrays = field(repr=False)
     usable: tuple[Answer, ...]
     rejected: tuple[Rejected, ...] = ()
-    together: Weights | None = field(default=None, repr=False)
+    together: Arrays = field(default_factory=dict, repr=False)
     loss: float | None = None
-
-    @property
-    def mean(self) -> Arrays:
-        """What the answers were put together to, in the clear."""
-        return clear(self.together or {})
+    memory: Mapping[str, Arrays] = field(default_factory=dict, repr=False)
 
     def without(self, why: Mapping[str, str]) -> Updates:
         """Leave out clients, each for its reason."""
@@ -107,54 +92,7 @@ class Updates:
         return replace(self, usable=kept, rejected=(*self.rejected, *(Rejected(*each) for each in why.items())))
 
 
-class Outgoing(Protocol):
-    """One step of a client, on its update before that leaves."""
-
-    def outgoing(self, update: Update) -> Update:
-        """Give the update that takes this one's place."""
-
-
-@runtime_checkable
-class Decrypting(Protocol):
-    """A step under which weights also come as ciphertexts."""
-
-    def decrypt(self, sealed: Sealed, rounds: int, where: str) -> Arrays:
-        """Give the weights after so many rounds; `where` names the holder of the key in errors."""
-
-
-class Incoming(Protocol):
-    """One step of the server, on the updates of a round."""
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Give the updates as they are after this step."""
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A step of the server that remembers arrays from round to round, by a name of its own and the variable's."""
-
-    memory: dict[str, Arrays]
-
-
-def clear(weights: Weights) -> Arrays:
-    """Give weights as arrays.
-
-    Raises:
-        TypeError: they are ciphertexts.
-    """
-    found = {name: each for name, each in weights.items() if isinstance(each, np.ndarray)}
-    if len(found) != len(weights):
-        raise TypeError("ciphertexts stand where arrays should")
-    return found
-
-
-def ciphertexts_of(weights: Weights) -> Sealed:
-    """Give weights as ciphertexts.
-
-    Raises:
-        TypeError: they are arrays.
-    """
-    found = {name: each for name, each in weights.items() if isinstance(each, bytes)}
-    if len(found) != len(weights):
-        raise TypeError("arrays stand where ciphertexts should")
-    return found
+Outgoing = Callable[[Update], Update]
+"""One step of a client, on its update before that leaves."""
+Incoming = Callable[[Updates], Updates]
+"""One step of the server, on the updates of a round."""

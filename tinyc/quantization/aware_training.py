@@ -10,8 +10,11 @@ from tinyc.compression.clustering.keep import keep_structure
 from tinyc.core.errors import UserError
 from tinyc.data.task import Task
 from tinyc.network.contract import Context, Skipped
+from tinyc.network.rewriting.function_layers import is_function
 from tinyc.network.state import Net
-from tinyc.quantization import fake_quant, fixed_ranges, qat, untrained
+from tinyc.quantization import fake_quant, fixed_ranges, qat
+from tinyc.quantization.convert import to_int8_tflite
+from tinyc.quantization.parity import PTQ
 from tinyc.quantization.qat import Aware
 from tinyc.quantization.start import start
 from tinyc.spec.passes.quantize import Quantize, QuantizeFacts
@@ -20,6 +23,8 @@ from tinyc.training import fine_tuning
 
 Trained = tuple[Any, QuantizeFacts, tuple[Skipped, ...]]
 """The network to convert, facts, and the layers that were left alone."""
+EXAMPLES = 4
+"""How many are converted with, to see before a training that what it ends in can be."""
 
 
 def trained_where_asked(options: Quantize, model: Any, samples: NDArray[Any], state: Net, context: Context) -> Trained:
@@ -39,7 +44,7 @@ def trained_where_asked(options: Quantize, model: Any, samples: NDArray[Any], st
         return fake_quant.unwrap(aware.model, model), facts, aware.skipped
     refuse_for_tfmot(options)
     aware = qat.quantization_aware(model, samples)
-    untrained.require_int8(aware.model, model, samples)
+    require_int8(aware.model, model, samples)
     kept = fixed_ranges.set_ranges(aware.model, state.ranges)
     facts = train(options, aware, model, samples, state.task, context)
     qat.settle(aware.model)
@@ -86,3 +91,22 @@ def refuse_for_tfmot(options: Quantize) -> None:
         if wanted:
             problem = f'has no effect with how = "qat" on a network that is not a transformer: {why}'
             raise UserError(f"quantize: {key}", problem, f'remove `{key}`, or write `how = "ptq"`')
+
+
+def require_int8(wrapped: Any, model: Any, samples: NDArray[Any]) -> None:
+    """Convert a network in wrappers as it is, where it holds what TFMOT does not know.
+
+    Args:
+        model: the network that was wrapped.
+        samples: (examples, *input_shape) as the network sees them.
+
+    Raises:
+        UserError: an operator has no int8 form; says whether post-training quantization has one.
+    """
+    if not any(is_function(layer) or type(layer).__module__ == "tinyc.network.arithmetic" for layer in model.layers):
+        return
+    try:
+        to_int8_tflite(wrapped, samples[:EXAMPLES], False)
+    except UserError as error:
+        to_int8_tflite(model, samples[:EXAMPLES], False)
+        raise UserError(error.where, f"{error.problem} once it is trained under int8 rounding", PTQ) from error

@@ -16,11 +16,14 @@ from tinyc.core import run_folder
 from tinyc.core.progress import Progress
 from tinyc.core.run_folder import RunFolder
 from tinyc.data.dataset import Dataset
+from tinyc.data.loading import load_dataset
 from tinyc.data.task import Task
+from tinyc.network.checkpoint import language
 from tinyc.network.contract import Context
+from tinyc.network.places import locate
 from tinyc.network.state import Flat, Net
+from tinyc.network.taken import input_shape
 from tinyc.run import keys, newest
-from tinyc.run.examples import examples
 from tinyc.run.keys import Keys
 from tinyc.run.recipe_files import require_outside, require_own
 from tinyc.spec import origin
@@ -145,3 +148,25 @@ def sign(recipe: Recipe, folder: Path) -> None:
     """Write whose run a folder holds: the resolved recipe, and the file that it comes from."""
     run_folder.replace(folder / origin.RECIPE, tomli_w.dumps(dict(recipe.table)).encode())
     run_folder.replace(folder / origin.NAME, origin.origin_json(recipe.sha256, recipe.origin, folder).encode())
+
+
+def examples(recipe: Recipe, cache: Path, shown: Progress) -> tuple[Dataset, Path | None]:
+    """Load the data, in the words of the source's checkpoint where it has one; give the checkpoint's folder too.
+
+    Raises:
+        UserError, MachineError: the data or the checkpoint cannot be used.
+    """
+    name = recipe.source.checkpoint
+    folder = locate(name, recipe.find, cache, shown.say) if name else None
+    words = language(folder) if folder else None
+    dataset = load_dataset(recipe.data, recipe.find, cache, recipe.seed, words)
+    return as_taken(dataset, recipe), folder
+
+
+def as_taken(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """Take a grey image's channel off again where the source's file takes (time, channels)."""
+    file, shape = recipe.source.file, dataset.task.input_shape
+    if file is None or len(shape) != 3 or shape[-1] != 1:
+        return dataset
+    taken = input_shape(recipe.find(file), f"{recipe.path}: source")
+    return dataset.without_channel() if taken is not None and len(taken) == 2 else dataset

@@ -62,7 +62,7 @@ class FederationOptions(BaseModel, frozen=True, extra="forbid"):
         None, description="differential privacy, e.g. { level = 'example', clip = 1.0, epsilon = 8, delta = 1e-3 }"
     )
     engine: Literal["simulation", "process", "deployment"] = Field(
-        "simulation", description="Flower on Ray, all in this process, or real terminals (tinyc federate serve)"
+        "simulation", description="workers of Ray, all in this process, or real terminals (tinyc federate serve)"
     )
     address: str | None = Field(None, min_length=1, description="for simulation: an existing Ray cluster, HOST:PORT")
     timeout: float = Field(3600, gt=0, le=1e6, description="seconds that a round waits for answers")

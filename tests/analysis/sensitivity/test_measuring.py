@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support import artifacts
 from support.attention_networks import encoder, ids
-from support.pruning_networks import FAMILIES, images, randomized, relative_error
+from support.pruning_networks import FAMILIES, family, images, relative_error
 
 from tinyc.analysis.sensitivity import bits, cuts, pace
 from tinyc.analysis.sensitivity.measuring import Request, measure
@@ -40,9 +40,9 @@ class Said(Silent):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_silence_is_surgery(family):
-    model = randomized(FAMILIES[family]())
+@pytest.mark.parametrize("name", FAMILIES)
+def test_silence_is_surgery(name):
+    model = family(name)
     found = cuts.channels(model)
     group = max(found.groups, key=lambda each: len(each.channels))
     keep = np.ones(found.graph.count, bool)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support import chains
-from support.pruning_networks import CLASSES, FAMILIES, SHAPE, images, randomized
+from support.pruning_networks import CLASSES, FAMILIES, SHAPE, family, images, randomized
 
 from tinyc.compression.pruning.bounds import extreme, sizes
 from tinyc.compression.pruning.choice import removable, to_multiples
@@ -129,10 +129,10 @@ def test_global_ranking_removes_its_share_and_leaves_one():
 
 
 @pytest.mark.parametrize(
-    ("family", "round_to"), [*((family, 1) for family in FAMILIES), ("resnet8", 4), ("densenet", 3), ("gated", 4)]
+    ("name", "round_to"), [*((name, 1) for name in FAMILIES), ("resnet8", 4), ("densenet", 3), ("gated", 4)]
 )
-def test_rehearsals_bracket_every_ranking(family, round_to):
-    model = randomized(FAMILIES[family]())
+def test_rehearsals_bracket_every_ranking(name, round_to):
+    model = family(name)
     lower, upper = (
         prune(model, Ranking(0.4, scope="global", round_to=round_to, rehearse=side)).model.count_params()
         for side in ("lower", "upper")

@@ -1,5 +1,7 @@
 """Heads of attention and the feed-forward width are cut exactly, and ranked at the head's own output."""
 
+import functools
+
 import numpy as np
 import pytest
 from support.attention_networks import TOKENS, encoder, ids
@@ -14,6 +16,8 @@ from tinyc.core.errors import UserError
 from tinyc.network import backend
 
 EXAMPLES = Examples(ids(40, seed=9), np.arange(40) % 3)
+shared = functools.cache(encoder)
+"""Encoders for tests that change nothing of them."""
 HEADS = tuple(f"layer0_{part}" for part in ("query", "key", "value", "attention"))
 
 
@@ -26,7 +30,7 @@ def heads(model):
 
 
 def test_groups_of_an_encoder():
-    groups = {group.layers: group for group in channel_graph(encoder()).groups if not group.blocked}
+    groups = {group.layers: group for group in channel_graph(shared()).groups if not group.blocked}
     assert {names: len(group.channels) for names, group in groups.items()} == {
         HEADS: 4,
         tuple(name.replace("0", "1") for name in HEADS): 4,
@@ -41,7 +45,7 @@ def test_groups_of_an_encoder():
     ("importance", "scope"), [("l1", "group"), ("l2", "global"), ("taylor", "global"), ("gate", "group")]
 )
 def test_surgery_equals_silence(part, importance, scope):
-    model = encoder(head_width=3, embedding=5)
+    model = shared(head_width=3, embedding=5)
     amounts = resolve_amounts(model, 0.5, [], [], "prune")
     choice = choose(model, Ranking(0.5, importance, scope, part=part), amounts, "prune", EXAMPLES)
     smaller = remove_channels(model, choice.graph, choice.keep)
@@ -56,7 +60,7 @@ def test_surgery_equals_silence(part, importance, scope):
 
 
 def test_silent_values_alone_are_a_removed_head():
-    model = encoder()
+    model = shared()
     pruned = prune(model, Ranking(0.5, part="heads"))
     silent = backend.keras().models.clone_model(model)
     silent.set_weights(model.get_weights())
@@ -71,7 +75,7 @@ def test_silent_values_alone_are_a_removed_head():
 
 
 def test_heads_and_channels_leave_each_other_alone():
-    model = encoder()
+    model = shared()
     few = prune(model, Ranking(0.5, part="heads"))
     assert heads(few.model) == [2, 2]
     assert few.model.get_layer("layer0_inner").units == 12
@@ -90,15 +94,15 @@ def test_heads_and_channels_leave_each_other_alone():
 
 def test_selectors_name_the_attention_or_its_projections():
     for name in HEADS:
-        assert heads(prune(encoder(), Ranking(0.5, part="heads"), [LayerAmount(name, 0.75)]).model) == [1, 4]
-        assert heads(prune(encoder(), Ranking(0.5, part="heads"), skip=[name]).model) == [4, 2]
+        assert heads(prune(shared(), Ranking(0.5, part="heads"), [LayerAmount(name, 0.75)]).model) == [1, 4]
+        assert heads(prune(shared(), Ranking(0.5, part="heads"), skip=[name]).model) == [4, 2]
     with pytest.raises(UserError, match="no heads can be cut"):
-        prune(encoder(), Ranking(0.5, part="heads"), [LayerAmount("layer0_inner")])
+        prune(shared(), Ranking(0.5, part="heads"), [LayerAmount("layer0_inner")])
 
 
 def test_one_head_stays():
-    assert heads(prune(encoder(), Ranking(0.99, part="heads")).model) == [1, 1]
-    assert heads(prune(encoder(), Ranking(0.99, "taylor", "global", part="heads")).model) == [1, 1]
+    assert heads(prune(shared(), Ranking(0.99, part="heads")).model) == [1, 1]
+    assert heads(prune(shared(), Ranking(0.99, "taylor", "global", part="heads")).model) == [1, 1]
 
 
 def gated_losses(model, layer, factors):
@@ -129,7 +133,7 @@ def test_gradients_are_those_of_a_gate_at_the_head():
 
 
 def test_rehearsals_bracket_the_ranking_of_heads():
-    model = encoder(head_width=3)
+    model = shared(head_width=3)
     low, real, high = (
         prune(model, Ranking(0.5, "gate", "global", rehearse=side, part="heads")).model.count_params()
         for side in ("lower", None, "upper")

@@ -12,8 +12,8 @@ from support.pruning_networks import randomized
 
 from tinyc.analysis.sensitivity.cuts import channels as measurable
 from tinyc.analysis.sensitivity.cuts import shares
+from tinyc.compression.pruning.apply import reached
 from tinyc.compression.pruning.costs import UNITS, costs
-from tinyc.compression.pruning.facts import reached
 from tinyc.compression.pruning.graph import channel_graph
 from tinyc.compression.pruning.layer_amounts import resolve_amounts
 from tinyc.compression.pruning.products import FORMULAS, NONE, products

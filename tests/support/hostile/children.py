@@ -46,11 +46,15 @@ def warm_up(kind: str) -> None:
     import h5py  # noqa: F401
 
     from support.hostile import deeds  # noqa: F401
+    from tinyc import cli  # noqa: F401
+    from tinyc.data import loading  # noqa: F401
     from tinyc.network import backend, sources  # noqa: F401
     from tinyc.run import plan, stored  # noqa: F401
+    from tinyc.run.commands import plan as command  # noqa: F401
 
     if kind == "warm":
         backend.keras()
+        from tinyc.federation import job_network  # noqa: F401
     else:
         sys.meta_path.insert(0, Refusing())
 

@@ -42,8 +42,7 @@ def federated(ground: Ground, job: dict[str, Any]) -> int:
     import h5py
     from safetensors.numpy import save
 
-    from tinyc.federation.job import Job, Network
-    from tinyc.federation.job_network import read_network
+    from tinyc.federation.job import Job, Network, read_network
     from tinyc.spec.federation import FederationOptions
 
     with h5py.File(ground.network(job["form"])) as file:
@@ -55,8 +54,7 @@ def federated(ground: Ground, job: dict[str, Any]) -> int:
 
 def federated_file(ground: Ground, job: dict[str, Any]) -> int:
     """A job whose weights are the file itself."""
-    from tinyc.federation.job import Job, Network
-    from tinyc.federation.job_network import read_network
+    from tinyc.federation.job import Job, Network, read_network
     from tinyc.spec.federation import FederationOptions
 
     network = Network('{"class_name": "Functional", "config": {}}', ground.network(job["form"]).read_bytes())

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 from tinyc.compression.clustering.keep import keep_structure
-from tinyc.compression.pruning import structured
-from tinyc.compression.pruning.facts import reached
+from tinyc.compression.pruning import choice, structured
 from tinyc.compression.pruning.graph import channel_graph
-from tinyc.compression.pruning.heads import rewrite_attention
 from tinyc.compression.pruning.importance import NEED_EXAMPLES, drawn
 from tinyc.compression.pruning.layer_amounts import LayerAmounts, layer_amounts, resolve_amounts
 from tinyc.compression.pruning.magnitude import Sparsification, magnitude
-from tinyc.compression.pruning.structured import Ranking
+from tinyc.compression.pruning.structured import Pruned, Ranking
+from tinyc.data.dataset import TrainingData
+from tinyc.data.inputs import inputs
 from tinyc.network.checks import require_functional
 from tinyc.network.contract import Context, Outcome
+from tinyc.network.rewriting.forms import in_blocks
+from tinyc.network.rewriting.transformers import SAMPLES
 from tinyc.network.state import Net
 from tinyc.spec import sensitivity_file
+from tinyc.spec.facts import Rewritten
 from tinyc.spec.passes.prune import Prune, PruneFacts
 from tinyc.spec.training import Trained, fit_options
 from tinyc.training.fine_tuning import Part, fine_tune
@@ -127,3 +130,43 @@ def tune(options: Prune, model: Any, context: Context, callbacks: list[Any], par
     title = f"prune: {options.how}" + (part.name if part else "")
     own = replace(context, seed=context.seed + (part.number if part else 0))  # rounds see batches of their own
     return fine_tune(model, fit_options(options), own, title, callbacks, part)
+
+
+def rewrite_attention(state: Net, data: TrainingData, where: str) -> tuple[Any, list[Rewritten]]:
+    """Rewrite MultiHeadAttention, and what stands beside it, into layers that know their heads; give the facts of it.
+
+    A network without any is given as it is.
+
+    Raises:
+        UserError: a layer of it has no form in blocks.
+    """
+    if not any(type(layer).__name__ == "MultiHeadAttention" for layer in state.model.layers):
+        return state.model, []
+    model, rewritten = in_blocks(state.model, inputs(data.train.x[:SAMPLES], state.task), where)
+    return model, list(rewritten)
+
+
+def reached(pruned: Pruned, tuned: Sequence[Trained], part: choice.Part) -> PruneFacts:
+    """Give each group's channels, and the costs, before and after; by round where there were several.
+
+    MACs are those of one inference, None where a layer's are not counted; int8 bytes are estimated as `budget` says.
+    """
+    before, after = pruned.bills[0], pruned.bills[-1]
+    facts: PruneFacts = {
+        "macs_before": before["macs"],
+        "macs_after": after["macs"],
+        "int8_bytes_before": before["file"],
+        "int8_bytes_after": after["file"],
+        "groups": [
+            {"layers": list(group.layers), f"{part}_before": group.before, f"{part}_after": group.after}
+            for group in pruned.groups
+        ],
+    }
+    if pruned.uncounted:
+        facts["macs_not_counted_of"] = list(pruned.uncounted)
+    if len(tuned) > 1:
+        facts["rounds"] = [
+            {"params": bill["params"], "macs": bill["macs"], "file": bill["file"], "fine_tune": each}
+            for bill, each in zip(pruned.bills[1:], tuned, strict=True)
+        ]
+    return facts

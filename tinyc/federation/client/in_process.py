@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from tinyc.federation.client.round import Client
 from tinyc.federation.flower.messages import Answers, Content, Failure, content
-
-
-class Answering(Protocol):
-    """What a client is to a transport."""
-
-    @property
-    def name(self) -> str:
-        """Name the client."""
-
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
-        """Answer a message; `state` is what the node keeps in memory for as long as the run lasts."""
 
 
 class InProcess:
@@ -27,7 +16,7 @@ class InProcess:
     too late elsewhere.
     """
 
-    def __init__(self, clients: Sequence[Answering]) -> None:
+    def __init__(self, clients: Sequence[Client]) -> None:
         self.clients = dict(enumerate(clients, start=1))
         self.states = {node: content() for node in self.clients}
 
@@ -36,18 +25,15 @@ class InProcess:
         return {node: client.name for node, client in self.clients.items()}
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
-        """Run the clients in the order of their nodes."""
+        """Run the clients in the order of their nodes; what one raises is its answer."""
         found: Answers = {}
         for node in sorted(contents):
             begin = time.monotonic()
-            answer = self.answer(kind, contents[node], node)
+            answer: Content | Failure
+            try:
+                answer = self.clients[node].answer(contents[node], node, self.states[node])
+            except Exception as error:
+                answer = Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))
             if time.monotonic() - begin <= seconds:
                 found[node] = answer
         return found
-
-    def answer(self, kind: str, asked: Content, node: int) -> Content | Failure:
-        """Run one client; what it raises is its answer."""
-        try:
-            return self.clients[node].answer(kind, asked, node, self.states[node])
-        except Exception as error:
-            return Failure(next(iter(f"{type(error).__name__}: {error}".splitlines())))

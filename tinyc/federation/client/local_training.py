@@ -16,6 +16,7 @@ from tinyc.core.progress import Silent
 from tinyc.data.cutting import take
 from tinyc.data.dataset import TrainingData
 from tinyc.data.inputs import inputs
+from tinyc.federation import travelling_weights
 from tinyc.federation.compiled_job import CompiledJob, compiled
 from tinyc.federation.job import Job
 from tinyc.federation.updates import Arrays
@@ -80,17 +81,17 @@ def train(
     refuse_unfit(data, client)
     options, seed = job.options, client_seed(job.seed, round, client)
     own, tested = held_out(data, job.seed, client) if options.batchnorm == "local" else (data, None)
-    with compiled(job) as network:
-        network.receive(arrays, kept or {})
-        if options.privacy is not None and options.privacy.level == "example":
-            randomness = seed if secret is None else secret
-            metrics = fit_private_round(network, options, own, round, randomness, round if times is None else times)
-        else:
-            metrics = fit(network, options, own, round, seed)
-        if tested is not None:
-            reached = accuracy(network.predict, tested.validation, job.task)
-            metrics |= {"accuracy": reached, "evaluated": float(len(tested.validation))}
-        return Trained(network.weights(), len(own.train), metrics, network.remembered())
+    network = compiled(job)
+    network.receive(arrays, kept or {})
+    if options.privacy is not None and options.privacy.level == "example":
+        randomness = seed if secret is None else secret
+        metrics = fit_private_round(network, options, own, round, randomness, round if times is None else times)
+    else:
+        metrics = fit(network, options, own, round, seed)
+    if tested is not None:
+        reached = accuracy(network.predict, tested.validation, job.task)
+        metrics |= {"accuracy": reached, "evaluated": float(len(tested.validation))}
+    return Trained(network.weights(), len(own.train), metrics, travelling_weights.values(network.stays))
 
 
 def fit(

@@ -21,7 +21,8 @@ def recall(folder: Path | None, state: Content, client: str, round: int) -> dict
     if folder is None:
         block = weights_of(state)
         return tensors.unpacked(block) if block is not None else {}
-    earlier = [path for path in sorted(own(folder, client).glob("epoch-*.npz")) if number(path) < round]
+    place = own(folder, client)
+    earlier = [path for path in sorted(place.glob("epoch-*.npz")) if path < checkpoints.checkpoint_path(place, round)]
     return checkpoints.read_arrays(earlier[-1])[0] if earlier else {}
 
 
@@ -37,18 +38,14 @@ def keep(folder: Path | None, state: Content, client: str, round: int, kept: Arr
         state[ARRAYS] = content(tensors.packed(kept))[ARRAYS]
         return
     place = own(folder, client)
+    latest = checkpoints.checkpoint_path(place, round)
     for path in place.glob("epoch-*.npz"):
-        if number(path) > round:
+        if path > latest:
             path.unlink()
-    checkpoints.write_arrays(checkpoints.checkpoint_path(place, round), kept, "")
+    checkpoints.write_arrays(latest, kept, "")
     checkpoints.keep_last(place, checkpoints.KEPT)
 
 
 def own(folder: Path, client: str) -> Path:
     """Name a client's folder."""
     return folder / hashlib.sha256(client.encode()).hexdigest()[:32]
-
-
-def number(path: Path) -> int:
-    """Read the round out of a file's name."""
-    return int(path.stem.removeprefix("epoch-"))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from tinyc.core.errors import TinycError, UserError
 from tinyc.federation import tensors
 from tinyc.federation.flower.messages import Content, config_of, weights_of
-from tinyc.federation.updates import Weights
+from tinyc.federation.updates import Arrays
 
 WHERE = "what the server asks"
 REMEDY = "run the same version of tinyc on the server and on every client"
@@ -27,7 +27,7 @@ def setting(content: Content, key: str, kind: type[T]) -> T:
     return found
 
 
-def weights(content: Content) -> Weights:
+def weights(content: Content) -> Arrays:
     """Read the weights of a message.
 
     Raises:
@@ -53,6 +53,6 @@ def failed(error: Exception) -> Exception:
     return UserError(WHERE, problem, REMEDY)
 
 
-def first_line(error: BaseException) -> str:
-    """Give an error's first line, cut to what is worth reading."""
+def first_line(error: BaseException | str) -> str:
+    """Give the first line of an error or its text, cut to what is worth reading."""
     return next(iter(str(error).strip().splitlines()), "")[:300]

@@ -16,7 +16,7 @@ from tinyc.federation import exchange, tensors
 from tinyc.federation.client import local_training, memory, request
 from tinyc.federation.client.local_training import Trained
 from tinyc.federation.flower import masks
-from tinyc.federation.flower.messages import NAME, NEEDS_JOB, Content, config_of, content
+from tinyc.federation.flower.messages import NEEDS_JOB, Content, config_of, content
 from tinyc.federation.job import Job
 from tinyc.federation.updates import Outgoing, Update
 
@@ -40,27 +40,24 @@ class Client:
     key: bytes | None = field(default=None, repr=False)
     memory: Path | None = None
 
-    def answer(self, kind: str, asked: Content, node: int, state: Content) -> Content:
+    def answer(self, asked: Content, node: int, state: Content) -> Content:
         """Answer a message; `state` is what this node keeps in memory for as long as the run lasts."""
-        if kind == NAME:
-            return content(config={"client": self.name})
         if masks.is_stage(asked):  # under masks a round has four stages, of which the third trains
             return masks.stage(asked, node, state, lambda inner: self.train(inner, state))
         return self.train(asked, state)
 
     def train(self, asked: Content, state: Content) -> Content:
-        """Train a round; without its job, ask for that."""
-        job = known_job(asked)
-        if job is None:
-            return content(config={NEEDS_JOB: 1})
-        place = Place(self.name, self.data, exchange.at_client(job, self.key), state, self.memory)
-        return train_round(place, job, asked)
+        """Train a round on its own examples."""
+        return train(
+            asked, lambda job: Place(job, self.name, self.data, exchange.at_client(job, self.key), state, self.memory)
+        )
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a round is trained: whose examples, what is done to the update, and where what stays is kept."""
+    """Where a job is trained: whose examples, what is done to an update, and where what stays is kept."""
 
+    job: Job
     client: str
     data: TrainingData = field(repr=False)
     steps: tuple[Outgoing, ...]
@@ -69,16 +66,22 @@ class Place:
     train: Callable[..., Trained] = local_training.train
 
 
-def train_round(place: Place, job: Job, asked: Content) -> Content:
-    """Train one round, and give the answer: the update behind all steps, and its figures in the clear."""
-    round = request.setting(asked, "server-round", int)
+def train(asked: Content, place_of: Callable[[Job], Place]) -> Content:
+    """Train one round, and give the answer: the update behind all steps, and its figures in the clear.
+
+    Without its job, ask for that.
+    """
+    job = known_job(asked)
+    if job is None:
+        return content(config={NEEDS_JOB: 1})
+    place, round = place_of(job), request.setting(asked, "server-round", int)
     before = exchange.opened(place.steps, request.weights(asked), round - 1, place.client)
     kept = memory.recall(place.memory, place.state, place.client, round)
     trained = place.train(job, before, round, place.client, place.data, kept)
     memory.keep(place.memory, place.state, place.client, round, trained.kept)
     update = Update(place.client, round, before, trained.arrays, trained.examples)
     for step in place.steps:
-        update = step.outgoing(update)
+        update = step(update)
     figures: dict[str, Any] = {"num-examples": trained.examples, **trained.metrics}
     return content(tensors.packed(update.weights), metrics=figures)
 

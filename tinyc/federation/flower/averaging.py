@@ -6,7 +6,7 @@ Sources: McMahan 2017 (FedAvg), Yin 2018 (trimmed mean), Blanchard 2017 (Krum), 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from flwr.app import Array as Stored
@@ -51,26 +51,19 @@ def krum(updates: Sequence[Arrays], malicious: int) -> int:
     return next(index for index, each in enumerate(records) if each is chosen)
 
 
-@dataclass
-class Adam:
+def fedadam(updates: Updates, rate: float) -> Updates:
     """Take the server's step by FedAdam towards what was put together (Reddi et al. 2021, algorithm 2).
 
-    Attributes:
+    Both moments are remembered by Flower's names for them, by variable; a resumed training gives them back.
+
+    Args:
         rate: the server's learning rate.
-        memory: both moments by Flower's names for them, by variable; a resumed training gives them back.
     """
-
-    rate: float
-    memory: dict[str, Arrays] = field(default_factory=lambda: {"m_t": {}, "v_t": {}})
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Move the weights of the round by the step."""
-        flowers = FedAdam(weighted_by_key=WEIGHT, eta=self.rate)
-        flowers.m_t, flowers.v_t = (dict(self.memory[name]) or None for name in ("m_t", "v_t"))
-        flowers.current_arrays = dict(updates.before)
-        shown = make_message(metadata=Metadata(0, "", 0, 0, "", "", 0.0, 0.0, "train"), content=record(updates.mean))
-        found, _ = flowers.aggregate_train(updates.round, [shown])
-        if found is None or flowers.m_t is None or flowers.v_t is None:
-            raise ValueError("the server's step gave no weights")
-        self.memory = {"m_t": flowers.m_t, "v_t": flowers.v_t}
-        return replace(updates, together=arrays_of(found))
+    flowers = FedAdam(weighted_by_key=WEIGHT, eta=rate)
+    flowers.m_t, flowers.v_t = (dict(updates.memory.get(name, {})) or None for name in ("m_t", "v_t"))
+    flowers.current_arrays = dict(updates.before)
+    shown = make_message(metadata=Metadata(0, "", 0, 0, "", "", 0.0, 0.0, "train"), content=record(updates.together))
+    found, _ = flowers.aggregate_train(updates.round, [shown])
+    if found is None or flowers.m_t is None or flowers.v_t is None:
+        raise ValueError("the server's step gave no weights")
+    return replace(updates, together=arrays_of(found), memory={"m_t": flowers.m_t, "v_t": flowers.v_t})

@@ -7,7 +7,6 @@ process for every message, which imports TensorFlow every round.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from flwr.supercore.inflatable.inflatable_utils import (
     push_objects,
 )
 from flwr.supercore.primitives.asymmetric import public_key_to_bytes
+from flwr.supercore.retry import RetryInvoker, exponential
 from flwr.supernode.fleet_http_client import FleetHttpClient
 from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
@@ -42,7 +42,8 @@ from tinyc.federation.flower.messages import Content, Failure, give_number
 
 # A terminal counts as gone after two of these without a sign of life.
 HEARTBEAT_SECONDS = 15.0
-RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
+RETRY_SECONDS = 0.1
+TRIES = 5
 T = TypeVar("T")
 
 
@@ -50,24 +51,13 @@ class Lost(Exception):
     """The connection has to be made anew."""
 
 
-@dataclass
-class Retry:
-    """Makes a request again that found no connection, after each of `waits` seconds: it was not sent.
+def retrying() -> RetryInvoker:
+    """Make what sends a request again that found no connection: it was not sent.
 
-    A server among many strangers may drop a connection before its first request is there. Of the form of Flower's
-    RetryInvoker.
+    A server among many strangers may drop a connection before its first request is there.
     """
-
-    waits: tuple[float, ...] = ()
-
-    def invoke(self, send: Callable[[], T]) -> T:
-        """Send a request."""
-        for seconds in self.waits:
-            try:
-                return send()
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                time.sleep(seconds)
-        return send()
+    not_sent = (httpx.ConnectError, httpx.ConnectTimeout)
+    return RetryInvoker(lambda: exponential(RETRY_SECONDS, 2), not_sent, max_tries=1, max_time=None, jitter=None)
 
 
 @dataclass(frozen=True)
@@ -100,11 +90,10 @@ class Fleet:
 
     def reply(self, received: Received, answer: Content | Failure, seconds: float) -> None:
         """Send a reply; `seconds` is how long it took to make."""
+        given: Any = answer
         if isinstance(answer, Failure):
-            error = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=answer.why)
-            message = Message(error, reply_to=received.message)
-        else:
-            message = Message(answer, reply_to=received.message)
+            given = Error(code=ErrorCode.CLIENT_APP_RAISED_EXCEPTION, reason=answer.why)
+        message = Message(given, reply_to=received.message)
         give_number(message, message.object_id)
         run = message.metadata.run_id
         with no_object_id_recompute():
@@ -150,7 +139,7 @@ def fleet(server: str, authority: bytes, private: Any, activate: Callable[[Calla
         private: the terminal's key, which signs its requests.
         activate: makes the first request, and again where it is worth it; raises where it is not.
     """
-    retry: Any = Retry()
+    retry = retrying()
     signer = NodeAuthHttpInterceptor(private, private.public_key())
     request = ActivateNodeRequest(
         public_key=public_key_to_bytes(private.public_key()), heartbeat_interval=HEARTBEAT_SECONDS
@@ -159,7 +148,7 @@ def fleet(server: str, authority: bytes, private: Any, activate: Callable[[Calla
         server, False, authority, interceptors=[signer], retry_invoker=retry
     ) as client:
         node = Node(node_id=activate(lambda: client.ActivateNode(request)).node_id)
-        retry.waits = RETRY_SECONDS
+        retry.max_tries = TRIES
         connection, ended = Fleet(client, node), threading.Event()
         beating = threading.Thread(target=connection.beat, args=(ended,), name="heartbeat", daemon=True)
         beating.start()
@@ -168,6 +157,6 @@ def fleet(server: str, authority: bytes, private: Any, activate: Callable[[Calla
         finally:
             ended.set()
             beating.join()
-            retry.waits = ()
+            retry.max_tries = 1
             with suppress(Exception):
                 client.DeactivateNode(DeactivateNodeRequest(node_id=node.node_id))

@@ -10,17 +10,14 @@ from flwr.supercore.logger import FLOWER_LOGGER, console_handler
 
 from tinyc.core.progress import Progress
 
-NOWHERE = logging.NullHandler()
 EXPECTED = ("DEPRECATED FEATURE", "FEATURE UPDATE", "proximal_mu", "Manually terminating")
 """Marks of warnings that are meant for Flower's developers."""
 
 
-def silence() -> None:
-    """Take Flower's log off the terminal."""
-    FLOWER_LOGGER.removeHandler(console_handler)
-    FLOWER_LOGGER.addHandler(NOWHERE)  # without any handler, Python writes to stderr
-    FLOWER_LOGGER.setLevel(logging.WARNING)
-    FLOWER_LOGGER.propagate = False
+FLOWER_LOGGER.removeHandler(console_handler)
+FLOWER_LOGGER.addHandler(logging.NullHandler())  # without any handler, Python writes to stderr
+FLOWER_LOGGER.setLevel(logging.WARNING)
+FLOWER_LOGGER.propagate = False
 
 
 @contextmanager
@@ -50,6 +47,3 @@ class ProgressHandler(logging.Handler):
             self.known.add(first)
             if not any(mark in text for mark in EXPECTED):
                 self.progress.say(f"flower: {first}")
-
-
-silence()

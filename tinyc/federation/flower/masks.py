@@ -5,7 +5,7 @@ SecAgg+ (Bell, Bonawitz, Gascon, Lepoint, Raykova, "Secure single-server aggrega
 
     server                                                                        client
     Unmask.ask --setup, share keys, masked vectors, unmask (each a message)-->    stage: the third trains
-               <---------------------- sums of integers ----------------------    Mask.outgoing: update as one vector
+               <---------------------- sums of integers ----------------------    as_vector: the update as one vector
     Unmask.incoming: the average update becomes weights again
 
 What travels is the update, quantized: clipped to +-RANGE, of as many levels as the modulus holds for all clients.
@@ -40,7 +40,7 @@ from tinyc.federation import tensors
 from tinyc.federation.flower import messages
 from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
 from tinyc.federation.tensors import apart, vector
-from tinyc.federation.updates import Array, Update, Updates
+from tinyc.federation.updates import Update, Updates
 from tinyc.spec.answers import FEWEST_MASKED
 
 RANGE = 4.0
@@ -75,20 +75,18 @@ def settings(clients: int) -> Settings:
     return Settings(shares, min(max(round(THRESHOLD * shares), FEWEST_MASKED), shares), levels)
 
 
-@dataclass(frozen=True)
-class Mask:
-    """A client's step, the last of its chain: the update as one vector, which the protocol quantizes and masks."""
+def as_vector(update: Update) -> Update:
+    """Give the difference to the weights that came as one vector, float64, which the protocol quantizes and masks.
 
-    def outgoing(self, update: Update) -> Update:
-        """Give the difference to the weights that came, float64.
+    It is a client's last step.
 
-        Raises:
-            UserError: it is not finite.
-        """
-        moved = vector(update.arrays) - vector(update.before)
-        if not np.all(np.isfinite(moved)):
-            raise UserError("secagg", "the update has values that are not finite", "lower the learning rate")
-        return replace(update, weights={UPDATE: moved})
+    Raises:
+        UserError: it is not finite.
+    """
+    moved = vector(update.weights) - vector(update.before)
+    if not np.all(np.isfinite(moved)):
+        raise UserError("secagg", "the update has values that are not finite", "lower the learning rate")
+    return replace(update, weights={UPDATE: moved})
 
 
 @dataclass(frozen=True)
@@ -96,12 +94,10 @@ class Unmask:
     """The server's end.
 
     Attributes:
-        job: goes with every round, since a node that asked for it would be out of the protocol.
         largest: the largest weight that any client has in an average.
         equal: whether all clients weigh the same.
     """
 
-    job: bytes = field(repr=False)
     largest: float
     equal: bool
 
@@ -111,44 +107,79 @@ class Unmask:
         Raises:
             MachineError: fewer clients than the threshold stayed to the end; it names those that failed.
         """
-        grid = WorkflowGrid(transport)
-        found = run_workflow(grid, {node: self.instructions(each) for node, each in contents.items()}, self, seconds)
-        if not found:
-            problem = halted(grid.errors, len(contents))
-            raise MachineError("secagg", problem, "see that they stay, or take more clients")
-        left = {node: Failure(grid.errors.get(node, "left out of the masks")) for node in contents if node not in found}
-        return {**found, **left}
-
-    def instructions(self, asked: Content) -> FitIns:
-        """Put a request to train into the form of Flower's older interface."""
-        block = messages.weights_of(asked) or b""
-        extra = {"job": self.job, LARGEST_WEIGHT: float(self.largest), EQUAL_WEIGHTS: self.equal}
-        return FitIns(Parameters([block], messages.FORMAT), messages.config_of(asked) | extra)
+        round, numbers = MaskedRound(transport, contents, self), settings(len(contents))
+        workflow: Any = SecAggPlusWorkflow(
+            1.0 if numbers.shares == len(contents) else numbers.shares,
+            numbers.threshold,
+            max_weight=self.largest,
+            clipping_range=RANGE,
+            quantization_range=numbers.levels,
+            modulus_range=MODULUS,
+            timeout=seconds,
+        )
+        # Flower writes this identity into every message that its workflow makes.
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, SUPERLINK_NODE_ID
+        state = RecordDict({MAIN_CONFIGS_RECORD: ConfigRecord({"current_round": 1}), MAIN_PARAMS_RECORD: ArrayRecord()})
+        strategy: Any = round
+        workflow(round, LegacyContext(Context(0, 0, {}, state, {}), strategy=strategy))
+        if not round.averages:
+            why = "; ".join(f"node {node}: {reason}" for node, reason in round.errors.items()) or "none failed"
+            few = f"fewer than {numbers.threshold} of {len(contents)} clients stayed"
+            remedy = "see that they stay, or take more clients"
+            raise MachineError("secagg", f"{few}, so no sum can be unmasked ({why})", remedy)
+        left = {node: Failure(round.errors.get(node, "left out of the masks")) for node in contents}
+        return {**left, **round.averages}
 
     def incoming(self, updates: Updates) -> Updates:
-        """Add the average update to the weights of the round."""
-        blocks: dict[bytes, bytes] = {}
-        for each in updates.usable:
-            if each.content not in blocks:
-                moved = vector(updates.before) + tensors.unpacked(each.content)[UPDATE]
-                after = {name: array.astype(np.float32) for name, array in apart(moved, updates.before).items()}
-                blocks[each.content] = tensors.packed(after)
-        return replace(updates, usable=tuple(replace(each, content=blocks[each.content]) for each in updates.usable))
+        """Add the average update, which all usable answers hold, to the weights of the round."""
+        if not updates.usable:
+            return updates
+        moved = vector(updates.before) + tensors.unpacked(updates.usable[0].content)[UPDATE]
+        after = {name: array.astype(np.float32) for name, array in apart(moved, updates.before).items()}
+        block = tensors.packed(after)
+        return replace(updates, usable=tuple(replace(each, content=block) for each in updates.usable))
 
 
 @dataclass
-class WorkflowGrid:
-    """What Flower's workflow sends its messages over: a transport; remembers who failed."""
+class MaskedRound:
+    """A round as Flower's workflow sees it: the grid that it sends over, and the strategy that it asks.
+
+    Attributes:
+        contents: what each node is asked.
+        averages: the average, with each node's own figures, for those that stayed to the end.
+        errors: why others did not.
+    """
 
     transport: Transport
+    contents: Mapping[int, Content]
+    unmask: Unmask
+    averages: dict[int, Content] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
+
+    def configure_fit(self, *_: Any, **__: Any) -> list[tuple[Any, FitIns]]:
+        """Put the requests to train into the form of Flower's older interface."""
+        own = {LARGEST_WEIGHT: float(self.unmask.largest), EQUAL_WEIGHTS: self.unmask.equal}
+        return [
+            (
+                SimpleNamespace(node_id=node),
+                FitIns(Parameters([messages.weights_of(each) or b""], messages.FORMAT), messages.config_of(each) | own),
+            )
+            for node, each in self.contents.items()
+        ]
+
+    def aggregate_fit(self, _: int, results: list[tuple[Any, FitRes]], __: list[Any]) -> tuple[None, dict[str, Any]]:
+        """Keep the average that the workflow came to."""
+        for proxy, result in results:
+            (average,) = parameters_to_ndarrays(result.parameters)
+            self.averages[proxy.node_id] = content(tensors.packed({UPDATE: average}), metrics=result.metrics)
+        return None, {}
 
     def send_and_receive(self, sent: Iterable[Message], *, timeout: float | None = None) -> list[Message]:
         """Send one stage's messages, and give the answers as replies."""
         contents = {each.metadata.dst_node_id: each.content for each in sent}
         answers = self.transport.ask(messages.TRAIN, contents, timeout or messages.LIFETIME_SECONDS)
-        self.errors |= {node: each.why for node, each in answers.items() if isinstance(each, Failure)}
-        self.errors |= {node: "no answer in time" for node in contents if node not in answers}
+        failed = {node: each.why for node, each in answers.items() if isinstance(each, Failure)}
+        self.errors |= failed | {node: "no answer in time" for node in contents if node not in answers}
         return [reply(node, each) for node, each in answers.items()]
 
 
@@ -165,76 +196,26 @@ def described(source: int, destination: int) -> Metadata:
     return Metadata(0, "", source, destination, "", "", time.time(), messages.LIFETIME_SECONDS, messages.TRAIN)
 
 
-def run_workflow(
-    grid: WorkflowGrid, calls: Mapping[int, FitIns], unmask: Unmask, seconds: float
-) -> dict[int, Content | Failure]:
-    """Run Flower's workflow for one round; gives the remaining nodes' answers, none where it halted."""
-    numbers, found = settings(len(calls)), {}
-
-    def aggregate_fit(_: int, results: list[tuple[Any, FitRes]], __: list[Any]) -> tuple[None, dict[str, Any]]:
-        for proxy, result in results:
-            (average,) = parameters_to_ndarrays(result.parameters)
-            found[proxy.node_id] = content(tensors.packed({UPDATE: average}), metrics=result.metrics)
-        return None, {}
-
-    def configure_fit(*_: Any, **__: Any) -> list[tuple[Any, FitIns]]:
-        return [(SimpleNamespace(node_id=node), each) for node, each in calls.items()]
-
-    identify()
-    strategy: Any = SimpleNamespace(configure_fit=configure_fit, aggregate_fit=aggregate_fit)
-    state = RecordDict({MAIN_CONFIGS_RECORD: ConfigRecord({"current_round": 1}), MAIN_PARAMS_RECORD: ArrayRecord({})})
-    workflow: Any = SecAggPlusWorkflow(
-        1.0 if numbers.shares == len(calls) else numbers.shares,
-        numbers.threshold,
-        max_weight=unmask.largest,
-        clipping_range=RANGE,
-        quantization_range=numbers.levels,
-        modulus_range=MODULUS,
-        timeout=seconds,
-    )
-    workflow(grid, LegacyContext(Context(0, 0, {}, state, {}), strategy=strategy))
-    return dict(found)
-
-
-def identify() -> None:
-    """Say whose messages the workflow makes; a simulation of Flower's has said so already."""
-    try:
-        _ = TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id
-    except RuntimeError:
-        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, SUPERLINK_NODE_ID
-
-
-def halted(errors: Mapping[int, str], clients: int) -> str:
-    """Say why too few clients are left."""
-    why = "; ".join(f"node {node}: {reason}" for node, reason in errors.items())
-    needed = f"fewer than {settings(clients).threshold} of {clients} clients stayed"
-    return f"{needed}, so no sum can be unmasked ({why or 'none failed'})"
-
-
 def is_stage(asked: Content) -> bool:
     """Say whether a message is a stage of the protocol."""
     return RECORD_KEY_CONFIGS in asked.config_records
 
 
 def stage(asked: Content, node: int, state: Content, train: Callable[[Content], Content]) -> Content:
-    """Take part in one stage; the third calls `train`, which must end in `Mask`.
+    """Take part in one stage; the third calls `train`, which must end in `as_vector`.
 
     The stages of a round find the client's keys in `state`. Values are rounded at random by NumPy's global generator,
     which is seeded by the update and put back, so that the same updates give the same average.
     """
+    # Flower's function empties these tables, and in one process all clients share the server's.
+    tables = {name: ConfigRecord(dict(record)) for name, record in asked.config_records.items()}
     kept = np.random.get_state()
-    message = make_message(metadata=described(SUPERLINK_NODE_ID, node), content=copied(asked))
+    message = make_message(metadata=described(SUPERLINK_NODE_ID, node), content=RecordDict({**asked, **tables}))
     try:
         done = secaggplus_mod(message, Context(0, node, {}, state, {}), lambda inner, _: trained(inner, train))
     finally:
         np.random.set_state(kept)
     return done.content
-
-
-def copied(asked: Content) -> Content:
-    """Copy a message's tables: Flower's function empties them, and in one process all clients share the server's."""
-    tables = {name: ConfigRecord(dict(record)) for name, record in asked.config_records.items()}
-    return RecordDict({**asked, **tables})
 
 
 def trained(message: Message, train: Callable[[Content], Content]) -> Message:
@@ -250,19 +231,14 @@ def trained(message: Message, train: Callable[[Content], Content]) -> Message:
     done = train(content(block, config))
     figures, update = messages.metrics_of(done) or {}, tensors.unpacked(messages.weights_of(done) or b"")[UPDATE]
     weight = 1 if equal else int(figures["num-examples"])
-    refuse(update, weight, largest)
-    np.random.seed(int.from_bytes(hashlib.sha256(update.tobytes()).digest()[:4], "big"))
-    result = FitRes(Status(Code.OK, "trained"), ndarrays_to_parameters([update]), weight, figures)
-    return make_message(metadata=message.metadata, content=compat.fitres_to_recorddict(result, True))
-
-
-def refuse(update: Array, weight: float, largest: float) -> None:
-    """Refuse an update that the masks cannot hold."""
     if weight > largest:
         raise UserError("secagg", f"a weight of {weight:g}, and the server expects {largest:g} at most", "")
     most = float(np.max(np.abs(update), initial=0.0)) * weight / largest
     if most > RANGE:
         raise UserError("secagg", f"an update of {most:g}, and masks hold {RANGE:g}", "lower the learning rate")
+    np.random.seed(int.from_bytes(hashlib.sha256(update.tobytes()).digest()[:4], "big"))
+    result = FitRes(Status(Code.OK, "trained"), ndarrays_to_parameters([update]), weight, figures)
+    return make_message(metadata=message.metadata, content=compat.fitres_to_recorddict(result, True))
 
 
 def conditions(clients: int) -> list[str]:

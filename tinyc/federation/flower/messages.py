@@ -18,8 +18,8 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, Re
 Content = RecordDict
 ARRAYS, WEIGHTS, CONFIG, METRICS = "arrays", "weights", "config", "metrics"
 FORMAT = "safetensors"
-NAME, TRAIN, OPEN, DONE = "query.name", "train", "query.open", "query.done"
-"""Kinds of messages: who are you, train a round, open the final network, the training is over."""
+TRAIN, OPEN, DONE = "train", "query.open", "query.done"
+"""Kinds of messages: train a round, open the final network, the training is over."""
 NEEDS_JOB = "needs-job"
 """A client's setting, in place of an answer: it does not have the job."""
 LIFETIME_SECONDS = 43200.0
@@ -38,7 +38,7 @@ Answers = dict[int, Content | Failure]
 
 
 class Transport(Protocol):
-    """A way to the clients: this process, Flower's simulation, or terminals over TLS."""
+    """A way to the clients: this process, Ray's workers, or terminals over TLS."""
 
     def present(self) -> Mapping[int, str]:
         """Name the connected clients, by node."""

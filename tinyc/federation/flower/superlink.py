@@ -7,7 +7,6 @@ beside the rounds, so that its port has the fleet's interface alone (`terminals.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from flwr.app import Message
 from flwr.app.message import remove_content_from_message
 from flwr.common.constant import NOOP_ACCOUNT_NAME, NOOP_FLWR_AID, SUPERLINK_NODE_ID, ErrorCode, SubStatus
 from flwr.supercore.constant import NOOP_FEDERATION_ID, TaskType
+from flwr.supercore.heartbeat import HeartbeatSender
 from flwr.supercore.inflatable.inflatable_object import (
     get_all_nested_objects,
     get_object_tree,
@@ -29,9 +29,9 @@ from flwr.supercore.object_store import NoObjectInStoreError
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.main import create_app
 
+from tinyc.federation.client.request import first_line
 from tinyc.federation.flower.messages import LIFETIME_SECONDS, Answers, Content, Failure, give_number
 
-TASK_HEARTBEAT_SECONDS = 15.0
 PULL_SECONDS = 0.2
 GONE = "it is not connected any more"
 
@@ -43,20 +43,20 @@ class SuperLink:
     Attributes:
         app: what speaks HTTP with them.
         state: messages, nodes and pieces of messages.
-        run: the one run in it, which belongs to this process.
+        run: the number of the one run in it, which belongs to this process.
         names: the registered terminals by node; nobody else can claim one.
         begun: replies that are announced, and whose pieces are still on their way, by the message that they answer.
     """
 
     app: Any
     state: Any
-    run: Any
+    run: int
     names: Mapping[int, str]
     begun: dict[str, Message] = field(default_factory=dict)
 
     def present(self) -> dict[int, str]:
         """Name the terminals that are connected now, by node, in the order of their names."""
-        online = set(self.state.get_nodes(self.run.run_id))
+        online = set(self.state.get_nodes(self.run))
         return {node: name for node, name in self.names.items() if node in online}
 
     def ask(self, kind: str, contents: Mapping[int, Content], seconds: float) -> Answers:
@@ -78,16 +78,16 @@ class SuperLink:
         with no_object_id_recompute():
             give_number(message, message.object_id)
             pieces, tree = get_all_nested_objects(message), get_object_tree(message)
-            session = self.state.start_session(self.run.run_id)
+            session = self.state.start_session(self.run)
             bare = remove_content_from_message(message)
             stored, missing = self.state.store_message_and_object_tree(bare, tree, session)
             for piece in missing if stored else ():
-                self.state.store_object(self.run.run_id, session, piece, pieces[piece].deflate())
+                self.state.store_object(self.run, session, piece, pieces[piece].deflate())
         return str(message.metadata.message_id) if stored else ""
 
     def pull(self, numbers: set[str]) -> dict[str, Content | Failure]:
         """Take the replies that are there whole, by the message that they answer."""
-        new = self.state.get_message_res(message_ids=numbers - set(self.begun), run_id=self.run.run_id)
+        new = self.state.get_message_res(message_ids=numbers - set(self.begun), run_id=self.run)
         self.begun.update({reply.metadata.reply_to_message_id: reply for reply in new})
         online = self.present()
         ready = [number for number in numbers & set(self.begun) if self.is_whole(self.begun[number], online)]
@@ -100,35 +100,30 @@ class SuperLink:
         if reply.has_error() or reply.metadata.src_node_id not in online:
             return True
         try:
-            return all(self.state.get_object(self.run.run_id, each) != b"" for each in self.pieces(reply))
+            return all(piece != b"" for piece in self.pieces(reply).values())
         except NoObjectInStoreError:
             return True
 
-    def pieces(self, reply: Message) -> list[str]:
-        """Give the numbers of a reply's pieces."""
+    def pieces(self, reply: Message) -> dict[str, Any]:
+        """Give the bytes of a reply's pieces by their numbers; those that are not there yet have none."""
         tree = self.state.object_store.get_object_tree(reply.metadata.message_id)
-        return [piece.object_id for piece in iterate_object_tree(tree)]
+        numbers = [piece.object_id for piece in iterate_object_tree(tree)]
+        return {number: self.state.get_object(self.run, number) for number in numbers}
 
     def whole(self, reply: Message) -> Content | Failure:
         """Put a reply together from its pieces; one that never came whole, or is none, becomes a failure."""
         if reply.has_error():
-            gone = reply.error.code == ErrorCode.NODE_UNAVAILABLE
-            return Failure(GONE if gone else first_line(reply))
-        number = reply.metadata.message_id
+            return Failure(GONE) if reply.error.code == ErrorCode.NODE_UNAVAILABLE else failure(reply)
         try:
-            found: Any = inflate_object_from_contents(number, {each: self.piece(each) for each in self.pieces(reply)})
-            answer = Failure(first_line(found)) if found.has_error() else found.content
+            pieces = self.pieces(reply)
+            if missing := [number for number, piece in pieces.items() if not piece]:
+                raise ValueError(f"{missing[0]} is not there")
+            found: Any = inflate_object_from_contents(reply.metadata.message_id, pieces)
+            answer = failure(found) if found.has_error() else found.content
         except Exception as error:  # the pieces are a stranger's bytes, and Flower raises of all kinds on them
             return Failure(f"the reply never came whole: {error}")
-        self.state.object_store.delete(number)
+        self.state.object_store.delete(reply.metadata.message_id)
         return answer if isinstance(answer, Failure | Content) else Failure("the reply holds no records")
-
-    def piece(self, number: str) -> bytes:
-        """Give a piece's bytes."""
-        content = self.state.get_object(self.run.run_id, number)
-        if not content:
-            raise ValueError(f"{number} is not there")
-        return bytes(content)
 
     def tell(self, kind: str) -> None:
         """Send every connected terminal a message without content, and wait for nothing."""
@@ -136,15 +131,17 @@ class SuperLink:
             self.push(Message(Content(), node, kind))
 
 
-def first_line(reply: Message) -> str:
+def failure(reply: Message) -> Failure:
     """Give the first line of an error's reason."""
-    text = (reply.error.reason or "").strip()
-    return text.splitlines()[0] if text else f"error {reply.error.code}"
+    return Failure(first_line(reply.error.reason or "") or f"error {reply.error.code}")
 
 
 @contextmanager
 def superlink(clients: Mapping[str, bytes]) -> Iterator[SuperLink]:
-    """Run a SuperLink that listens to the given public keys (PEM, by name), until the block ends."""
+    """Run a SuperLink that listens to the given public keys (PEM, by name), until the block ends.
+
+    The one run in it belongs to this process: no app is in it, since the rounds run here.
+    """
     app = create_app()
     app.state.enable_supernode_auth = True
     state = app.state.linkstate_factory.state()
@@ -152,31 +149,16 @@ def superlink(clients: Mapping[str, bytes]) -> Iterator[SuperLink]:
         state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, public, 0, name=name): name
         for name, public in clients.items()
     }
-    with running(state) as run:
-        # Flower writes this identity into every message that is made here.
-        TaskIdentity.run_id, TaskIdentity.task_id = run.run_id, run.primary_task_id
-        TaskIdentity.node_id = SUPERLINK_NODE_ID
-        yield SuperLink(app, state, run, names)
-
-
-@contextmanager
-def running(state: Any) -> Iterator[Any]:
-    """Begin a run that belongs to this process: no app is in it, since the rounds run here."""
     number = state.create_run(None, None, None, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, TaskType.SERVER_APP)
     task = state.get_run_info(run_ids=[number])[0].primary_task_id
     state.claim_task(task)
     state.activate_task(task)
-    ended = threading.Event()
-    beating = threading.Thread(target=beat, args=(state, task, ended), name="superlink-run", daemon=True)
-    beating.start()
+    # Flower writes this identity into every message that is made here.
+    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = number, task, SUPERLINK_NODE_ID
+    alive = HeartbeatSender(lambda: bool(state.acknowledge_task_heartbeat(task)))  # else this process is taken for dead
+    alive.start()
     try:
-        yield state.get_run_info(run_ids=[number])[0]
+        yield SuperLink(app, state, number, names)
     finally:
-        ended.set()
+        alive.stop()
         state.finish_task(task, SubStatus.COMPLETED, "")
-
-
-def beat(state: Any, task: int, ended: threading.Event) -> None:
-    """Keep the SuperLink from taking this process for dead."""
-    while not ended.wait(TASK_HEARTBEAT_SECONDS):
-        state.acknowledge_task_heartbeat(task)

@@ -11,15 +11,16 @@ What was opened with another key, or altered on the way, does not end so.
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyc.core.errors import MachineError, UserError
+from tinyc.federation.updates import Array, Arrays
 
 DEGREE, MODULI, SCALE = 8192, (60, 40, 60), 2.0**40
 PRIME = 1099511480321  # SEAL's modulus of 40 bits: the largest prime below 2^40 that is 1 modulo 2 * DEGREE
@@ -53,13 +54,14 @@ def make_keys() -> Keys:
     seal = _tenseal()
     context = seal.context(seal.SCHEME_TYPE.CKKS, DEGREE, coeff_mod_bit_sizes=list(MODULI))
     context.global_scale = SCALE
-    public, secret = _stored(context, secret=False), _stored(context, secret=True)
+    public, secret = _key(context, secret=False), _key(context, secret=True)
     name = hashlib.sha256(public).hexdigest()[:16].encode()
     return Keys(clients=MAGIC + name + b"\n" + secret, server=MAGIC + name + b"\n" + public)
 
 
-def read_key(content: bytes, where: str) -> Cipher:
-    """Read a key file's bytes; `where` names it in errors.
+@functools.lru_cache(4)
+def read_key(content: bytes, where: str = "the key for averaging under encryption") -> Cipher:
+    """Read a key file's bytes, once; `where` names it in errors.
 
     Raises:
         UserError: these are no key, or they are damaged.
@@ -71,7 +73,7 @@ def read_key(content: bytes, where: str) -> Cipher:
         context = _tenseal().context_from(stored)
     except (ValueError, RuntimeError) as error:
         raise UserError(where, f"is damaged: {error}", "copy it again from where it was made") from error
-    name = hashlib.sha256(_stored(context, secret=False)).hexdigest()[:16]
+    name = hashlib.sha256(_key(context, secret=False)).hexdigest()[:16]
     if name.encode() != head[len(MAGIC) :]:
         raise UserError(where, "is damaged: it is not the key that it says it is", "copy it again")
     return Cipher(context, name, bool(context.is_private()))
@@ -82,7 +84,7 @@ def names(key: str, length: int) -> list[str]:
     return [f"ckks.{key}.{index:05d}" for index in range(-(-length // VALUES))]
 
 
-def encrypt(cipher: Cipher, vector: NDArray[Any], weight: float) -> dict[str, bytes]:
+def encrypt(cipher: Cipher, vector: Array, weight: float) -> dict[str, Array]:
     """Encrypt `vector * weight`; gives about 235 kB for 4,095 values, and half of that after the average.
 
     Raises:
@@ -94,7 +96,7 @@ def encrypt(cipher: Cipher, vector: NDArray[Any], weight: float) -> dict[str, by
     return _sealed(cipher, vectors, vector.size)
 
 
-def total(cipher: Cipher, vector: NDArray[Any], rounds: int) -> dict[str, bytes]:
+def total(cipher: Cipher, vector: Array, rounds: int) -> dict[str, Array]:
     """Encrypt a running total with `rounds` averages in it, on the level of an average: the start, or a checkpoint."""
     _refuse(vector, 1.0)
     chunks = _chunks(np.asarray(vector, np.float64), float(rounds))
@@ -102,7 +104,7 @@ def total(cipher: Cipher, vector: NDArray[Any], rounds: int) -> dict[str, bytes]
     return _sealed(cipher, vectors, vector.size)
 
 
-def complaint(cipher: Cipher, sealed: Mapping[str, bytes], length: int) -> str | None:
+def complaint(cipher: Cipher, sealed: Arrays, length: int) -> str | None:
     """Say what is wrong with a client's ciphertexts, as far as one without the key can see; None if nothing is."""
     wanted = names(cipher.key, length)
     if sorted(sealed) != wanted:
@@ -111,18 +113,12 @@ def complaint(cipher: Cipher, sealed: Mapping[str, bytes], length: int) -> str |
             return f"encrypted with another key: {', '.join(foreign)} instead of {cipher.key}"
         return f"{len(sealed)} ciphertexts instead of {len(wanted)}, or not named as they should be"
     for name in wanted:
-        problem = _complaint(cipher, sealed[name])
-        if problem:
+        if problem := _complaint(cipher, sealed[name]):
             return f"ciphertext {name}: {problem}"
     return None
 
 
-def advance(
-    cipher: Cipher,
-    before: Mapping[str, bytes],
-    answers: Sequence[Mapping[str, bytes]],
-    weight: float,
-) -> dict[str, bytes]:
+def advance(cipher: Cipher, before: Arrays, answers: Sequence[Arrays], weight: float) -> dict[str, Array]:
     """Add the average of the answers, their sum over `weight`, to the running total; needs no secret key.
 
     Chunk by chunk, so that no more than two ciphertexts are in memory beside the messages.
@@ -133,11 +129,11 @@ def advance(
         average = _read(cipher, answers[0][name])
         for answer in answers[1:]:
             average.add_(_read(cipher, answer[name]))
-        after[name] = bytes((_read(cipher, before[name]) + average * factor).serialize())
+        after[name] = _stored(_read(cipher, before[name]) + average * factor)
     return after
 
 
-def decrypt(cipher: Cipher, sealed: Mapping[str, bytes], length: int, rounds: int, where: str) -> NDArray[Any]:
+def decrypt(cipher: Cipher, sealed: Arrays, length: int, rounds: int, where: str) -> Array:
     """Open a running total with `rounds` averages in it: float64 (length,), within about 1e-8.
 
     Raises:
@@ -164,16 +160,13 @@ def decrypt(cipher: Cipher, sealed: Mapping[str, bytes], length: int, rounds: in
     return values[:, :VALUES].reshape(-1)[:length].copy()
 
 
-def _chunks(vector: NDArray[Any], mark: float) -> NDArray[Any]:
-    chunks = np.zeros((-(-vector.size // VALUES), SLOTS))
-    padded = np.zeros(chunks.shape[0] * VALUES)
-    padded[: vector.size] = vector
-    chunks[:, :VALUES] = padded.reshape(-1, VALUES)
-    chunks[:, -1] = mark
-    return chunks
+def _chunks(vector: Array, mark: float) -> Array:
+    count = -(-vector.size // VALUES)
+    values = np.pad(vector, (0, count * VALUES - vector.size)).reshape(count, VALUES)
+    return np.column_stack([values, np.full(count, mark)])
 
 
-def _refuse(vector: NDArray[Any], weight: float) -> None:
+def _refuse(vector: Array, weight: float) -> None:
     if not np.all(np.isfinite(vector)) or not np.isfinite(weight) or not weight > 0:
         raise UserError("encryption", "the update has values that are not finite", "lower the learning rate")
     largest = float(np.max(np.abs(vector), initial=0.0))
@@ -190,7 +183,7 @@ def _factor(factor: float) -> float:
     return factor * (PRIME / SCALE)
 
 
-def _complaint(cipher: Cipher, ciphertext: bytes) -> str | None:
+def _complaint(cipher: Cipher, ciphertext: Array) -> str | None:
     if len(ciphertext) > LARGEST_CIPHERTEXT_BYTES:
         return f"{len(ciphertext)} bytes"
     try:
@@ -202,16 +195,19 @@ def _complaint(cipher: Cipher, ciphertext: bytes) -> str | None:
     return None if size == SLOTS else f"{size} values instead of {SLOTS}"
 
 
-def _read(cipher: Cipher, ciphertext: bytes) -> Any:
-    return _tenseal().ckks_vector_from(cipher.context, ciphertext)
+def _read(cipher: Cipher, ciphertext: Array) -> Any:
+    return _tenseal().ckks_vector_from(cipher.context, ciphertext.tobytes())
 
 
-def _sealed(cipher: Cipher, vectors: list[Any], length: int) -> dict[str, bytes]:
-    stored = [bytes(vector.serialize()) for vector in vectors]
-    return dict(zip(names(cipher.key, length), stored, strict=True))
+def _sealed(cipher: Cipher, vectors: list[Any], length: int) -> dict[str, Array]:
+    return {name: _stored(each) for name, each in zip(names(cipher.key, length), vectors, strict=True)}
 
 
-def _stored(context: Any, secret: bool) -> bytes:
+def _stored(vector: Any) -> Array:
+    return np.frombuffer(vector.serialize(), np.uint8)
+
+
+def _key(context: Any, secret: bool) -> bytes:
     return bytes(context.serialize(save_secret_key=secret, save_galois_keys=False, save_relin_keys=False))
 
 

@@ -39,9 +39,9 @@ class Clipping:
     bound: bool = False
     """Whether other weights that came get other noise, so that asking again tells nothing more; for terminals."""
 
-    def outgoing(self, update: Update) -> Update:
+    def __call__(self, update: Update) -> Update:
         """Give the weights that came plus the clipped update, and this client's share of the noise."""
-        before, moved = update.before, clipped(update.arrays, update.before, self.clip)
+        before, moved = update.before, clipped(update.weights, update.before, self.clip)
         total = hashlib.sha256(f"{self.seed}/{SHARE}/{update.round}/{update.client}".encode())
         for name in sorted(before) if self.bound else ():
             total.update(before[name].tobytes())
@@ -87,7 +87,7 @@ class NoisyMean:
     exact: bool = False
     """Whether epsilon counts on the number that was drawn."""
 
-    def incoming(self, updates: Updates) -> Updates:
+    def __call__(self, updates: Updates) -> Updates:
         """Clip, sum, add noise, divide.
 
         Raises:
@@ -98,7 +98,7 @@ class NoisyMean:
             problem = f"{drawn} clients were drawn, and epsilon counts on {self.planned} of all"
             remedy = "wait for all clients, or use fraction = 1"
             raise MachineError(f"federate, round {updates.round}", problem, remedy)
-        mean = self.mean((each.arrays for each in answers), updates.before, updates.round)
+        mean = self.mean((each.weights for each in answers), updates.before, updates.round)
         return replace(updates, together=mean, loss=sum(each.loss for each in answers) / len(answers))
 
     def mean(self, replies: Iterable[Arrays], start: Arrays, round: int) -> dict[str, NDArray[np.float32]]:

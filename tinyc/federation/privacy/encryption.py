@@ -24,7 +24,7 @@ from tinyc.federation.privacy.ciphertexts import Cipher
 from tinyc.federation.server.averaging import mean_loss, weight
 from tinyc.federation.server.checks import HEADER_BYTES, opened
 from tinyc.federation.tensors import apart, length, vector
-from tinyc.federation.updates import Arrays, Sealed, Update, Updates, ciphertexts_of
+from tinyc.federation.updates import Arrays, Update, Updates
 from tinyc.spec.federation import FederationOptions
 
 
@@ -42,7 +42,7 @@ class Encryption:
     start: Arrays = field(repr=False)
     options: FederationOptions
 
-    def decrypt(self, sealed: Sealed, rounds: int, where: str) -> Arrays:
+    def decrypt(self, sealed: Arrays, rounds: int, where: str) -> Arrays:
         """Give the weights after so many rounds, float32: the starting weights and the total that the key opens.
 
         Raises:
@@ -53,13 +53,13 @@ class Encryption:
             name: (np.asarray(array, np.float64) + moved[name]).astype(np.float32) for name, array in self.start.items()
         }
 
-    def outgoing(self, update: Update) -> Update:
+    def __call__(self, update: Update) -> Update:
         """Encrypt the update, times what the client weighs in the average.
 
         Raises:
             UserError: the update has values that are not finite or too large, or the wrong shapes.
         """
-        before, after = update.before, update.arrays
+        before, after = update.before, update.weights
         if {name: each.shape for name, each in after.items()} != {name: each.shape for name, each in before.items()}:
             raise UserError(update.client, "the trained weights do not have the shapes of those that came", "")
         moved = vector(after) - vector(before)
@@ -74,32 +74,8 @@ class Encryption:
 
 
 @dataclass(frozen=True)
-class CheckCiphertexts:
-    """A server's step: names, number, sizes, key and level of each answer's ciphertexts, all that it can see."""
-
-    cipher: Cipher
-    start: Arrays = field(repr=False)
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Leave out what cannot be added."""
-        return opened(updates, self.read)
-
-    def read(self, block: bytes) -> Sealed | str:
-        """Read the ciphertexts of one answer, or say why they cannot be used."""
-        count = len(ciphertexts.names(self.cipher.key, length(self.start)))
-        most = (count + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES)
-        if len(block) > most:
-            return f"its ciphertexts have {len(block)} bytes, and at most {most} are read"
-        try:
-            sealed = tensors.sealed(tensors.unpacked(block))
-        except ValueError as error:
-            return str(error)
-        return ciphertexts.complaint(self.cipher, sealed, length(self.start)) or sealed
-
-
-@dataclass(frozen=True)
-class AddCiphertexts:
-    """A server's step: add the average of the answers to the encrypted total that the round began with.
+class Sealing:
+    """The server's end: it checks ciphertexts and adds their average to the encrypted total that the round began with.
 
     Attributes:
         cipher: the server's key, which opens nothing.
@@ -118,28 +94,42 @@ class AddCiphertexts:
         if self.cipher.opens:
             raise UserError("server", "got the clients' key, which opens every update", "give it the server's")
 
-    def seal(self, arrays: Arrays, rounds: int) -> Sealed:
+    def seal(self, arrays: Arrays, rounds: int) -> Arrays:
         """Encrypt the running total after so many rounds, the way from `start` to `arrays`; needs no secret key."""
         return ciphertexts.total(self.cipher, vector(arrays) - vector(self.start), rounds)
 
-    def incoming(self, updates: Updates) -> Updates:
+    def check(self, updates: Updates) -> Updates:
+        """Leave out what cannot be added, by names, number, sizes, key and level: all that the server can see."""
+        return opened(updates, self.read)
+
+    def read(self, block: bytes) -> Arrays | str:
+        """Read the ciphertexts of one answer, or say why they cannot be used."""
+        count = len(ciphertexts.names(self.cipher.key, length(self.start)))
+        most = (count + 1) * (ciphertexts.LARGEST_CIPHERTEXT_BYTES + HEADER_BYTES)
+        if len(block) > most:
+            return f"its ciphertexts have {len(block)} bytes, and at most {most} are read"
+        try:
+            sealed = tensors.sealed(tensors.unpacked(block))
+        except ValueError as error:
+            return str(error)
+        return ciphertexts.complaint(self.cipher, sealed, length(self.start)) or sealed
+
+    def add(self, updates: Updates) -> Updates:
         """Give the next total: the sum of the answers over the sum of their weights, added to the one before.
 
         Raises:
             UserError: the total was made with another key.
             MachineError: the ciphertexts cannot be added.
         """
-        before = ciphertexts_of(updates.sent)
-        foreign = {name.split(".")[1] for name in before} - {self.cipher.key}
+        foreign = {name.split(".")[1] for name in updates.sent} - {self.cipher.key}
         if foreign:
             problem = f"the rounds before were encrypted with key {', '.join(sorted(foreign))}, and this is key "
-            raise UserError(
-                "server", problem + self.cipher.key, "go on with that key, or begin anew: `tinyc cache clear`"
-            )
+            remedy = "go on with that key, or begin anew: `tinyc cache clear`"
+            raise UserError("server", problem + self.cipher.key, remedy)
         weights = [weight(self.options, each.examples) for each in updates.usable]
-        sealed = [ciphertexts_of(each.weights) for each in updates.usable]
         try:
-            together = ciphertexts.advance(self.cipher, before, sealed, sum(weights))
+            sealed = [each.weights for each in updates.usable]
+            together = ciphertexts.advance(self.cipher, updates.sent, sealed, sum(weights))
         except (ValueError, RuntimeError, KeyError) as error:
             raise MachineError("aggregation", f"the ciphertexts cannot be added: {error}", "") from error
         return replace(updates, together=together, loss=mean_loss(updates.usable, weights))

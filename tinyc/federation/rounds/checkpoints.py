@@ -4,7 +4,7 @@
 
 `meta` is JSON: fingerprint, round, facts of the rounds. Weights that travel encrypted are stored in the clear by a
 server that holds the key, else as they are. The last two are kept: where the latest is corrupt, the one before takes
-its place. `memory` is what a step remembers from round to round (`updates.Remembering`).
+its place. `memory` is what steps remember from round to round (`updates.Updates`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tinyc.core import files, limits
 from tinyc.core.errors import clipped
 from tinyc.federation.job import Job
 from tinyc.federation.rounds.server import Server
-from tinyc.federation.updates import Array, Arrays, Remembering, Weights, ciphertexts_of
+from tinyc.federation.server.checks import unlike
+from tinyc.federation.updates import Array, Arrays
 from tinyc.spec.training import TRAINING
 from tinyc.training import checkpoints
 
@@ -33,11 +32,12 @@ MAY_CHANGE: dict[str, Any] = {"timeout": 3600.0, "engine": "simulation", "addres
 
 @dataclass(frozen=True)
 class Progressed:
-    """Where a training is: rounds done, the weights after them as they are sent, and their facts."""
+    """Where a training is: rounds done, the weights after them as they are sent, their facts, what steps remember."""
 
     round: int
-    weights: Weights
-    facts: tuple[dict[str, Any], ...]
+    weights: Arrays
+    facts: tuple[dict[str, Any], ...] = ()
+    memory: Mapping[str, Arrays] = field(default_factory=dict)
 
 
 def key(job: Job, arrays: Arrays, *details: str) -> str:
@@ -66,18 +66,14 @@ def save(server: Server, done: Progressed) -> None:
     """
     if server.folder is None:
         return
-    arrays = stored_weights(server, done)
-    for step in remembering(server):
-        for attribute, remembered in step.memory.items():
-            arrays |= {f"memory-{attribute}-{name}": array for name, array in remembered.items()}
+    weights = server.clear(done.weights, done.round)
+    kind, weights = ("sealed", done.weights) if weights is None else ("array", weights)
+    arrays = {f"{kind}-{name}": array for name, array in weights.items()}
+    for attribute, remembered in done.memory.items():
+        arrays |= {f"memory-{attribute}-{name}": array for name, array in remembered.items()}
     meta = json.dumps({"fingerprint": fingerprint(server), "round": done.round, "facts": done.facts})
     checkpoints.write_arrays(checkpoints.checkpoint_path(server.folder, done.round), arrays, meta)
     checkpoints.keep_last(server.folder, checkpoints.KEPT)
-
-
-def remembering(server: Server) -> Iterator[Remembering]:
-    """Give the steps that remember something."""
-    return (step for step in server.steps if isinstance(step, Remembering))
 
 
 def restore(server: Server) -> Progressed:
@@ -87,11 +83,11 @@ def restore(server: Server) -> Progressed:
             return read(server, path)
         except Exception as error:  # a damaged file makes zipfile, NumPy and the parser of JSON raise of all kinds
             server.progress.say(f"{path}: passed over, {clipped(str(error) or type(error).__name__)}")
-    return Progressed(0, server.sent(server.arrays, 0), ())
+    return Progressed(0, server.sent(server.arrays, 0))
 
 
 def read(server: Server, path: Path) -> Progressed:
-    """Read one checkpoint, and give the steps their memory back."""
+    """Read one checkpoint."""
     files.size(path, limits.NETWORK_BYTES)
     stored, text = checkpoints.read_arrays(path)
     meta = json.loads(text)
@@ -100,38 +96,26 @@ def read(server: Server, path: Path) -> Progressed:
     round, facts = int(meta["round"]), tuple({**each, "examples": dict(each["examples"])} for each in meta["facts"])
     if round != len(facts) or not 0 < round <= server.options.rounds:
         raise ValueError(f"it tells of {len(facts)} rounds, and says that it is after round {round}")
-    weights = read_weights(server, stored, round)
-    for step in remembering(server):
-        step.memory = {name: under(stored, f"memory-{name}-") for name in step.memory}
-    return Progressed(round, weights, facts)
+    memory: dict[str, dict[str, Array]] = {}
+    for key, array in under(stored, "memory-").items():
+        attribute, _, name = key.partition("-")
+        memory.setdefault(attribute, {})[name] = array
+    return Progressed(round, read_weights(server, stored, round), facts, memory)
 
 
-def stored_weights(server: Server, done: Progressed) -> dict[str, Array]:
-    """Give the weights as arrays by the names that they have in a checkpoint."""
-    arrays = server.clear(done.weights, done.round)
-    if arrays is not None:
-        return {f"array-{name}": array for name, array in arrays.items()}
-    return {f"sealed-{name}": np.frombuffer(each, np.uint8) for name, each in ciphertexts_of(done.weights).items()}
-
-
-def read_weights(server: Server, stored: Mapping[str, Array], round: int) -> Weights:
+def read_weights(server: Server, stored: Arrays, round: int) -> Arrays:
     """Give the weights of a checkpoint as they are sent."""
     if sealed := under(stored, "sealed-"):
-        return {name: array.tobytes() for name, array in sealed.items()}
-    arrays = {name: fitting(stored[f"array-{name}"], like) for name, like in server.arrays.items()}
-    return server.sent(arrays, round)
+        return sealed
+    arrays = under(stored, "array-")
+    if problem := unlike(arrays, server.arrays):
+        raise ValueError(problem)
+    return server.sent({name: arrays[name] for name in server.arrays}, round)
 
 
-def under(stored: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+def under(stored: Arrays, prefix: str) -> dict[str, Array]:
     """Give the arrays whose names begin so, without that."""
     return {name.removeprefix(prefix): array for name, array in stored.items() if name.startswith(prefix)}
-
-
-def fitting(array: Array, like: Array) -> Array:
-    """Refuse an array of another shape or type."""
-    if array.shape != like.shape or array.dtype != like.dtype:
-        raise ValueError(f"an array of {array.dtype} {array.shape} for one of {like.dtype} {like.shape}")
-    return array
 
 
 def forget(server: Server) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.core.progress import task
+from tinyc.federation import tensors
 from tinyc.federation.flower.log import warnings_shown
 from tinyc.federation.flower.messages import Transport
-from tinyc.federation.rounds import checkpoints, membership, requests
+from tinyc.federation.rounds import checkpoints, requests
 from tinyc.federation.rounds.checkpoints import Progressed
 from tinyc.federation.rounds.requests import Meter
 from tinyc.federation.rounds.server import Finished, Server
 from tinyc.federation.server.checks import KEPT, unlike, wrong_names
-from tinyc.federation.updates import Updates, Weights, clear, is_sealed
+from tinyc.federation.updates import Updates, is_sealed
 from tinyc.spec.answers import drawn_clients, needed
 
 REMEDY = "deal the data to more clients, lower min_clients or malicious, or raise trim"
@@ -66,50 +68,41 @@ def one_round(server: Server, meter: Meter, have_job: set[int], done: Progressed
     """Do one round and give where the training is after it."""
     round, options = done.round + 1, server.options
     least = needed(options) if have_job else max(needed(options), server.clients)
-    there = membership.present(meter, least, options.timeout)
-    names = membership.drawn(there, drawn_clients(options, len(there)), server.seed, round)
+    there = requests.present(meter, least, options.timeout)
+    names = requests.drawn(there, drawn_clients(options, len(there)), server.seed, round)
     chosen = {name: there[name] for name in names}
-    updates = put_together(server, requests.train(server, meter, chosen, round, done.weights, have_job))
+    asked = requests.train(server, meter, chosen, round, done.weights, have_job)
+    updates = put_together(server, replace(asked, memory=done.memory))
     have_job.update(chosen[each.client] for each in updates.usable)
-    weights = refuse_unlike(updates)
-    in_the_clear = server.clear(weights, round)
+    in_the_clear = server.clear(updates.together, round)
     accuracy = server.validate(in_the_clear) if server.validate and in_the_clear is not None else None
-    return Progressed(round, weights, (*done.facts, round_facts(server, updates, meter, accuracy)))
+    facts = (*done.facts, round_facts(server, updates, meter, accuracy))
+    return Progressed(round, updates.together, facts, updates.memory)
 
 
 def put_together(server: Server, updates: Updates) -> Updates:
-    """Take the updates of a round through the server's steps.
+    """Take the updates of a round through the server's steps; what they come to is float32 where it is not encrypted.
 
     Raises:
-        MachineError: there are too few, or they could not be put together.
+        MachineError: there are too few, they could not be put together, or this is not like what was sent.
     """
+    where = f"federate, round {updates.round}"
     try:
         for step in server.steps:
-            updates = step.incoming(updates)
+            updates = step(updates)
     except (ValueError, TypeError, KeyError) as error:
-        where = f"federate, round {updates.round}"
         raise MachineError(where, f"the answers could not be put together: {error}", KEPT) from error
-    return updates
-
-
-def refuse_unlike(updates: Updates) -> Weights:
-    """Give the new weights, float32, or refuse those that are not like the ones that were sent.
-
-    Raises:
-        MachineError: they are not, or there are none.
-    """
-    where, together = f"federate, round {updates.round}", updates.together
-    if together is None:
+    together = updates.together
+    if not together:
         raise MachineError(where, "no answers were put together", KEPT)
     if is_sealed(together):
-        weights: Weights = together
-        problem = wrong_names(weights, updates.sent)
+        problem = wrong_names(together, updates.sent)
     else:
-        weights = {name: each.astype(np.float32) for name, each in clear(together).items()}
-        problem = unlike(weights, updates.before)
+        together = {name: each.astype(np.float32) for name, each in together.items()}
+        problem = unlike(together, updates.before)
     if problem:
         raise MachineError(where, f"the answers put together make no network: {problem}", KEPT)
-    return weights
+    return replace(updates, together=together)
 
 
 def round_facts(server: Server, updates: Updates, meter: Meter, accuracy: float | None) -> dict[str, Any]:
@@ -150,7 +143,7 @@ def facts(server: Server, done: Progressed, stopped: str | None) -> dict[str, An
         "client_examples": dict(sorted(examples.items())),
         "rounds": [{name: value for name, value in each.items() if name != "examples"} for each in done.facts],
         "stopped": stopped,
-        "travels": {"variables": len(server.arrays), "params": sum(int(each.size) for each in server.arrays.values())},
+        "travels": {"variables": len(server.arrays), "params": tensors.length(server.arrays)},
         "aggregation": options.aggregation,
         "privacy": options.privacy.model_dump(mode="json") if options.privacy else None,
     }

@@ -1,19 +1,23 @@
-"""One round's messages: to each client the weights, and the job once; from each an answer, or why there is none."""
+"""One round's messages: who is there, to each client the weights, and the job once; from each an answer, or why not."""
 
 from __future__ import annotations
 
+import hashlib
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tinyc.core.errors import MachineError
 from tinyc.federation import tensors
 from tinyc.federation.flower import messages
 from tinyc.federation.flower.messages import Answers, Content, Failure, Transport, content
 from tinyc.federation.rounds.server import Server
 from tinyc.federation.server.checks import wrong_figures
-from tinyc.federation.updates import Answer, Rejected, Updates, Weights
+from tinyc.federation.updates import Answer, Arrays, Rejected, Updates
 
+PAUSE = 0.2
+"""Seconds between two looks at who is connected."""
 READ = ("num-examples", "loss")
 """Metrics with a meaning of their own; others are kept as the client's."""
 
@@ -38,8 +42,35 @@ class Meter:
         return answers
 
 
+def present(transport: Transport, least: int, seconds: float) -> dict[str, int]:
+    """Wait until `least` clients are connected, so many seconds at most; give their nodes by name.
+
+    Raises:
+        MachineError: fewer came.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        found = {name: node for node, name in transport.present().items()}
+        if len(found) >= least:
+            return found
+        if time.monotonic() > end:
+            named = f" ({', '.join(sorted(found))} are)" if found else ""
+            problem = f"{len(found)} clients are connected after {seconds:g} s, and {least} are needed{named}"
+            remedy = "start the others, or lower min_clients or clients; the finished rounds are kept"
+            raise MachineError("federate", problem, remedy)
+        time.sleep(PAUSE)
+
+
+def drawn(names: Iterable[str], count: int, seed: int, round: int) -> list[str]:
+    """Draw `count` clients without replacement, by seed and round alone: each name's place in a round is a hash.
+
+    So the draw is uniform, the same on every machine, and hardly changed by a client that is away.
+    """
+    return sorted(sorted(names), key=lambda name: hashlib.sha256(f"{seed}/{round}/{name}".encode()).digest())[:count]
+
+
 def train(
-    server: Server, transport: Transport, chosen: Mapping[str, int], round: int, weights: Weights, have_job: set[int]
+    server: Server, transport: Transport, chosen: Mapping[str, int], round: int, weights: Arrays, have_job: set[int]
 ) -> Updates:
     """Send the weights to the chosen clients, wait `options.timeout` seconds, and give what came back.
 
@@ -49,7 +80,8 @@ def train(
     """
     block, settings = tensors.packed(weights), {"server-round": round, "job-sha256": server.job.sha256}
     plain, whole = content(block, settings), content(block, {**settings, "job": server.job.to_bytes()})
-    asked = {node: plain if node in have_job else whole for node in chosen.values()}
+    # Under masks the job goes with every round, since a node that asked for it would be out of the protocol.
+    asked = {node: plain if node in have_job and not server.unmask else whole for node in chosen.values()}
     if server.unmask:
         answers = server.unmask.ask(transport, asked, server.options.timeout)
     else:
@@ -93,10 +125,8 @@ def read(client: str, answer: Content | Failure | None, seconds: float) -> Answe
         return Rejected(client, why)
     if metrics is None or block is None:
         return Rejected(client, "it has no weights")
-    others = {name: value for name, value in metrics.items() if name not in READ and is_figure(value)}
+    figures = {
+        name: value for name, value in metrics.items() if isinstance(value, int | float) and abs(value) < math.inf
+    }
+    others = {name: value for name, value in figures.items() if name not in READ}
     return Answer(client, block, int(metrics["num-examples"]), float(metrics["loss"]), others)
-
-
-def is_figure(value: Any) -> bool:
-    """Say whether a value is one finite number."""
-    return isinstance(value, int | float) and abs(value) < float("inf")

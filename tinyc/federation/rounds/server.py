@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tinyc.core.progress import Progress, Silent
 from tinyc.federation.flower.masks import Unmask
 from tinyc.federation.job import Job
-from tinyc.federation.privacy.encryption import AddCiphertexts, Encryption
-from tinyc.federation.updates import Arrays, Incoming, Weights, clear, is_sealed
+from tinyc.federation.privacy.encryption import Encryption, Sealing
+from tinyc.federation.updates import Arrays, Incoming, is_sealed
 from tinyc.spec.federation import FederationOptions
+from tinyc.training.private import client_budget, example_budget
 
-
-class Budget(Protocol):
-    """What a training may spend of privacy."""
-
-    def before_round(self, round: int) -> str | None:
-        """Give the reason not to begin a round, counted from 1, or None."""
-
-    def epsilon_after(self, rounds: int) -> float | None:
-        """Give epsilon after so many rounds; None where the clients tell it."""
+Budget = client_budget.Budget | example_budget.Budget
+"""What a training may spend of privacy."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,7 @@ class Server:
     arrays: Arrays
     clients: int
     steps: tuple[Incoming, ...] = ()
-    sealing: AddCiphertexts | None = None
+    sealing: Sealing | None = None
     opening: Encryption | None = None
     unmask: Unmask | None = None
     budget: Budget | None = None
@@ -61,20 +55,20 @@ class Server:
     folder: Path | None = None
     progress: Progress = field(default_factory=Silent)
 
-    def sent(self, arrays: Arrays, rounds: int) -> Weights:
+    def sent(self, arrays: Arrays, rounds: int) -> Arrays:
         """Give the weights after so many rounds as they are sent."""
-        return self.sealing.seal(arrays, rounds) if self.sealing else dict(arrays)
+        return self.sealing.seal(arrays, rounds) if self.sealing else arrays
 
-    def clear(self, weights: Weights, rounds: int) -> Arrays | None:
+    def clear(self, weights: Arrays, rounds: int) -> Arrays | None:
         """Give the weights after so many rounds in the clear; None where they are encrypted and there is no key."""
         if not is_sealed(weights):
-            return clear(weights)
+            return weights
         return self.opening.decrypt(weights, rounds, "federate") if self.opening else None
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The weights after the last round, by name (bytes where they stay encrypted), and the facts of all rounds."""
+    """The weights after the last round, ciphertexts where they stay encrypted, and the facts of all rounds."""
 
-    weights: Weights
+    weights: Arrays
     facts: dict[str, Any]

@@ -1,9 +1,9 @@
-"""How the server puts usable answers together, and what it does to the result; each step is one of `Incoming`."""
+"""How the server puts usable answers together, and what it does to the result; each step is an `Incoming`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tinyc.federation import compiled_job
 from tinyc.federation.flower.averaging import krum, trimmed_mean, weighted_mean
@@ -26,33 +26,24 @@ def mean_loss(answers: Sequence[Answer], weights: Sequence[float]) -> float:
     return sum(each.loss * (share / sum(weights)) for each, share in zip(answers, weights, strict=True))
 
 
-@dataclass(frozen=True)
-class Average:
-    """Put answers together by `options.aggregation`: a weighted or a trimmed mean, or one of the crowd (Krum)."""
+def average(updates: Updates, options: FederationOptions) -> Updates:
+    """Put answers together by `options.aggregation`: a weighted or a trimmed mean, or one of the crowd (Krum).
 
-    options: FederationOptions
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Give the average, in the order of the clients' names, so that sums of floats come out the same."""
-        answers = updates.usable
-        arrays = [each.arrays for each in answers]
-        weights = [weight(self.options, each.examples) for each in answers]
-        if self.options.aggregation == "krum":
-            chosen = krum(arrays, self.options.malicious)
-            return replace(updates, together=arrays[chosen], loss=answers[chosen].loss)
-        if self.options.aggregation == "trimmed_mean":
-            together = trimmed_mean(arrays, self.options.trim)
-        else:
-            together = weighted_mean(arrays, weights)
-        return replace(updates, together=together, loss=mean_loss(answers, weights))
+    They are taken in the order of the clients' names, so that sums of floats come out the same.
+    """
+    answers, arrays = updates.usable, [each.weights for each in updates.usable]
+    weights = [weight(options, each.examples) for each in answers]
+    if options.aggregation == "krum":
+        chosen = krum(arrays, options.malicious)
+        return replace(updates, together=arrays[chosen], loss=answers[chosen].loss)
+    trimmed = options.aggregation == "trimmed_mean"
+    together = trimmed_mean(arrays, options.trim) if trimmed else weighted_mean(arrays, weights)
+    return replace(updates, together=together, loss=mean_loss(answers, weights))
 
 
-@dataclass(frozen=True)
-class RestoreStructure:
-    """Put the network's zeros and tables back into every aggregate, so that no noise adds up in them."""
+def restore_structure(updates: Updates, job: Job) -> Updates:
+    """Put the network's zeros and tables back into an aggregate, so that no noise adds up in them.
 
-    job: Job
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Give the aggregate with its structure; of an average without noise nothing changes."""
-        return replace(updates, together=compiled_job.with_structure(self.job, updates.mean))
+    Of an average without noise nothing changes.
+    """
+    return replace(updates, together=compiled_job.with_structure(job, updates.together))

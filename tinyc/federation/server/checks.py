@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinyc.core.errors import MachineError
 from tinyc.federation import tensors
-from tinyc.federation.updates import Array, Arrays, Updates, Weights
+from tinyc.federation.updates import Array, Arrays, Updates
 
 HEADER_BYTES = 4096
 """Most bytes that a block of weights may have beside each array, for its name and its place."""
@@ -27,22 +27,16 @@ METRIC_NAME = 64
 KEPT = "the finished rounds are kept; run it again to go on"
 
 
-@dataclass(frozen=True)
-class CheckArrays:
+def check_arrays(updates: Updates, max_update: float) -> Updates:
     """Open each answer and check it against the weights that it began with: names, shapes, types, values, size.
 
-    Attributes:
+    Args:
         max_update: bounds the norm of an update, in units of the norm of the weights.
     """
-
-    max_update: float
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Leave out what cannot be used."""
-        return opened(updates, lambda block: read_arrays(block, updates.before, self.max_update))
+    return opened(updates, lambda block: read_arrays(block, updates.before, max_update))
 
 
-def opened(updates: Updates, read: Callable[[bytes], Weights | str]) -> Updates:
+def opened(updates: Updates, read: Callable[[bytes], Arrays | str]) -> Updates:
     """Open each answer; `read` gives the weights of its block, or why they cannot be used."""
     found = {each.client: read(each.content) for each in updates.usable}
     left = updates.without({client: each for client, each in found.items() if isinstance(each, str)})
@@ -115,36 +109,25 @@ def wrong_figures(metrics: Mapping[str, Any] | None) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class CheckShares:
+def check_shares(updates: Updates) -> Updates:
     """Leave out real terminals that say they have far more examples than the others: nobody can count them."""
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Compare with the round's median."""
-        usual = statistics.median([each.examples for each in updates.usable] or [0])
-        why = f"more than {MOST_TIMES} times the round's median of {usual:g}"
-        over = [each for each in updates.usable if each.examples > MOST_TIMES * usual]
-        return updates.without({each.client: f"it says {each.examples} examples, {why}" for each in over})
+    usual = statistics.median([each.examples for each in updates.usable] or [0])
+    why = f"more than {MOST_TIMES} times the round's median of {usual:g}"
+    over = [each for each in updates.usable if each.examples > MOST_TIMES * usual]
+    return updates.without({each.client: f"it says {each.examples} examples, {why}" for each in over})
 
 
-@dataclass(frozen=True)
-class Enough:
-    """Say who is left out, and end the training where too few are left."""
+def enough(updates: Updates, least: int, say: Callable[[str], None]) -> Updates:
+    """Say who is left out, and end the training where too few are left.
 
-    least: int
-    say: Callable[[str], None]
-
-    def incoming(self, updates: Updates) -> Updates:
-        """Count the usable answers.
-
-        Raises:
-            MachineError: there are fewer than `least`.
-        """
-        for each in updates.rejected:
-            self.say(f"round {updates.round}: {each.client} is left out: {each.why}")
-        if len(updates.usable) >= self.least:
-            return updates
-        why = "; ".join(f"{each.client}: {each.why}" for each in updates.rejected)
-        problem = f"{len(updates.usable)} usable answers, and {self.least} are needed" + (f" ({why})" if why else "")
-        remedy = f"mend these clients, or raise timeout; {KEPT} (other min_clients or max_update begin anew)"
-        raise MachineError(f"federate, round {updates.round}", problem, remedy)
+    Raises:
+        MachineError: there are fewer usable answers than `least`.
+    """
+    for each in updates.rejected:
+        say(f"round {updates.round}: {each.client} is left out: {each.why}")
+    if len(updates.usable) >= least:
+        return updates
+    why = "; ".join(f"{each.client}: {each.why}" for each in updates.rejected)
+    problem = f"{len(updates.usable)} usable answers, and {least} are needed" + (f" ({why})" if why else "")
+    remedy = f"mend these clients, or raise timeout; {KEPT} (other min_clients or max_update begin anew)"
+    raise MachineError(f"federate, round {updates.round}", problem, remedy)

@@ -22,6 +22,7 @@ from pathlib import Path
 from tinyc.core import cache, files, limits
 from tinyc.core.errors import MachineError, UserError
 from tinyc.data.dataset import TrainingData
+from tinyc.federation import tensors
 from tinyc.federation.client import local_training
 from tinyc.federation.client.local_training import Trained
 from tinyc.federation.job import Job
@@ -54,7 +55,7 @@ class Account:
         privacy = job.options.privacy
         if privacy is None or privacy.level != "example":
             return local_training.train(job, arrays, round, client, data, kept)
-        asked = digest(job, arrays, round)
+        asked = hashlib.sha256(f"{job.sha256}/{round}/".encode() + tensors.packed(arrays)).hexdigest()
         if asked not in self.last:
             times = self.begin(job, len(data.train))
             seed = secrets.randbits(SECRET_BITS)
@@ -100,11 +101,3 @@ def refuse_endless(job: Job, round: int, examples: int) -> None:
     if steps > MOST_STEPS:
         problem = f"asks for {steps} steps a round of {examples} examples, and a terminal does {MOST_STEPS} at most"
         raise UserError("federated job", problem, "ask whoever runs the server for fewer `local_epochs`")
-
-
-def digest(job: Job, arrays: Arrays, round: int) -> str:
-    """Name a question: the job, the round and the weights that came."""
-    total = hashlib.sha256(f"{job.sha256}/{round}".encode())
-    for name in sorted(arrays):
-        total.update(f"{name} {arrays[name].shape}".encode() + arrays[name].tobytes())
-    return total.hexdigest()

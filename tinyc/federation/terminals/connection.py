@@ -34,7 +34,8 @@ def connected(server: str, keys: ClientKeys, retries: int, say: Say) -> Iterator
             differ.
         MachineError: it cannot be reached in `retries` further tries.
     """
-    refuse_no_address(server)
+    if not ADDRESS.fullmatch(server) or int(server.rpartition(":")[2]) > 65535:
+        raise UserError(f"--server {server}", "is no HOST:PORT", "for example gateway.example.org:9092")
     first = functools.partial(answered, server, keys, retries, say)
     with fleet(server, keys.authority, keys.private, first) as connection:
         yield connection
@@ -54,12 +55,6 @@ def answered(server: str, keys: ClientKeys, retries: int, say: Say, request: Cal
             time.sleep(wait)
     remedy = "is `tinyc federate serve` running there, and its port open? --max-retries tries longer"
     raise MachineError(f"--server {server}", f"cannot be reached: {last}", remedy)
-
-
-def refuse_no_address(server: str) -> None:
-    """Refuse what is no HOST:PORT."""
-    if not ADDRESS.fullmatch(server) or int(server.rpartition(":")[2]) > 65535:
-        raise UserError(f"--server {server}", "is no HOST:PORT", "for example gateway.example.org:9092")
 
 
 def refuse(error: Any, server: str, keys: ClientKeys) -> None:

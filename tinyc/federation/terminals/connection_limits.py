@@ -19,7 +19,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,31 +70,30 @@ class Connection:
 
 @dataclass
 class Connections:
-    """All connections; belongs to one event loop, so nothing here is locked."""
+    """All connections, the oldest first; belongs to one event loop, so nothing here is locked."""
 
     limits: ConnectionLimits
     clock: Callable[[], float]
-    strangers: dict[Connection, None] = field(default_factory=dict)
-    terminals: dict[str, dict[Connection, None]] = field(default_factory=dict)
+    all: dict[Connection, None] = field(default_factory=dict)
 
-    def all(self) -> list[Connection]:
-        """List all connections, strangers first."""
-        return [*self.strangers, *(connection for own in self.terminals.values() for connection in own)]
+    def of(self, terminal: str | None) -> list[Connection]:
+        """List the connections of a terminal, or those of strangers, the oldest first."""
+        return [connection for connection in self.all if connection.terminal == terminal]
 
     def enter(self, origin: str, dismiss: Callable[[], None]) -> Connection:
         """Register a stranger; where there is no place, the oldest of the origin that holds the most is dismissed."""
         while full := self.full(origin):
-            self.dismissed(oldest(connection for connection in self.strangers if connection.origin == full))
+            self.dismissed(next(stranger for stranger in self.of(None) if stranger.origin == full))
         connection = Connection(origin, dismiss, self.clock() + self.limits.handshake_seconds)
-        self.strangers[connection] = None
+        self.all[connection] = None
         return connection
 
     def full(self, origin: str) -> str | None:
         """Name the origin of which one is dismissed before another of `origin` comes; None where there is a place."""
-        counts = Counter(connection.origin for connection in self.strangers)
+        counts = Counter(stranger.origin for stranger in self.of(None))
         if counts[origin] >= self.limits.strangers_of_an_address:
             return origin
-        return counts.most_common(1)[0][0] if len(self.strangers) >= self.limits.strangers else None
+        return counts.most_common(1)[0][0] if counts.total() >= self.limits.strangers else None
 
     def dismissed(self, connection: Connection) -> None:
         """End a connection and forget it."""
@@ -103,16 +102,12 @@ class Connections:
 
     def make_room(self) -> None:
         """Dismiss the oldest stranger: the machine has no place for more connections."""
-        if self.strangers:
-            self.dismissed(oldest(self.strangers))
+        for stranger in self.of(None)[:1]:
+            self.dismissed(stranger)
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that has ended."""
-        self.strangers.pop(connection, None)
-        own = self.terminals.get(connection.terminal or "", {})
-        own.pop(connection, None)
-        if connection.terminal and not own:
-            self.terminals.pop(connection.terminal, None)
+        self.all.pop(connection, None)
 
     def secured(self, connection: Connection) -> None:
         """Note that TLS stands."""
@@ -133,12 +128,11 @@ class Connections:
         """Note a request that a terminal has signed; False where it has too much under way."""
         if connection.terminal != terminal:
             self.leave(connection)
-            own = self.terminals.get(terminal, {})
-            while len(own) >= self.limits.terminal_connections:
-                self.dismissed(oldest(own))
+            while len(own := self.of(terminal)) >= self.limits.terminal_connections:
+                self.dismissed(own[0])
             connection.terminal = terminal
-            self.terminals.setdefault(terminal, {})[connection] = None
-        under_way = sum(each.body_bytes for each in self.terminals[terminal])
+            self.all[connection] = None
+        under_way = sum(each.body_bytes for each in self.of(terminal))
         if under_way + body_bytes > self.limits.terminal_bytes:
             return False
         self.begin(connection, "body", self.limits.stalled_seconds)
@@ -173,15 +167,10 @@ class Connections:
     def sweep(self, late_seconds: float = 0.0) -> None:
         """Dismiss those whose time is over; what the server itself could not listen counts for nobody."""
         now = self.clock()
-        for connection in self.all():
+        for connection in list(self.all):
             connection.ends += late_seconds
             if connection.ends < now:
                 self.dismissed(connection)
-
-
-def oldest(connections: Iterable[Connection]) -> Connection:
-    """Give the one that came first: they are kept in that order."""
-    return next(iter(connections))
 
 
 def origin(address: str) -> str:

@@ -71,38 +71,25 @@ def make(
         raise UserError(str(folder), "is there already, and keys are never overwritten", "name a new folder")
     sealing = ciphertexts.make_keys() if encryption else None
     authority, certificate, key = pem.authority_and_server(tuple(dict.fromkeys((*LOOPBACK, *hosts))), days)
-    server = party(folder / "server", authority)
-    (server / "server.pem").write_bytes(certificate)
-    write_private(server / "server.key", key)
-    (server / "clients").mkdir()
-    terminals = [terminal(folder, server, f"client-{number}", authority) for number in range(1, clients + 1)]
+    contents = {"server/ca.pem": authority, "server/server.pem": certificate, "server/server.key": key}
+    names = [f"client-{number}" for number in range(1, clients + 1)]
+    for name in names:
+        private, public = pem.key_pair()
+        contents |= {f"{name}/ca.pem": authority, f"{name}/{name}.key": private, f"{name}/{name}.pub": public}
+        contents[f"server/clients/{name}.pub"] = public
     if sealing:
-        (server / SEALING_PUBLIC).write_bytes(sealing.server)
-        for own in terminals:
-            write_private(own / SEALING_PRIVATE, sealing.clients)
-    return server, *terminals
+        contents[f"server/{SEALING_PUBLIC}"] = sealing.server
+        contents |= {f"{name}/{SEALING_PRIVATE}": sealing.clients for name in names}
+    for path, content in contents.items():
+        write(folder / path, content)
+    return tuple(folder / each for each in ("server", *names))
 
 
-def terminal(folder: Path, server: Path, name: str, authority: bytes) -> Path:
-    """Make one terminal's folder, and tell the server its public key."""
-    private, public = pem.key_pair()
-    own = party(folder / name, authority)
-    write_private(own / f"{name}.key", private)
-    (own / f"{name}.pub").write_bytes(public)
-    (server / "clients" / f"{name}.pub").write_bytes(public)
-    return own
-
-
-def party(path: Path, authority: bytes) -> Path:
-    """Make a party's folder."""
-    path.mkdir(parents=True, mode=0o700)
-    (path / "ca.pem").write_bytes(authority)
-    return path
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, from its first byte on."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+def write(path: Path, content: bytes) -> None:
+    """Write a file into a party's folder; a private key may be read by its owner only, from its first byte on."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = 0o600 if path.suffix == ".key" else 0o666
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(content)
 
 

@@ -11,15 +11,14 @@ import logging
 import os
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio._backends._asyncio  # noqa: F401  (else the first request imports it, in another thread)
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -32,7 +31,6 @@ SWEEP_SECONDS = 0.2
 LATE_SECONDS = 1.0
 """A sweep that comes later than this finds a server that did not listen, not clients that did not speak."""
 ENDING_SECONDS = 3.0
-START_SECONDS = 60.0
 CROWDED_SECONDS = 0.1
 BACKLOG = 1024
 
@@ -135,54 +133,36 @@ def bound(address: str) -> socket.socket:
 
 @contextmanager
 def listening(listener: socket.socket, shared: Shared) -> Iterator[None]:
-    """Let connections in, in a thread of their own, while the block runs.
-
-    Raises:
-        MachineError: the thread did not start to listen.
-    """
+    """Let connections in, in a thread of their own, while the block runs."""
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # what a connection dies of is nobody's to read
-    started, ended = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
+    with (
+        start_blocking_portal(name="superlink") as portal,
+        portal.wrap_async_context_manager(receiving(listener, shared)),
+    ):
+        yield
 
-    def run() -> None:
-        try:
-            with asyncio.Runner(loop_factory=lambda: loop) as runner:
-                runner.run(receive(listener, shared, started.set, ended))
-        finally:
-            started.set()
 
-    thread = threading.Thread(target=run, name="superlink", daemon=True)
-    thread.start()
+@asynccontextmanager
+async def receiving(listener: socket.socket, shared: Shared) -> AsyncIterator[None]:
+    """Let connections in while the block runs, then let requests under way end."""
+    tasks = [asyncio.create_task(accept(listener, shared)), asyncio.create_task(watch(shared.connections))]
     try:
-        if not started.wait(START_SECONDS) or not thread.is_alive():
-            raise MachineError("federate", "the server did not start to listen", "run it again")
         yield
     finally:
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(ended.set)
-        thread.join(timeout=10)
-        listener.close()
-
-
-async def receive(listener: socket.socket, shared: Shared, started: Callable[[], None], ended: asyncio.Event) -> None:
-    """Let connections in until `ended`, then let requests under way end."""
-    tasks = [asyncio.create_task(accept(listener, shared)), asyncio.create_task(watch(shared.connections))]
-    started()
-    await ended.wait()
-    for task in tasks:
-        task.cancel()
-    for each in list(shared.protocols):
-        if each.transport is None:
+        for task in tasks:
+            task.cancel()
+        for each in list(shared.protocols):
+            if each.transport is None:
+                each.dismiss()
+            else:
+                each.shutdown()
+        ends = time.monotonic() + ENDING_SECONDS
+        while (shared.protocols or shared.state.tasks) and time.monotonic() < ends:
+            await asyncio.sleep(0.02)
+        for each in list(shared.protocols):
             each.dismiss()
-        else:
-            each.shutdown()
-    ends = time.monotonic() + ENDING_SECONDS
-    while (shared.protocols or shared.state.tasks) and time.monotonic() < ends:
-        await asyncio.sleep(0.02)
-    for each in list(shared.protocols):
-        each.dismiss()
-    for task in list(shared.state.tasks):
-        task.cancel()
+        for task in list(shared.state.tasks):
+            task.cancel()
 
 
 async def accept(listener: socket.socket, shared: Shared) -> None:

@@ -21,7 +21,7 @@ from tinyc.federation.client import request
 from tinyc.federation.flower.messages import OPEN, Content, Failure, Transport, content, weights_of
 from tinyc.federation.rounds.server import Finished, Server
 from tinyc.federation.server.checks import read_arrays
-from tinyc.federation.updates import Arrays, Outgoing, Weights, is_sealed
+from tinyc.federation.updates import Arrays, Outgoing, is_sealed
 
 SECONDS = 600.0
 GRID = 2.0**-16
@@ -68,7 +68,7 @@ def weights_in(answer: Content | Failure, like: Arrays) -> Arrays | str:
     return "it has no weights" if block is None else read_arrays(block, like, float("inf"))
 
 
-def name_of(weights: Weights) -> str:
+def name_of(weights: Arrays) -> str:
     """Name what is asked to be opened by its content."""
     return hashlib.sha256(tensors.packed(weights)).hexdigest()
 

@@ -19,7 +19,7 @@ try:
         load_pem_private_key,
         load_pem_public_key,
     )
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 except ImportError as missing:
     remedy = 'it comes with Flower: pip install "tinyc[federate]"'
     raise MachineError("cryptography", "is not installed", remedy) from missing
@@ -40,7 +40,7 @@ def authority_and_server(hosts: tuple[str, ...], days: int) -> tuple[bytes, byte
     """
     ends = now() + datetime.timedelta(days=days)
     signer, own = ec.generate_private_key(CURVE()), ec.generate_private_key(CURVE())
-    issuer = named("tinyc federation authority")
+    issuer, subject = (x509.Name.from_rfc4514_string(f"CN=tinyc federation {each}") for each in ("authority", "server"))
     names = x509.SubjectAlternativeName([alternative(host) for host in hosts])
     signed_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     authority = (
@@ -50,7 +50,7 @@ def authority_and_server(hosts: tuple[str, ...], days: int) -> tuple[bytes, byte
         .sign(signer, hashes.SHA256())
     )
     server = (
-        blank(named("tinyc federation server"), issuer, own.public_key(), ends)
+        blank(subject, issuer, own.public_key(), ends)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -73,11 +73,6 @@ def blank(subject: x509.Name, issuer: x509.Name, public: Public, ends: datetime.
         .not_valid_after(ends)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
-
-
-def named(common: str) -> x509.Name:
-    """Make the name of a party."""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
 def usage(signs_certificates: bool) -> x509.KeyUsage:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 
+from starlette.responses import Response
+
 from tinyc.core import limits
 from tinyc.federation.flower import signatures
 from tinyc.federation.terminals.connection_limits import Connection, Connections
@@ -43,10 +45,8 @@ class RequestFilter:
         status = self.status(scope, connection)
         if status is not None:
             self.connections.refused(connection)
-            date = formatdate(usegmt=True).encode()
-            headers = [(b"date", date), (b"content-length", b"0"), (b"connection", b"close")]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+            headers = {"date": formatdate(usegmt=True), "connection": "close"}
+            await Response(status_code=status, headers=headers)(scope, receive, send)
             return
 
         async def read() -> Any:

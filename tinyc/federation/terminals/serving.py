@@ -84,7 +84,7 @@ def connected(address: str, keys: ServerKeys, most: ConnectionLimits | None = No
 
     Raises:
         UserError: `address` is none, or the server's certificate is not one that TLS takes.
-        MachineError: the port cannot be had, or nothing listens at it in time.
+        MachineError: the port cannot be had.
     """
     tls = key_files.tls(keys)
     with listener.bound(address) as port, superlink(keys.clients) as link:

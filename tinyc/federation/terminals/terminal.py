@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tinyc.core.errors import MachineError, UserError
 from tinyc.core.units import show_bytes
 from tinyc.data import own_examples
-from tinyc.data.dataset import TrainingData
 from tinyc.federation import exchange
 from tinyc.federation.client import request
-from tinyc.federation.client.round import Place, known_job, train_round
+from tinyc.federation.client import round as client_round
+from tinyc.federation.client.round import Place
 from tinyc.federation.flower import messages
 from tinyc.federation.flower.fleet import Fleet, Lost, Received
 from tinyc.federation.flower.messages import Content, Failure, content
@@ -21,7 +21,6 @@ from tinyc.federation.job import Job
 from tinyc.federation.terminals import account, job_rules, opening
 from tinyc.federation.terminals.connection import connected
 from tinyc.federation.terminals.keys import ClientKeys, sealing_key
-from tinyc.federation.updates import Outgoing
 
 POLL_SECONDS = 1.0
 TROUBLE = "the terminal cannot take part; what is wrong is said there"
@@ -35,20 +34,6 @@ class Terminal:
     keys: ClientKeys
     data: Path
     retries: int
-
-
-@dataclass(frozen=True)
-class Training:
-    """A job that this terminal has taken, with what is made of it once.
-
-    Attributes:
-        examples: this terminal's own.
-        steps: what is done to an update before it leaves; noise of its own keeps its source for the whole job.
-    """
-
-    job: Job
-    examples: TrainingData = field(repr=False)
-    steps: tuple[Outgoing, ...]
 
 
 def join(terminal: Terminal, say: Callable[[str], None]) -> None:
@@ -91,7 +76,7 @@ class Participation:
         self.terminal, self.say, self.name = terminal, say, terminal.keys.name
         self.account = account.Account(terminal.keys.folder / account.SPENT)
         self.state = content()
-        self.training: Training | None = None
+        self.place: Place | None = None
         self.opened: str | None = None
         self.round = self.answered = 0
 
@@ -126,35 +111,27 @@ class Participation:
             UserError: it asks for something else than a round or the final network.
         """
         if kind == messages.TRAIN:
-            return self.train(asked)
+            return client_round.train(asked, self.take)
         if kind == messages.OPEN:
             return self.open_network(asked)
         raise UserError(request.WHERE, f"asks for {kind[:80]!r}, which no terminal does", request.REMEDY)
 
-    def train(self, asked: Content) -> Content:
-        """Train a round; without its job, ask for that."""
-        job = known_job(asked)
-        if job is None:
-            return content(config={messages.NEEDS_JOB: 1})
-        training = self.take(job)
-        place = Place(self.name, training.examples, training.steps, self.state, train=self.account.train)
-        return train_round(place, job, asked)
-
-    def take(self, job: Job) -> Training:
+    def take(self, job: Job) -> Place:
         """Take a job, once: refuse what terminals do not do, then read this terminal's examples for it.
 
         Raises:
             UserError: it is refused, or the examples do not fit it.
         """
-        if self.training is None or self.training.job.sha256 != job.sha256:
+        if self.place is None or self.place.job.sha256 != job.sha256:
             job_rules.accept(job)
             key = sealing_key(self.terminal.keys.folder) if job.options.aggregation == "homomorphic" else None
             self.say(job_rules.told(job))
             examples = own_examples.read(job.data, job.task, self.terminal.data, self.say)
             self.say(f"{self.terminal.data}: {len(examples.train)} examples of {len(job.task.classes)} classes")
-            self.training = Training(job, examples, exchange.at_client(job, key))
+            steps = exchange.at_client(job, key)  # once: noise of its own keeps its source for the whole job
+            self.place = Place(job, self.name, examples, steps, self.state, train=self.account.train)
             self.opened, self.round = None, 0
-        return self.training
+        return self.place
 
     def open_network(self, asked: Content) -> Content | Failure:
         """Open the final network, and nothing else: what else a server asks to be opened may be another's update.
@@ -162,24 +139,24 @@ class Participation:
         A server that was killed before it could keep the answer may ask for the same once more.
         """
         name = opening.name_of(request.weights(asked))
-        if self.training is None or self.opened not in (None, name):
+        if self.place is None or self.opened not in (None, name):
             why = "it was asked to open what it did not train, or another network, and did not"
             self.say(f"{self.name}: {why}")
             return Failure(why)
         self.opened = name
-        return opening.answer(self.training.steps, asked, self.round, self.name, self.say)
+        return opening.answer(self.place.steps, asked, self.round, self.name, self.say)
 
     def tell(self, asked: Content, answer: Content | Failure, seconds: float) -> None:
         """Say what one round was, in a line."""
         metrics = None if isinstance(answer, Failure) else messages.metrics_of(answer)
-        if isinstance(answer, Failure) or metrics is None or self.training is None:
+        if isinstance(answer, Failure) or metrics is None or self.place is None:
             return
         self.round = int(messages.config_of(asked)["server-round"])
         self.say(
-            f"round {self.round} of {self.training.job.options.rounds}: {metrics['num-examples']} examples, "
+            f"round {self.round} of {self.place.job.options.rounds}: {metrics['num-examples']} examples, "
             f"loss {metrics['loss']:.4g}, {show_bytes(messages.size_bytes(answer))} sent, {seconds:.1f} s"
         )
 
     def was_last(self) -> bool:
         """Say whether the last round of the job is done."""
-        return self.training is not None and 0 < self.training.job.options.rounds <= self.round
+        return self.place is not None and 0 < self.place.job.options.rounds <= self.round

@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import Field, model_validator
 
+from tinyc.core.errors import UserError
 from tinyc.core.units import Rate
 from tinyc.spec.contract import Kind, Pass, Where
 from tinyc.spec.data import DataSpec
+from tinyc.spec.datasets import NAMED
 from tinyc.spec.effects import Effects, Made, Once, Want
-from tinyc.spec.signal import check_signal
-from tinyc.spec.signal_steps import Denoise, Step, modules, split
+from tinyc.spec.sentences import Prepare
+from tinyc.spec.signal_steps import Denoise, Step, modules, rate_of, require_width, split
 
 Stream = TypedDict("Stream", {
     "sensor_bytes_per_second": Rate | None, "after_preprocessing_bytes_per_second": Rate | None,
@@ -78,5 +80,22 @@ class Preprocess(Pass, frozen=True, extra="forbid"):
         )
 
     def check_data(self, data: DataSpec, where: Where) -> None:
-        """Refuse text, filters that no rate allows, and taps that no window holds."""
-        check_signal(self.steps, data, where)
+        """Refuse text, filters that no rate allows, and taps that no window holds.
+
+        Raises:
+            UserError: the first of them.
+        """
+        named = data.name is not None and NAMED[data.name].is_text
+        if named or data.text is not None or isinstance(data.prepare, Prepare):
+            raise UserError(where(()), "preprocess is for signals, and the data is text", "leave the pass out")
+        for number, step in enumerate(self.steps):
+            if isinstance(step, Denoise):
+                check_filter(step, data, where(("steps", number)))
+
+
+def check_filter(step: Denoise, data: DataSpec, where: str) -> None:
+    """Check one filter against the rate and the window's length, where `[data]` says them."""
+    if step.how in ("lowpass", "bandpass"):
+        rate_of(step, data.sensor[0] if data.sensor else None, where)
+    if len(data.steps) == 1 and data.steps[0].op == "window":
+        require_width(step, data.steps[0].length, where)
