@@ -54,7 +54,7 @@ def warm_up(kind: str) -> None:
 
     if kind == "warm":
         backend.keras()
-        from tinyc.federation import job_network  # noqa: F401
+        from tinyc.federation import job  # noqa: F401
     else:
         sys.meta_path.insert(0, Refusing())
 
