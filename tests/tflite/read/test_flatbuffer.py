@@ -8,6 +8,7 @@ from support import tiny
 from support.tiny import Plan, by_hand
 
 from tinyc.core.errors import UserError
+from tinyc.tflite.read import flatbuffer
 from tinyc.tflite.read.flatbuffer import describe
 from tinyc.tflite.read.layer_names import layer_name
 from tinyc.tflite.read.schema import schema
@@ -24,6 +25,22 @@ def test_params_are_those_of_the_keras_network() -> None:
         assert described.params == PARAMS
         assert described.macs == MACS
         assert described.file_bytes == len(content) == described.weight_bytes + described.metadata_bytes
+
+
+def test_the_last_files_are_read_once_each_and_the_first_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[bytes] = []
+    opened = flatbuffer.open_tflite
+    monkeypatch.setattr(flatbuffer, "open_tflite", lambda *given: (read.append(given[0]), opened(*given))[1])
+    monkeypatch.setattr(flatbuffer, "DESCRIBED", {})
+    monkeypatch.setattr(flatbuffer, "REMEMBERED", 2)
+    one, two, three = (by_hand([Plan((1, n)), Plan((1, n))], [("RELU", (0,), (1,))]) for n in (1, 2, 3))
+    for content in (one, bytearray(one), two, one, three, two):
+        assert describe(content) == opened(content, "")[1]  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="b: is not a"):
+        describe(b"", "b")
+    assert read == [one, two, three, b""]
+    describe(one)
+    assert read[4:] == [one]
 
 
 def test_weight_bytes_are_one_a_weight_and_four_a_bias() -> None:
