@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,10 @@ def on_board(folder: Path, section: str, *more: str, board: str = BOARD) -> tupl
 
 
 @pytest.fixture
-def folder(undisturbed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run, its own to go on with."""
     monkeypatch.setenv("TINYC_CACHE", str(undisturbed / "cache"))
-    return undisturbed
+    return Path(shutil.copytree(undisturbed, tmp_path / "finished", ignore=shutil.ignore_patterns("cache")))
 
 
 @pytest.mark.slow
