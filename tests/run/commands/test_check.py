@@ -21,7 +21,7 @@ name = "fashion-mnist"
 [[pass]]
 use = "quantize"
 """
-AMOUNT = {"count": "5", "bytes": "5 KiB", "fraction": "5 %", "pp": "5 pp"}
+AMOUNT = {"count": "5", "bytes": "5 KiB", "fraction": "5 %", "pp": "5 pp", "seconds": "5 ms"}
 
 
 @pytest.mark.parametrize("name", bounded())

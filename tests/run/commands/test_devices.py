@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_small_network_fits_every_board(folder: Path, capsys: Shown) -> None:
     path = str(folder / "small.tflite")
     told = out(capsys, "fit", path)
-    assert max(map(len, told.splitlines())) <= 80
+    assert max(map(len, told.splitlines()[1:])) <= 80  # the first is the path
     found = json.loads(out(capsys, "fit", path, "--json"))
     assert [each["board"] for each in found["boards"]] == device_files.names(Board)
     for each in found["boards"]:
