@@ -97,4 +97,4 @@ def verdict(report: Report) -> str:
     if not judged:
         return "no targets set"
     guessed = [check.metric for check in judged if check.basis == "estimate"]
-    return f"all targets met, by estimate: {', '.join(guessed)}" if guessed else "all targets met"
+    return f"all targets met; met by estimate: {', '.join(guessed)}" if guessed else "all targets met"
