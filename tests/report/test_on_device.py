@@ -33,7 +33,7 @@ def test_the_terminal_says_what_is_taken_and_who_runs_it() -> None:
     assert (
         "on Arduino Nano 33 BLE with Chirale 2.0.0: flash 77.3 KiB of 781.2 KiB, arena 55.9 KiB of 208.0 KiB "
         "(53.6 KiB measured on this host, 2.2 KiB asked by its kernels, that of TRANSPOSE_CONV assumed), "
-        "latency estimate: 0.90 s to 1.40 s" in said
+        "latency estimate: 900 ms to 1.40 s" in said
     )
     assert (
         "of 3 runtimes, by their sources: tflite-micro run it; old refuse it; "

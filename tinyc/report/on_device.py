@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from tinyc.core import units
 from tinyc.measure.figures import Latency
 from tinyc.report.device_record import DeviceRecord, RuntimeRecord
-from tinyc.report.figures import interval
 from tinyc.report.kilobytes import Segment, Stack
 from tinyc.report.record import Report
 from tinyc.report.tables import Cells
@@ -42,10 +41,10 @@ def latency_row(device: DeviceRecord) -> tuple[str, ...]:
 
 def latency(found: Latency) -> str:
     """Spell a latency, the word estimate with every estimate."""
-    if found.seconds is None:
+    if found.seconds is None or found.low is None or found.high is None:
         return "-"
-    span = interval(found.low, found.high, "seconds")
-    return f"estimate: {span}" if found.basis == "estimate" else f"{units.show(found.seconds, 'seconds')} ({span})"
+    span = f"{units.show_latency(found.low)} to {units.show_latency(found.high)}"
+    return f"estimate: {span}" if found.basis == "estimate" else f"{units.show_latency(found.seconds)} ({span})"
 
 
 def amounts(size: int | None, room: int | None, whole: int | None) -> tuple[str, ...]:
