@@ -12,6 +12,7 @@ import pytest
 from tinyc import cli
 from tinyc.measure import device_latency
 from tinyc.measure.latency import Estimate
+from tinyc.spec.load import load
 
 BOARD = """
 name = "mine"
@@ -67,6 +68,10 @@ def test_a_finished_run_goes_to_a_board(folder: Path, capsys: pytest.CaptureFixt
     header = (folder / "runs" / "small" / "model_data.h").read_text()
     assert f"#define MODEL_ARENA_BYTES {device['arena_bytes']}\n" in header
     assert "on A board of mine with " in told
+    again = load(str(folder / "runs" / "small" / "recipe.toml")).device
+    assert again is not None
+    assert again.board is not None
+    assert again.board.title == "A board of mine"
     assert {each["name"]: each["verdict"] for each in report["runtimes"]}["chirale"] == "runs"
 
 

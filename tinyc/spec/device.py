@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from tinyc.core.errors import UserError
 from tinyc.devices.board import Board
 from tinyc.devices.runtime import Runtime
-from tinyc.spec import device_files
+from tinyc.spec import device_files, origin
 from tinyc.spec.document import Document
 from tinyc.spec.validation import validate
 
@@ -55,12 +55,12 @@ def device_of(doc: Document) -> Device | None:
     if "device" not in doc.table:
         return None
     spec = validate(DeviceSpec, doc.table["device"], doc, ("device",))
-    board = None
+    beside, board = origin.recipe_file(doc.path).parent, None
     if spec.board:
-        board = device_files.named(Board, spec.board, doc.path.parent, doc.where(("device", "board")))
+        board = device_files.named(Board, spec.board, beside, doc.where(("device", "board")))
     key = "runtime" if spec.runtime else "board"
     wanted = spec.runtime or (board.runtime if board else "")
-    runtime = device_files.named(Runtime, wanted, doc.path.parent, doc.where(("device", key)))
+    runtime = device_files.named(Runtime, wanted, beside, doc.where(("device", key)))
     if board and runtime.name not in board.runtimes:
         problem = f"{runtime.name} is not known to run on {board.name}"
         raise UserError(doc.where(("device", "runtime")), problem, f"it runs {', '.join(board.runtimes)}")
