@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import artifacts, contexts, few_values, stateful, texts
 
@@ -48,17 +49,30 @@ def sixteen() -> bytes:
     return to_int16_tflite(artifacts.network(), artifacts.samples(), False)
 
 
+def hybrid() -> bytes:
+    """A convolution as dynamic-range quantization makes it: weights in int8, values in float."""
+    tensors = (
+        stateful.Tensor((1, 4, 4, 1)),
+        stateful.Tensor((2, 3, 3, 1), "INT8", np.ones((2, 3, 3, 1), np.int8), 0.1),
+        stateful.Tensor((2,), data=np.zeros(2, np.float32)),
+        stateful.Tensor((1, 2, 2, 2)),
+    )
+    options = {"strideW": 1, "strideH": 1, "padding": 1, "dilationWFactor": 1, "dilationHFactor": 1}
+    convolution = stateful.Operator("CONV_2D", [0, 1, 2], [3], "Conv2DOptions", options)
+    return stateful.file_of(stateful.Graph(tensors, [convolution], [0], [3]))
+
+
 def transformer() -> bytes:
     context = texts.context(Path("unused"))
     return apply(PASSES["quantize"].model_validate({"use": "quantize"}), texts.net(), context).state.content  # type: ignore[no-any-return]
 
 
-def custom() -> bytes:
+def custom(name: str = "MyOwn") -> bytes:
     """A file with an operator of a user's own."""
     tree = artifacts.opened(artifacts.by_hand())
     tree.operatorCodes[0].builtinCode = schema().BuiltinOperator.CUSTOM
     tree.operatorCodes[0].deprecatedBuiltinCode = schema().BuiltinOperator.CUSTOM
-    tree.operatorCodes[0].customCode = b"MyOwn"
+    tree.operatorCodes[0].customCode = name.encode()
     return pack(tree)
 
 
@@ -77,6 +91,10 @@ NETWORKS: dict[str, tuple[Callable[[], bytes], frozenset[str], str]] = {
     "a variable": (stateful.variable, ALL, ""),
     "gelu": (lambda: stateful.unary("GELU"), frozenset({"linux"}), "GELU"),
     "an operator of one's own": (custom, frozenset(), "MyOwn"),
+    "float values with integer weights": (hybrid, frozenset({"linux"}), "CONV_2D"),
+    "float16": (lambda: stateful.unary("LOGISTIC", kind="FLOAT16"), frozenset({"linux"}), "LOGISTIC"),
+    "an open shape": (lambda: stateful.unary("LOGISTIC", shape=(-1,)), frozenset({"linux"}), "LOGISTIC"),
+    "a custom operator of a builtin's name": (lambda: custom("ADD"), frozenset(), "ADD"),
     "a softmax": (artifacts.by_hand, ALL, ""),
     "a float": (lambda: few_values.content("float"), ALL, ""),
 }

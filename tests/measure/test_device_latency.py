@@ -46,6 +46,17 @@ def test_a_measurement_of_these_bytes_counts_before_any_estimate() -> None:
     assert found(device("raspberry-pi-zero-2-w", "linux")).seconds is None
 
 
+def test_what_is_kept_of_linux_is_none_of_a_microcontroller_and_a_damaged_file_is_said() -> None:
+    content = artifacts.content()
+    path = evidence.store(timings.timings(content=content), "raspberry-pi-4")
+    pi = device("raspberry-pi-4", "linux")
+    assert found(Device(device("arduino-nano-33-ble", "chirale").runtime, pi.board)).basis == "estimate"
+    path.write_text("{")
+    latency = found(pi)
+    assert latency.seconds is None
+    assert "is not a measurement that was kept" in latency.says
+
+
 def test_an_estimate_is_judged_at_its_slow_end() -> None:
     latency = found(device("arduino-nano-33-ble", "chirale"))
     assert latency.basis == "estimate"

@@ -52,6 +52,7 @@ def test_the_cache_lists_and_clears_it() -> None:
         ("zephyr", "aarch64", "unknown board 'zephyr'\n  `tinyc boards` lists them"),
         (f"../{BOARD}", "aarch64", "unknown board"),
         ("arduino-nano-33-ble", "aarch64", "arduino-nano-33-ble does not run Linux"),
+        (BOARD, "riscv64", "raspberry-pi-4 has a cortex-a72, and this was measured on riscv64"),
         (BOARD, "x86_64", "raspberry-pi-4 has a cortex-a72, and this was measured on x86_64"),
     ],
 )

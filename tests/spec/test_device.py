@@ -112,6 +112,8 @@ BOARDS = [
     ('name = "RAM"', 'name = "RAM"\naddress = 0', "`ram` 'RAM' and 'TCM' overlap", None),
     ("bytes = 262144", "bytes = 0", "greater than 0", 13),
     ('core = "cortex-m4"', 'core = "cortex-m99"', "core", 4),
+    ('name = "mine"', 'name = "My board"', "should match pattern", 2),
+    ('name = "mine"', 'name = "raspberry-pi-4"', "takes the name 'raspberry-pi-4' of one that tinyc has", None),
     ('core = "cortex-m4"', "", "core: is missing", None),
     ("[[ram]]", "[ram]", "valid array", 11),
     ('title = "A board of mine"', 'title = "A board of mine"\nclock_mhz = nan', "nan is not a number", 4),
@@ -155,6 +157,11 @@ def test_bad_runtimes(old: str, new: str, message: str, line: int | None, tmp_pa
     assert "runtime.toml" + (f":{line}" if line else "") in str(caught.value)
 
 
+def test_a_lower_bound_leaves_the_boards_own(tmp_path: Path) -> None:
+    own = RECIPE.replace('accuracy = ">= 80 %"', 'arena = ">= 1 KiB"')
+    assert [bound.default for bound in loaded(tmp_path, recipe=own).targets] == [None, "mine", "mine"]
+
+
 def test_bounds_of_the_board_stand_beside_those_of_the_recipe(tmp_path: Path) -> None:
     found = {bound.metric: bound for bound in loaded(tmp_path).targets}
     assert (found["flash"].text, found["flash"].default) == ("<= 781 KiB", "mine")
@@ -195,6 +202,9 @@ BUILDERS = [
     ("def other(classes):\n    return Attention(2)\n", False),
     ("def Attention(width):\n    return width\n\ndef inner(classes):\n    return Attention(2)\n", False),
     ("def inner(classes):\n    return inner(classes)\n", False),
+    ("def inner(classes):\n    return classes and Attention(2)\n", False),
+    ("def inner(classes):\n    return [Attention(2) for _ in range(classes)]\n", False),
+    ("import mine\n\ndef inner(classes):\n    return mine.Attention(2)\n", False),
     ("def inner(classes:\n", False),
 ]
 

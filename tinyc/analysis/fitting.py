@@ -20,12 +20,15 @@ from tinyc.tflite.flash import flash_bytes
 from tinyc.tflite.read.flatbuffer import open_tflite
 from tinyc.tflite.works import works
 
+HOST = "tflite-micro"
+"""The runtime that runs here as well, of about the same age."""
+
 
 @dataclass(frozen=True)
 class Artifact:
     """What a file asks of a device: its operators, flash, and the least arena on this host (bytes).
 
-    `arena_bytes` is None where TFLM does not run it here, for the reason `unmeasured`.
+    `arena_bytes` is None where TFLM does not run it here, for the reason `unmeasured`; `refusal` where that is its own.
     """
 
     path: Path
@@ -34,6 +37,7 @@ class Artifact:
     flash_bytes: int
     arena_bytes: int | None
     unmeasured: str | None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,23 @@ def read(path: Path) -> Artifact:
     content = files.read(path, limits.NETWORK_BYTES)
     _, described = open_tflite(content, str(path))
     arena, refusal, unmeasured = measure_arena(content, described, str(path))
-    return Artifact(path, content, works(described), flash_bytes(content, {}), arena, refusal or unmeasured)
+    return Artifact(path, content, works(described), flash_bytes(content, {}), arena, refusal or unmeasured, refusal)
 
 
-def on_runtimes(artifact: Artifact, runtimes: Iterable[Runtime]) -> dict[str, tuple[Problem, ...]]:
-    """Give the problems that each runtime has with a file, by the runtime's name."""
-    return {runtime.name: problems(artifact.works, runtime) for runtime in runtimes}
+def on_runtimes(
+    artifact: Artifact, runtimes: Iterable[Runtime], board: Board | None = None
+) -> dict[str, tuple[Problem, ...]]:
+    """Give the problems that each runtime has with a file, on a board where one is named, by the runtime's name."""
+    return {runtime.name: troubles(artifact, runtime, board) for runtime in runtimes}
+
+
+def troubles(artifact: Artifact, runtime: Runtime, board: Board | None) -> tuple[Problem, ...]:
+    """Give the problems of one runtime; what TFLM refused here counts for the port that is as new."""
+    found = problems(artifact.works, runtime, board)
+    if artifact.refusal is None or runtime.name != HOST or any(each.severity == "missing" for each in found):
+        return found
+    what = f"is refused by TensorFlow Lite Micro on this host: {artifact.refusal}"
+    return (Problem("missing", "the file", what, "convert it for TensorFlow Lite Micro", ("all of it",)), *found)
 
 
 def on_boards(artifact: Artifact, boards: Sequence[Board], runtimes: Sequence[Runtime]) -> Iterator[Fit]:
@@ -95,7 +110,7 @@ def fit(artifact: Artifact, board: Board, runtime: Runtime, patient: bool = True
     return Fit(
         board=board,
         runtime=runtime,
-        problems=problems(artifact.works, runtime, board),
+        problems=troubles(artifact, runtime, board),
         flash_bytes=artifact.flash_bytes,
         flash_room=board.model_flash_bytes,
         arena_bytes=arena,

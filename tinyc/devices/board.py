@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tinyc.devices.table import Sourced, Table
+from tinyc.devices.table import Name, Sourced, Table
 
 Core = Literal[
     "cortex-m0+", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85", "xtensa-lx6",
@@ -49,7 +49,7 @@ class Board(Sourced, frozen=True):
     RAM leave beside a typical firmware. They are the default targets of a recipe that names the board.
     """
 
-    name: str
+    name: Name
     title: str
     core: Core
     cores: int = Field(1, ge=1, le=64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tinyc.core.errors import UserError
-from tinyc.devices.abilities import TABLE_DECODER, dense
+from tinyc.devices.abilities import LAYERS, TABLE_DECODER, dense
 from tinyc.devices.board import Board
 from tinyc.devices.runtime import Runtime, ValueType
 from tinyc.devices.work import Work
@@ -16,6 +16,11 @@ Severity = Literal["missing", "wrong", "reported"]
 """missing: the runtime refuses the file; wrong: it computes wrong numbers without an error; reported: wrong numbers of
 such operators have been reported, on some boards or in some cases."""
 VALUE_TYPES = frozenset(get_args(ValueType))
+"""The types that the files of runtimes speak of: of others they say nothing, and TFLM has none of them."""
+UNTYPED = ("", "resource", "variant")
+"""What the handles of variables are: no kernel is chosen by it."""
+CUSTOM = (TABLE_DECODER, "CIRCULAR_BUFFER")
+"""Custom operators that are written like builtin ones."""
 HALVED = ("int4", "uint4")
 DENSE = "FULLY_CONNECTED"
 PLACES_NAMED = 3
@@ -62,11 +67,15 @@ def faults_of(work: Work, runtime: Runtime, board: Board | None) -> Iterator[tup
     types = runtime.operators.get(work.operator)
     if work.operator == ETHOS_U and board is not None and board.npu is None:
         yield "missing", f"needs an Ethos-U, which {board.title} has not", "compile for a board with one"
-    if types is None:
+    if types is None or (work.custom and work.operator.isupper() and work.operator not in CUSTOM):
         yield "missing", "is not in it", REMEDIES.get(work.operator, "build the network without it")
         return
-    if work.values in VALUE_TYPES and work.values not in types:
+    if work.values not in (*types, *UNTYPED) and (runtime.kind == "tflm" or work.values in VALUE_TYPES):
         yield "missing", f"takes {', '.join(types)}, and not {work.values}", REMEDIES.get(work.values, "quantize it")
+    if runtime.kind == "tflm" and any(size < 0 for shape in (*work.inputs, work.output) for size in shape):
+        yield "missing", "has an open shape, and memory is laid out before it runs", "convert it with a fixed shape"
+    if runtime.kind == "tflm" and is_hybrid(work):
+        yield "missing", f"takes no {work.weights} weights with {work.values} values", "quantize the values too"
     if work.weights in HALVED and runtime.int4 is not None and work.operator not in runtime.int4:
         yield "missing", "does not take weights of four bits", 'write weights = "int8" in `quantize`'
     verdict = dense(runtime) if is_scaled_dense(work) else None
@@ -83,6 +92,12 @@ REMEDIES: Mapping[str, str] = {
     "int16": 'write activations = "int8" in `quantize`',
 }
 """What to write instead of an operator or a type that a runtime lacks."""
+
+
+def is_hybrid(work: Work) -> bool:
+    """Say whether an operator has integer weights and floating-point values, as dynamic-range quantization makes it."""
+    weights = work.weights or ""
+    return work.operator in LAYERS and work.values.startswith("float") and weights.startswith(("int", "uint"))
 
 
 def is_scaled_dense(work: Work) -> bool:

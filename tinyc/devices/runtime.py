@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tinyc.core.spelling import nearest
 from tinyc.devices.scratch import FORMULAS
-from tinyc.devices.table import Sourced, Table
+from tinyc.devices.table import Name, Sourced, Table
 
 Verdict = Literal["right", "refused", "wrong"]
 """What a runtime makes of something: the right numbers, a message, or wrong numbers without one."""
@@ -69,7 +69,7 @@ class Runtime(Sourced, frozen=True):
     A fact that no source tells is left out; it is shown as a dash, and decides nothing.
     """
 
-    name: str
+    name: Name
     title: str
     kind: Literal["tflm", "interpreter"] = "tflm"
     repository: str | None = None

@@ -25,6 +25,7 @@ class Work:
         value_bytes: what its activations take, in and out.
         strides: by how much its window moves down and across; (1, 1) where it has none.
         dilations: from one value under its filter to the next, down and across.
+        custom: whether the file has it as a custom operator.
     """
 
     operator: str
@@ -40,3 +41,4 @@ class Work:
     value_bytes: int
     strides: tuple[int, int] = (1, 1)
     dilations: tuple[int, int] = (1, 1)
+    custom: bool = False

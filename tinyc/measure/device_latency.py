@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from tinyc.core.errors import TinycError
+from tinyc.core.errors import TinycError, UserError
 from tinyc.devices.board import Board
 from tinyc.devices.work import Work
 from tinyc.measure import evidence
@@ -26,14 +26,11 @@ def latency_of(
         device: what it is for.
         arena_bytes: what it needs there; None where it was not measured.
         patient: whether Vela may take its seconds, where the board has an Ethos-U.
-
-    Raises:
-        UserError: what is kept is damaged.
     """
     board = device.board
     if board is None:
         return Latency("there is no board: name one in [device]")
-    known = measured(content, board)
+    known = measured(content, board) if device.runtime.kind == "interpreter" else None
     if known is not None:
         return known
     if board.npu is not None:
@@ -42,8 +39,11 @@ def latency_of(
 
 
 def measured(content: bytes, board: Board) -> Latency | None:
-    """Give what `tinyc bench` kept; None where it kept nothing."""
-    found = evidence.latest(hashlib.sha256(content).hexdigest(), board.name)
+    """Give what `tinyc bench` kept, or say that it is damaged; None where it kept nothing."""
+    try:
+        found = evidence.latest(hashlib.sha256(content).hexdigest(), board.name)
+    except UserError as error:
+        return Latency(f"no figure: {error.where} {error.problem}; {error.remedy}")
     if found is None:
         return None
     says = f"measured on {board.title} on {found.date} with {found.runtime}, {found.threads} threads"

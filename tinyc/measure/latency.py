@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from tinyc.devices.board import Board
 from tinyc.devices.latency import Measurements, measurements
 from tinyc.devices.runtime import Runtime
-from tinyc.devices.work import Work
+from tinyc.devices.work import Shape, Work
 from tinyc.measure.latency_calibration import FEWEST_NETWORKS, WIDEST, Calibration, calibrate
 from tinyc.measure.latency_fit import flash_of
 from tinyc.measure.latency_terms import (
@@ -28,6 +29,7 @@ CONVERTING = frozenset({"QUANTIZE", "DEQUANTIZE"})
 UNCALIBRATED_SHARE = 0.05
 """Up to this share of the multiply-accumulates may be of operators that no measurement is of."""
 NAMED = 3
+LARGEST = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,16 @@ def estimate(
     return summed(works, terms([layer(work) for work in works], platform, known), found, platform)
 
 
+def is_bounded(shape: Shape) -> bool:
+    """Say whether a shape has a size that a board may hold."""
+    return all(size >= 0 for size in shape) and prod(shape) < LARGEST
+
+
 def unfit(works: Sequence[Work], board: Board, arena_bytes: int | None) -> str | None:
     """Say why no measurement tells of such a network; None where they may."""
-    if not works:
-        return "there is no operator"
+    odd = next((work for work in works if not all(map(is_bounded, (*work.inputs, work.output)))), None)
+    if not works or odd is not None:
+        return f"the shapes of {odd.where} are open, or beyond any board" if odd else "there is no operator"
     for work in works:
         if (work.values in ("float32", "float16", "int16") and work.operator not in CONVERTING) or (
             work.weights not in (None, "int8")

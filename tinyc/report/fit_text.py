@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tinyc.analysis.fitting import Artifact, Fit
 from tinyc.core import units
+from tinyc.core.spelling import short
 from tinyc.devices.fitting import Problem
 from tinyc.devices.runtime import Runtime
 from tinyc.measure.figures import Latency
@@ -14,6 +15,7 @@ from tinyc.report.columns import columns
 from tinyc.report.plain import plain
 
 WIDTH = 80
+NAMED, NAME_WIDTH, VERDICT_WIDTH = 2, 14, 40
 VERDICTS = {"missing": "refuses it", "wrong": "wrong, silently", "reported": "runs it, but"}
 
 
@@ -49,14 +51,16 @@ def verdict(problems: Sequence[Problem]) -> str:
     if not problems:
         return "runs it"
     worst = problems[0].severity
-    names = dict.fromkeys(each.operator for each in problems if each.severity == worst)
-    return f"{VERDICTS[worst]}: {', '.join(names)}"
+    names = list(dict.fromkeys(each.operator for each in problems if each.severity == worst))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    listed = ", ".join(short(plain(name), NAME_WIDTH) for name in names[:NAMED])
+    return short(f"{VERDICTS[worst]}: {listed}{more}", VERDICT_WIDTH)
 
 
 def by_board(found: Sequence[Fit]) -> Iterator[str]:
     """Give a line a board, or a line a runtime of one board: what the model takes of what it may have."""
     boards = {each.board.name for each in found}
-    rows = [("board" if len(boards) > 1 else f"on {found[0].board.name}", "flash", "arena", "estimate of latency", "")]
+    rows = [("board" if len(boards) > 1 else f"on {found[0].board.name}", "flash", "arena", "latency (estimate)", "")]
     for each in found:
         rows.append((
             each.board.name if len(boards) > 1 else each.runtime.name,
@@ -66,6 +70,8 @@ def by_board(found: Sequence[Fit]) -> Iterator[str]:
             said(each),
         ))  # fmt: skip
     yield from columns(rows, right=(1, 2, 3))
+    if len(boards) > 1:
+        yield "each board with its usual runtime; --board NAME shows it with all of its own"
 
 
 def share(size: int | None, room: int | None) -> str:

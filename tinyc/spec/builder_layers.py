@@ -22,7 +22,12 @@ OPERATORS: Mapping[str, str] = {
 }
 """An operator that each layer becomes, whatever its options; tests convert each."""
 Defined = ast.FunctionDef | ast.AsyncFunctionDef
-CONDITIONAL = (ast.If, ast.IfExp, ast.Try, ast.While, ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+CONDITIONAL = (
+    ast.If, ast.IfExp, ast.BoolOp, ast.Match, ast.Try, ast.While, ast.Lambda, ast.FunctionDef, ast.AsyncFunctionDef,
+    ast.ClassDef, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp,
+)  # fmt: skip
+LIBRARIES = ("tinyc", "tf_keras", "keras", "tensorflow")
+"""Whose layers `OPERATORS` speaks of; a class of the same name from elsewhere may be anything."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ def layers(path: Path, function: str) -> list[Layer]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []  # whoever loads the file says what is wrong with it
     functions = {node.name: node for node in tree.body if isinstance(node, Defined)}
+    known = set(imported(tree))
     found, waiting, seen = [], [function], set[str]()
     while waiting:
         name = waiting.pop()
@@ -50,7 +56,7 @@ def layers(path: Path, function: str) -> list[Layer]:
         for call in calls(functions[name].body):
             called = called_name(call)
             waiting.append(called)
-            if called in OPERATORS and called not in functions:
+            if called in OPERATORS and root(call) in known and called not in functions:
                 found.append(Layer(called, OPERATORS[called], call.lineno))
     return found
 
@@ -71,3 +77,21 @@ def called_name(call: ast.Call) -> str:
     """Give the last name of what is called: `Attention` of `blocks.Attention(...)`."""
     target = call.func
     return target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
+
+
+def root(call: ast.Call) -> str:
+    """Give the first name of what is called: `blocks` of `blocks.Attention(...)`."""
+    target = call.func
+    while isinstance(target, ast.Attribute):
+        target = target.value
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that a file has from the libraries."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in LIBRARIES and not node.level:
+            yield from (alias.asname or alias.name for alias in node.names)
+        if isinstance(node, ast.Import):
+            named = [alias for alias in node.names if alias.name.partition(".")[0] in LIBRARIES]
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in named)

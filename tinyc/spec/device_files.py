@@ -15,7 +15,7 @@ from tinyc.spec import document, gallery
 from tinyc.spec.document import Document
 from tinyc.spec.validation import validate
 
-Kind = TypeVar("Kind", bound=Sourced)
+Kind = TypeVar("Kind", Board, Runtime)
 FOLDERS: dict[type[Sourced], str] = {Board: "boards", Runtime: "runtimes"}
 SUFFIX = ".toml"
 
@@ -80,5 +80,8 @@ def named(kind: type[Kind], text: str, beside: Path, where: str) -> Kind:
         UserError: there is neither, or the file does not fit.
     """
     if text.endswith(SUFFIX):
-        return read(kind, gallery.find(text, beside, where))
+        own = read(kind, gallery.find(text, beside, where))
+        if own.name in names(kind):
+            raise UserError(where, f"{text} takes the name {own.name!r} of one that tinyc has", "give it another name")
+        return own
     return known(kind, text, where)

@@ -49,7 +49,7 @@ def with_defaults(given: tuple[Bound, ...], device: Device, doc: Document) -> tu
         if most is not None and bound.sign == "<=" and bound.limit > most:
             problem = f"{bound.text!r} is more than the {units.show(most, 'bytes')} of {device.board.title}"
             raise UserError(doc.where(("targets", bound.metric)), problem, "write less, or leave it out")
-    named = {bound.metric for bound in given}
+    named = {bound.metric for bound in given if bound.sign == "<="}
     return (*given, *(bound for bound in defaults(device.board) if bound.metric not in named))
 
 

@@ -43,6 +43,7 @@ def work(op: Op, described: Description, decoded: Set[int]) -> Work:
         value_bytes=sum(tensor.bytes for tensor in (*active, *outputs)),
         strides=op.strides,
         dilations=op.dilations,
+        custom=op.custom,
     )
 
 

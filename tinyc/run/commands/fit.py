@@ -20,6 +20,7 @@ from tinyc.spec import device_files
 def fit(path: Path, board: str | None, as_json: bool) -> int:
     """Hold a file against all boards and runtimes, or one board with its runtimes; 1 where none runs and holds it."""
     runtimes = device_files.everything(Runtime)
+    one = None
     if board is None:
         artifact = fitting.read(path)
         found = list(fitting.on_boards(artifact, device_files.everything(Board), runtimes))
@@ -29,7 +30,7 @@ def fit(path: Path, board: str | None, as_json: bool) -> int:
         artifact = fitting.read(path)
         found = [fitting.fit(artifact, one, runtime) for runtime in named]
         runtimes = tuple(named)
-    refused = fitting.on_runtimes(artifact, runtimes)
+    refused = fitting.on_runtimes(artifact, runtimes, one)
     if as_json:
         streams.result(json.dumps(table(artifact, refused, found), indent=1))
     else:
