@@ -187,8 +187,6 @@ def test_an_estimate_is_in_milliseconds_and_says_what_it_is() -> None:
     assert sum(row.ms for row in found.operators) == pytest.approx(found.mid_ms)
     assert [row.operator for row in found.operators] == ["CONV_2D", "FULLY_CONNECTED", "ADD", "RESHAPE"]
     assert found.operators[0].share == max(row.share for row in found.operators)
-    assert found.slowest_fps == pytest.approx(1000 / found.high_ms)
-    assert found.fastest_fps == pytest.approx(1000 / found.low_ms)
     assert "an estimate fitted to 12 public measurements of 5 networks on cortex-m4" in found.sentence
     assert "mlcommons/tiny_results_v1.1" in found.calibrated_on
 

@@ -56,16 +56,6 @@ class Estimate:
     calibrated_on: str
 
     @property
-    def slowest_fps(self) -> float:
-        """Give the inferences a second at the slow end."""
-        return 1000 / self.high_ms
-
-    @property
-    def fastest_fps(self) -> float:
-        """Give the inferences a second at the fast end."""
-        return 1000 / self.low_ms
-
-    @property
     def sentence(self) -> str:
         """Say it in one line."""
         return f"{outward(self.low_ms, False)} to {outward(self.high_ms, True)} ms, {self.calibrated_on}"

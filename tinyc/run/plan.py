@@ -9,7 +9,7 @@ pruning), both ends of the range are rehearsed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -134,7 +134,10 @@ def rehearse(run: Run, end: End) -> Rehearsal:
                 states.append(weigh(step.transform.use, state, run))
         earlier.append(step.transform)
     if run.recipe.device and isinstance(state, Flat):
-        on_device.require(describe(state.content), run.recipe.device)
+        described = describe(state.content)
+        on_device.require(described, run.recipe.device)
+        latency = latency_of(state.content, works(described), run.recipe.device, states[-1].figures["arena"])
+        states[-1] = replace(states[-1], latency=latency)
     return Rehearsal(tuple(states), operators(state), tuple(matches), files, tuple(rewrites))
 
 
@@ -183,9 +186,7 @@ def weigh(use: str, state: State, run: Run) -> Weighed:
         "flash": flash_bytes(content, state.tables),
         "arena": on_device.arena_bytes(described, ran.arena_bytes if ran else None, run.recipe.device),
     }
-    device = run.recipe.device
-    latency = latency_of(content, works(described), device, sizes["arena"]) if device else None
-    return Weighed(use, sizes, described.uncounted, latency)
+    return Weighed(use, sizes, described.uncounted)
 
 
 def operators(state: State) -> dict[str, int]:

@@ -15,6 +15,7 @@ from tinyc.run.stored import Done
 from tinyc.spec.bounds import Bound, Check
 from tinyc.spec.device import Device
 from tinyc.spec.facts import part
+from tinyc.spec.metrics import LATENCY, METRICS
 from tinyc.spec.recipe import Step
 from tinyc.spec.training import Timed
 from tinyc.tflite import on_device
@@ -55,7 +56,8 @@ def checks(
     bounds: tuple[Bound, ...], after: Done, against: Done, data: Dataset, device: Device | None = None
 ) -> tuple[Check, ...]:
     """Judge bounds on one state against another, on the same examples; the arena is that of the device."""
-    now, then = measurement_on(device, after, data), measurement(against, data)
+    is_timed = any(METRICS[bound.metric].figure == LATENCY for bound in bounds)
+    now, then = measurement_on(device, after, data, is_timed), measurement(against, data)
     return tuple(
         bound.judge(measure.measured(bound.metric, now, then), measure.unmeasured(bound.metric, now, then))
         for bound in bounds
@@ -72,14 +74,18 @@ def paired(index: int, done: Done, before: Done, source: Done, data: Dataset) ->
     )
 
 
-def measurement_on(device: Device | None, done: Done, data: Dataset) -> measure.Measurement:
-    """Return a stored step's figures as they are on a device: with its kernels' scratch memory, and its latency."""
+def measurement_on(device: Device | None, done: Done, data: Dataset, is_timed: bool) -> measure.Measurement:
+    """Return a stored step's figures as they are on a device: with its kernels' scratch memory.
+
+    Args:
+        is_timed: whether its latency is asked for, which may take a compiler's seconds.
+    """
     found, content = measurement(done, data), done.artifact()
     if device is None or content is None:
         return found
     described = describe(content)
     needed = on_device.arena_bytes(described, found.ledger.arena_bytes, device)
-    latency = latency_of(content, works(described), device, needed)
+    latency = latency_of(content, works(described), device, needed) if is_timed else None
     return replace(found, ledger=replace(found.ledger, arena_bytes=needed), latency=latency)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -40,11 +40,6 @@ class Device:
     runtime: Runtime
     board: Board | None = None
 
-    @property
-    def title(self) -> str:
-        """Name both for people."""
-        return f"{self.board.title}, {self.runtime.title}" if self.board else self.runtime.title
-
 
 def device_of(doc: Document) -> Device | None:
     """Read the section, and the files of what it names.
@@ -65,8 +60,3 @@ def device_of(doc: Document) -> Device | None:
         problem = f"{runtime.name} is not known to run on {board.name}"
         raise UserError(doc.where(("device", "runtime")), problem, f"it runs {', '.join(board.runtimes)}")
     return Device(runtime, board)
-
-
-def shown(device: Device | None) -> dict[str, Any] | None:
-    """Give the names of both, for JSON."""
-    return None if device is None else {"board": device.board and device.board.name, "runtime": device.runtime.name}
